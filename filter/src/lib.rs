@@ -1,0 +1,1 @@
+//! The filter: has Envoy consistent-hash each signal on its fingerprint.

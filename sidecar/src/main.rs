@@ -1,0 +1,3 @@
+//! The `onceway` binary.
+
+fn main() {}
