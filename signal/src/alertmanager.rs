@@ -1,0 +1,136 @@
+//! The Alertmanager webhook: its alerts as slices of the body, and one alert as a signal.
+
+use std::borrow::Cow;
+use std::fmt::{Formatter, Result as FmtResult};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::from_str;
+use serde_json::value::RawValue;
+
+use crate::error::Rejection;
+use crate::json::{Text, object, present};
+use crate::labels::Labels;
+use crate::limits::{MAX_CLUSTER, MAX_NAME, MAX_NAMESPACE, MAX_SIGNAL_NAME};
+use crate::signal::{Signal, State, severity};
+use crate::target::table::{CLUSTER_SCOPE, TARGETS};
+use crate::target::{Resource, bounded};
+
+pub(crate) mod webhook;
+
+/// The fields of an alert that are read; what else there is passes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Alert<'a> {
+    #[serde(borrow)]
+    status: Option<Text<'a>>,
+    #[serde(borrow)]
+    labels: Option<&'a RawValue>,
+    #[serde(borrow)]
+    annotations: Option<&'a RawValue>,
+    #[serde(borrow)]
+    starts_at: Option<Text<'a>>,
+}
+
+/// One alert of a webhook as a signal; `group` is the state of the webhook, for an alert that does not tell its own.
+pub(crate) fn signal(alert: &str, group: State) -> Result<Signal<'_>, Rejection> {
+    let alert: Alert<'_> = object(alert).map_err(|error| Rejection::malformed(&error))?;
+    let json = alert.labels.map_or("{}", RawValue::get);
+    let mut labels: Known<'_> = from_str(json).map_err(|error| Rejection::malformed(&error))?;
+    let name = present(labels.alertname.take()).ok_or(Rejection::Missing { field: "labels.alertname" })?;
+    let name = bounded("labels.alertname", name, MAX_SIGNAL_NAME)?;
+    let cluster = present(labels.cluster.take());
+    let cluster = cluster.map(|cluster| bounded("labels.cluster", cluster, MAX_CLUSTER)).transpose()?;
+    let severity = severity(present(labels.severity.take()));
+    let resource = labels.resource(&name)?;
+    let target = resource.target();
+    target.unambiguous(cluster.as_deref())?;
+    Ok(Signal {
+        state: present(alert.status).map_or(group, |status| state(&status)),
+        name,
+        severity,
+        firing_time: present(alert.starts_at),
+        cluster,
+        resource,
+        target,
+        labels: Labels::new(alert.labels),
+        annotations: Labels::new(alert.annotations),
+    })
+}
+
+/// Only `resolved` says that there is nothing to do: any other word is rather a page too many than one too few.
+fn state(status: &str) -> State {
+    if status == "resolved" { State::Resolved } else { State::Firing }
+}
+
+/// The labels that are read.
+#[derive(Default)]
+struct Known<'a> {
+    alertname: Option<Text<'a>>,
+    severity: Option<Text<'a>>,
+    cluster: Option<Text<'a>>,
+    exported_namespace: Option<Text<'a>>,
+    namespace: Option<Text<'a>>,
+    /// One for each rule of [`TARGETS`].
+    targets: [Option<Text<'a>>; TARGETS.len()],
+}
+
+impl<'a> Known<'a> {
+    fn slot(&mut self, label: &str) -> Option<&mut Option<Text<'a>>> {
+        match label {
+            "alertname" => Some(&mut self.alertname),
+            "severity" => Some(&mut self.severity),
+            "cluster" => Some(&mut self.cluster),
+            "exported_namespace" => Some(&mut self.exported_namespace),
+            "namespace" => Some(&mut self.namespace),
+            _ => TARGETS.iter().zip(&mut self.targets).find(|(rule, _)| rule.label == label).map(|(_, slot)| slot),
+        }
+    }
+
+    /// What the labels name: the first of [`TARGETS`] that is there, else the namespace, else the alert itself.
+    fn resource(self, alertname: &Cow<'a, str>) -> Result<Resource<'a>, Rejection> {
+        let namespace = match (present(self.exported_namespace), present(self.namespace)) {
+            (Some(namespace), _) => Some(bounded("labels.exported_namespace", namespace, MAX_NAMESPACE)?),
+            (None, Some(namespace)) => Some(bounded("labels.namespace", namespace, MAX_NAMESPACE)?),
+            (None, None) => None,
+        };
+        let named = TARGETS.iter().zip(self.targets).find_map(|(rule, slot)| Some((rule, present(slot)?)));
+        let (kind, name, namespace) = match (named, namespace) {
+            (Some((rule, name)), namespace) => {
+                (rule.kind, bounded(format_args!("labels.{}", rule.label), name, MAX_NAME)?, namespace)
+            }
+            (None, Some(namespace)) => ("Namespace", namespace, None),
+            (None, None) => (CLUSTER_SCOPE, alertname.clone(), None),
+        };
+        Ok(Resource { kind: Cow::Borrowed(kind), name, namespace, api_version: None }.scoped())
+    }
+}
+
+impl<'de> Deserialize<'de> for Known<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(KnownVisitor)
+    }
+}
+
+struct KnownVisitor;
+
+impl<'de> Visitor<'de> for KnownVisitor {
+    type Value = Known<'de>;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> FmtResult {
+        f.write_str("an object of labels")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Known<'de>, A::Error> {
+        let mut known = Known::default();
+        while let Some(Text(label)) = map.next_key()? {
+            let value = map.next_value().map_err(|error| A::Error::custom(format_args!("label `{label}`: {error}")))?;
+            if let Some(slot) = known.slot(&label)
+                && slot.replace(value).is_some()
+            {
+                return Err(A::Error::custom(format_args!("duplicate label `{label}`")));
+            }
+        }
+        Ok(known)
+    }
+}

@@ -1,0 +1,155 @@
+//! The webhook around the alerts: one pass that finds each alert, and what else there is, as slices of the body.
+
+use std::fmt::{Formatter, Result as FmtResult};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Error as JsonError, from_str};
+
+use super::state;
+use crate::json::{Text, present};
+use crate::limits::MAX_ALERTS;
+use crate::signal::State;
+
+/// A webhook in slices of its body.
+pub(crate) struct Webhook<'a> {
+    /// Each alert, in the webhook's order.
+    pub(crate) alerts: Vec<&'a RawValue>,
+    /// The state of the whole group.
+    pub(crate) state: State,
+    /// The other fields, byte for byte.
+    pub(crate) own: Own<'a>,
+}
+
+/// The fields of a webhook beside its alerts: members of an object, with the commas between them, without its braces.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Own<'a> {
+    /// Those before the alerts.
+    pub(crate) before: &'a str,
+    /// Those after the alerts.
+    pub(crate) after: &'a str,
+}
+
+impl<'a> Webhook<'a> {
+    pub(crate) fn decode(body: &'a str) -> Result<Self, JsonError> {
+        let members: Members<'a> = from_str(body)?;
+        let Some(alerts) = members.alerts else { return Err(JsonError::missing_field("alerts")) };
+        let status = members.status.and_then(|status| present(Some(status)));
+        let state = status.map_or(State::Firing, |status| state(&status));
+        Ok(Self { alerts: alerts.0, state, own: members.keys.own(body) })
+    }
+}
+
+/// Where the members of the object begin.
+#[derive(Default)]
+struct Keys<'a> {
+    first: Option<&'a str>,
+    alerts: Option<&'a str>,
+    after_alerts: Option<&'a str>,
+}
+
+impl<'a> Keys<'a> {
+    fn see(&mut self, key: &'a str) {
+        self.first.get_or_insert(key);
+        if self.alerts.is_some() {
+            self.after_alerts.get_or_insert(key);
+        }
+    }
+
+    fn own(&self, body: &'a str) -> Own<'a> {
+        let offset = |key: &str| key.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
+        let before = match (self.first, self.alerts) {
+            (Some(first), Some(alerts)) => body.get(offset(first)..offset(alerts)).unwrap_or_default(),
+            _ => "",
+        };
+        let after = self.after_alerts.and_then(|key| body.get(offset(key)..)).unwrap_or_default();
+        Own { before: without_end(before, ','), after: without_end(after, '}') }
+    }
+}
+
+/// The text without its last punctuation mark and the white space around that.
+fn without_end(text: &str, mark: char) -> &str {
+    let text = text.trim_ascii_end();
+    text.strip_suffix(mark).unwrap_or(text).trim_ascii_end()
+}
+
+/// The members of the object.
+#[derive(Default)]
+struct Members<'a> {
+    alerts: Option<Alerts<'a>>,
+    status: Option<Text<'a>>,
+    keys: Keys<'a>,
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> FmtResult {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+        let mut members = Members::default();
+        // A key as raw JSON tells where its member begins.
+        while let Some(key) = map.next_key::<&RawValue>()? {
+            let Text(name) = from_str(key.get()).map_err(A::Error::custom)?;
+            members.keys.see(key.get());
+            match &*name {
+                "alerts" => {
+                    refuse_second(members.keys.alerts.replace(key.get()), "alerts")?;
+                    members.alerts = map.next_value()?;
+                }
+                "status" => refuse_second(members.status.replace(map.next_value()?), "status")?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(members)
+    }
+}
+
+fn refuse_second<T, E: Error>(first: Option<T>, field: &'static str) -> Result<(), E> {
+    if first.is_some() { Err(E::duplicate_field(field)) } else { Ok(()) }
+}
+
+/// The alerts as slices of the body.
+struct Alerts<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Alerts<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(AlertsVisitor)
+    }
+}
+
+struct AlertsVisitor;
+
+impl<'de> Visitor<'de> for AlertsVisitor {
+    type Value = Alerts<'de>;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> FmtResult {
+        f.write_str("a list of alerts")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Alerts<'de>, A::Error> {
+        let mut alerts = Vec::new();
+        while let Some(alert) = seq.next_element()? {
+            if alerts.len() == MAX_ALERTS {
+                return Err(A::Error::custom(format_args!(
+                    "more than {MAX_ALERTS} alerts (send fewer at once: Alertmanager's max_alerts)"
+                )));
+            }
+            alerts.push(alert);
+        }
+        Ok(Alerts(alerts))
+    }
+}

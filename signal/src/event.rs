@@ -1,0 +1,102 @@
+//! A core/v1 Event as a signal.
+
+use serde::Deserialize;
+use serde_json::Error as JsonError;
+use serde_json::value::RawValue;
+
+use crate::error::Rejection;
+use crate::json::{Text, object, present};
+use crate::labels::Labels;
+use crate::limits::{MAX_KIND, MAX_NAME, MAX_NAMESPACE, MAX_SIGNAL_NAME};
+use crate::signal::{Signal, State, severity};
+use crate::target::{Resource, bounded};
+
+/// The fields of an event that are read; what else there is passes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Event<'a> {
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
+    #[serde(borrow)]
+    involved_object: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reason: Option<Text<'a>>,
+    #[serde(borrow, rename = "type")]
+    type_: Option<Text<'a>>,
+    #[serde(borrow)]
+    last_timestamp: Option<Text<'a>>,
+    #[serde(borrow)]
+    event_time: Option<Text<'a>>,
+    #[serde(borrow)]
+    first_timestamp: Option<Text<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata<'a> {
+    #[serde(borrow)]
+    labels: Option<&'a RawValue>,
+    #[serde(borrow)]
+    annotations: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ObjectReference<'a> {
+    #[serde(borrow)]
+    api_version: Option<Text<'a>>,
+    #[serde(borrow)]
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    namespace: Option<Text<'a>>,
+}
+
+impl<'a> Event<'a> {
+    pub(crate) fn decode(body: &'a str) -> Result<Self, JsonError> {
+        object(body)
+    }
+
+    pub(crate) fn signal(self) -> Result<Signal<'a>, Rejection> {
+        let name = present(self.reason).ok_or(Rejection::Missing { field: "reason" })?;
+        let name = bounded("reason", name, MAX_SIGNAL_NAME)?;
+        let reference: ObjectReference<'a> = part(self.involved_object)?;
+        let resource = reference.resource()?;
+        let target = resource.target();
+        target.unambiguous(None)?;
+        let metadata: Metadata<'a> = part(self.metadata)?;
+        let type_ = present(self.type_);
+        let times = [self.last_timestamp, self.event_time, self.first_timestamp];
+        Ok(Signal {
+            state: if type_.as_deref() == Some("Normal") { State::Resolved } else { State::Firing },
+            name,
+            severity: severity(type_),
+            firing_time: times.into_iter().find_map(present),
+            cluster: None,
+            resource,
+            target,
+            labels: Labels::new(metadata.labels),
+            annotations: Labels::new(metadata.annotations),
+        })
+    }
+}
+
+impl<'a> ObjectReference<'a> {
+    fn resource(self) -> Result<Resource<'a>, Rejection> {
+        let kind = present(self.kind).ok_or(Rejection::Missing { field: "involvedObject.kind" })?;
+        let name = present(self.name).ok_or(Rejection::Missing { field: "involvedObject.name" })?;
+        let namespace = present(self.namespace);
+        let resource = Resource {
+            kind: bounded("involvedObject.kind", kind, MAX_KIND)?,
+            name: bounded("involvedObject.name", name, MAX_NAME)?,
+            namespace: namespace.map(|text| bounded("involvedObject.namespace", text, MAX_NAMESPACE)).transpose()?,
+            api_version: present(self.api_version),
+        };
+        Ok(resource.scoped())
+    }
+}
+
+/// A part of the event that is an object; empty where there is none.
+fn part<'a, T: Default + Deserialize<'a>>(json: Option<&'a RawValue>) -> Result<T, Rejection> {
+    json.map_or_else(|| Ok(T::default()), |json| object(json.get()).map_err(|error| Rejection::malformed(&error)))
+}

@@ -1,0 +1,97 @@
+//! A decoded body: its signals, their groups, and parts of it as valid payloads of their own.
+
+use std::collections::BTreeMap;
+use std::str::from_utf8;
+
+use serde_json::value::RawValue;
+
+use crate::alertmanager;
+use crate::alertmanager::webhook::{Own, Webhook};
+use crate::error::{DecodeError, Rejection};
+use crate::event::Event;
+use crate::fingerprint::Fingerprint;
+use crate::signal::Signal;
+use crate::source::Source;
+
+mod excerpt;
+
+/// A decoded body, borrowing from it.
+#[derive(Clone, Debug)]
+pub struct Payload<'a> {
+    source: Source,
+    entries: Vec<Entry<'a>>,
+    own: Own<'a>,
+}
+
+/// One alert of a webhook, or the event.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// Its own JSON text, a slice of the body.
+    pub raw: &'a str,
+    /// What it says, or why it says nothing that can be used.
+    pub signal: Result<Signal<'a>, Rejection>,
+}
+
+/// The signals of one fingerprint in one body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The fingerprint that they share.
+    pub fingerprint: Fingerprint,
+    /// Their places in [`Payload::entries`], ascending; never empty.
+    pub entries: Vec<usize>,
+}
+
+/// Decodes a body.
+///
+/// # Errors
+/// [`DecodeError`] if nothing of the body can be used: it is not JSON, or of another shape. That is permanent. What is
+/// wrong with a single alert is told by its [`Entry`].
+pub fn decode(source: Source, body: &[u8]) -> Result<Payload<'_>, DecodeError> {
+    let body = from_utf8(body).map_err(|error| DecodeError::NotUtf8 { offset: error.valid_up_to() })?;
+    match source {
+        Source::Prometheus => {
+            let Webhook { alerts, state, own } =
+                Webhook::decode(body).map_err(|error| DecodeError::json("an Alertmanager webhook", &error))?;
+            let alerts = alerts.into_iter().map(RawValue::get);
+            let entries = alerts.map(|raw| Entry { raw, signal: alertmanager::signal(raw, state) }).collect();
+            Ok(Payload { source, entries, own })
+        }
+        Source::KubernetesEvent => {
+            let event = Event::decode(body).map_err(|error| DecodeError::json("a core/v1 Event", &error))?;
+            let entries = vec![Entry { raw: body.trim_ascii(), signal: event.signal() }];
+            Ok(Payload { source, entries, own: Own::default() })
+        }
+    }
+}
+
+impl<'a> Payload<'a> {
+    /// Where the body came from.
+    #[must_use]
+    pub const fn source(&self) -> Source {
+        self.source
+    }
+
+    /// One entry per alert, in the webhook's order (none for a webhook without alerts); exactly one for an event.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry<'a>] {
+        &self.entries
+    }
+
+    /// The signals, firing and resolved, by fingerprint, in the order of their first appearance.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        // Ordered, not hashed: a hash map would want random numbers, which a filter must ask the host for.
+        let mut places = BTreeMap::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            let Ok(signal) = &entry.signal else { continue };
+            let fingerprint = signal.fingerprint();
+            let place = *places.entry(fingerprint).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some(group) => group.entries.push(index),
+                None => groups.push(Group { fingerprint, entries: vec![index] }),
+            }
+        }
+        groups
+    }
+}

@@ -1,0 +1,115 @@
+//! From what a signal names to what its incident is about.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::Rejection;
+use crate::fingerprint::Fingerprint;
+
+mod pod;
+pub(crate) mod table;
+
+/// Kinds of the core API that have no namespace, whatever a label or an event says. (Of other groups an event says itself
+/// whether there is a namespace, and a kind of the same name may well have one, as Longhorn's Node does.)
+const CLUSTER_SCOPED: [&str; 3] = [NAMESPACE, "Node", "PersistentVolume"];
+
+/// The kind of a namespace itself.
+const NAMESPACE: &str = "Namespace";
+
+/// The object that a signal itself named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource<'a> {
+    /// The object's kind; "ClusterScope" where an alert names no object at all.
+    pub kind: Cow<'a, str>,
+    /// The object's name; the alert's name where the kind is "ClusterScope".
+    pub name: Cow<'a, str>,
+    /// The object's namespace; none of what is cluster-scoped, and none where the signal names none.
+    pub namespace: Option<Cow<'a, str>>,
+    /// The object's API version, which an event names and an alert does not.
+    pub api_version: Option<Cow<'a, str>>,
+}
+
+impl<'a> Resource<'a> {
+    /// Takes the namespace away from what has none.
+    pub(crate) fn scoped(mut self) -> Self {
+        if self.is_core() && CLUSTER_SCOPED.contains(&&*self.kind) {
+            self.namespace = None;
+        }
+        self
+    }
+
+    fn is_core(&self) -> bool {
+        matches!(self.api_version.as_deref(), None | Some("v1"))
+    }
+
+    /// The target: a pod's workload, or the object itself.
+    pub(crate) fn target(&self) -> Target<'a> {
+        let namespace = match &self.namespace {
+            Some(namespace) => namespace.clone(),
+            None if self.is_core() && self.kind == NAMESPACE => self.name.clone(),
+            None => Cow::Borrowed(""),
+        };
+        let workload = if self.is_core() && self.kind == "Pod" { pod::workload(&self.name) } else { None };
+        let (kind, name) = workload.unwrap_or_else(|| (self.kind.clone(), self.name.clone()));
+        Target { namespace, kind, name }
+    }
+}
+
+/// What an incident is about: a workload, a node, a namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// The namespace; empty for what is cluster-scoped, and its own name for a namespace.
+    pub namespace: Cow<'a, str>,
+    /// The kind; never empty.
+    pub kind: Cow<'a, str>,
+    /// The name; never empty.
+    pub name: Cow<'a, str>,
+}
+
+impl Target<'_> {
+    /// SHA-256 of `[<cluster>:]<namespace>:<Kind>:<name>`.
+    #[must_use]
+    pub fn fingerprint(&self, cluster: Option<&str>) -> Fingerprint {
+        let mut hash = Sha256::new();
+        if let Some(cluster) = cluster {
+            hash.update(cluster);
+            hash.update(":");
+        }
+        for part in [&*self.namespace, ":", &*self.kind, ":", &*self.name] {
+            hash.update(part);
+        }
+        Fingerprint::new(hash.finalize().into())
+    }
+
+    /// Refuses a target whose text is that of another target too.
+    ///
+    /// The text has no escapes, but labels are free text, and real ones hold colons: a cluster may be named by an ARN, an
+    /// alert `Disk: full`. What is let through can be split in one way only: from the left up to the kind where the text
+    /// begins with a colon (no cluster, no namespace), from the first `::` where there is one (a cluster, no namespace), and
+    /// else from the right.
+    pub(crate) fn unambiguous(&self, cluster: Option<&str>) -> Result<(), Rejection> {
+        let cluster = cluster.unwrap_or_default();
+        let part = if cluster.starts_with(':') || cluster.ends_with(':') || cluster.contains("::") {
+            "cluster"
+        } else if self.namespace.contains(':') {
+            "namespace"
+        } else if self.kind.contains(':') {
+            "kind"
+        } else if !self.namespace.is_empty() && self.name.contains(':') {
+            "name"
+        } else {
+            return Ok(());
+        };
+        let prefix = if cluster.is_empty() { String::new() } else { format!("{cluster}:") };
+        Err(Rejection::Ambiguous { part, target: format!("{prefix}{}:{}:{}", self.namespace, self.kind, self.name) })
+    }
+}
+
+/// A part of the identity, or a refusal if it has more characters than `limit`.
+pub(crate) fn bounded<'a>(field: impl Display, text: Cow<'a, str>, limit: usize) -> Result<Cow<'a, str>, Rejection> {
+    // A character is a byte at least, which spares counting in nearly all cases.
+    let length = if text.len() <= limit { text.len() } else { text.chars().count() };
+    if length <= limit { Ok(text) } else { Err(Rejection::TooLong { field: field.to_string(), length, limit }) }
+}

@@ -1,0 +1,82 @@
+//! From a pod's name to its workload, by the names that Kubernetes itself generates.
+
+use std::borrow::Cow;
+
+/// What Kubernetes draws random suffixes from (`k8s.io/apimachinery/pkg/util/rand`): no vowels, so no words, and none of
+/// the digits that look like letters.
+const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// What a pod-template-hash is written in. It is a decimal 32-bit number whose digits `rand.SafeEncodeString` maps into
+/// [`ALPHABET`], so that only ten of its letters ever occur: those of the digits 6 to 9, then 0 to 5.
+const HASH_ALPHABET: &[u8] = b"bcdf456789";
+
+/// Characters of the random suffix of a generated name.
+const SUFFIX: usize = 5;
+
+/// Characters of a pod-template-hash. Up to 10, and fewer than 6 for one template in 43,000: such a pod is taken for a
+/// DaemonSet's, whereas a lower bound would take the pods of a DaemonSet `my-db` for those of a Deployment `my`.
+const HASH: std::ops::RangeInclusive<usize> = 6..=10;
+
+/// Digits of the time in a CronJob's job's name: minutes since 1970, 8 digits until 2160; seconds in old releases.
+const STAMP: std::ops::RangeInclusive<usize> = 8..=20;
+
+/// Characters of the longest generated name; what stands before the suffix is cut to fit, its hyphen first.
+const MAX_GENERATED: usize = 63;
+
+/// The kind and name of the workload that a pod of this name belongs to; `None` for a name that nothing generated.
+pub(crate) fn workload<'a>(pod: &Cow<'a, str>) -> Option<(Cow<'static, str>, Cow<'a, str>)> {
+    let (kind, name) = match pod {
+        Cow::Borrowed(pod) => owner(pod).map(|(kind, name)| (kind, Cow::Borrowed(name))),
+        Cow::Owned(pod) => owner(pod).map(|(kind, name)| (kind, Cow::Owned(name.to_owned()))),
+    }?;
+    Some((Cow::Borrowed(kind), name))
+}
+
+fn owner(pod: &str) -> Option<(&'static str, &str)> {
+    let Some(Generated { base, whole }) = generated(pod) else {
+        let (name, ordinal) = split(pod)?;
+        return is_ordinal(ordinal).then_some(("StatefulSet", name));
+    };
+    // Of a base that was cut, the hash or the time may be left in part.
+    let (hash, stamp) = if whole { (HASH, STAMP) } else { (1..=*HASH.end(), 1..=*STAMP.end()) };
+    match split(base) {
+        // The hash goes first: it can be all digits, but not those that a time begins with (1 to 3, until 2046).
+        Some((name, tail)) if hash.contains(&tail.len()) && all(tail, HASH_ALPHABET) => Some(("Deployment", name)),
+        Some((name, tail)) if stamp.contains(&tail.len()) && all(tail, b"0123456789") => Some(("CronJob", name)),
+        _ => Some(("DaemonSet", base)),
+    }
+}
+
+/// A name that ends in a random suffix.
+struct Generated<'a> {
+    /// What stands before the suffix.
+    base: &'a str,
+    /// Whether that is all there was.
+    whole: bool,
+}
+
+fn generated(pod: &str) -> Option<Generated<'_>> {
+    let (base, suffix) = pod.split_at_checked(pod.len().checked_sub(SUFFIX)?)?;
+    if !all(suffix, ALPHABET) {
+        return None;
+    }
+    match base.strip_suffix('-') {
+        Some(base) => Some(Generated { base, whole: true }),
+        None => (pod.len() == MAX_GENERATED).then_some(Generated { base, whole: false }),
+    }
+    .filter(|generated| !generated.base.is_empty())
+}
+
+/// Splits a name at its last hyphen, if there is something on both sides.
+fn split(name: &str) -> Option<(&str, &str)> {
+    name.rsplit_once('-').filter(|(head, tail)| !head.is_empty() && !tail.is_empty())
+}
+
+fn all(text: &str, alphabet: &[u8]) -> bool {
+    text.bytes().all(|byte| alphabet.contains(&byte))
+}
+
+/// Whether a text is a decimal number as Kubernetes writes one: without leading zeros.
+fn is_ordinal(text: &str) -> bool {
+    all(text, b"0123456789") && (text == "0" || !text.starts_with('0'))
+}
