@@ -1,0 +1,6 @@
+//! Prints the CRD that the Rust types generate: `cargo run -p onceway --example crd > deploy/base/crd.yaml`.
+
+fn main() -> anyhow::Result<()> {
+    print!("{}", onceway::rr::crd_yaml()?);
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! What holds between the values of a configuration, so that a bad one is refused at the start and not met at night.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+use super::{Config, ConfigError, Limits};
+
+/// Leaves room for everything else in an object that etcd takes (1.5 MiB), at JSON's worst escaping.
+const STORED_PAYLOAD_CEILING: usize = 256 * 1024;
+
+impl Config {
+    /// Checks every value against its range.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        self.check_namespace()?;
+        self.limits.check()?;
+        self.check_times()?;
+        self.check_ports()?;
+        let level = &self.log.level;
+        rule(
+            "log.level",
+            level,
+            EnvFilter::try_new(level).is_ok(),
+            "must be error, warn, info, debug, trace, or directives such as \"info,onceway=debug\"",
+        )
+    }
+
+    fn check_namespace(&self) -> Result<(), ConfigError> {
+        let Some(name) = &self.namespace else { return Ok(()) };
+        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let valid =
+            (1..=63).contains(&name.len()) && name.chars().all(inner) && !name.starts_with('-') && !name.ends_with('-');
+        rule("namespace", name, valid, "must be the name of a namespace: 1 to 63 of a-z, 0-9 and inner '-'")
+    }
+
+    fn check_times(&self) -> Result<(), ConfigError> {
+        let (deadline, lease, leave) = (self.limits.deadline, &self.lease, &self.shutdown);
+        within("limits.apiCallTimeout", self.limits.api_call_timeout, deadline, "limits.deadline")?;
+        within("batching.countInterval", self.batching.count_interval, deadline, "limits.deadline")?;
+        within("lease.takeoverAfter", lease.takeover_after, deadline, "limits.deadline")?;
+        rule(
+            "lease.duration",
+            lease.duration,
+            lease.duration.subsec_nanos() == 0 && (5..=3600).contains(&lease.duration.as_secs()),
+            "must be whole seconds from 5s to 1h",
+        )?;
+        rule(
+            "shutdown.drainTimeout",
+            leave.drain_timeout,
+            leave.drain_timeout >= deadline,
+            "must be at least limits.deadline, or requests in hand are cut off",
+        )
+    }
+
+    fn check_ports(&self) -> Result<(), ConfigError> {
+        let listen = &self.listen;
+        let fixed = |port: u16| port != 0;
+        rule("listen.health", listen.health, listen.health != listen.signals || !fixed(listen.health.port()), SHARED)?;
+        let taken = [listen.signals, listen.health].contains(&listen.metrics);
+        rule("listen.metrics", listen.metrics, !taken || !fixed(listen.metrics.port()), SHARED)
+    }
+}
+
+const SHARED: &str = "must not be another listener's address";
+
+impl Limits {
+    fn check(&self) -> Result<(), ConfigError> {
+        let body = self.max_body_bytes;
+        between("limits.maxBodyBytes", body, 1024, 64 * 1024 * 1024)?;
+        between("limits.maxBodyBytesInFlight", self.max_body_bytes_in_flight, body, u32::MAX as usize)?;
+        between("limits.maxStoredPayloadBytes", self.max_stored_payload_bytes, 1024, STORED_PAYLOAD_CEILING)?;
+        between("limits.maxConnections", self.max_connections, 1, 1_000_000)?;
+        between("limits.maxSignalsInFlight", self.max_signals_in_flight, 1, u32::MAX as usize)?;
+        let fan_out = self.max_incidents_per_request_in_flight;
+        between("limits.maxIncidentsPerRequestInFlight", fan_out, 1, 10_000)?;
+        between("limits.maxIncidents", self.max_incidents, 1, 10_000_000)?;
+        between("limits.maxQueuePerIncident", self.max_queue_per_incident, 1, 1_000_000)?;
+        between("limits.maxApiCallsInFlight", self.max_api_calls_in_flight, 1, 100_000)?;
+        let hour = Duration::from_secs(3600);
+        within("limits.headerTimeout", self.header_timeout, hour, "1h")?;
+        within("limits.bodyTimeout", self.body_timeout, hour, "1h")?;
+        within("limits.deadline", self.deadline, hour, "1h")?;
+        within("limits.incidentIdle", self.incident_idle, hour * 24, "24h")
+    }
+}
+
+fn between(key: &'static str, value: usize, least: usize, most: usize) -> Result<(), ConfigError> {
+    rule(key, value, (least..=most).contains(&value), &format!("must be from {least} to {most}"))
+}
+
+fn within(key: &'static str, value: Duration, bound: Duration, name: &str) -> Result<(), ConfigError> {
+    rule(key, value, !value.is_zero() && value < bound, &format!("must be more than 0s and less than {name}"))
+}
+
+fn rule(key: &'static str, value: impl Debug, holds: bool, rule: &str) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError::Range { key, found: format!("{value:?}"), rule: rule.to_owned() }) }
+}

@@ -1,0 +1,61 @@
+//! Prints the default configuration as YAML with each field's doc comment above it, so that there is one place where
+//! a key is described and one where it has its default.
+
+use schemars::schema_for;
+use serde_json::Value;
+
+use super::Config;
+
+/// The widest line of a comment.
+const WIDTH: usize = 100;
+
+/// The default configuration: YAML that parses to it, every key explained.
+///
+/// # Errors
+/// If a default cannot be written as YAML.
+pub fn default_yaml() -> Result<String, serde_saphyr::ser::Error> {
+    let plain = serde_saphyr::to_string(&Config::default())?;
+    let schema = schema_for!(Config).to_value();
+    let mut path: Vec<&str> = Vec::new();
+    let mut out = String::from("# Onceway's configuration: every key with its default. Keys left out have it too.\n");
+    for line in plain.lines() {
+        let Some((key, _)) = line.trim_start().split_once(':') else { continue };
+        let indent = &line[..line.len() - line.trim_start().len()];
+        path.truncate(indent.len() / 2);
+        path.push(key);
+        if indent.is_empty() {
+            out.push('\n');
+        }
+        for comment in wrap(description(&schema, &path), WIDTH - indent.len()) {
+            out.push_str(&format!("{indent}# {comment}\n"));
+        }
+        out.push_str(&format!("{line}\n"));
+    }
+    Ok(out)
+}
+
+/// The description of the key at `path`; empty if it has none (a test says so).
+fn description<'s>(schema: &'s Value, path: &[&str]) -> &'s str {
+    let mut node = schema;
+    for key in path {
+        let target =
+            node.get("$ref").and_then(Value::as_str).and_then(|link| schema.pointer(link.trim_start_matches('#')));
+        node = &target.unwrap_or(node)["properties"][key];
+    }
+    node["description"].as_str().unwrap_or_default()
+}
+
+/// Breaks `text` into lines of at most `width` bytes, where its words allow.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

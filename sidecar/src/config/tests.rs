@@ -1,0 +1,108 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Config, default_yaml};
+
+fn refusal(yaml: &str) -> String {
+    Config::parse(yaml).unwrap_err().to_string()
+}
+
+#[test]
+fn the_printed_default_configuration_parses_to_the_default() {
+    assert_eq!(Config::parse(&default_yaml().unwrap()).unwrap(), Config::default());
+}
+
+#[test]
+fn every_key_of_the_printed_configuration_has_a_comment() {
+    let yaml = default_yaml().unwrap();
+    let mut previous = "";
+    for line in yaml.lines() {
+        let bare = line.trim_start();
+        if !bare.is_empty() && !bare.starts_with('#') {
+            assert!(previous.trim_start().starts_with("# "), "{line:?} has no comment above it");
+        }
+        previous = line;
+    }
+}
+
+#[test]
+fn an_empty_file_and_one_of_comments_give_the_default() {
+    assert_eq!(Config::parse("").unwrap(), Config::default());
+    assert_eq!(Config::parse("# nothing here\n").unwrap(), Config::default());
+}
+
+#[test]
+fn a_key_that_is_given_leaves_its_neighbours_at_their_defaults() {
+    let config = Config::parse("limits:\n  deadline: 4s 500ms\nbatching:\n  countInterval: 5ms\n").unwrap();
+    assert_eq!(config.limits.deadline, Duration::from_millis(4500));
+    assert_eq!(config.batching.count_interval, Duration::from_millis(5));
+    assert_eq!(config.limits.max_body_bytes, Config::default().limits.max_body_bytes);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_name_and_line() {
+    let error = refusal("limits:\n  maxBodyBytes: 2048\n  maxBodyByte: 4096\n");
+    assert!(error.contains("maxBodyByte") && error.contains("line 3"), "{error}");
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_refused_with_its_line() {
+    let error = refusal("listen:\n  signals: 8080\n");
+    assert!(error.contains("line 2"), "{error}");
+    let error = refusal("\nlimits:\n  deadline: 8 parsecs\n");
+    assert!(error.contains("line 3"), "{error}");
+}
+
+#[test]
+fn a_file_that_does_not_exist_is_named() {
+    let error = Config::load(Path::new("/nowhere/onceway.yaml")).unwrap_err().to_string();
+    assert!(error.contains("/nowhere/onceway.yaml"), "{error}");
+}
+
+#[test]
+fn a_file_is_loaded() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "namespace: incidents\n").unwrap();
+    assert_eq!(Config::load(file.path()).unwrap().namespace.as_deref(), Some("incidents"));
+}
+
+#[test]
+fn values_out_of_range_are_refused_by_key() {
+    let cases = [
+        ("namespace: Not_A_Name", "namespace"),
+        ("namespace: ''", "namespace"),
+        ("limits: {maxBodyBytes: 1}", "limits.maxBodyBytes"),
+        ("limits: {maxBodyBytesInFlight: 4096}", "limits.maxBodyBytesInFlight"),
+        ("limits: {maxStoredPayloadBytes: 1048576}", "limits.maxStoredPayloadBytes"),
+        ("limits: {maxConnections: 0}", "limits.maxConnections"),
+        ("limits: {maxSignalsInFlight: 0}", "limits.maxSignalsInFlight"),
+        ("limits: {maxIncidents: 0}", "limits.maxIncidents"),
+        ("limits: {maxIncidentsPerRequestInFlight: 0}", "limits.maxIncidentsPerRequestInFlight"),
+        ("limits: {maxQueuePerIncident: 0}", "limits.maxQueuePerIncident"),
+        ("limits: {maxApiCallsInFlight: 0}", "limits.maxApiCallsInFlight"),
+        ("limits: {deadline: 0s}", "limits.deadline"),
+        ("limits: {headerTimeout: 2h}", "limits.headerTimeout"),
+        ("limits: {bodyTimeout: 0s}", "limits.bodyTimeout"),
+        ("limits: {incidentIdle: 0s}", "limits.incidentIdle"),
+        ("limits: {apiCallTimeout: 9s}", "limits.apiCallTimeout"),
+        ("batching: {countInterval: 8s}", "batching.countInterval"),
+        ("batching: {countInterval: 0s}", "batching.countInterval"),
+        ("lease: {duration: 1s}", "lease.duration"),
+        ("lease: {duration: 30s 1ms}", "lease.duration"),
+        ("lease: {takeoverAfter: 8s}", "lease.takeoverAfter"),
+        ("shutdown: {drainTimeout: 1s}", "shutdown.drainTimeout"),
+        ("listen: {health: '0.0.0.0:8080'}", "listen.health"),
+        ("listen: {metrics: '0.0.0.0:8081'}", "listen.metrics"),
+        ("log: {level: 'a=b=c'}", "log.level"),
+    ];
+    for (yaml, key) in cases {
+        let error = refusal(yaml);
+        assert!(error.contains(&format!("the configuration's {key} is ")), "{yaml}: {error}");
+    }
+}
+
+#[test]
+fn the_kernel_may_choose_every_port() {
+    let any = "127.0.0.1:0";
+    Config::parse(&format!("listen: {{signals: '{any}', health: '{any}', metrics: '{any}'}}")).unwrap();
+}

@@ -1,0 +1,37 @@
+//! The label sets of the metrics. Every label is of a small, closed set: none holds what a sender can choose.
+
+use prometheus_client::encoding::EncodeLabelSet;
+
+/// What a signal was, and where from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Kind {
+    pub(super) source: &'static str,
+    pub(super) state: &'static str,
+}
+
+/// Why a claim's Lease gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Reason {
+    pub(super) reason: &'static str,
+}
+
+/// A call to the API server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Call {
+    pub(super) verb: &'static str,
+    pub(super) resource: &'static str,
+    pub(super) outcome: &'static str,
+}
+
+/// An answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Reply {
+    pub(super) path: &'static str,
+    pub(super) status: u16,
+}
+
+/// A limit that was reached.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Shed {
+    pub(super) limit: &'static str,
+}
