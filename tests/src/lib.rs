@@ -1,1 +1,6 @@
 //! Rigs for the end-to-end tests, the demo and the benchmarks: real Envoy, real kube-apiserver, real sidecars.
+
+pub mod ports;
+pub mod process;
+pub mod scratch;
+pub mod tools;

@@ -1,0 +1,71 @@
+//! Loopback ports that cannot clash, even between test processes that run at once.
+//!
+//! Servers such as kube-apiserver cannot take port 0, and a replica that restarts must come back where the load balancer
+//! looks for it. "Bind port 0, close, hope" loses both ways. Here the socket that asked the kernel for the port stays
+//! bound, with `SO_REUSEADDR` and without listening, as long as the [`Port`] lives: the kernel then gives the port to
+//! nobody who asks for any port, neither to bind nor to connect from, while a server that names it and sets
+//! `SO_REUSEADDR` itself (Go, Envoy and tokio all do) may bind it, die, and bind it again.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context, Result};
+use tokio::net::TcpSocket;
+
+/// A reserved TCP port on 127.0.0.1.
+#[derive(Debug)]
+pub struct Port {
+    // Held, never read: being bound is what reserves the port.
+    _socket: TcpSocket,
+    addr: SocketAddr,
+}
+
+impl Port {
+    /// Reserves a port that the kernel chooses.
+    ///
+    /// # Errors
+    /// If the loopback interface has no port left.
+    pub fn reserve() -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).context("no loopback port can be reserved")?;
+        let addr = socket.local_addr()?;
+        Ok(Self { _socket: socket, addr })
+    }
+
+    /// The reserved address.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The reserved port's number.
+    pub fn number(&self) -> u16 {
+        self.addr.port()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::Port;
+
+    #[tokio::test]
+    async fn a_reserved_port_is_bound_again_and_again_by_its_server_and_by_nobody_else() {
+        let ports: Vec<Port> = (0..50).map(|_| Port::reserve().unwrap()).collect();
+        let reserved: HashSet<u16> = ports.iter().map(Port::number).collect();
+        assert_eq!(reserved.len(), 50);
+
+        for _ in 0..3 {
+            let server = TcpListener::bind(ports[0].addr()).await.unwrap();
+            let client = TcpStream::connect(ports[0].addr()).await.unwrap();
+            assert!(!reserved.contains(&client.local_addr().unwrap().port()));
+            let _accepted = server.accept().await.unwrap();
+        }
+        for _ in 0..200 {
+            let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            assert!(!reserved.contains(&other.local_addr().unwrap().port()));
+        }
+    }
+}

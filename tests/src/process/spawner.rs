@@ -1,0 +1,54 @@
+//! Starts children from one thread that lives as long as the process.
+//!
+//! Linux sends the parent-death signal when the *thread* that forked ends, not the process. A test's thread ends with
+//! its test, and a runtime's worker with its runtime; children that several tests share must outlive both.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+use std::sync::{OnceLock, mpsc};
+use std::thread;
+
+use nix::errno::Errno;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getpid, getppid};
+
+type Job = (Command, mpsc::Sender<io::Result<Child>>);
+
+/// Spawns `command` so that the child gets SIGKILL when this process ends.
+pub(super) fn spawn(mut command: Command) -> io::Result<Child> {
+    static JOBS: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
+    die_with_parent(&mut command);
+    command.process_group(0);
+    let (reply, answer) = mpsc::channel();
+    let jobs = JOBS.get_or_init(start_thread);
+    jobs.send((command, reply)).map_err(io::Error::other)?;
+    answer.recv().map_err(io::Error::other)?
+}
+
+fn start_thread() -> mpsc::Sender<Job> {
+    let (sender, jobs) = mpsc::channel::<Job>();
+    thread::spawn(move || {
+        for (mut command, reply) in jobs {
+            // Whoever asked may have given up; the child is then dropped, and dies with the process.
+            let _ = reply.send(command.spawn());
+        }
+    });
+    sender
+}
+
+fn die_with_parent(command: &mut Command) {
+    let parent: Pid = getpid();
+    let prepare = move || {
+        set_pdeathsig(Signal::SIGKILL)?;
+        // The parent may have died between fork and prctl: then no signal will come.
+        if getppid() == parent { Ok(()) } else { Err(io::Error::from(Errno::ESRCH)) }
+    };
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed. The closure makes the system calls prctl
+    // and getppid and builds errors from numbers: it neither allocates nor locks.
+    #[allow(unsafe_code, reason = "std offers no safe way to set a parent-death signal")]
+    unsafe {
+        command.pre_exec(prepare);
+    }
+}
