@@ -1,1 +1,50 @@
-//! The filter: has Envoy consistent-hash each signal on its fingerprint.
+//! The filter: has Envoy consistent-hash each signal on its fingerprint, so that all signals of one incident reach one
+//! sidecar replica. That makes a storm cheap; it never makes it correct, which is why everything here fails open: a
+//! request that the filter cannot read goes on without a fingerprint, and the sidecar judges it.
+//!
+//! A request `POST`ed to one of the signal paths is held at its headers until its body is complete. The body is decoded
+//! by the code that the sidecar runs too, and `x-onceway-fingerprint` is set for the route's hash policy. Only a body
+//! that is too large is answered here. All other requests pass untouched, except that no client's `x-onceway-*` header
+//! gets through on any of them.
+//!
+//! The core ([`Request`], over the trait [`Host`]) knows nothing of proxy-wasm and is tested natively; `shell`, compiled
+//! for wasm32 alone, translates.
+//!
+//! # Configuration
+//!
+//! The plugin's configuration is JSON, see [`Config`]: `{"max_body_bytes": 5242880}`. None at all means the defaults; one
+//! that is wrong keeps Envoy from starting, or keeps the running configuration. Envoy must be told
+//! `allow_on_headers_stop_iteration: true`, or every request to a signal path hangs at its headers.
+//!
+//! # Metrics
+//!
+//! One counter per [`Outcome`], `onceway_filter_requests_total.outcome.<outcome>`; each request to a signal path counts in
+//! exactly one. Envoy makes the last part a label when its bootstrap has
+//! `stats_tags: [{tag_name: outcome, regex: "^wasmcustom\\.onceway_filter_requests_total(\\.outcome\\.(\\w+))$"}]`.
+
+// A trap takes every request in the VM with it.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod affinity;
+mod config;
+mod head;
+pub mod header_map;
+mod host;
+mod outcome;
+mod problem;
+mod request;
+#[cfg(target_arch = "wasm32")]
+mod shell;
+
+pub use affinity::{Affinity, affinity};
+pub use config::{Config, ConfigError, DEFAULT_MAX_BODY_BYTES, MAX_BODY_BYTES_CEILING};
+pub use host::{Host, HostError, Level};
+pub use outcome::Outcome;
+pub use problem::Problem;
+pub use request::{Action, Request};
+
+/// The header that carries the fingerprint to the route's hash policy and on to the sidecar.
+pub const FINGERPRINT_HEADER: &str = "x-onceway-fingerprint";
+
+/// No header of this prefix is believed from outside: whatever a client sends is dropped.
+pub const RESERVED_HEADER_PREFIX: &str = "x-onceway-";

@@ -1,0 +1,100 @@
+use onceway_signal::Source;
+
+use super::Head;
+use crate::header_map::serialize;
+
+const ALERTS: &str = Source::Prometheus.path();
+
+fn map(headers: &[(&str, &str)]) -> Vec<u8> {
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    serialize(&headers)
+}
+
+fn source(method: &str, path: &str) -> Option<Source> {
+    Head::parse(&map(&[(":method", method), (":path", path)])).unwrap().source
+}
+
+#[test]
+fn a_post_to_a_signal_path_is_one_of_ours() {
+    assert_eq!(source("POST", "/api/v1/signals/prometheus"), Some(Source::Prometheus));
+    assert_eq!(source("POST", "/api/v1/signals/kubernetes-event"), Some(Source::KubernetesEvent));
+}
+
+#[test]
+fn query_and_fragment_are_no_part_of_the_path() {
+    for rest in ["?", "?a=b", "?a=/x?y", "#x", "?a#b"] {
+        assert_eq!(source("POST", &format!("{ALERTS}{rest}")), Some(Source::Prometheus), "{rest}");
+    }
+}
+
+#[test]
+fn a_path_that_the_sidecars_router_does_not_know_is_none_of_ours() {
+    for path in [
+        "",
+        "/",
+        "*",
+        "/api/v1/signals/prometheus/",
+        "//api/v1/signals/prometheus",
+        "/api/v1/signals//prometheus",
+        "/api/v1/./signals/prometheus",
+        "/api/v1/signals/%70rometheus",
+        "/API/v1/signals/prometheus",
+        "/api/v1/signals/prometheus;x",
+        "/health?/api/v1/signals/prometheus",
+        "?/api/v1/signals/prometheus",
+    ] {
+        assert_eq!(source("POST", path), None, "{path}");
+    }
+}
+
+#[test]
+fn other_methods_are_none_of_ours() {
+    for method in ["GET", "PUT", "OPTIONS", "post", ""] {
+        assert_eq!(source(method, ALERTS), None, "{method}");
+    }
+}
+
+#[test]
+fn a_request_without_method_or_path_is_none_of_ours() {
+    assert_eq!(Head::parse(&map(&[])), Some(Head::default()));
+    assert_eq!(Head::parse(&map(&[(":path", ALERTS)])).unwrap().source, None);
+    assert_eq!(Head::parse(&map(&[(":method", "POST")])).unwrap().source, None);
+}
+
+#[test]
+fn a_path_that_is_no_utf_8_is_none_of_ours() {
+    let map = serialize(&[(b":method", b"POST"), (b":path", b"/\xff")]);
+    assert_eq!(Head::parse(&map).unwrap().source, None);
+}
+
+#[test]
+fn every_reserved_header_is_found_however_it_is_spelled() {
+    let map = map(&[
+        ("x-onceway-fingerprint", "a"),
+        ("X-Onceway-Fingerprint", "b"),
+        ("x-onceway-", ""),
+        ("x-onceway-anything", "c"),
+        ("x-onceway", "kept"),
+        ("x-oncewayfingerprint", "kept"),
+        ("y-x-onceway-fingerprint", "kept"),
+    ]);
+    let expected: [&[u8]; 4] =
+        [b"x-onceway-fingerprint", b"X-Onceway-Fingerprint", b"x-onceway-", b"x-onceway-anything"];
+    assert_eq!(Head::parse(&map).unwrap().spoofed, expected);
+}
+
+#[test]
+fn a_content_length_that_is_no_number_is_not_believed() {
+    let length = |value| Head::parse(&map(&[("content-length", value)])).unwrap().content_length;
+    assert_eq!(length("0"), Some(0));
+    assert_eq!(length("18446744073709551615"), Some(u64::MAX));
+    for value in ["", "-1", "1,1", "18446744073709551616", "0x10"] {
+        assert_eq!(length(value), None, "{value}");
+    }
+}
+
+#[test]
+fn what_is_no_header_map_is_refused() {
+    assert_eq!(Head::parse(b""), None);
+    assert_eq!(Head::parse(&[0xff; 64]), None);
+}

@@ -1,0 +1,43 @@
+//! What became of a request to a signal path, for the metrics.
+
+/// What became of a request to a signal path. Each such request has exactly one outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its signals were of one incident; the fingerprint was set.
+    Fingerprinted,
+    /// Its signals were of several incidents; the first one's fingerprint was set.
+    Several,
+    /// There was no body, or no signal in it that has a fingerprint; passed on without one.
+    Nothing,
+    /// The body could not be decoded; passed on without a fingerprint, the sidecar answers.
+    Undecodable,
+    /// The body was larger than the limit; answered 413 here.
+    TooLarge,
+    /// The proxy failed a call of the filter; passed on without a fingerprint. Counted for a request to any path, since
+    /// the path may be what could not be read.
+    Error,
+}
+
+impl Outcome {
+    /// All outcomes, in the order of their declaration.
+    pub const ALL: [Outcome; 6] = [
+        Outcome::Fingerprinted,
+        Outcome::Several,
+        Outcome::Nothing,
+        Outcome::Undecodable,
+        Outcome::TooLarge,
+        Outcome::Error,
+    ];
+
+    /// The name of its counter. Envoy makes the part after `outcome` a label, if told to.
+    pub const fn metric(self) -> &'static str {
+        match self {
+            Outcome::Fingerprinted => "onceway_filter_requests_total.outcome.fingerprinted",
+            Outcome::Several => "onceway_filter_requests_total.outcome.several",
+            Outcome::Nothing => "onceway_filter_requests_total.outcome.nothing",
+            Outcome::Undecodable => "onceway_filter_requests_total.outcome.undecodable",
+            Outcome::TooLarge => "onceway_filter_requests_total.outcome.too_large",
+            Outcome::Error => "onceway_filter_requests_total.outcome.error",
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The core over a proxy made of plain data.
+
+mod fake;
+
+use onceway_signal::Source;
+use proptest::collection::vec;
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+use self::fake::{Call, FakeHost};
+use super::{Action, Request};
+use crate::{Config, FINGERPRINT_HEADER, Outcome, Problem, affinity};
+
+/// `sha256("prod:Deployment:payment-api")`.
+const PAYMENT_API: &str = "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1";
+/// `sha256(":Node:worker-node-1")`.
+const WORKER_NODE: &str = "54010c454af195aadec824d25dba6fa52adfcc717f0b3f0430e4111acddfe728";
+
+fn webhook(alerts: &[&str]) -> String {
+    let alerts: Vec<_> = alerts
+        .iter()
+        .map(|labels| {
+            format!(r#"{{"status":"firing","labels":{labels},"annotations":{{}},"startsAt":"2026-01-02T03:04:05Z"}}"#)
+        })
+        .collect();
+    format!(r#"{{"version":"4","status":"firing","alerts":[{}]}}"#, alerts.join(","))
+}
+
+fn payment_api() -> String {
+    webhook(&[r#"{"alertname":"Crash","namespace":"prod","deployment":"payment-api"}"#])
+}
+
+fn request() -> Request {
+    Request::new(Config::default())
+}
+
+/// Sends a body in one piece to the alerts' path.
+fn post(host: &FakeHost, body: &str) -> Action {
+    host.buffer(body.as_bytes());
+    let mut request = request();
+    match request.on_headers(host, false) {
+        Action::Pause => request.on_body(host, body.len(), true),
+        Action::Continue => Action::Continue,
+    }
+}
+
+#[test]
+fn one_fingerprint_is_set_before_the_request_goes_on() {
+    let host = FakeHost::post(Source::Prometheus.path());
+    assert_eq!(post(&host, &payment_api()), Action::Continue);
+    assert_eq!(host.fingerprint().as_deref(), Some(PAYMENT_API));
+    assert_eq!(host.counted(), [Outcome::Fingerprinted]);
+}
+
+#[test]
+fn an_event_has_a_fingerprint_too() {
+    let host = FakeHost::post(Source::KubernetesEvent.path());
+    let event = r#"{"kind":"Event","type":"Warning","reason":"NodeNotReady",
+        "involvedObject":{"kind":"Node","name":"worker-node-1"}}"#;
+    assert_eq!(post(&host, event), Action::Continue);
+    assert_eq!(host.fingerprint().as_deref(), Some(WORKER_NODE));
+}
+
+#[test]
+fn several_fingerprints_go_on_whole_hashed_on_the_first() {
+    let host = FakeHost::post(Source::Prometheus.path());
+    let node = r#"{"alertname":"Down","node":"worker-node-1"}"#;
+    let deployment = r#"{"alertname":"Crash","namespace":"prod","deployment":"payment-api"}"#;
+    assert_eq!(post(&host, &webhook(&[node, deployment, node])), Action::Continue);
+    assert_eq!(host.fingerprint().as_deref(), Some(WORKER_NODE));
+    assert_eq!(host.counted(), [Outcome::Several]);
+}
+
+#[test]
+fn several_alerts_of_one_incident_are_one_fingerprint() {
+    let host = FakeHost::post(Source::Prometheus.path());
+    let crash = r#"{"alertname":"Crash","namespace":"prod","deployment":"payment-api"}"#;
+    let slow = r#"{"alertname":"Slow","namespace":"prod","deployment":"payment-api"}"#;
+    assert_eq!(post(&host, &webhook(&[crash, slow])), Action::Continue);
+    assert_eq!(host.counted(), [Outcome::Fingerprinted]);
+}
+
+#[test]
+fn a_body_without_signals_goes_on_without_a_fingerprint() {
+    let host = FakeHost::post(Source::Prometheus.path());
+    assert_eq!(post(&host, &webhook(&[])), Action::Continue);
+    assert_eq!((host.fingerprint(), host.counted()), (None, vec![Outcome::Nothing]));
+}
+
+#[test]
+fn what_cannot_be_decoded_goes_on_without_a_fingerprint() {
+    for body in ["{", "[]", "\u{1f}\u{8b}\u{8}", "null"] {
+        let host = FakeHost::post(Source::Prometheus.path());
+        assert_eq!(post(&host, body), Action::Continue, "{body}");
+        assert_eq!((host.fingerprint(), host.counted()), (None, vec![Outcome::Undecodable]), "{body}");
+        assert_eq!(host.logged().len(), 1);
+    }
+}
+
+#[test]
+fn a_post_without_a_body_goes_on_at_once() {
+    let host = FakeHost::post(Source::Prometheus.path());
+    assert_eq!(request().on_headers(&host, true), Action::Continue);
+    assert_eq!((host.calls(Call::Body), host.counted()), (0, vec![Outcome::Nothing]));
+}
+
+#[test]
+fn an_empty_body_goes_on_without_a_fingerprint() {
+    let host = FakeHost::post(Source::Prometheus.path());
+    assert_eq!(post(&host, ""), Action::Continue);
+    assert_eq!((host.fingerprint(), host.counted()), (None, vec![Outcome::Nothing]));
+}
+
+#[test]
+fn other_requests_pass_untouched() {
+    for (method, path) in [("GET", Source::Prometheus.path()), ("POST", "/other")] {
+        let host = FakeHost::new(&[(":method", method), (":path", path), ("content-length", "99999999999")]);
+        let mut request = request();
+        assert_eq!(request.on_headers(&host, false), Action::Continue);
+        assert_eq!(request.on_body(&host, usize::MAX, true), Action::Continue);
+        assert_eq!(request.on_trailers(&host), Action::Continue);
+        assert_eq!((host.counted(), host.calls(Call::Body), host.calls(Call::Set)), (vec![], 0, 0));
+    }
+}
+
+#[test]
+fn spoofed_headers_are_dropped_on_every_path() {
+    for path in [Source::Prometheus.path(), "/other"] {
+        let spoofed = [(FINGERPRINT_HEADER, PAYMENT_API), ("x-onceway-x", "y"), ("accept", "*/*")];
+        let host = FakeHost::new(&[&[(":method", "POST"), (":path", path)], &spoofed[..]].concat());
+        request().on_headers(&host, true);
+        assert_eq!((host.header(FINGERPRINT_HEADER), host.header("x-onceway-x")), (None, None));
+        assert_eq!(host.header("accept").as_deref(), Some("*/*"));
+    }
+}
+
+#[test]
+fn a_body_is_decoded_once_at_its_end() {
+    let host = FakeHost::post(Source::Prometheus.path());
+    let body = payment_api();
+    host.buffer(body.as_bytes());
+    let mut request = request();
+    assert_eq!(request.on_headers(&host, false), Action::Pause);
+    for buffered in [1, 1, body.len(), body.len()] {
+        assert_eq!(request.on_body(&host, buffered, false), Action::Pause);
+        assert_eq!(host.calls(Call::Body), 0);
+    }
+    assert_eq!(request.on_body(&host, body.len(), true), Action::Continue);
+    assert_eq!(request.on_body(&host, body.len(), true), Action::Continue);
+    assert_eq!(request.on_trailers(&host), Action::Continue);
+    assert_eq!((host.calls(Call::Body), host.counted()), (1, vec![Outcome::Fingerprinted]));
+}
+
+#[test]
+fn trailers_end_a_body_too() {
+    let host = FakeHost::post(Source::Prometheus.path());
+    let body = payment_api();
+    host.buffer(body.as_bytes());
+    let mut request = request();
+    assert_eq!(request.on_headers(&host, false), Action::Pause);
+    assert_eq!(request.on_body(&host, body.len(), false), Action::Pause);
+    assert_eq!(request.on_trailers(&host), Action::Continue);
+    assert_eq!(host.fingerprint().as_deref(), Some(PAYMENT_API));
+}
+
+#[test]
+fn a_content_length_over_the_limit_is_refused_at_the_headers() {
+    let config = Config { max_body_bytes: 10 };
+    for length in ["10", "11", "11x"] {
+        let path = Source::Prometheus.path();
+        let host = FakeHost::new(&[(":method", "POST"), (":path", path), ("content-length", length)]);
+        assert_eq!(Request::new(config).on_headers(&host, false), Action::Pause);
+        assert_eq!(host.refusal().is_some(), length == "11", "{length}");
+    }
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_as_soon_as_it_is() {
+    let host = FakeHost::post(Source::Prometheus.path());
+    let mut request = Request::new(Config { max_body_bytes: 10 });
+    assert_eq!(request.on_headers(&host, false), Action::Pause);
+    assert_eq!(request.on_body(&host, 10, false), Action::Pause);
+    assert_eq!(host.refusal(), None);
+    assert_eq!(request.on_body(&host, 11, false), Action::Pause);
+    assert_eq!(host.refusal(), Some(Problem::payload_too_large(10)));
+    // A proxy that goes on all the same gets nothing upstream, and no second answer.
+    assert_eq!(request.on_body(&host, 12, true), Action::Pause);
+    assert_eq!(request.on_trailers(&host), Action::Pause);
+    assert_eq!((host.calls(Call::Refuse), host.counted()), (1, vec![Outcome::TooLarge]));
+}
+
+#[test]
+fn a_refusal_says_what_the_limit_is_and_what_to_do() {
+    let problem: serde_json::Value = serde_json::from_str(&Problem::payload_too_large(5_242_880).to_json()).unwrap();
+    assert_eq!(problem["type"], "https://onceway.io/problems/payload-too-large");
+    assert_eq!(problem["title"], "Payload too large");
+    assert_eq!(problem["status"], 413);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("5242880 bytes") && detail.contains("max_body_bytes"), "{detail}");
+    assert_eq!(problem.as_object().unwrap().len(), 4);
+}
+
+#[test]
+fn a_proxy_that_fails_costs_the_affinity_and_not_the_request() {
+    for call in [Call::Headers, Call::Remove, Call::Body, Call::Set] {
+        let host = FakeHost::post(Source::Prometheus.path()).with("x-onceway-x", "y").failing(call);
+        assert_eq!(post(&host, &payment_api()), Action::Continue, "{call:?}");
+        assert_eq!((host.fingerprint(), host.counted()), (None, vec![Outcome::Error]), "{call:?}");
+        assert!(host.logged().concat().contains("fake failed with proxy-wasm status 10"), "{:?}", host.logged());
+    }
+}
+
+#[test]
+fn a_refusal_that_fails_leaves_the_request_to_the_sidecar() {
+    let host = FakeHost::post(Source::Prometheus.path()).failing(Call::Refuse);
+    let mut request = Request::new(Config { max_body_bytes: 10 });
+    assert_eq!(request.on_headers(&host, false), Action::Pause);
+    assert_eq!(request.on_body(&host, 11, true), Action::Continue);
+    assert_eq!(host.counted(), [Outcome::Error]);
+}
+
+#[test]
+fn headers_that_cannot_be_read_let_the_request_pass() {
+    let host = FakeHost::malformed();
+    assert_eq!(request().on_headers(&host, false), Action::Continue);
+    assert_eq!(host.counted(), [Outcome::Error]);
+    assert!(host.logged().concat().contains("not in proxy-wasm's format"), "{:?}", host.logged());
+}
+
+proptest! {
+    #[test]
+    fn however_a_body_is_cut_it_ends_with_the_same_fingerprint(cuts in vec(0usize..400, 0..8), trailers: bool) {
+        let body = payment_api();
+        let host = FakeHost::post(Source::Prometheus.path());
+        let mut request = request();
+        prop_assert_eq!(request.on_headers(&host, false), Action::Pause);
+        let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(body.len())).collect();
+        cuts.sort_unstable();
+        for cut in cuts {
+            host.buffer(&body.as_bytes()[..cut]);
+            prop_assert_eq!(request.on_body(&host, cut, false), Action::Pause);
+        }
+        host.buffer(body.as_bytes());
+        let action = if trailers { request.on_trailers(&host) } else { request.on_body(&host, body.len(), true) };
+        prop_assert_eq!(action, Action::Continue);
+        prop_assert_eq!(host.fingerprint(), Some(PAYMENT_API.to_owned()));
+    }
+
+    #[test]
+    fn whatever_the_body_the_request_ends_and_is_counted_once(body: Vec<u8>, event: bool) {
+        let source = if event { Source::KubernetesEvent } else { Source::Prometheus };
+        let host = FakeHost::post(source.path());
+        host.buffer(&body);
+        let mut request = request();
+        prop_assert_eq!(request.on_headers(&host, false), Action::Pause);
+        prop_assert_eq!(request.on_body(&host, body.len(), true), Action::Continue);
+        prop_assert_eq!(host.counted().len(), 1);
+        let expected = affinity(source, &body).fingerprint().map(|fingerprint| fingerprint.to_string());
+        prop_assert_eq!(host.fingerprint(), expected);
+    }
+
+    #[test]
+    fn in_any_order_of_events_nothing_panics_and_no_request_counts_twice(
+        headers_end: bool,
+        events in vec((any::<usize>(), any::<bool>(), any::<bool>()), 0..8),
+        failing in any::<Option<u8>>(),
+    ) {
+        let host = FakeHost::post(Source::Prometheus.path());
+        let host = match failing {
+            Some(index) => host.failing(Call::ALL[usize::from(index) % Call::ALL.len()]),
+            None => host,
+        };
+        host.buffer(payment_api().as_bytes());
+        let mut request = request();
+        request.on_headers(&host, headers_end);
+        for (buffered, end_of_stream, trailers) in events {
+            if trailers {
+                request.on_trailers(&host);
+            } else {
+                request.on_body(&host, buffered, end_of_stream);
+            }
+        }
+        prop_assert!(host.counted().len() <= 1);
+        prop_assert!(host.calls(Call::Refuse) + host.calls(Call::Set) <= 1);
+    }
+}
