@@ -1,0 +1,86 @@
+//! What the protocol reads and writes: the claim (a Lease) and the facts of an RR that it decides upon.
+
+use std::sync::Arc;
+
+/// The fields of a claim that the protocol decides upon.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClaimFields {
+    /// `holderIdentity`: the process that may be creating the intent; empty once that is over.
+    pub holder: Arc<str>,
+    /// `onceway.io/intent`: the only RR name that may be created now.
+    pub intent: Arc<str>,
+    /// `onceway.io/created`: whether an RR of that name is known to have existed. An *open* claim has `false`.
+    pub created: bool,
+    /// `onceway.io/floor`: the last Unix second used in a name, so that no name is ever used for two incidents.
+    pub floor: u64,
+    /// `leaseTransitions`: how often the claim went to another holder.
+    pub transitions: u32,
+}
+
+impl ClaimFields {
+    /// The claim after `holder` acquires it for `intent`, which has yet to be created.
+    pub(crate) fn acquired(&self, holder: &Arc<str>, intent: Arc<str>, floor: u64) -> Self {
+        let transitions = self.transitions.saturating_add(u32::from(self.holder != *holder));
+        Self { holder: Arc::clone(holder), intent, created: false, floor, transitions }
+    }
+
+    /// The claim once its intent is known to have existed: nobody holds it any more.
+    pub(crate) fn confirmed(&self) -> Self {
+        Self { holder: Arc::from(""), created: true, ..self.clone() }
+    }
+}
+
+/// A claim as the API server holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// `metadata.resourceVersion`; opaque, compared for equality only.
+    pub version: Arc<str>,
+    /// Its content.
+    pub fields: ClaimFields,
+}
+
+/// Whether an RR takes signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Any phase that is not terminal, the empty and unknown ones included.
+    Active,
+    /// Terminal, or being deleted: the next signal begins a new incident.
+    Ended,
+    /// Terminal with outcome `ManualReviewRequired`: signals are counted, no new RR is made.
+    ManualReview,
+    /// Terminal with `nextAllowedExecution`, in Unix milliseconds: until then as [`Phase::ManualReview`].
+    NotBefore(u64),
+}
+
+impl Phase {
+    /// Whether signals are counted in such an RR at `unix_ms`.
+    #[must_use]
+    pub fn takes_signals(self, unix_ms: u64) -> bool {
+        match self {
+            Self::Active | Self::ManualReview => true,
+            Self::Ended => false,
+            Self::NotBefore(allowed_ms) => unix_ms < allowed_ms,
+        }
+    }
+}
+
+/// The facts of an RR that the protocol decides upon, and no more of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Rr {
+    /// `metadata.name`.
+    pub name: Arc<str>,
+    /// `metadata.uid`.
+    pub uid: Arc<str>,
+    /// `metadata.resourceVersion`; opaque, compared for equality only.
+    pub version: Arc<str>,
+    /// Whether `spec.signalFingerprint` is this incident's.
+    pub ours: bool,
+    /// `onceway.io/creator`: the identity of the process that created it; empty where the annotation is missing.
+    pub creator: Arc<str>,
+    /// `status.deduplication.occurrenceCount`; 0 where it is missing.
+    pub count: u32,
+    /// Whether it takes signals.
+    pub phase: Phase,
+    /// `status.deduplication.firstSeenAt` in Unix milliseconds, handed through for the answer.
+    pub first_seen_ms: Option<u64>,
+}

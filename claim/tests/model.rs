@@ -1,0 +1,48 @@
+//! The claim protocol under a model checker: stateright explores every interleaving of the very code that the sidecar
+//! runs, against an API server with linearizable compare-and-swap, within the bounds that each test states.
+
+mod model {
+    pub(crate) mod action;
+    pub(crate) mod replica;
+    pub(crate) mod server;
+    pub(crate) mod world;
+}
+
+use model::world::{Bounds, World};
+use stateright::{Checker, Expectation, Model};
+
+/// Explores all states and compares their number with the one written down, so that a change of the protocol or of the
+/// model is noticed. Two threads: the machine that runs the tests has two cores.
+fn explore(bounds: Bounds, expected_states: usize) {
+    let checker = bounds.clone().checker().threads(2).spawn_bfs().join();
+    for property in World::properties_of(&bounds) {
+        let found = checker.discovery(property.name);
+        match property.expectation {
+            Expectation::Sometimes => assert!(found.is_some(), "never seen: {}", property.name),
+            _ => assert!(found.is_none(), "{}: violated by\n{}", property.name, timeline(found)),
+        }
+    }
+    println!("{bounds:?}: {} states", checker.unique_state_count());
+    assert_eq!(checker.unique_state_count(), expected_states, "the protocol or its model has changed");
+}
+
+/// A path as one line an action: what happened, in order.
+fn timeline(path: Option<stateright::Path<World, model::action::Action>>) -> String {
+    let actions = path.map(stateright::Path::into_actions).unwrap_or_default();
+    actions.iter().enumerate().map(|(step, action)| format!("{:>3}. {action:?}\n", step + 1)).collect()
+}
+
+#[test]
+fn two_replicas_and_two_signals_stay_exact_through_a_lost_answer_a_crash_an_end_and_a_deletion() {
+    let bounds = Bounds {
+        clocks_s: vec![100, 101],
+        signals: 2,
+        losses: 1,
+        deadlines: 0,
+        crashes: 1,
+        ends: 1,
+        deletions: 1,
+        touches: 0,
+    };
+    explore(bounds, 7_405_954);
+}

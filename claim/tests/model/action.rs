@@ -1,0 +1,30 @@
+//! What may happen next in the model.
+
+use std::sync::Arc;
+
+use super::replica::Pace;
+
+/// One atomic event. Replicas are named by their index, late calls by their place, RRs by their name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Action {
+    /// A signal reaches the replica.
+    Submit(usize),
+    /// The call under way is executed and answered. Requests are delayed and reordered by taking this later.
+    Answer(usize, Pace),
+    /// The replica's wait is over.
+    Elapse(usize),
+    /// The caller is told nothing; the call may be executed at any later time, or never.
+    Lose(usize),
+    /// A late call is executed; nobody reads its answer.
+    Execute(usize),
+    /// The deadline passes; the batch is answered 503.
+    GiveUp(usize),
+    /// The process dies and starts anew.
+    Crash(usize),
+    /// The RR reaches a terminal phase.
+    End(Arc<str>),
+    /// The RR is deleted by somebody.
+    Delete(Arc<str>),
+    /// Another controller writes to the RR's status.
+    Touch(Arc<str>),
+}

@@ -1,0 +1,254 @@
+//! The whole model: replicas, API server, calls that are late, and how much may still go wrong.
+
+use std::sync::Arc;
+
+use onceway_claim::{Answer, Call, Outcome, Phase, Stage};
+use stateright::{Model, Property};
+
+use super::action::Action;
+use super::replica::{Pace, Replica};
+use super::server::Server;
+
+/// From any state one replica alone must finish within this many calls.
+const ALONE_CALLS: usize = 12;
+
+/// How much happens in a run: the bounds of what is explored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Bounds {
+    /// Wall clock of each replica, in Unix seconds.
+    pub(crate) clocks_s: Vec<u64>,
+    /// Signals that reach any replica.
+    pub(crate) signals: u8,
+    /// Calls whose answer is lost, each executed at any later time or never.
+    pub(crate) losses: u8,
+    /// Commits that end at their deadline.
+    pub(crate) deadlines: u8,
+    /// Crashes with restart.
+    pub(crate) crashes: u8,
+    /// RRs that turn terminal.
+    pub(crate) ends: u8,
+    /// RRs that are deleted, in any phase.
+    pub(crate) deletions: u8,
+    /// Status writes by other controllers.
+    pub(crate) touches: u8,
+}
+
+/// A state of the model.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct World {
+    server: Server,
+    replicas: Vec<Replica>,
+    /// Calls that may still be executed, with their authors.
+    late: Vec<(Arc<str>, Call)>,
+    left: Bounds,
+    attempts: u32,
+    acknowledged: u32,
+}
+
+impl World {
+    fn new(bounds: &Bounds) -> Self {
+        let replicas = bounds.clocks_s.iter().enumerate().map(|(index, clock)| Replica::new(index, *clock)).collect();
+        let left = Bounds { clocks_s: Vec::new(), ..bounds.clone() };
+        Self { server: Server::default(), replicas, late: Vec::new(), left, attempts: 0, acknowledged: 0 }
+    }
+
+    /// The properties that a run within `bounds` is held to.
+    pub(crate) fn properties_of(bounds: &Bounds) -> Vec<Property<Bounds>> {
+        bounds.properties()
+    }
+
+    fn answer(&mut self, index: usize, pace: Pace) {
+        let replica = &mut self.replicas[index];
+        let Some(call) = replica.call().cloned() else { return };
+        let answer = self.server.execute(replica.identity(), &call);
+        self.resume(index, answer, pace);
+    }
+
+    fn resume(&mut self, index: usize, answer: Answer, pace: Pace) {
+        let replica = &mut self.replicas[index];
+        let Some(done) = replica.resume(answer, pace) else { return };
+        self.acknowledged += u32::from(matches!(done.outcome, Outcome::Counted { .. }));
+        let author = Arc::clone(replica.identity());
+        self.delay(author, done.aftermath);
+    }
+
+    fn delay(&mut self, author: Arc<str>, call: Option<Call>) {
+        self.late.extend(call.map(|call| (author, call)));
+    }
+
+    /// Drops what can no longer make a difference, and puts the rest in one order: fewer states, same behaviours.
+    fn normalise(&mut self) {
+        self.late.retain(|(_, call)| self.server.may_still_act(call));
+        self.late.sort_by_cached_key(|late| format!("{late:?}"));
+        self.late.dedup();
+    }
+
+    fn active_with_count(&self) -> usize {
+        self.server.rrs().filter(|rr| rr.phase == Phase::Active && rr.count > 0).count()
+    }
+
+    fn is_at(&self, stage: Stage) -> bool {
+        self.replicas.iter().any(|replica| replica.work.as_ref().is_some_and(|(commit, _)| commit.stage() == stage))
+    }
+
+    /// Whether the replica, running alone from here on, finishes its batch (or a new one).
+    fn finishes_alone(&self, index: usize) -> bool {
+        let mut alone = self.clone();
+        if alone.replicas[index].work.is_none() {
+            alone.replicas[index].submit();
+        }
+        for _ in 0..ALONE_CALLS {
+            if alone.replicas[index].waits() {
+                alone.resume(index, Answer::Elapsed, Pace::Prompt);
+            }
+            let pace = if alone.replicas[index].may_be_prompt() { Pace::Prompt } else { Pace::Slow };
+            alone.answer(index, pace);
+            if alone.replicas[index].work.is_none() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn replica_actions(&self, index: usize, actions: &mut Vec<Action>) {
+        let replica = &self.replicas[index];
+        if replica.work.is_none() {
+            if self.left.signals > 0 {
+                actions.push(Action::Submit(index));
+            }
+            return;
+        }
+        if replica.waits() {
+            actions.push(Action::Elapse(index));
+        } else {
+            if replica.may_be_prompt() {
+                actions.push(Action::Answer(index, Pace::Prompt));
+            }
+            if replica.heeds_pace() || !replica.may_be_prompt() {
+                actions.push(Action::Answer(index, Pace::Slow));
+            }
+            if self.left.losses > 0 {
+                actions.push(Action::Lose(index));
+            }
+        }
+        if self.left.deadlines > 0 {
+            actions.push(Action::GiveUp(index));
+        }
+        if self.left.crashes > 0 {
+            actions.push(Action::Crash(index));
+        }
+    }
+
+    fn rr_actions(&self, actions: &mut Vec<Action>) {
+        for rr in self.server.rrs() {
+            if self.left.ends > 0 && rr.phase == Phase::Active {
+                actions.push(Action::End(Arc::clone(&rr.name)));
+            }
+            if self.left.deletions > 0 {
+                actions.push(Action::Delete(Arc::clone(&rr.name)));
+            }
+            if self.left.touches > 0 {
+                actions.push(Action::Touch(Arc::clone(&rr.name)));
+            }
+        }
+    }
+
+    fn apply(&mut self, action: Action) {
+        match action {
+            Action::Submit(index) => {
+                self.left.signals -= 1;
+                self.attempts += 1;
+                self.replicas[index].submit();
+            }
+            Action::Answer(index, pace) => self.answer(index, pace),
+            Action::Elapse(index) => self.resume(index, Answer::Elapsed, Pace::Prompt),
+            Action::Lose(index) => {
+                self.left.losses -= 1;
+                let replica = &self.replicas[index];
+                let (author, call) = (Arc::clone(replica.identity()), replica.call().cloned());
+                self.delay(author, call);
+                self.resume(index, Answer::Unknown, Pace::Prompt);
+            }
+            Action::Execute(place) => {
+                let (author, call) = self.late.remove(place);
+                self.server.execute(&author, &call);
+            }
+            Action::GiveUp(index) => {
+                self.left.deadlines -= 1;
+                self.abandon(index, Replica::give_up);
+            }
+            Action::Crash(index) => {
+                self.left.crashes -= 1;
+                self.abandon(index, Replica::crash);
+            }
+            Action::End(name) => {
+                self.left.ends -= 1;
+                self.server.end(&name);
+            }
+            Action::Delete(name) => {
+                self.left.deletions -= 1;
+                self.server.delete(&name);
+                self.replicas.iter_mut().for_each(Replica::observe_deletion);
+            }
+            Action::Touch(name) => {
+                self.left.touches -= 1;
+                self.server.touch(&name, |_| {});
+            }
+        }
+    }
+
+    fn abandon(&mut self, index: usize, how: impl FnOnce(&mut Replica) -> Option<Call>) {
+        let replica = &mut self.replicas[index];
+        let author = Arc::clone(replica.identity());
+        let call = how(replica);
+        self.delay(author, call);
+    }
+}
+
+impl Model for Bounds {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World::new(self)]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        for index in 0..world.replicas.len() {
+            world.replica_actions(index, actions);
+        }
+        actions.extend((0..world.late.len()).map(Action::Execute));
+        world.rr_actions(actions);
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        let mut next = world.clone();
+        next.apply(action);
+        next.normalise();
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("at most one active RR has a count", |_, world: &World| world.active_with_count() <= 1),
+            Property::always("acknowledged <= counted <= attempts", |_, world: &World| {
+                world.acknowledged <= world.server.counted() && world.server.counted() <= world.attempts
+            }),
+            Property::always("nothing is counted in an RR that has ended", |_, world: &World| {
+                !world.server.counted_in_ended
+            }),
+            Property::always("from every state one replica alone finishes", |_, world: &World| {
+                (0..world.replicas.len()).all(|index| world.finishes_alone(index))
+            }),
+            Property::sometimes("a replica waits for a claim's holder", |_, world: &World| {
+                world.is_at(Stage::AwaitHolder)
+            }),
+            Property::sometimes("a create is fenced", |_, world: &World| world.is_at(Stage::Fence)),
+            Property::sometimes("a count is in doubt", |_, world: &World| world.is_at(Stage::Doubt)),
+            Property::sometimes("a late RR is removed by its creator", |_, world: &World| world.is_at(Stage::Discard)),
+            Property::sometimes("all signals are acknowledged", |bounds, world: &World| {
+                world.acknowledged == u32::from(bounds.signals)
+            }),
+        ]
+    }
+}

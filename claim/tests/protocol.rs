@@ -1,0 +1,8 @@
+//! The claim protocol step by step: the calls of each ordinary path, and one test for every easier protocol that the
+//! model checker refuted, so that nobody simplifies it back.
+
+mod protocol {
+    mod paths;
+    mod pitfalls;
+    mod script;
+}

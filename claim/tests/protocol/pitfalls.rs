@@ -1,0 +1,209 @@
+//! Each easier protocol that was refuted, as the step where it would differ.
+
+use onceway_claim::{Answer, Call, Outcome, Phase};
+
+use super::script::{
+    FRESH, ME, OLD, OTHER, Script, claim, count, create_rr, fields, get_rr, handed_over, in_phase, rr, update_claim,
+};
+
+/// A commit that has just written the claim's version `c1` for [`FRESH`].
+fn holding_the_claim() -> Script {
+    let mine = fields(ME, FRESH, false);
+    Script::begin(1)
+        .on(&Call::GetClaim, Answer::Missing)
+        .on(&Call::CreateClaim(mine.clone()), Answer::Claim(claim("c1", mine)))
+}
+
+fn fence() -> Call {
+    update_claim("c1", fields("", FRESH, true))
+}
+
+fn late_rr() -> onceway_claim::Rr {
+    rr(FRESH, ME, "r1", 0)
+}
+
+#[test]
+fn a_claim_whose_write_is_unknown_or_lost_is_read_again_and_never_created_under() {
+    for answer in [Answer::Unknown, Answer::Conflict, Answer::Missing] {
+        Script::begin(1)
+            .on(&Call::GetClaim, Answer::Missing)
+            .on(&Call::CreateClaim(fields(ME, FRESH, false)), answer.clone())
+            .expects(&Call::GetClaim);
+        Script::begin(1)
+            .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
+            .on(&get_rr(OLD), Answer::Missing)
+            .on(&update_claim("c1", handed_over(fields(ME, FRESH, false))), answer)
+            .expects(&Call::GetClaim);
+    }
+}
+
+#[test]
+fn only_404_is_missing_and_any_other_failure_of_a_read_is_asked_again() {
+    Script::begin(1).on(&Call::GetClaim, Answer::Unknown).expects(&Call::GetClaim);
+    Script::begin(1)
+        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
+        .on(&get_rr(OLD), Answer::Unknown)
+        .expects(&get_rr(OLD));
+}
+
+#[test]
+fn a_create_that_was_not_prompt_is_fenced_by_a_write_before_it_is_counted_in() {
+    holding_the_claim().after_ms(1001).on(&create_rr(FRESH), Answer::Rr(late_rr())).expects(&fence());
+    holding_the_claim().after_ms(1000).on(&create_rr(FRESH), Answer::Rr(late_rr())).expects(&count(&late_rr(), 1));
+}
+
+#[test]
+fn a_create_that_was_tried_twice_is_fenced_however_prompt() {
+    holding_the_claim()
+        .on(&create_rr(FRESH), Answer::Unknown)
+        .on(&create_rr(FRESH), Answer::Rr(late_rr()))
+        .expects(&fence());
+}
+
+#[test]
+fn a_create_whose_answer_was_lost_is_recognised_as_ones_own_and_answered_as_created() {
+    let done = holding_the_claim()
+        .on(&create_rr(FRESH), Answer::Unknown)
+        .on(&create_rr(FRESH), Answer::Conflict)
+        .on(&get_rr(FRESH), Answer::Rr(late_rr()))
+        .on(&fence(), Answer::Claim(claim("c2", fields("", FRESH, true))))
+        .on(&count(&late_rr(), 1), Answer::Rr(rr(FRESH, ME, "r2", 1)))
+        .done();
+    assert!(matches!(done.outcome, Outcome::Counted { created: true, .. }));
+    assert_eq!(done.aftermath, None, "the fence has released the claim already");
+}
+
+#[test]
+fn an_rr_without_a_count_is_confirmed_before_anybody_counts_in_it() {
+    let fresh = rr(OLD, OTHER, "r1", 0);
+    Script::begin(1)
+        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields(OTHER, OLD, false))))
+        .on(&get_rr(OLD), Answer::Rr(fresh.clone()))
+        .on(&update_claim("c1", fields("", OLD, true)), Answer::Claim(claim("c2", fields("", OLD, true))))
+        .expects(&count(&fresh, 1));
+}
+
+#[test]
+fn a_lost_fence_removes_ones_own_late_rr_where_the_claim_has_moved_on() {
+    let moved_on = [Answer::Claim(claim("c9", fields(OTHER, "rr-abc-1001", true))), Answer::Missing];
+    for (claim_now, fence_answer) in moved_on.into_iter().zip([Answer::Conflict, Answer::Unknown]) {
+        holding_the_claim()
+            .after_ms(5000)
+            .on(&create_rr(FRESH), Answer::Rr(late_rr()))
+            .on(&fence(), fence_answer)
+            .on(&Call::GetClaim, Answer::Unknown)
+            .on(&Call::GetClaim, claim_now)
+            .on(&Call::DeleteRr { rr: late_rr() }, Answer::Unknown)
+            .on(&Call::DeleteRr { rr: late_rr() }, Answer::Deleted)
+            .expects(&Call::GetClaim);
+    }
+}
+
+#[test]
+fn a_lost_fence_is_tried_anew_where_the_claim_still_names_the_rr() {
+    holding_the_claim()
+        .after_ms(5000)
+        .on(&create_rr(FRESH), Answer::Rr(late_rr()))
+        .on(&fence(), Answer::Conflict)
+        .on(&Call::GetClaim, Answer::Claim(claim("c2", fields(OTHER, FRESH, false))))
+        .expects(&get_rr(FRESH));
+}
+
+#[test]
+fn a_lost_fence_on_anothers_rr_removes_nothing() {
+    Script::begin(1)
+        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields(OTHER, OLD, false))))
+        .on(&get_rr(OLD), Answer::Rr(rr(OLD, OTHER, "r1", 0)))
+        .on(&update_claim("c1", fields("", OLD, true)), Answer::Conflict)
+        .expects(&Call::GetClaim);
+}
+
+/// A commit whose count from 7 to 10 has an unknown outcome.
+fn in_doubt() -> Script {
+    let known = rr(OLD, ME, "r4", 7);
+    Script::begin_knowing(3, Some(known.clone())).on(&count(&known, 10), Answer::Unknown)
+}
+
+#[test]
+fn a_count_in_doubt_is_never_added_again() {
+    let done = in_doubt().on(&get_rr(OLD), Answer::Rr(rr(OLD, ME, "r5", 10))).done();
+    assert_eq!(done.outcome, Outcome::InDoubt);
+}
+
+#[test]
+fn a_count_in_doubt_is_not_called_done_because_the_number_is_high_enough() {
+    let done = in_doubt().on(&get_rr(OLD), Answer::Rr(rr(OLD, ME, "r6", 12))).done();
+    assert_eq!(done.outcome, Outcome::InDoubt);
+}
+
+#[test]
+fn a_count_in_doubt_whose_rr_is_gone_or_another_stays_in_doubt() {
+    let another = onceway_claim::Rr { uid: "u2".into(), ..rr(OLD, ME, "r9", 0) };
+    for answer in [Answer::Missing, Answer::Rr(another)] {
+        assert_eq!(in_doubt().on(&get_rr(OLD), answer).done().outcome, Outcome::InDoubt);
+    }
+}
+
+#[test]
+fn a_count_in_doubt_that_cannot_have_happened_is_committed_afresh() {
+    in_doubt().on(&get_rr(OLD), Answer::Rr(rr(OLD, ME, "r5", 9))).expects(&Call::GetClaim);
+}
+
+#[test]
+fn a_count_in_doubt_is_repeated_identically_while_nothing_has_changed() {
+    let known = rr(OLD, ME, "r4", 7);
+    let done = in_doubt()
+        .on(&get_rr(OLD), Answer::Unknown)
+        .on(&get_rr(OLD), Answer::Rr(known.clone()))
+        .on(&count(&known, 10), Answer::Conflict)
+        .on(&get_rr(OLD), Answer::Rr(known.clone()))
+        .on(&count(&known, 10), Answer::Rr(rr(OLD, ME, "r5", 10)))
+        .done();
+    assert_eq!(done.outcome, Outcome::Counted { rr: rr(OLD, ME, "r5", 10), created: false });
+}
+
+#[test]
+fn a_conflict_on_a_count_looks_at_the_phase_again() {
+    let known = rr(OLD, ME, "r4", 7);
+    Script::begin_knowing(1, Some(known.clone()))
+        .on(&count(&known, 8), Answer::Conflict)
+        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
+        .on(&get_rr(OLD), Answer::Rr(in_phase(rr(OLD, ME, "r5", 7), Phase::Ended)))
+        .expects(&update_claim("c1", handed_over(fields(ME, FRESH, false))));
+}
+
+#[test]
+fn a_conflict_on_a_count_under_ones_own_claim_needs_no_second_read_of_the_claim() {
+    holding_the_claim()
+        .on(&create_rr(FRESH), Answer::Rr(late_rr()))
+        .on(&count(&late_rr(), 1), Answer::Conflict)
+        .expects(&get_rr(FRESH));
+}
+
+#[test]
+fn a_known_rr_that_is_gone_is_looked_for_no_more() {
+    let known = rr(OLD, ME, "r4", 7);
+    Script::begin_knowing(1, Some(known.clone())).on(&count(&known, 8), Answer::Missing).expects(&Call::GetClaim);
+}
+
+#[test]
+fn an_answer_to_a_finished_commit_counts_nothing() {
+    let (mut commit, _) = onceway_claim::Commit::begin(
+        std::sync::Arc::new(onceway_claim::Parameters {
+            identity: ME.into(),
+            name_prefix: "rr".into(),
+            prompt_ms: 1,
+            help_polls: 0,
+            help_poll_ms: 1,
+        }),
+        std::num::NonZeroU32::MIN,
+        Some(rr(OLD, ME, "r4", 7)),
+        onceway_claim::Now { unix_ms: 0, monotonic_ms: 0 },
+    );
+    let now = onceway_claim::Now { unix_ms: 0, monotonic_ms: 0 };
+    commit.resume(Answer::Rr(rr(OLD, ME, "r5", 8)), now);
+    let onceway_claim::Step::Done(done) = commit.resume(Answer::Rr(rr(OLD, ME, "r5", 8)), now) else {
+        panic!("a finished commit went on");
+    };
+    assert_eq!(done.outcome, Outcome::InDoubt);
+}

@@ -1,0 +1,127 @@
+//! A commit driven by hand: answer a call, look at the next.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use onceway_claim::{Answer, Call, Claim, ClaimFields, Commit, Done, Now, Parameters, Phase, Rr, Stage, Step};
+
+pub(super) const ME: &str = "pod-a_1";
+pub(super) const OTHER: &str = "pod-b_1";
+/// The wall clock of all scripts, in Unix seconds.
+pub(super) const CLOCK_S: u64 = 1_000;
+/// The name that this clock gives to a fresh RR.
+pub(super) const FRESH: &str = "rr-abc-1000";
+/// The name that an earlier incident had.
+pub(super) const OLD: &str = "rr-abc-900";
+
+/// A commit and the step that it is at.
+pub(super) struct Script {
+    commit: Commit,
+    step: Step,
+    monotonic_ms: u64,
+}
+
+impl Script {
+    /// A batch of `signals` at a replica that knows nothing of the incident.
+    pub(super) fn begin(signals: u32) -> Self {
+        Self::begin_knowing(signals, None)
+    }
+
+    /// A batch at a replica that has counted in `known` before.
+    pub(super) fn begin_knowing(signals: u32, known: Option<Rr>) -> Self {
+        let signals = NonZeroU32::new(signals).unwrap();
+        let (commit, step) = Commit::begin(Arc::new(parameters()), signals, known, now(0));
+        Self { commit, step, monotonic_ms: 0 }
+    }
+
+    /// Lets time pass before the next answer.
+    pub(super) fn after_ms(mut self, ms: u64) -> Self {
+        self.monotonic_ms += ms;
+        self
+    }
+
+    /// Expects this call and answers it.
+    pub(super) fn on(mut self, expected: &Call, answer: Answer) -> Self {
+        assert_eq!(self.step, Step::Call(expected.clone()));
+        self.step = self.commit.resume(answer, now(self.monotonic_ms));
+        self
+    }
+
+    /// Expects a wait and ends it.
+    pub(super) fn on_wait(mut self) -> Self {
+        assert!(matches!(self.step, Step::Wait(_)), "{:?}", self.step);
+        assert_eq!(self.commit.stage(), Stage::AwaitHolder);
+        self.step = self.commit.resume(Answer::Elapsed, now(self.monotonic_ms));
+        self
+    }
+
+    /// Expects the call, and leaves it unanswered.
+    pub(super) fn expects(self, expected: &Call) {
+        assert_eq!(self.step, Step::Call(expected.clone()));
+    }
+
+    /// Expects the end.
+    pub(super) fn done(self) -> Done {
+        match self.step {
+            Step::Done(done) => done,
+            step => panic!("not done: {step:?}"),
+        }
+    }
+}
+
+fn parameters() -> Parameters {
+    Parameters { identity: ME.into(), name_prefix: "rr-abc".into(), prompt_ms: 1000, help_polls: 2, help_poll_ms: 25 }
+}
+
+fn now(monotonic_ms: u64) -> Now {
+    Now { unix_ms: CLOCK_S * 1000, monotonic_ms }
+}
+
+/// Fields of a claim by `holder` for `intent`, never handed over, whose floor is the second in the name.
+pub(super) fn fields(holder: &str, intent: &str, created: bool) -> ClaimFields {
+    let floor = intent.rsplit('-').next().and_then(|second| second.parse().ok()).unwrap();
+    ClaimFields { holder: holder.into(), intent: intent.into(), created, floor, transitions: 0 }
+}
+
+/// The same after a handover.
+pub(super) fn handed_over(fields: ClaimFields) -> ClaimFields {
+    ClaimFields { transitions: fields.transitions + 1, ..fields }
+}
+
+pub(super) fn claim(version: &str, fields: ClaimFields) -> Claim {
+    Claim { version: version.into(), fields }
+}
+
+/// An active RR of ours.
+pub(super) fn rr(name: &str, creator: &str, version: &str, count: u32) -> Rr {
+    Rr {
+        name: name.into(),
+        uid: "u1".into(),
+        version: version.into(),
+        ours: true,
+        creator: creator.into(),
+        count,
+        phase: Phase::Active,
+        first_seen_ms: None,
+    }
+}
+
+pub(super) fn in_phase(rr: Rr, phase: Phase) -> Rr {
+    Rr { phase, ..rr }
+}
+
+pub(super) fn get_rr(name: &str) -> Call {
+    Call::GetRr { name: name.into() }
+}
+
+pub(super) fn create_rr(name: &str) -> Call {
+    Call::CreateRr { name: name.into() }
+}
+
+pub(super) fn update_claim(version: &str, fields: ClaimFields) -> Call {
+    Call::UpdateClaim { version: version.into(), fields }
+}
+
+pub(super) fn count(rr: &Rr, count: u32) -> Call {
+    Call::Count { rr: rr.clone(), count }
+}
