@@ -9,12 +9,12 @@ use serde_json::from_str;
 use serde_json::value::RawValue;
 
 use crate::error::Rejection;
-use crate::json::{Text, object, present};
+use crate::json::{Object, Text, present};
 use crate::labels::Labels;
 use crate::limits::{MAX_CLUSTER, MAX_NAME, MAX_NAMESPACE, MAX_SIGNAL_NAME};
-use crate::signal::{Signal, State, severity};
+use crate::signal::{Signal, State, severity, time};
 use crate::target::table::{CLUSTER_SCOPE, TARGETS};
-use crate::target::{Resource, bounded};
+use crate::target::{NAMESPACE, Resource, bounded};
 
 pub(crate) mod webhook;
 
@@ -34,9 +34,10 @@ struct Alert<'a> {
 
 /// One alert of a webhook as a signal; `group` is the state of the webhook, for an alert that does not tell its own.
 pub(crate) fn signal(alert: &str, group: State) -> Result<Signal<'_>, Rejection> {
-    let alert: Alert<'_> = object(alert).map_err(|error| Rejection::malformed(&error))?;
-    let json = alert.labels.map_or("{}", RawValue::get);
-    let mut labels: Known<'_> = from_str(json).map_err(|error| Rejection::malformed(&error))?;
+    let Object(alert): Object<Alert<'_>> =
+        from_str(alert).map_err(|error| Rejection::malformed("the alert", &error))?;
+    let labels = alert.labels.map_or("{}", RawValue::get);
+    let mut labels: Known<'_> = from_str(labels).map_err(|error| Rejection::malformed("`labels`", &error))?;
     let name = present(labels.alertname.take()).ok_or(Rejection::Missing { field: "labels.alertname" })?;
     let name = bounded("labels.alertname", name, MAX_SIGNAL_NAME)?;
     let cluster = present(labels.cluster.take());
@@ -49,7 +50,7 @@ pub(crate) fn signal(alert: &str, group: State) -> Result<Signal<'_>, Rejection>
         state: present(alert.status).map_or(group, |status| state(&status)),
         name,
         severity,
-        firing_time: present(alert.starts_at),
+        firing_time: time(alert.starts_at),
         cluster,
         resource,
         target,
@@ -89,20 +90,19 @@ impl<'a> Known<'a> {
 
     /// What the labels name: the first of [`TARGETS`] that is there, else the namespace, else the alert itself.
     fn resource(self, alertname: &Cow<'a, str>) -> Result<Resource<'a>, Rejection> {
-        let namespace = match (present(self.exported_namespace), present(self.namespace)) {
-            (Some(namespace), _) => Some(bounded("labels.exported_namespace", namespace, MAX_NAMESPACE)?),
-            (None, Some(namespace)) => Some(bounded("labels.namespace", namespace, MAX_NAMESPACE)?),
-            (None, None) => None,
+        let (field, namespace) = match present(self.exported_namespace) {
+            Some(namespace) => ("labels.exported_namespace", Some(namespace)),
+            None => ("labels.namespace", present(self.namespace)),
         };
         let named = TARGETS.iter().zip(self.targets).find_map(|(rule, slot)| Some((rule, present(slot)?)));
         let (kind, name, namespace) = match (named, namespace) {
             (Some((rule, name)), namespace) => {
                 (rule.kind, bounded(format_args!("labels.{}", rule.label), name, MAX_NAME)?, namespace)
             }
-            (None, Some(namespace)) => ("Namespace", namespace, None),
+            (None, Some(namespace)) => (NAMESPACE, bounded(field, namespace, MAX_NAMESPACE)?, None),
             (None, None) => (CLUSTER_SCOPE, alertname.clone(), None),
         };
-        Ok(Resource { kind: Cow::Borrowed(kind), name, namespace, api_version: None }.scoped())
+        Resource { kind: Cow::Borrowed(kind), name, namespace, api_version: None }.scoped(field)
     }
 }
 

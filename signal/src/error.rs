@@ -41,14 +41,16 @@ impl DecodeError {
 /// One alert, or the event, cannot be made a signal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The alert is not an object, or a field of it is doubled or of the wrong type.
-    #[error("the alert is malformed: {problem} of its own text; send alerts as Alertmanager writes them")]
+    /// A part is not an object, or a field of it stands twice or is of the wrong type.
+    #[error("{part} cannot be read: {problem} of its own text; send it as Alertmanager or Kubernetes writes it")]
     Malformed {
-        /// What is wrong, with line and column within the alert's own text.
+        /// Which part: the alert, `labels`, `involvedObject` or `metadata`.
+        part: &'static str,
+        /// What is wrong, with line and column within the part's own text.
         problem: String,
     },
     /// A field that names the signal or its target is missing or empty.
-    #[error("`{field}` is missing or empty; a signal without it names no target")]
+    #[error("`{field}` is missing or empty; a signal needs it")]
     Missing {
         /// The field's path within the alert or the event.
         field: &'static str,
@@ -64,7 +66,7 @@ pub enum Rejection {
         limit: usize,
     },
     /// The target's text could be read as that of another target.
-    #[error("the target's {part} makes `{target}` ambiguous by a ':' in it; use a name that Kubernetes allows")]
+    #[error("a ':' in the target's {part} makes `{target}` the name of another target too; leave the ':' out")]
     Ambiguous {
         /// Which part of the target: cluster, namespace, kind or name.
         part: &'static str,
@@ -74,8 +76,8 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    pub(crate) fn malformed(error: &JsonError) -> Self {
-        Self::Malformed { problem: problem(error) }
+    pub(crate) fn malformed(part: &'static str, error: &JsonError) -> Self {
+        Self::Malformed { part, problem: problem(error) }
     }
 }
 
@@ -83,7 +85,7 @@ impl Rejection {
 fn problem(error: &JsonError) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    let message = text.strip_suffix(&place).unwrap_or(&text);
+    let Some(message) = text.strip_suffix(&place) else { return text };
     match message.char_indices().nth(MAX_PROBLEM) {
         Some((end, _)) => format!("{}…{place}", message.get(..end).unwrap_or_default()),
         None => format!("{message}{place}"),

@@ -1,14 +1,14 @@
 //! A core/v1 Event as a signal.
 
 use serde::Deserialize;
-use serde_json::Error as JsonError;
 use serde_json::value::RawValue;
+use serde_json::{Error as JsonError, from_str};
 
 use crate::error::Rejection;
-use crate::json::{Text, object, present};
+use crate::json::{Object, Text, present};
 use crate::labels::Labels;
-use crate::limits::{MAX_KIND, MAX_NAME, MAX_NAMESPACE, MAX_SIGNAL_NAME};
-use crate::signal::{Signal, State, severity};
+use crate::limits::{MAX_KIND, MAX_NAME, MAX_SIGNAL_NAME};
+use crate::signal::{Signal, State, severity, time};
 use crate::target::{Resource, bounded};
 
 /// The fields of an event that are read; what else there is passes.
@@ -54,24 +54,24 @@ struct ObjectReference<'a> {
 
 impl<'a> Event<'a> {
     pub(crate) fn decode(body: &'a str) -> Result<Self, JsonError> {
-        object(body)
+        from_str(body).map(|Object(event)| event)
     }
 
     pub(crate) fn signal(self) -> Result<Signal<'a>, Rejection> {
         let name = present(self.reason).ok_or(Rejection::Missing { field: "reason" })?;
         let name = bounded("reason", name, MAX_SIGNAL_NAME)?;
-        let reference: ObjectReference<'a> = part(self.involved_object)?;
+        let reference: ObjectReference<'a> = part("`involvedObject`", self.involved_object)?;
         let resource = reference.resource()?;
         let target = resource.target();
         target.unambiguous(None)?;
-        let metadata: Metadata<'a> = part(self.metadata)?;
+        let metadata: Metadata<'a> = part("`metadata`", self.metadata)?;
         let type_ = present(self.type_);
         let times = [self.last_timestamp, self.event_time, self.first_timestamp];
         Ok(Signal {
             state: if type_.as_deref() == Some("Normal") { State::Resolved } else { State::Firing },
             name,
             severity: severity(type_),
-            firing_time: times.into_iter().find_map(present),
+            firing_time: times.into_iter().find_map(time),
             cluster: None,
             resource,
             target,
@@ -85,18 +85,18 @@ impl<'a> ObjectReference<'a> {
     fn resource(self) -> Result<Resource<'a>, Rejection> {
         let kind = present(self.kind).ok_or(Rejection::Missing { field: "involvedObject.kind" })?;
         let name = present(self.name).ok_or(Rejection::Missing { field: "involvedObject.name" })?;
-        let namespace = present(self.namespace);
         let resource = Resource {
             kind: bounded("involvedObject.kind", kind, MAX_KIND)?,
             name: bounded("involvedObject.name", name, MAX_NAME)?,
-            namespace: namespace.map(|text| bounded("involvedObject.namespace", text, MAX_NAMESPACE)).transpose()?,
+            namespace: present(self.namespace),
             api_version: present(self.api_version),
         };
-        Ok(resource.scoped())
+        resource.scoped("involvedObject.namespace")
     }
 }
 
 /// A part of the event that is an object; empty where there is none.
-fn part<'a, T: Default + Deserialize<'a>>(json: Option<&'a RawValue>) -> Result<T, Rejection> {
-    json.map_or_else(|| Ok(T::default()), |json| object(json.get()).map_err(|error| Rejection::malformed(&error)))
+fn part<'a, T: Default + Deserialize<'a>>(name: &'static str, json: Option<&'a RawValue>) -> Result<T, Rejection> {
+    let Some(json) = json else { return Ok(T::default()) };
+    from_str(json.get()).map(|Object(part)| part).map_err(|error| Rejection::malformed(name, &error))
 }

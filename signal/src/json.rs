@@ -1,10 +1,12 @@
 //! Reading JSON without copying: text that borrows unless it is escaped, and objects that are objects.
 
 use std::borrow::Cow;
+use std::fmt::{Formatter, Result as FmtResult};
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::Error;
-use serde_json::{Error as JsonError, from_str};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 
 /// A string of the body: a slice of it, or its own where the body escapes it.
 #[derive(Deserialize, Default)]
@@ -16,8 +18,25 @@ pub(crate) fn present(text: Option<Text<'_>>) -> Option<Cow<'_, str>> {
     text.map(|Text(text)| text).filter(|text| !text.is_empty())
 }
 
-/// Reads a struct from a JSON object, and from nothing else (serde's derived structs take arrays too).
-pub(crate) fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, JsonError> {
-    let value = from_str(json)?;
-    if json.trim_ascii_start().starts_with('{') { Ok(value) } else { Err(JsonError::custom("expected an object")) }
+/// A struct that is read from a JSON object and from nothing else; serde's derived ones take an array too.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> FmtResult {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
 }

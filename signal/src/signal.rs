@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::fingerprint::Fingerprint;
+use crate::json::{Text, present};
 use crate::labels::Labels;
 use crate::limits::MAX_SEVERITY;
 use crate::target::{Resource, Target};
@@ -47,6 +48,11 @@ impl Signal<'_> {
     pub fn fingerprint(&self) -> Fingerprint {
         self.target.fingerprint(self.cluster.as_deref())
     }
+}
+
+/// A time that somebody set: Go writes one that nobody did as the first second of the year 1.
+pub(crate) fn time(text: Option<Text<'_>>) -> Option<Cow<'_, str>> {
+    present(text).filter(|text| !text.starts_with("0001-01-01T00:00:00"))
 }
 
 /// A severity that an RR takes: "unknown" where there is none, and cut where it is too long.

@@ -1,12 +1,13 @@
 //! From what a signal names to what its incident is about.
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{Display, Formatter, Result as FmtResult};
 
 use sha2::{Digest, Sha256};
 
 use crate::error::Rejection;
 use crate::fingerprint::Fingerprint;
+use crate::limits::MAX_NAMESPACE;
 
 mod pod;
 pub(crate) mod table;
@@ -16,7 +17,7 @@ pub(crate) mod table;
 const CLUSTER_SCOPED: [&str; 3] = [NAMESPACE, "Node", "PersistentVolume"];
 
 /// The kind of a namespace itself.
-const NAMESPACE: &str = "Namespace";
+pub(crate) const NAMESPACE: &str = "Namespace";
 
 /// The object that a signal itself named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +33,12 @@ pub struct Resource<'a> {
 }
 
 impl<'a> Resource<'a> {
-    /// Takes the namespace away from what has none.
-    pub(crate) fn scoped(mut self) -> Self {
-        if self.is_core() && CLUSTER_SCOPED.contains(&&*self.kind) {
-            self.namespace = None;
-        }
-        self
+    /// Takes the namespace away from what has none, and refuses one that is too long; `field` is where it stood.
+    pub(crate) fn scoped(mut self, field: &'static str) -> Result<Self, Rejection> {
+        let cluster_scoped = self.is_core() && CLUSTER_SCOPED.contains(&&*self.kind);
+        let namespace = self.namespace.filter(|_| !cluster_scoped);
+        self.namespace = namespace.map(|namespace| bounded(field, namespace, MAX_NAMESPACE)).transpose()?;
+        Ok(self)
     }
 
     fn is_core(&self) -> bool {
@@ -57,7 +58,7 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// What an incident is about: a workload, a node, a namespace.
+/// What an incident is about: a workload, a node, a namespace. Shown as `<namespace>:<Kind>:<name>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target<'a> {
     /// The namespace; empty for what is cluster-scoped, and its own name for a namespace.
@@ -102,8 +103,14 @@ impl Target<'_> {
         } else {
             return Ok(());
         };
-        let prefix = if cluster.is_empty() { String::new() } else { format!("{cluster}:") };
-        Err(Rejection::Ambiguous { part, target: format!("{prefix}{}:{}:{}", self.namespace, self.kind, self.name) })
+        let target = if cluster.is_empty() { self.to_string() } else { format!("{cluster}:{self}") };
+        Err(Rejection::Ambiguous { part, target })
+    }
+}
+
+impl Display for Target<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> FmtResult {
+        write!(f, "{}:{}:{}", self.namespace, self.kind, self.name)
     }
 }
 

@@ -35,8 +35,7 @@ impl<'a> Webhook<'a> {
     pub(crate) fn decode(body: &'a str) -> Result<Self, JsonError> {
         let members: Members<'a> = from_str(body)?;
         let Some(alerts) = members.alerts else { return Err(JsonError::missing_field("alerts")) };
-        let status = members.status.and_then(|status| present(Some(status)));
-        let state = status.map_or(State::Firing, |status| state(&status));
+        let state = present(members.status.flatten()).map_or(State::Firing, |status| state(&status));
         Ok(Self { alerts: alerts.0, state, own: members.keys.own(body) })
     }
 }
@@ -78,7 +77,8 @@ fn without_end(text: &str, mark: char) -> &str {
 #[derive(Default)]
 struct Members<'a> {
     alerts: Option<Alerts<'a>>,
-    status: Option<Text<'a>>,
+    /// Outer: whether there is such a member; inner: whether it is not null.
+    status: Option<Option<Text<'a>>>,
     keys: Keys<'a>,
 }
 
@@ -101,7 +101,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
         let mut members = Members::default();
         // A key as raw JSON tells where its member begins.
         while let Some(key) = map.next_key::<&RawValue>()? {
-            let Text(name) = from_str(key.get()).map_err(A::Error::custom)?;
+            let Text(name) = from_str(key.get()).map_err(|_| A::Error::custom(format_args!("unreadable key {key}")))?;
             members.keys.see(key.get());
             match &*name {
                 "alerts" => {

@@ -19,15 +19,23 @@ impl Payload<'_> {
     #[must_use]
     pub fn excerpt(&self, indices: &[usize], limit: Option<usize>) -> String {
         let limit = limit.unwrap_or(usize::MAX);
-        let whole = match self.source {
+        let json = match self.source {
             Source::Prometheus => self.webhook(indices, limit),
             Source::KubernetesEvent => self.entries.iter().map(|event| event.raw).collect(),
         };
-        [&*whole, "{}"].into_iter().find(|json| json.len() <= limit).unwrap_or_default().to_owned()
+        match limit {
+            limit if json.len() <= limit => json,
+            0 | 1 => String::new(),
+            _ => "{}".to_owned(),
+        }
     }
 
     fn webhook(&self, indices: &[usize], limit: usize) -> String {
-        let mut json = String::from("{");
+        let alerts = indices.iter().filter_map(|&index| self.entries.get(index));
+        let room = alerts.clone().map(|alert| alert.raw.len() + 1).sum::<usize>();
+        let frame = self.own.before.len() + self.own.after.len() + "{,,".len() + OPEN.len() + CLOSE.len();
+        let mut json = String::with_capacity((frame + room).min(limit));
+        json.push('{');
         let own = [self.own.before, self.own.after].into_iter().filter(|members| !members.is_empty());
         for members in own {
             json.push_str(members);
@@ -38,7 +46,6 @@ impl Payload<'_> {
         }
         json.push_str(OPEN);
         let mut separator = "";
-        let alerts = indices.iter().filter_map(|&index| self.entries.get(index));
         for alert in alerts {
             if json.len() + separator.len() + alert.raw.len() + CLOSE.len() <= limit {
                 json.push_str(separator);

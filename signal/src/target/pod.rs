@@ -13,12 +13,15 @@ const HASH_ALPHABET: &[u8] = b"bcdf456789";
 /// Characters of the random suffix of a generated name.
 const SUFFIX: usize = 5;
 
-/// Characters of a pod-template-hash. Up to 10, and fewer than 6 for one template in 43,000: such a pod is taken for a
-/// DaemonSet's, whereas a lower bound would take the pods of a DaemonSet `my-db` for those of a Deployment `my`.
-const HASH: std::ops::RangeInclusive<usize> = 6..=10;
+/// The fewest characters of a pod-template-hash. One template in 43,000 has fewer: its pods are taken for a DaemonSet's,
+/// whereas a lower bound would take the pods of a DaemonSet `my-db` for those of a Deployment `my`.
+const MIN_HASH: usize = 6;
 
-/// Digits of the time in a CronJob's job's name: minutes since 1970, 8 digits until 2160; seconds in old releases.
-const STAMP: std::ops::RangeInclusive<usize> = 8..=20;
+/// The most characters of a pod-template-hash: a 32-bit number has no more digits.
+const MAX_HASH: usize = 10;
+
+/// The fewest digits of the time in a CronJob's job's name: minutes since 1970, 8 digits until 2160 (old releases: seconds).
+const MIN_STAMP: usize = 8;
 
 /// Characters of the longest generated name; what stands before the suffix is cut to fit, its hyphen first.
 const MAX_GENERATED: usize = 63;
@@ -38,11 +41,13 @@ fn owner(pod: &str) -> Option<(&'static str, &str)> {
         return is_ordinal(ordinal).then_some(("StatefulSet", name));
     };
     // Of a base that was cut, the hash or the time may be left in part.
-    let (hash, stamp) = if whole { (HASH, STAMP) } else { (1..=*HASH.end(), 1..=*STAMP.end()) };
+    let (min_hash, min_stamp) = if whole { (MIN_HASH, MIN_STAMP) } else { (1, 1) };
     match split(base) {
         // The hash goes first: it can be all digits, but not those that a time begins with (1 to 3, until 2046).
-        Some((name, tail)) if hash.contains(&tail.len()) && all(tail, HASH_ALPHABET) => Some(("Deployment", name)),
-        Some((name, tail)) if stamp.contains(&tail.len()) && all(tail, b"0123456789") => Some(("CronJob", name)),
+        Some((name, tail)) if (min_hash..=MAX_HASH).contains(&tail.len()) && all(tail, HASH_ALPHABET) => {
+            Some(("Deployment", name))
+        }
+        Some((name, tail)) if tail.len() >= min_stamp && all(tail, b"0123456789") => Some(("CronJob", name)),
         _ => Some(("DaemonSet", base)),
     }
 }

@@ -1,0 +1,74 @@
+//! Colons separate the parts of what is hashed, and labels are free text: no two targets may share a text.
+
+use std::collections::HashMap;
+
+use onceway_signal::Rejection;
+use proptest::prelude::{Strategy, prop_assert_eq, proptest};
+use proptest::{collection, option, sample};
+use serde_json::{Value, json};
+
+use crate::support::{decode_event, event, identity, only, rejection_of, target_of, webhook_of};
+
+#[test]
+fn colons_that_real_names_have_are_taken() {
+    let arn = "arn:aws:eks:eu-central-1:123456789012:cluster/prod";
+    let labels = json!({"alertname": "A", "cluster": arn, "namespace": "ns", "deployment": "d"});
+    assert_eq!(target_of(labels), format!("{arn}:ns:Deployment:d"));
+    assert_eq!(target_of(json!({"alertname": "Disk: full"})), ":ClusterScope:Disk: full");
+    assert_eq!(target_of(json!({"alertname": "Disk::", "cluster": "c"})), "c::ClusterScope:Disk::");
+    let role = event(json!({"kind": "ClusterRole", "name": "system:node"})).to_string();
+    assert_eq!(only(&decode_event(&role)).signal.unwrap().target.to_string(), ":ClusterRole:system:node");
+}
+
+#[test]
+fn a_colon_that_makes_a_target_ambiguous_is_refused() {
+    for (labels, part, target) in [
+        (json!({"namespace": "ns", "deployment": "a:b"}), "name", "ns:Deployment:a:b"),
+        (json!({"namespace": "a:b", "deployment": "d"}), "namespace", "a:b:Deployment:d"),
+        (json!({"cluster": ":c", "node": "n"}), "cluster", ":c::Node:n"),
+        (json!({"cluster": "c:", "node": "n"}), "cluster", "c:::Node:n"),
+        (json!({"cluster": "a::b", "node": "n"}), "cluster", "a::b::Node:n"),
+    ] {
+        let mut labels = labels;
+        labels["alertname"] = "A".into();
+        let rejection = rejection_of(&webhook_of(labels));
+        assert_eq!(rejection, Rejection::Ambiguous { part, target: target.to_owned() });
+        let message =
+            format!("a ':' in the target's {part} makes `{target}` the name of another target too; leave the ':' out");
+        assert_eq!(rejection.to_string(), message);
+    }
+    let body = event(json!({"kind": "A:B", "name": "n"})).to_string();
+    let rejection = only(&decode_event(&body)).signal.unwrap_err();
+    assert_eq!(rejection, Rejection::Ambiguous { part: "kind", target: ":A:B:n".to_owned() });
+}
+
+fn text() -> impl Strategy<Value = String> {
+    sample::select(vec!["", "a", ":", "a:b", "Node", "Namespace", "::", "a:", "Node:a", "ns:Deployment", "a::Node"])
+        .prop_map(str::to_owned)
+}
+
+fn labels() -> impl Strategy<Value = Value> {
+    (text(), option::of(text()), option::of(text()), option::of(text()), option::of(text())).prop_map(
+        |(alertname, cluster, namespace, deployment, node)| {
+            json!({"alertname": alertname, "cluster": cluster.unwrap_or_default(),
+                "namespace": namespace.unwrap_or_default(), "deployment": deployment.unwrap_or_default(),
+                "node": node.unwrap_or_default()})
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn no_two_targets_share_a_text(labels in collection::vec(labels(), 200)) {
+        let mut seen: HashMap<String, (Option<String>, String, String, String)> = HashMap::new();
+        for labels in labels {
+            let body = webhook_of(labels);
+            let Ok(signal) = only(&crate::support::decode_webhook(&body)).signal else { continue };
+            let [namespace, kind, name] =
+                [&signal.target.namespace, &signal.target.kind, &signal.target.name].map(|part| part.to_string());
+            let parts = (signal.cluster.as_ref().map(|cluster| cluster.to_string()), namespace, kind, name);
+            let first = seen.entry(identity(&signal)).or_insert_with(|| parts.clone());
+            prop_assert_eq!(&*first, &parts);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Lengths: what is part of the identity is refused beyond its limit, and taken up to it.
+
+use onceway_signal::limits::{MAX_CLUSTER, MAX_KIND, MAX_NAME, MAX_NAMESPACE, MAX_SIGNAL_NAME};
+use onceway_signal::{Entry, Rejection};
+use serde_json::{Value, json};
+
+use crate::support::{decode_event, decode_webhook, event, only, webhook_of};
+
+/// Asserts that `make` is taken with a text of `limit` characters, and refused by the name of `field` with one more.
+fn bounded(field: &str, limit: usize, make: impl Fn(&str) -> Value) {
+    let check = |body: &Value, text: &str| {
+        let body = body.to_string();
+        let payload = if body.contains("involvedObject") { decode_event(&body) } else { decode_webhook(&body) };
+        let Entry { signal, .. } = only(&payload);
+        let length = text.chars().count();
+        match signal {
+            Ok(_) => assert_eq!(length, limit, "{field}"),
+            Err(rejection) => {
+                assert_eq!(rejection, Rejection::TooLong { field: field.to_owned(), length, limit });
+                let message = format!("`{field}` is {length} characters long; use at most {limit}");
+                assert_eq!(rejection.to_string(), message);
+                assert_eq!(length, limit + 1, "{field}");
+            }
+        }
+    };
+    // Counted in characters, not in bytes.
+    for unit in ["x", "é"] {
+        for length in [limit, limit + 1] {
+            let text = unit.repeat(length);
+            check(&make(&text), &text);
+        }
+    }
+}
+
+fn label(name: &'static str) -> impl Fn(&str) -> Value {
+    move |text| {
+        let mut labels = json!({"alertname": "A"});
+        labels[name] = text.into();
+        serde_json::from_str(&webhook_of(labels)).unwrap()
+    }
+}
+
+fn object(name: &'static str) -> impl Fn(&str) -> Value {
+    move |text| {
+        let mut object = json!({"kind": "Pod", "name": "p", "namespace": "n"});
+        object[name] = text.into();
+        event(object)
+    }
+}
+
+#[test]
+fn the_parts_of_an_alerts_identity_are_taken_up_to_their_limits() {
+    bounded("labels.alertname", MAX_SIGNAL_NAME, label("alertname"));
+    bounded("labels.cluster", MAX_CLUSTER, label("cluster"));
+    bounded("labels.namespace", MAX_NAMESPACE, label("namespace"));
+    bounded("labels.exported_namespace", MAX_NAMESPACE, label("exported_namespace"));
+    bounded("labels.pod", MAX_NAME, label("pod"));
+    bounded("labels.node", MAX_NAME, label("node"));
+}
+
+#[test]
+fn the_parts_of_an_events_identity_are_taken_up_to_their_limits() {
+    bounded("involvedObject.kind", MAX_KIND, object("kind"));
+    bounded("involvedObject.name", MAX_NAME, object("name"));
+    bounded("involvedObject.namespace", MAX_NAMESPACE, object("namespace"));
+    bounded("reason", MAX_SIGNAL_NAME, |text| {
+        let mut event = event(json!({"kind": "Pod", "name": "p"}));
+        event["reason"] = text.into();
+        event
+    });
+}
+
+#[test]
+fn a_label_that_does_not_name_the_target_may_be_of_any_length() {
+    let body =
+        webhook_of(json!({"alertname": "A", "deployment": "d", "pod": "p".repeat(254), "team": "t".repeat(9000)}));
+    assert!(only(&decode_webhook(&body)).signal.is_ok());
+}
+
+#[test]
+fn the_namespace_of_a_node_names_nothing_and_may_be_of_any_length() {
+    let body = webhook_of(json!({"alertname": "A", "node": "n", "namespace": "x".repeat(64)}));
+    assert!(only(&decode_webhook(&body)).signal.is_ok());
+}

@@ -1,0 +1,138 @@
+//! From a pod's name to its workload: by example, and for whatever Kubernetes can generate.
+
+use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
+use proptest::string::string_regex;
+use serde_json::json;
+
+use crate::support::target_of;
+
+fn target(pod: &str) -> String {
+    target_of(json!({"alertname": "A", "namespace": "ns", "pod": pod}))
+}
+
+#[test]
+fn a_pod_name_leads_to_the_workload_that_it_was_generated_for() {
+    for (pod, workload) in [
+        // A ReplicaSet's: hashes of 10, 9, 8, 7 and 6 characters.
+        ("payment-api-7d4b8c9f5d-x2k4z", "Deployment:payment-api"),
+        ("coredns-5d78c9869-2xv7p", "Deployment:coredns"),
+        ("web-6b4f7c9d-qqq22", "Deployment:web"),
+        ("web-6b4f7c9-zzzzz", "Deployment:web"),
+        ("web-6b4f7c-bbbbb", "Deployment:web"),
+        ("a-b-c-d-7d4b8c9f5d-x2k4z", "Deployment:a-b-c-d"),
+        // All digits, but none that a time begins with.
+        ("web-5574468998-24567", "Deployment:web"),
+        // Fewer than 6 characters, or letters that no hash has: a DaemonSet's name ends like that.
+        ("web-6b4f7-zzzzz", "DaemonSet:web-6b4f7"),
+        ("node-local-dns-x2k4z", "DaemonSet:node-local-dns"),
+        ("my-db-x2k4z", "DaemonSet:my-db"),
+        ("app-cfgmgr-x2k4z", "DaemonSet:app-cfgmgr"),
+        ("web-7d4b8c9f5db-x2k4z", "DaemonSet:web-7d4b8c9f5db"),
+        ("fluentd-9xk2p", "DaemonSet:fluentd"),
+        ("x-24567", "DaemonSet:x"),
+        // A CronJob's: minutes since 1970 (2026, 2046), seconds in old releases.
+        ("backup-29456784-x2k4z", "CronJob:backup"),
+        ("backup-40000001-x2k4z", "CronJob:backup"),
+        ("backup-1609459200-x2k4z", "CronJob:backup"),
+        ("nightly-report-29456784-zzzzz", "CronJob:nightly-report"),
+        ("backup-2945678-x2k4z", "DaemonSet:backup-2945678"),
+        // A StatefulSet's: decimal ordinals.
+        ("postgres-0", "StatefulSet:postgres"),
+        ("kafka-broker-17", "StatefulSet:kafka-broker"),
+        ("web-10000", "StatefulSet:web"),
+        ("a.b-1", "StatefulSet:a.b"),
+        // Nothing that anything generates.
+        ("postgres-00", "Pod:postgres-00"),
+        ("postgres-01", "Pod:postgres-01"),
+        ("postgres", "Pod:postgres"),
+        ("debug-shell", "Pod:debug-shell"),
+        ("web-7d4b8c9f5d-x2k4a", "Pod:web-7d4b8c9f5d-x2k4a"),
+        ("web-7d4b8c9f5d-X2K4Z", "Pod:web-7d4b8c9f5d-X2K4Z"),
+        ("web-7d4b8c9f5d-x2k4", "Pod:web-7d4b8c9f5d-x2k4"),
+        // Nothing left for a workload to be named by.
+        ("-x2k4z", "Pod:-x2k4z"),
+        ("x2k4z", "Pod:x2k4z"),
+        ("-0", "Pod:-0"),
+        ("0", "Pod:0"),
+        ("-", "Pod:-"),
+        ("a-", "Pod:a-"),
+        ("-7d4b8c9f5d-x2k4z", "DaemonSet:-7d4b8c9f5d"),
+        // Not ASCII: counted in characters or bytes, nothing breaks.
+        ("ü-x2k4z", "DaemonSet:ü"),
+        ("web-éé", "Pod:web-éé"),
+        ("é", "Pod:é"),
+        ("web-0é", "Pod:web-0é"),
+        ("web-٣", "Pod:web-٣"),
+    ] {
+        assert_eq!(target(pod), format!("ns:{workload}"), "{pod}");
+    }
+}
+
+#[test]
+fn an_escaped_pod_name_is_reduced_like_a_plain_one() {
+    let body = r#"{"alerts":[{"labels":{"alertname":"A","namespace":"ns","pod":"w\u0065b-7d4b8c9f5d-x2k4z"}}]}"#;
+    assert_eq!(crate::support::signal_of(body).target.to_string(), "ns:Deployment:web");
+}
+
+#[test]
+fn a_name_that_kubernetes_cut_leads_to_as_much_of_its_workload_as_is_left() {
+    let d = "d".repeat(51);
+    let c = "c".repeat(52);
+    let x = "x".repeat(70);
+    for (base, workload) in [
+        (format!("{d}-7d4b8c9f5d-"), format!("Deployment:{d}")),
+        (format!("{c}-29456784-"), format!("CronJob:{c}")),
+        (format!("{x}-"), format!("DaemonSet:{}", &x[..58])),
+    ] {
+        assert_eq!(target(&generate_name(&base, "x2k4z")), format!("ns:{workload}"));
+        assert_eq!(target(&generate_name(&base, "24567")), format!("ns:{workload}"));
+    }
+}
+
+/// What Kubernetes draws suffixes from.
+const ALPHABET: &str = "bcdfghjklmnpqrstvwxz2456789";
+
+/// `rand.SafeEncodeString(fmt.Sprint(sum))`: how a pod-template-hash is written.
+fn safe_encode(sum: u32) -> String {
+    sum.to_string().bytes().map(|byte| char::from(ALPHABET.as_bytes()[usize::from(byte) % ALPHABET.len()])).collect()
+}
+
+/// `names.SimpleNameGenerator`: 58 bytes of the base, then the suffix.
+fn generate_name(base: &str, suffix: &str) -> String {
+    format!("{}{suffix}", &base[..base.len().min(58)])
+}
+
+fn name(longest: usize) -> impl Strategy<Value = String> {
+    string_regex(&format!("[a-z]([a-z0-9-]{{0,{}}}[a-z])?", longest - 2)).expect("a regular expression")
+}
+
+fn suffix() -> impl Strategy<Value = String> {
+    string_regex(&format!("[{ALPHABET}]{{5}}")).expect("a regular expression")
+}
+
+proptest! {
+    #[test]
+    fn every_pod_of_a_deployment_leads_to_it(name in name(40), sum in 100_000u32.., suffix in suffix()) {
+        let pod = generate_name(&format!("{name}-{}-", safe_encode(sum)), &suffix);
+        prop_assert_eq!(target(&pod), format!("ns:Deployment:{name}"));
+    }
+
+    #[test]
+    fn every_pod_of_a_cron_job_leads_to_it(name in name(49), minute in 20_000_000u32..40_000_000, suffix in suffix()) {
+        let pod = generate_name(&format!("{name}-{minute}-"), &suffix);
+        prop_assert_eq!(target(&pod), format!("ns:CronJob:{name}"));
+    }
+
+    #[test]
+    fn every_pod_of_a_stateful_set_leads_to_it(name in name(60), ordinal in 0u32..10_000) {
+        prop_assert_eq!(target(&format!("{name}-{ordinal}")), format!("ns:StatefulSet:{name}"));
+    }
+
+    #[test]
+    fn all_pods_of_one_generated_base_are_one_incident(
+        name in name(63), sum in any::<u32>(), one in suffix(), other in suffix(),
+    ) {
+        let base = format!("{name}-{}-", safe_encode(sum));
+        prop_assert_eq!(target(&generate_name(&base, &one)), target(&generate_name(&base, &other)));
+    }
+}

@@ -1,0 +1,132 @@
+//! From an alert's labels to its target.
+
+use serde_json::{Value, json};
+
+use crate::support::{decode_event, event, only, signal_of, target_of, webhook_of};
+
+/// The labels that can name a target, the most specific first, with what each alone leads to.
+const ORDER: [(&str, &str); 9] = [
+    ("deployment", "ns:Deployment:x"),
+    ("statefulset", "ns:StatefulSet:x"),
+    ("daemonset", "ns:DaemonSet:x"),
+    ("cronjob", "ns:CronJob:x"),
+    ("job_name", "ns:Job:x"),
+    ("pod", "ns:Pod:x"),
+    ("horizontalpodautoscaler", "ns:HorizontalPodAutoscaler:x"),
+    ("persistentvolumeclaim", "ns:PersistentVolumeClaim:x"),
+    ("node", ":Node:x"),
+];
+
+fn labels(names: impl IntoIterator<Item = &'static str>) -> Value {
+    let mut labels = json!({"alertname": "A", "namespace": "ns"});
+    for name in names {
+        labels[name] = "x".into();
+    }
+    labels
+}
+
+#[test]
+fn each_label_names_its_kind() {
+    for (label, target) in ORDER {
+        assert_eq!(target_of(labels([label])), target);
+    }
+}
+
+#[test]
+fn the_most_specific_label_wins_over_all_that_follow_it() {
+    for (first, (_, target)) in ORDER.iter().enumerate() {
+        assert_eq!(target_of(labels(ORDER[first..].iter().map(|(label, _)| *label))), *target);
+    }
+}
+
+#[test]
+fn labels_that_describe_the_scrape_name_no_target() {
+    assert_eq!(target_of(labels(["job", "instance", "service", "endpoint", "container"])), "ns:Namespace:ns");
+}
+
+#[test]
+fn an_alert_without_an_object_is_about_its_namespace_else_about_the_cluster() {
+    assert_eq!(target_of(json!({"alertname": "A", "namespace": "ns"})), "ns:Namespace:ns");
+    assert_eq!(target_of(json!({"alertname": "A"})), ":ClusterScope:A");
+    assert_eq!(target_of(json!({"alertname": "A", "cluster": "east-1"})), "east-1::ClusterScope:A");
+}
+
+#[test]
+fn the_exported_namespace_goes_before_the_namespace() {
+    let both = json!({"alertname": "A", "namespace": "monitoring", "exported_namespace": "prod", "deployment": "d"});
+    assert_eq!(target_of(both), "prod:Deployment:d");
+    let empty = json!({"alertname": "A", "namespace": "prod", "exported_namespace": "", "deployment": "d"});
+    assert_eq!(target_of(empty), "prod:Deployment:d");
+}
+
+#[test]
+fn a_workload_without_a_namespace_keeps_its_empty_place() {
+    assert_eq!(target_of(json!({"alertname": "A", "deployment": "d"})), ":Deployment:d");
+}
+
+#[test]
+fn a_node_has_no_namespace_whatever_the_labels_say() {
+    let fqdn = "ip-10-0-3-17.eu-central-1.compute.internal";
+    for node in ["worker-node-1", fqdn] {
+        let expected = format!(":Node:{node}");
+        assert_eq!(target_of(json!({"alertname": "A", "node": node})), expected);
+        assert_eq!(target_of(json!({"alertname": "A", "node": node, "namespace": "monitoring"})), expected);
+        let exported = json!({"alertname": "A", "node": node, "exported_namespace": "kube-system"});
+        assert_eq!(target_of(exported), expected);
+    }
+}
+
+#[test]
+fn an_empty_label_is_as_if_absent() {
+    let labels = json!({"alertname": "A", "cluster": "", "namespace": "ns", "deployment": "", "pod": "", "node": "n"});
+    assert_eq!(target_of(labels), ":Node:n");
+    assert_eq!(target_of(json!({"alertname": "A", "namespace": ""})), ":ClusterScope:A");
+}
+
+#[test]
+fn the_cluster_label_is_part_of_the_identity() {
+    let labels = json!({"alertname": "A", "cluster": "east-1", "namespace": "prod", "deployment": "payment-api"});
+    assert_eq!(target_of(labels), "east-1:prod:Deployment:payment-api");
+}
+
+#[test]
+fn alert_name_severity_and_other_labels_are_no_part_of_the_identity() {
+    let one = json!({"alertname": "A", "severity": "critical", "namespace": "ns", "deployment": "d", "team": "t"});
+    let other = json!({"alertname": "B", "namespace": "ns", "deployment": "d", "pod": "d-7d4b8c9f5d-x2k4z"});
+    assert_eq!(target_of(one), target_of(other));
+}
+
+#[test]
+fn the_resource_is_what_the_signal_itself_named() {
+    let body = webhook_of(json!({"alertname": "A", "namespace": "prod", "pod": "payment-api-7d4b8c9f5d-x2k4z"}));
+    let signal = signal_of(&body);
+    assert_eq!((&*signal.resource.kind, &*signal.resource.name), ("Pod", "payment-api-7d4b8c9f5d-x2k4z"));
+    assert_eq!(signal.resource.namespace.as_deref(), Some("prod"));
+    assert_eq!(signal.resource.api_version, None);
+    assert_eq!(signal.target.to_string(), "prod:Deployment:payment-api");
+}
+
+#[test]
+fn the_resource_of_a_namespace_or_a_node_has_no_namespace() {
+    for labels in [json!({"namespace": "prod"}), json!({"namespace": "prod", "node": "n"}), json!({})] {
+        let mut labels = labels;
+        labels["alertname"] = "A".into();
+        assert_eq!(signal_of(&webhook_of(labels)).resource.namespace, None);
+    }
+}
+
+#[test]
+fn alerts_and_events_about_one_object_are_one_incident() {
+    for (labels, object) in [
+        (
+            json!({"alertname": "A", "namespace": "prod", "pod": "api-7d4b8c9f5d-x2k4z"}),
+            json!({"kind": "Pod", "namespace": "prod", "name": "api-7d4b8c9f5d-b5w2x"}),
+        ),
+        (json!({"alertname": "A", "namespace": "prod"}), json!({"kind": "Namespace", "name": "prod"})),
+        (json!({"alertname": "A", "node": "n", "namespace": "prod"}), json!({"kind": "Node", "name": "n"})),
+    ] {
+        let event = event(object).to_string();
+        let signal = only(&decode_event(&event)).signal.unwrap();
+        assert_eq!(signal.target.to_string(), target_of(labels));
+    }
+}

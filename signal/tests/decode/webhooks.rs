@@ -1,0 +1,99 @@
+//! The webhook as a whole: states, groups, and one bad alert among good ones.
+
+use onceway_signal::{Source, State};
+use serde_json::{Value, json};
+
+use crate::support::{alert, decode_webhook, sha256, signal_of, webhook, webhook_of};
+
+fn state(group: Value, own: Value) -> State {
+    signal_of(&json!({"status": group, "alerts": [{"status": own, "labels": {"alertname": "A"}}]}).to_string()).state
+}
+
+#[test]
+fn an_alert_tells_its_own_state() {
+    for group in ["firing", "resolved"] {
+        assert_eq!(state(group.into(), "firing".into()), State::Firing);
+        assert_eq!(state(group.into(), "resolved".into()), State::Resolved);
+    }
+}
+
+#[test]
+fn an_alert_that_does_not_has_the_state_of_its_webhook() {
+    for none in [json!(null), json!("")] {
+        assert_eq!(state("resolved".into(), none.clone()), State::Resolved);
+        assert_eq!(state("firing".into(), none.clone()), State::Firing);
+        assert_eq!(state(none.clone(), none.clone()), State::Firing);
+    }
+    assert_eq!(signal_of(r#"{"alerts":[{"labels":{"alertname":"A"}}],"status":"resolved"}"#).state, State::Resolved);
+}
+
+#[test]
+fn a_state_that_nobody_knows_is_firing() {
+    assert_eq!(state("resolved".into(), "Resolved?".into()), State::Firing);
+}
+
+#[test]
+fn signals_are_grouped_by_fingerprint_in_order_of_appearance() {
+    let [b, a] = ["b", "a"].map(|name| alert(json!({"alertname": "A", "deployment": name})));
+    let mut resolved = a.clone();
+    resolved["status"] = "resolved".into();
+    let body = webhook(&[b.clone(), a, json!("not an alert"), resolved, b]);
+    let payload = decode_webhook(&body);
+    assert_eq!(payload.source(), Source::Prometheus);
+    let groups: Vec<_> = payload.groups().into_iter().map(|group| (group.fingerprint, group.entries)).collect();
+    assert_eq!(groups, [(sha256(":Deployment:b"), vec![0, 4]), (sha256(":Deployment:a"), vec![1, 3])]);
+}
+
+#[test]
+fn one_bad_alert_leaves_the_others_standing() {
+    let good = alert(json!({"alertname": "A", "deployment": "d"}));
+    let bad = [
+        json!(null),
+        json!(5),
+        json!([]),
+        json!(["firing", {"alertname": "A"}, {}, "2026-08-01T10:00:00Z"]),
+        json!({}),
+        json!({"labels": {"alertname": "A", "replicas": 3}}),
+        json!({"labels": {"alertname": "A", "deployment": null}}),
+        json!({"labels": "alertname=A"}),
+        json!({"labels": {"alertname": "A"}, "status": 1}),
+    ];
+    for bad in bad {
+        let body = webhook(&[good.clone(), bad.clone(), good.clone()]);
+        let payload = decode_webhook(&body);
+        let usable: Vec<_> = payload.entries().iter().map(|entry| entry.signal.is_ok()).collect();
+        assert_eq!(usable, [true, false, true], "{bad}");
+        assert_eq!(payload.groups()[0].entries, [0, 2]);
+    }
+}
+
+#[test]
+fn each_entry_has_its_own_bytes() {
+    let body = "{\"alerts\" : [ {\"labels\" : {} } ,\n{ \"a\": 1e3}]}";
+    let raw: Vec<_> = decode_webhook(body).entries().iter().map(|entry| entry.raw).collect();
+    assert_eq!(raw, ["{\"labels\" : {} }", "{ \"a\": 1e3}"]);
+}
+
+#[test]
+fn a_webhook_without_alerts_has_no_entries() {
+    let body = webhook(&[]);
+    let payload = decode_webhook(&body);
+    assert!(payload.entries().is_empty() && payload.groups().is_empty());
+}
+
+#[test]
+fn the_version_is_not_read() {
+    for version in ["4", "5", ""] {
+        let mut body: Value = serde_json::from_str(&webhook_of(json!({"alertname": "A"}))).unwrap();
+        body["version"] = version.into();
+        assert_eq!(signal_of(&body.to_string()).name, "A");
+    }
+}
+
+#[test]
+fn an_escaped_key_is_the_same_key() {
+    let body = r#"{"\u0061lerts":[{"l\u0061bels":{"\u0061lertname":"\u0041","n\u006fde":"n","node2":"x"},
+        "st\u0061tus":"res\u006flved"}]}"#;
+    let signal = signal_of(body);
+    assert_eq!((&*signal.name, signal.state, signal.target.to_string()), ("A", State::Resolved, ":Node:n".into()));
+}
