@@ -2,9 +2,17 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod env;
 pub mod health;
+pub mod http;
 pub mod incident;
+pub mod logging;
 pub mod metrics;
 pub mod rr;
+pub mod shutdown;
+
+#[cfg(test)]
+mod doubles;

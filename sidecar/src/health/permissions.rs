@@ -63,10 +63,10 @@ impl fmt::Display for Right {
 
 /// Asks until every right of [`RIGHTS`] is known to be there, and then lets `pending` end. Each question is given up
 /// after `patience`.
-pub async fn confirm(client: Client, namespace: &str, patience: Duration, pending: Pending) {
+pub async fn confirm(client: Client, namespace: String, patience: Duration, pending: Pending) {
     let mut wait = RETRY_FIRST;
     loop {
-        match missing(&client, namespace, patience).await {
+        match missing(&client, &namespace, patience).await {
             Ok(missing) if missing.is_empty() => {
                 info!(namespace, "all rights are there");
                 return;
@@ -114,3 +114,6 @@ fn review(right: Right, namespace: &str) -> SelfSubjectAccessReview {
     let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
     SelfSubjectAccessReview { spec, ..Default::default() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! The wiring: every part of the sidecar is made and joined here, from top to bottom.
+
+mod sockets;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use kube::{Client, Config as KubeConfig};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::info;
+
+use self::sockets::Sockets;
+use crate::config::Config;
+use crate::env::Env;
+use crate::health::permissions::confirm;
+use crate::health::{Pending, Readiness};
+use crate::http::gateway::Gateway;
+use crate::http::ops;
+use crate::http::server::{Limits, serve};
+use crate::incident::Commit;
+use crate::metrics::Metrics;
+
+/// Connections at once on each of the ports for those who watch.
+const OPS_CONNECTIONS: usize = 64;
+
+/// Finishes what it has in hand, and begins nothing new.
+pub trait Drain {
+    /// Ends when nothing is in hand any more.
+    fn drain(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// What commits signals is made of these.
+pub struct Parts<'a> {
+    /// The whole configuration.
+    pub config: &'a Config,
+    /// Who this replica is.
+    pub env: &'a Env,
+    /// The cluster.
+    pub client: Client,
+    /// The namespace of the RRs and the leases.
+    pub namespace: &'a str,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Runs the sidecar until `shutdown`, and then until it has drained. `committer` makes what commits signals.
+///
+/// # Errors
+/// If an address cannot be bound, no cluster is configured, a server dies, or draining takes too long.
+pub async fn run<C, F>(config: Config, env: Env, committer: F, shutdown: impl Future<Output = ()>) -> anyhow::Result<()>
+where
+    C: Commit + Drain,
+    F: FnOnce(Parts<'_>) -> Arc<C>,
+{
+    let sockets = Sockets::bind(&config.listen).await?;
+    sockets.log()?;
+    let client = client(&config).await?;
+    let namespace = config.namespace.as_deref().unwrap_or(&env.pod_namespace);
+    let metrics = Arc::new(Metrics::new());
+    let readiness = Readiness::default();
+
+    let rights = readiness.pending("permissions", "asking the API server");
+    let patience = config.limits.api_call_timeout;
+    let confirmed = confirm(client.clone(), namespace.to_owned(), patience, rights);
+    let _confirming = AbortOnDropHandle::new(tokio::spawn(confirmed));
+
+    let parts = Parts { config: &config, env: &env, client, namespace, metrics: Arc::clone(&metrics) };
+    let commit = committer(parts);
+    serve_until(shutdown, &config, sockets, commit, metrics, readiness).await
+}
+
+/// Serves all three ports until `shutdown`, and then drains.
+async fn serve_until<C: Commit + Drain>(
+    shutdown: impl Future<Output = ()>,
+    config: &Config,
+    sockets: Sockets,
+    commit: Arc<C>,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+) -> anyhow::Result<()> {
+    let limits = &config.limits;
+    let gateway = Gateway::new(Arc::clone(&commit), limits.clone(), Arc::clone(&metrics));
+    let header_timeout = limits.header_timeout;
+    let signal_limits = Limits { connections: limits.max_connections, header_timeout };
+    let ops_limits = Limits { connections: OPS_CONNECTIONS, header_timeout };
+    let (no_more_signals, no_more) = (CancellationToken::new(), CancellationToken::new());
+
+    let signals = gateway.router();
+    let signals = serve(sockets.signals, signals, signal_limits, Some(Arc::clone(&metrics)), no_more_signals.clone());
+    let health = serve(sockets.health, ops::health(readiness.clone()), ops_limits, None, no_more.clone());
+    let metrics = serve(sockets.metrics, ops::metrics(metrics), ops_limits, None, no_more.clone());
+    let signals = AbortOnDropHandle::new(tokio::spawn(signals));
+    let ops = [health, metrics].map(|port| AbortOnDropHandle::new(tokio::spawn(port)));
+
+    shutdown.await;
+    // Held to the end: probes go on being answered, with "not ready", until the process is gone.
+    let _draining = lame_duck(config, &readiness).await;
+    no_more_signals.cancel();
+    let drained = async {
+        signals.await.context("the server of the signal port died")?;
+        commit.drain().await;
+        anyhow::Ok(())
+    };
+    let patience = config.shutdown.drain_timeout;
+    timeout(patience, drained)
+        .await
+        .with_context(|| format!("not drained within {patience:?} (shutdown.drainTimeout)"))??;
+    no_more.cancel();
+    for port in ops {
+        // A scrape that hangs must not keep a drained replica.
+        let _ = timeout(header_timeout, port).await;
+    }
+    info!("drained: every signal in hand was answered");
+    Ok(())
+}
+
+/// Reports "not ready" for a while before anything is refused, so that load balancers look elsewhere first.
+async fn lame_duck(config: &Config, readiness: &Readiness) -> Pending {
+    let pause = config.shutdown.lame_duck;
+    let draining = readiness.pending("draining", "the replica is shutting down");
+    info!(?pause, "shutting down: not ready from now on, accepting for a while");
+    sleep(pause).await;
+    draining
+}
+
+/// A client of the cluster that KUBECONFIG, ~/.kube/config or the pod's service account names. It never repeats a call
+/// by itself: whether a call may be repeated is for the claim protocol to say, and each has a deadline of its own.
+async fn client(config: &Config) -> anyhow::Result<Client> {
+    let mut kube = KubeConfig::infer()
+        .await
+        .context("no cluster: set KUBECONFIG, or run in a pod with a service account (deploy/base)")?;
+    kube.default_retry = false;
+    kube.connect_timeout = Some(config.limits.api_call_timeout);
+    let client = Client::try_from(kube).context("cannot make a client of the cluster")?;
+    Ok(client)
+}

@@ -1,0 +1,245 @@
+//! What a sender is told: the outcome of each incident in a request, and the one answer that they make together.
+//!
+//! Pure, and about text alone: a proxy that splits a request into one per incident must merge what it gets back into the
+//! very same answer.
+
+use serde::{Deserialize, Serialize};
+
+use super::problem::{Kind, Problem};
+
+/// What became of one part of a request: of an incident's signals, or of an alert that names no incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// What became of it, in a word.
+    pub status: Status,
+    /// The same for people, with what to do if something is to be done.
+    pub message: String,
+    /// The incident; absent where an alert names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// Whether the signals were counted in an RR that existed before.
+    pub duplicate: bool,
+    /// The name of the RR that counts the signals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediation_request_name: Option<String>,
+    /// Its namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediation_request_namespace: Option<String>,
+    /// What the RR says of the incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
+    /// Why it failed, and when to send it again; only where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// What became of a part, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// An RR was created, and counts the signals.
+    Created,
+    /// The signals were counted in an RR that existed.
+    Duplicate,
+    /// There was nothing to do.
+    Resolved,
+    /// It can never be used as it is.
+    Rejected,
+    /// It was not, or is not known to be, counted: to be sent again.
+    Failed,
+}
+
+/// What an RR says of its incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata {
+    /// The incident.
+    pub fingerprint: String,
+    /// How many signals are counted.
+    pub count: u32,
+    /// The RR, as `namespace/name`.
+    pub remediation_request_ref: String,
+    /// When its first signal was received, in RFC 3339.
+    pub first_occurrence: String,
+    /// When its last signal was received, in RFC 3339.
+    pub last_occurrence: String,
+}
+
+/// A passing failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// What kind of problem it is.
+    pub problem: Kind,
+    /// When to send the signals again, in seconds.
+    pub retry_after_seconds: u32,
+}
+
+/// What became of several parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Several {
+    /// Each part, in the order in which the webhook first names it.
+    pub results: Vec<Outcome>,
+    /// How many there are of each kind.
+    pub summary: Summary,
+}
+
+/// How many parts there are of each kind; those with nothing to do are in the total alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// All of them.
+    pub total: usize,
+    /// Incidents that got a new RR.
+    pub created: usize,
+    /// Incidents that had one.
+    pub deduplicated: usize,
+    /// Alerts that can never be used.
+    pub rejected: usize,
+    /// Incidents to be sent again.
+    pub failed: usize,
+}
+
+/// An answer: its HTTP status and its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// What became of the only part.
+    One(u16, Box<Outcome>),
+    /// 207: what became of each of several parts, none of which is to be sent again.
+    Several(Several),
+    /// An error.
+    Problem(Box<Problem>),
+}
+
+impl From<Problem> for Answer {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+/// The one answer that `outcomes`, in the webhook's order, make.
+///
+/// A part that failed makes it 503 whatever became of the others, so that the sender sends again and nothing is lost;
+/// parts that succeeded are then counted twice, which is what a repeated signal is. Otherwise a single part is answered
+/// as it is, several are answered 207, and 400 says that nothing at all could be used.
+pub fn merge(mut outcomes: Vec<Outcome>) -> Answer {
+    let summary = Summary::of(&outcomes);
+    if summary.failed > 0 {
+        return failed(outcomes, summary).into();
+    }
+    if summary.total > 0 && summary.rejected == summary.total {
+        return rejected(outcomes, summary).into();
+    }
+    match (outcomes.pop(), summary.total) {
+        (None, _) => one(Outcome::nothing_to_do(None, "the webhook holds no alerts")),
+        (Some(only), 1) => one(only),
+        (Some(last), _) => {
+            outcomes.push(last);
+            Answer::Several(Several { results: outcomes, summary })
+        }
+    }
+}
+
+fn one(outcome: Outcome) -> Answer {
+    let code = match outcome.status {
+        Status::Created => 201,
+        Status::Duplicate => 202,
+        Status::Resolved | Status::Rejected | Status::Failed => 200,
+    };
+    Answer::One(code, Box::new(outcome))
+}
+
+fn failed(outcomes: Vec<Outcome>, summary: Summary) -> Problem {
+    let mut failures = outcomes.iter().filter_map(|outcome| Some((outcome.failure?, outcome.message.as_str())));
+    let (first, message) = failures.next().unwrap_or((Failure::UNKNOWN, "the cause is not known"));
+    let wait = failures.map(|(failure, _)| failure.retry_after_seconds).fold(first.retry_after_seconds, u32::max);
+    let detail = match summary.total {
+        1 => message.to_owned(),
+        total => format!(
+            "{} of {total} parts were not durably counted, so that the whole request is to be sent again; the first: {message}",
+            summary.failed
+        ),
+    };
+    Problem { several: several(outcomes, summary), ..Problem::new(first.problem, detail).retry_after(wait) }
+}
+
+fn rejected(outcomes: Vec<Outcome>, summary: Summary) -> Problem {
+    let first = outcomes.first().map(|outcome| outcome.message.as_str()).unwrap_or_default();
+    let detail = match summary.total {
+        1 => first.to_owned(),
+        total => format!("none of {total} signals can be used; the first: {first}"),
+    };
+    Problem { several: several(outcomes, summary), ..Problem::new(Kind::UnusableSignals, detail) }
+}
+
+fn several(results: Vec<Outcome>, summary: Summary) -> Option<Box<Several>> {
+    (summary.total > 1).then(|| Box::new(Several { results, summary }))
+}
+
+impl Failure {
+    /// What is assumed of a failure that does not say what it is.
+    const UNKNOWN: Self = Self { problem: Kind::OutcomeUnknown, retry_after_seconds: 1 };
+}
+
+impl Summary {
+    fn of(outcomes: &[Outcome]) -> Self {
+        let count = |status| outcomes.iter().filter(|outcome| outcome.status == status).count();
+        Self {
+            total: outcomes.len(),
+            created: count(Status::Created),
+            deduplicated: count(Status::Duplicate),
+            rejected: count(Status::Rejected),
+            failed: count(Status::Failed),
+        }
+    }
+}
+
+impl Outcome {
+    /// There was nothing to do, for `reason`.
+    pub fn nothing_to_do(fingerprint: Option<String>, reason: &str) -> Self {
+        Self { fingerprint, ..Self::bare(Status::Resolved, format!("nothing to do: {reason}")) }
+    }
+
+    /// A signal can never be used; `reason` says which one, and why.
+    pub fn rejected(reason: String) -> Self {
+        Self::bare(Status::Rejected, reason)
+    }
+
+    /// An incident's signals were not, or are not known to be, counted.
+    pub fn failed(fingerprint: String, message: String, failure: Failure) -> Self {
+        Self { fingerprint: Some(fingerprint), failure: Some(failure), ..Self::bare(Status::Failed, message) }
+    }
+
+    /// An incident's signals are counted in the RR that `metadata` describes.
+    pub fn counted(created: bool, namespace: String, name: String, metadata: Metadata) -> Self {
+        let (status, message) = if created {
+            (Status::Created, "a RemediationRequest was created")
+        } else {
+            (Status::Duplicate, "counted in the incident's RemediationRequest")
+        };
+        Self {
+            fingerprint: Some(metadata.fingerprint.clone()),
+            duplicate: !created,
+            remediation_request_name: Some(name),
+            remediation_request_namespace: Some(namespace),
+            metadata: Some(metadata),
+            ..Self::bare(status, message.to_owned())
+        }
+    }
+
+    fn bare(status: Status, message: String) -> Self {
+        Self {
+            status,
+            message,
+            fingerprint: None,
+            duplicate: false,
+            remediation_request_name: None,
+            remediation_request_namespace: None,
+            metadata: None,
+            failure: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

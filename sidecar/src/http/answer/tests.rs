@@ -1,0 +1,142 @@
+use serde_json::{Value, json, to_value};
+
+use super::{Answer, Failure, Metadata, Outcome, merge};
+use crate::http::problem::Kind;
+
+fn counted(created: bool, fingerprint: &str) -> Outcome {
+    let metadata = Metadata {
+        fingerprint: fingerprint.into(),
+        count: 3,
+        remediation_request_ref: format!("incidents/rr-{fingerprint}"),
+        first_occurrence: "2026-03-01T10:00:00Z".into(),
+        last_occurrence: "2026-03-01T10:05:00Z".into(),
+    };
+    Outcome::counted(created, "incidents".into(), format!("rr-{fingerprint}"), metadata)
+}
+
+fn resolved(fingerprint: &str) -> Outcome {
+    Outcome::nothing_to_do(Some(fingerprint.into()), "the alert is resolved")
+}
+
+fn rejected(index: usize) -> Outcome {
+    Outcome::rejected(format!("alerts[{index}]: no name"))
+}
+
+fn failed(fingerprint: &str, problem: Kind, retry_after_seconds: u32) -> Outcome {
+    Outcome::failed(fingerprint.into(), format!("{fingerprint} failed"), Failure { problem, retry_after_seconds })
+}
+
+/// The status and the body of the answer that `outcomes` make.
+fn answer(outcomes: Vec<Outcome>) -> (u16, Value) {
+    match merge(outcomes) {
+        Answer::One(status, outcome) => (status, to_value(outcome).unwrap()),
+        Answer::Several(several) => (207, to_value(several).unwrap()),
+        Answer::Problem(problem) => (problem.status, to_value(&problem).unwrap()),
+    }
+}
+
+fn retry_after(outcomes: Vec<Outcome>) -> Option<u32> {
+    match merge(outcomes) {
+        Answer::Problem(problem) => problem.retry_after_s,
+        _ => None,
+    }
+}
+
+#[test]
+fn a_new_incident_is_answered_201_with_all_that_is_known_of_its_rr() {
+    let (status, body) = answer(vec![counted(true, "aa")]);
+    assert_eq!(status, 201);
+    let expected = json!({
+        "status": "created",
+        "message": "a RemediationRequest was created",
+        "fingerprint": "aa",
+        "duplicate": false,
+        "remediationRequestName": "rr-aa",
+        "remediationRequestNamespace": "incidents",
+        "metadata": {
+            "fingerprint": "aa",
+            "count": 3,
+            "remediationRequestRef": "incidents/rr-aa",
+            "firstOccurrence": "2026-03-01T10:00:00Z",
+            "lastOccurrence": "2026-03-01T10:05:00Z",
+        },
+    });
+    assert_eq!(body, expected);
+}
+
+#[test]
+fn a_duplicate_is_answered_202() {
+    let (status, body) = answer(vec![counted(false, "aa")]);
+    assert_eq!((status, &body["status"], &body["duplicate"]), (202, &json!("duplicate"), &json!(true)));
+}
+
+#[test]
+fn nothing_to_do_is_answered_200() {
+    let (status, body) = answer(vec![resolved("aa")]);
+    assert_eq!(status, 200);
+    let message = "nothing to do: the alert is resolved";
+    assert_eq!(body, json!({"status": "resolved", "message": message, "fingerprint": "aa", "duplicate": false}));
+    assert_eq!(answer(vec![]).0, 200);
+}
+
+#[test]
+fn several_parts_are_answered_207_in_their_order_whatever_they_are() {
+    let (status, body) = answer(vec![resolved("aa"), rejected(1), counted(true, "bb"), counted(false, "cc")]);
+    assert_eq!(status, 207);
+    let statuses: Vec<&Value> = body["results"].as_array().unwrap().iter().map(|result| &result["status"]).collect();
+    assert_eq!(statuses, ["resolved", "rejected", "created", "duplicate"]);
+    let summary = json!({"total": 4, "created": 1, "deduplicated": 1, "rejected": 1, "failed": 0});
+    assert_eq!(body["summary"], summary);
+    assert_eq!(body["results"][1]["message"], "alerts[1]: no name");
+    assert_eq!(answer(vec![resolved("aa"), resolved("bb")]).0, 207);
+}
+
+#[test]
+fn one_part_that_failed_makes_the_whole_answer_503() {
+    let (status, body) = answer(vec![counted(true, "aa"), failed("bb", Kind::Overloaded, 1), rejected(2)]);
+    assert_eq!(status, 503);
+    assert_eq!(body["type"], "https://onceway.io/problems/overloaded");
+    assert!(body["detail"].as_str().unwrap().starts_with("1 of 3 parts"), "{body}");
+    assert_eq!(body["results"].as_array().unwrap().len(), 3);
+    assert_eq!(body["summary"]["failed"], 1);
+    assert_eq!(body["results"][1]["failure"], json!({"problem": "overloaded", "retryAfterSeconds": 1}));
+}
+
+#[test]
+fn a_lone_failure_says_no_more_than_itself() {
+    let (status, body) = answer(vec![failed("bb", Kind::OutcomeUnknown, 1)]);
+    assert_eq!(status, 503);
+    let expected = json!({
+        "type": "https://onceway.io/problems/outcome-unknown",
+        "title": "It is not known whether the signals were counted",
+        "status": 503,
+        "detail": "bb failed",
+    });
+    assert_eq!(body, expected);
+}
+
+#[test]
+fn the_longest_wait_of_all_failures_is_asked_for() {
+    let failures = |waits: [u32; 3]| waits.map(|wait| failed("aa", Kind::Draining, wait)).to_vec();
+    for waits in [[1, 9, 2], [9, 1, 2], [1, 2, 9]] {
+        assert_eq!(retry_after(failures(waits)), Some(9));
+    }
+    assert_eq!(retry_after(vec![rejected(0)]), None);
+}
+
+#[test]
+fn signals_that_are_all_of_no_use_are_answered_400() {
+    let (status, body) = answer(vec![rejected(0)]);
+    assert_eq!((status, &body["detail"]), (400, &json!("alerts[0]: no name")));
+    assert_eq!(body.get("results"), None);
+    let (status, body) = answer(vec![rejected(0), rejected(1)]);
+    assert_eq!((status, &body["summary"]["rejected"]), (400, &json!(2)));
+    assert_eq!(body["type"], "https://onceway.io/problems/unusable-signals");
+}
+
+#[test]
+fn outcomes_that_were_sent_and_read_again_merge_into_the_same_answer() {
+    let outcomes = vec![counted(true, "aa"), failed("bb", Kind::Draining, 2), rejected(2), resolved("cc")];
+    let text = serde_json::to_string(&outcomes).unwrap();
+    assert_eq!(answer(serde_json::from_str(&text).unwrap()), answer(outcomes));
+}

@@ -1,0 +1,259 @@
+mod bodies;
+mod refusals;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::request::Builder;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use onceway_signal::{Fingerprint, Source, decode};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::Gateway;
+use crate::config::Limits;
+use crate::doubles::{Ledger, Script};
+use crate::incident::SubmitError;
+use crate::metrics::Metrics;
+
+/// A gateway over a [`Ledger`], without sockets.
+struct Rig {
+    ledger: Arc<Ledger>,
+    metrics: Arc<Metrics>,
+    router: Router,
+}
+
+/// What came back.
+#[derive(Debug)]
+struct Got {
+    status: u16,
+    content_type: String,
+    retry_after: Option<String>,
+    allow: Option<String>,
+    body: Value,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Self {
+        let (ledger, metrics) = (Ledger::new(), Arc::new(Metrics::new()));
+        let router = Gateway::new(Arc::clone(&ledger), limits, Arc::clone(&metrics)).router();
+        Self { ledger, metrics, router }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Got {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        Got::read(response).await
+    }
+
+    /// Posts a webhook of `alerts`.
+    async fn post(&self, alerts: &[Value]) -> Got {
+        self.send(post(Source::Prometheus).body(webhook(alerts).into()).unwrap()).await
+    }
+
+    fn metric(&self, line: &str) -> bool {
+        self.metrics.render().unwrap().lines().any(|found| found == line)
+    }
+}
+
+impl Got {
+    async fn read(response: Response<Body>) -> Self {
+        let (head, body) = response.into_parts();
+        let header = |name| head.headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap().to_owned());
+        let (content_type, retry_after) = (header(CONTENT_TYPE).unwrap_or_default(), header(RETRY_AFTER));
+        let allow = header(http::header::ALLOW);
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&body).unwrap();
+        Self { status: head.status.as_u16(), content_type, retry_after, allow, body }
+    }
+
+    /// Asserts that this is a well-formed problem of the kind `slug`, and returns its detail.
+    fn problem(&self, status: u16, slug: &str) -> &str {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.content_type, "application/problem+json");
+        assert_eq!(self.body["type"], format!("https://onceway.io/problems/{slug}"));
+        assert_eq!(self.body["status"], status);
+        assert!(self.body["title"].is_string());
+        assert_eq!(self.retry_after.is_some(), status >= 500, "{self:?}");
+        self.body["detail"].as_str().unwrap()
+    }
+}
+
+fn post(source: Source) -> Builder {
+    Request::post(source.path()).header(CONTENT_TYPE, "application/json")
+}
+
+fn webhook(alerts: &[Value]) -> String {
+    json!({"version": "4", "alerts": alerts}).to_string()
+}
+
+fn firing(deployment: &str) -> Value {
+    let labels = json!({"alertname": "Slow", "severity": "warning", "namespace": "prod", "deployment": deployment});
+    json!({"status": "firing", "labels": labels, "startsAt": "2026-03-01T10:00:00Z"})
+}
+
+fn resolved(deployment: &str) -> Value {
+    let mut alert = firing(deployment);
+    alert["status"] = json!("resolved");
+    alert
+}
+
+/// An alert that can never be used: it has no name.
+fn nameless() -> Value {
+    json!({"status": "firing", "labels": {"namespace": "prod"}})
+}
+
+fn fingerprint(deployment: &str) -> Fingerprint {
+    let body = webhook(&[firing(deployment)]);
+    decode(Source::Prometheus, body.as_bytes()).unwrap().groups()[0].fingerprint
+}
+
+#[tokio::test]
+async fn the_first_signal_creates_and_the_next_one_is_a_duplicate() {
+    let rig = Rig::new();
+    let first = rig.post(&[firing("api")]).await;
+    assert_eq!((first.status, first.content_type.as_str()), (201, "application/json"));
+    assert_eq!(first.body["fingerprint"], fingerprint("api").to_string());
+    let second = rig.post(&[firing("api")]).await;
+    assert_eq!((second.status, &second.body["metadata"]["count"]), (202, &json!(2)));
+    assert_eq!(rig.ledger.specs().len(), 1);
+    assert!(rig.metric("gateway_signals_received_total{source=\"prometheus\",state=\"firing\"} 2"));
+}
+
+#[tokio::test]
+async fn alerts_of_one_incident_are_one_answer_and_count_as_many_as_they_are() {
+    let rig = Rig::new();
+    let got = rig.post(&[firing("api"), resolved("api"), firing("api")]).await;
+    assert_eq!((got.status, &got.body["metadata"]["count"]), (201, &json!(2)));
+}
+
+#[tokio::test]
+async fn an_event_is_taken_on_its_own_path() {
+    let rig = Rig::new();
+    let event = |kind: &str| {
+        json!({"type": kind, "reason": "BackOff",
+            "involvedObject": {"kind": "Deployment", "name": "api", "namespace": "prod", "apiVersion": "apps/v1"}})
+    };
+    let send = |event: Value| rig.send(post(Source::KubernetesEvent).body(event.to_string().into()).unwrap());
+    let got = send(event("Warning")).await;
+    assert_eq!((got.status, &got.body["fingerprint"]), (201, &json!(fingerprint("api").to_string())));
+    let got = send(event("Normal")).await;
+    assert_eq!((got.status, &got.body["message"]), (200, &json!("nothing to do: the event is of type Normal")));
+    let detail =
+        send(json!({"type": "Warning", "reason": "BackOff"})).await.problem(400, "unusable-signals").to_owned();
+    assert!(detail.contains("involvedObject") && !detail.contains("alerts["), "{detail}");
+    assert_eq!(rig.ledger.total(), 1);
+}
+
+#[tokio::test]
+async fn resolved_alerts_and_empty_webhooks_create_nothing() {
+    let rig = Rig::new();
+    assert_eq!(rig.post(&[resolved("api")]).await.status, 200);
+    assert_eq!(rig.post(&[]).await.status, 200);
+    assert_eq!(rig.ledger.total(), 0);
+}
+
+#[tokio::test]
+async fn several_incidents_are_answered_in_the_webhooks_order() {
+    let rig = Rig::new();
+    rig.post(&[firing("b")]).await;
+    let got = rig.post(&[resolved("a"), firing("b"), nameless(), firing("c"), firing("b")]).await;
+    assert_eq!(got.status, 207);
+    let results = got.body["results"].as_array().unwrap();
+    let statuses: Vec<&Value> = results.iter().map(|result| &result["status"]).collect();
+    assert_eq!(statuses, ["resolved", "duplicate", "rejected", "created"]);
+    assert!(results[2]["message"].as_str().unwrap().starts_with("alerts[2]: "), "{results:?}");
+    assert_eq!(got.body["summary"], json!({"total": 4, "created": 1, "deduplicated": 1, "rejected": 1, "failed": 0}));
+    assert_eq!((rig.ledger.count(fingerprint("b")), rig.ledger.count(fingerprint("c"))), (3, 1));
+}
+
+#[tokio::test]
+async fn an_incident_that_fails_makes_the_answer_503_and_the_others_are_still_counted() {
+    let rig = Rig::new();
+    let full = SubmitError::Overloaded { limit: "limits.maxQueuePerIncident", retry_after_s: 3 };
+    rig.ledger.script(fingerprint("b"), Script::Fail(full));
+    let got = rig.post(&[firing("a"), firing("b"), firing("c")]).await;
+    assert!(got.problem(503, "overloaded").contains("limits.maxQueuePerIncident"));
+    assert_eq!(got.retry_after.as_deref(), Some("3"));
+    assert_eq!(got.body["instance"], "/api/v1/signals/prometheus");
+    assert_eq!(rig.ledger.total(), 2);
+    assert!(rig.metric("gateway_http_requests_shed_total{limit=\"limits.maxQueuePerIncident\"} 1"));
+}
+
+#[tokio::test]
+async fn every_failure_of_a_commit_has_its_own_kind_of_problem() {
+    let deadline = SubmitError::Deadline { deadline_ms: 8000, cause: "the API server does not answer".into() };
+    let cases = [
+        (SubmitError::Draining, "draining"),
+        (SubmitError::Unresolved, "outcome-unknown"),
+        (deadline, "deadline-exceeded"),
+    ];
+    for (error, slug) in cases {
+        let rig = Rig::new();
+        rig.ledger.script(fingerprint("a"), Script::Fail(error.clone()));
+        assert_eq!(rig.post(&[firing("a")]).await.problem(503, slug), error.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_bug_stops_one_request_and_no_other() {
+    let rig = Rig::new();
+    rig.ledger.script(fingerprint("a"), Script::Panic);
+    rig.post(&[firing("a")]).await.problem(500, "internal");
+    assert_eq!(rig.post(&[firing("b")]).await.status, 201);
+    assert!(rig.metric("gateway_panics_total 1"));
+    assert!(rig.metric("gateway_http_requests_in_flight 0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_answered_by_its_deadline_even_if_nobody_commits_it() {
+    let rig = Rig::new();
+    rig.ledger.script(fingerprint("a"), Script::Hang);
+    let started = tokio::time::Instant::now();
+    rig.post(&[firing("a")]).await.problem(503, "deadline-exceeded");
+    assert_eq!(started.elapsed(), Limits::default().deadline + super::super::settle::GRACE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incident_whose_turn_comes_after_the_deadline_is_not_begun() {
+    let rig = Rig::with(Limits { max_incidents_per_request_in_flight: 1, ..Limits::default() });
+    rig.ledger.script(fingerprint("a"), Script::Hang);
+    let got = rig.post(&[firing("a"), firing("b")]).await;
+    assert_eq!(got.problem(503, "deadline-exceeded").split(' ').next(), Some("2"));
+    assert_eq!(rig.ledger.count(fingerprint("b")), 0);
+}
+
+#[tokio::test]
+async fn signals_of_a_sender_that_hung_up_are_still_counted() {
+    let rig = Rig::new();
+    rig.ledger.script(fingerprint("a"), Script::Hold);
+    let request = post(Source::Prometheus).body(Body::from(webhook(&[firing("a")]))).unwrap();
+    let pending = tokio::spawn(rig.router.clone().oneshot(request));
+    rig.ledger.held.notified().await;
+    pending.abort();
+    assert!(pending.await.unwrap_err().is_cancelled());
+    rig.ledger.release.notify_one();
+    while rig.ledger.total() == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_names_another_fingerprint_is_counted_and_not_obeyed() {
+    let rig = Rig::new();
+    let send = |claimed: String| {
+        let request = post(Source::Prometheus).header("x-onceway-fingerprint", claimed);
+        rig.send(request.body(webhook(&[firing("a"), firing("b")]).into()).unwrap())
+    };
+    send(fingerprint("a").to_string()).await;
+    assert!(rig.metric("gateway_fingerprint_mismatches_total 0"));
+    send(fingerprint("b").to_string()).await;
+    assert!(rig.metric("gateway_fingerprint_mismatches_total 1"));
+    assert_eq!((rig.ledger.count(fingerprint("a")), rig.ledger.count(fingerprint("b"))), (2, 2));
+}

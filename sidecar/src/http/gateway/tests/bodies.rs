@@ -1,0 +1,109 @@
+//! How bodies arrive: in pieces, too slowly, too large, too many at once.
+
+use std::io::Error as IoError;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use futures::{StreamExt, stream};
+use http::header::CONTENT_LENGTH;
+use http::{Request, StatusCode};
+use onceway_signal::Source;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use super::{Rig, Script, fingerprint, firing, post, webhook};
+use crate::config::Limits;
+
+fn pieces(text: &str, size: usize) -> Body {
+    let pieces: Vec<Result<Bytes, IoError>> =
+        text.as_bytes().chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    Body::from_stream(stream::iter(pieces))
+}
+
+fn request(body: impl Into<Body>) -> Request<Body> {
+    post(Source::Prometheus).body(body.into()).unwrap()
+}
+
+/// A rig with room for so many bytes of bodies and so many signals.
+fn rig(bytes: usize, signals: usize) -> Rig {
+    Rig::with(Limits {
+        max_body_bytes: 1024,
+        max_body_bytes_in_flight: bytes,
+        max_signals_in_flight: signals,
+        ..Limits::default()
+    })
+}
+
+/// A request of incident "a" that is in hand, and stays so until the ledger releases it.
+async fn held(rig: &Rig, body: String) -> JoinHandle<StatusCode> {
+    rig.ledger.script(fingerprint("a"), Script::Hold);
+    let router = rig.router.clone();
+    let answer = tokio::spawn(async move { router.oneshot(request(body)).await.unwrap().status() });
+    rig.ledger.held.notified().await;
+    answer
+}
+
+#[tokio::test]
+async fn a_body_may_come_in_pieces() {
+    let rig = Rig::new();
+    assert_eq!(rig.send(request(pieces(&webhook(&[firing("a")]), 7))).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_body_of_just_the_limit_is_taken_and_one_byte_more_is_refused_413() {
+    let rig = rig(4096, 10);
+    let sized = |size: usize| format!("{:<size$}", webhook(&[firing("a")]));
+    assert_eq!(rig.send(request(pieces(&sized(1024), 100))).await.status, 201);
+    let got = rig.send(request(pieces(&sized(1025), 100))).await;
+    assert!(got.problem(413, "payload-too-large").contains("1024"));
+    assert_eq!(rig.ledger.total(), 1);
+}
+
+#[tokio::test]
+async fn a_body_that_announces_too_much_is_refused_unread() {
+    let never = Body::from_stream(stream::pending::<Result<Bytes, IoError>>());
+    let request = post(Source::Prometheus).header(CONTENT_LENGTH, "1025").body(never).unwrap();
+    rig(4096, 10).send(request).await.problem(413, "payload-too-large");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_refused() {
+    let broken = stream::iter([Ok(Bytes::from_static(b"{")), Err(IoError::other("reset"))]);
+    let got = Rig::new().send(request(Body::from_stream(broken))).await;
+    assert!(got.problem(400, "malformed-payload").contains("broke off"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_trickles_is_given_up_in_time_and_may_be_sent_again() {
+    let trickle = stream::repeat(b" ").then(|byte| async move {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        Ok::<_, IoError>(Bytes::from_static(byte))
+    });
+    let started = Instant::now();
+    Rig::new().send(request(Body::from_stream(trickle))).await.problem(503, "body-timeout");
+    assert_eq!(started.elapsed(), Limits::default().body_timeout);
+}
+
+#[tokio::test]
+async fn bodies_beyond_the_memory_that_they_may_take_are_shed_until_others_are_answered() {
+    let rig = rig(1024, 10);
+    let first = held(&rig, format!("{:<1000}", webhook(&[firing("a")]))).await;
+    let shed = rig.post(&[firing("b")]).await;
+    assert!(shed.problem(503, "overloaded").contains("limits.maxBodyBytesInFlight"));
+    assert!(rig.metric("gateway_http_requests_shed_total{limit=\"limits.maxBodyBytesInFlight\"} 1"));
+    rig.ledger.release.notify_one();
+    assert_eq!(first.await.unwrap(), 201);
+    assert_eq!(rig.post(&[firing("b")]).await.status, 201);
+}
+
+#[tokio::test]
+async fn signals_beyond_the_limit_are_shed_until_others_are_answered() {
+    let rig = rig(4096, 1);
+    let first = held(&rig, webhook(&[firing("a")])).await;
+    let shed = rig.post(&[firing("b")]).await;
+    assert!(shed.problem(503, "overloaded").contains("limits.maxSignalsInFlight"));
+    rig.ledger.release.notify_one();
+    assert_eq!(first.await.unwrap(), 201);
+    assert_eq!(rig.post(&[firing("b"), firing("c")]).await.status, 207);
+}

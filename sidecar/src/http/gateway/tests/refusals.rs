@@ -1,0 +1,80 @@
+//! What is refused, and how; none of it reaches whoever commits.
+
+use axum::body::Body;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{Method, Request};
+use onceway_signal::Source;
+use serde_json::json;
+
+use super::{Rig, firing, nameless, post, webhook};
+
+#[tokio::test]
+async fn a_body_that_is_not_json_is_refused_400() {
+    let rig = Rig::new();
+    for body in ["", "{", "[]", "null", "\"alerts\"", "{\"alerts\": 5}"] {
+        let got = rig.send(post(Source::Prometheus).body(body.into()).unwrap()).await;
+        assert!(!got.problem(400, "malformed-payload").is_empty(), "{body:?}");
+    }
+    let got = rig.send(post(Source::KubernetesEvent).body(vec![0xff, 0xfe].into()).unwrap()).await;
+    got.problem(400, "malformed-payload");
+    assert_eq!(rig.ledger.total(), 0);
+}
+
+#[tokio::test]
+async fn signals_that_name_no_target_are_refused_400_each_by_its_place() {
+    let rig = Rig::new();
+    let got = rig.post(&[nameless()]).await;
+    assert!(got.problem(400, "unusable-signals").starts_with("alerts[0]: "), "{got:?}");
+    let got = rig.post(&[nameless(), nameless()]).await;
+    got.problem(400, "unusable-signals");
+    let messages = got.body["results"].as_array().unwrap().iter().map(|result| result["message"].as_str().unwrap());
+    assert!(messages.enumerate().all(|(index, message)| message.starts_with(&format!("alerts[{index}]: "))));
+    assert!(rig.metric("gateway_signals_received_total{source=\"prometheus\",state=\"rejected\"} 3"));
+    assert_eq!(rig.ledger.total(), 0);
+}
+
+#[tokio::test]
+async fn only_plain_json_is_taken() {
+    let rig = Rig::new();
+    let send = |media_type: Option<&'static str>, encoding: Option<&'static str>| {
+        let mut request = Request::post(Source::Prometheus.path());
+        for (name, value) in [(CONTENT_TYPE, media_type), (CONTENT_ENCODING, encoding)] {
+            request = value.into_iter().fold(request, |request, value| request.header(name.clone(), value));
+        }
+        rig.send(request.body(webhook(&[firing("a")]).into()).unwrap())
+    };
+    for refused in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonp")] {
+        assert!(send(refused, None).await.problem(415, "unsupported-media-type").contains("application/json"));
+    }
+    let detail = send(Some("application/json"), Some("gzip")).await.problem(415, "unsupported-media-type").to_owned();
+    assert!(detail.contains("uncompressed"), "{detail}");
+    assert_eq!(rig.ledger.total(), 0);
+    for taken in ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json ;a=b"] {
+        assert!(matches!(send(Some(taken), Some("identity")).await.status, 201 | 202), "{taken}");
+    }
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_refused_with_the_right_ones() {
+    let rig = Rig::new();
+    let request = |method: Method, path: &str| Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        let got = rig.send(request(method, Source::Prometheus.path())).await;
+        assert!(got.problem(405, "method-not-allowed").contains("POST"));
+        assert_eq!(got.allow.as_deref(), Some("POST"));
+    }
+    for path in ["/", "/api/v1/signals", "/api/v1/signals/prometheus/", "/metrics"] {
+        let got = rig.send(request(Method::POST, path)).await;
+        assert!(got.problem(404, "not-found").contains(Source::Prometheus.path()));
+        assert_eq!(got.body.get("instance"), None);
+    }
+    assert!(rig.metric("gateway_http_request_duration_seconds_count{path=\"other\",status=\"404\"} 4"));
+}
+
+#[tokio::test]
+async fn unknown_fields_pass() {
+    let rig = Rig::new();
+    let mut alert = firing("a");
+    alert["novelty"] = json!({"deep": [1, 2, {"x": null}]});
+    assert_eq!(rig.post(&[alert]).await.status, 201);
+}

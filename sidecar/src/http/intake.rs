@@ -1,0 +1,79 @@
+//! Takes a request's body in: JSON only, up to a size, within a time, and only as much as memory allows.
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::BodyExt;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use super::admission::{Admission, RETRY_AFTER_S};
+use super::problem::{Kind, Problem};
+use crate::config::Limits;
+
+/// A whole body, and the room that it takes.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) body: Bytes,
+    pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
+/// Takes the body in.
+///
+/// # Errors
+/// A [`Problem`]: 415, 413, 400, or 503 where the same body may pass another time.
+pub(super) async fn take(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &Limits,
+    admission: &Admission,
+) -> Result<Taken, Problem> {
+    check_media_type(headers)?;
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    check_size(announced.unwrap_or(0), limits)?;
+    timeout(limits.body_timeout, collect(body, limits, admission)).await.unwrap_or_else(|_| {
+        let detail = format!("the body was not complete after {:?}; send it again", limits.body_timeout);
+        Err(Problem::new(Kind::BodyTimeout, detail).retry_after(RETRY_AFTER_S))
+    })
+}
+
+async fn collect(mut body: Body, limits: &Limits, admission: &Admission) -> Result<Taken, Problem> {
+    let (mut whole, mut room) = (BytesMut::new(), None);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            Problem::new(Kind::MalformedPayload, format!("the body broke off: {error}; send it whole"))
+        })?;
+        // Trailers are passed over.
+        let Ok(chunk) = frame.into_data() else { continue };
+        check_size(whole.len().saturating_add(chunk.len()), limits)?;
+        admission.bytes(&mut room, chunk.len())?;
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(Taken { body: whole.freeze(), room })
+}
+
+fn check_size(size: usize, limits: &Limits) -> Result<(), Problem> {
+    let most = limits.max_body_bytes;
+    if size <= most {
+        return Ok(());
+    }
+    let detail = format!("the body is larger than {most} bytes; send fewer alerts at once (Alertmanager: max_alerts)");
+    Err(Problem::new(Kind::PayloadTooLarge, detail))
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let refuse = |detail| Err(Problem::new(Kind::UnsupportedMediaType, detail));
+    let media_type = text(CONTENT_TYPE).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return refuse(format!("the Content-Type is {media_type:?}; send application/json"));
+    }
+    match text(CONTENT_ENCODING) {
+        Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
+            refuse(format!("the Content-Encoding is {encoding:?}; send the JSON uncompressed"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,158 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use bytes::Bytes;
+use http::{Request, Version};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Limits, serve};
+use crate::metrics::Metrics;
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// A server on the loopback whose `/slow` answers when it is told to.
+struct Rig {
+    address: std::net::SocketAddr,
+    metrics: Arc<Metrics>,
+    begun: Arc<Notify>,
+    release: Arc<Notify>,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+}
+
+impl Rig {
+    async fn new(connections: usize, header_timeout: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (metrics, stop) = (Arc::new(Metrics::new()), CancellationToken::new());
+        let slow = {
+            let (begun, release) = (Arc::clone(&begun), Arc::clone(&release));
+            move || async move {
+                begun.notify_one();
+                release.notified().await;
+                "slow"
+            }
+        };
+        let router = Router::new().route("/fast", get(async || "fast")).route("/slow", get(slow));
+        let limits = Limits { connections, header_timeout };
+        let server = tokio::spawn(serve(listener, router, limits, Some(Arc::clone(&metrics)), stop.clone()));
+        Self { address, metrics, begun, release, stop, server }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn h1(&self) -> http1::SendRequest<Empty<Bytes>> {
+        let (sender, connection) = http1::handshake(TokioIo::new(self.connect().await)).await.unwrap();
+        tokio::spawn(connection);
+        sender
+    }
+
+    async fn h2(&self) -> http2::SendRequest<Empty<Bytes>> {
+        let io = TokioIo::new(self.connect().await);
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        tokio::spawn(connection);
+        sender
+    }
+}
+
+fn request(path: &str) -> Request<Empty<Bytes>> {
+    Request::get(format!("http://onceway{path}")).body(Empty::new()).unwrap()
+}
+
+/// Reads until the server closes; returns how much there was to read.
+async fn closed(stream: &mut TcpStream) -> usize {
+    let mut rest = Vec::new();
+    timeout(SOON, stream.read_to_end(&mut rest)).await.expect("the server closes it").unwrap_or_default()
+}
+
+#[tokio::test]
+async fn it_speaks_http_1_and_http_2_on_one_port() {
+    let rig = Rig::new(8, SOON).await;
+    let answer = rig.h1().await.send_request(request("/fast")).await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, Version::HTTP_11));
+    let answer = rig.h2().await.send_request(request("/fast")).await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, Version::HTTP_2));
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "fast");
+}
+
+#[tokio::test]
+async fn a_connection_beyond_the_limit_waits_for_another_to_end() {
+    let rig = Rig::new(1, SOON).await;
+    let mut first = rig.h1().await;
+    first.send_request(request("/fast")).await.unwrap();
+    let mut second = rig.h1().await;
+    let waiting = tokio::spawn(async move { second.send_request(request("/fast")).await.unwrap().status().as_u16() });
+    let rendered = rig.metrics.render().unwrap();
+    assert!(rendered.contains("gateway_http_connections 1\n"), "{rendered}");
+    assert!(!waiting.is_finished());
+    drop(first);
+    assert_eq!(timeout(SOON, waiting).await.unwrap().unwrap(), 200);
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed_in_time() {
+    let patience = Duration::from_millis(50);
+    let rig = Rig::new(8, patience).await;
+    for beginning in ["", "PRI * HTTP/2", "POST / HTTP/1.1\r\nHost:"] {
+        let started = Instant::now();
+        let mut stream = rig.connect().await;
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        closed(&mut stream).await;
+        assert!(started.elapsed() >= patience, "{beginning:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_takes_longer_than_headers_may_is_not_cut_off() {
+    let patience = Duration::from_millis(50);
+    let rig = Rig::new(8, patience).await;
+    for h2 in [false, true] {
+        let answer = if h2 {
+            let mut sender = rig.h2().await;
+            tokio::spawn(async move { sender.send_request(request("/slow")).await })
+        } else {
+            let mut sender = rig.h1().await;
+            tokio::spawn(async move { sender.send_request(request("/slow")).await })
+        };
+        rig.begun.notified().await;
+        tokio::time::sleep(patience * 3).await;
+        rig.release.notify_one();
+        assert_eq!(answer.await.unwrap().unwrap().status().as_u16(), 200);
+    }
+}
+
+#[tokio::test]
+async fn when_it_stops_requests_in_hand_are_answered_and_new_connections_refused() {
+    let rig = Rig::new(8, SOON).await;
+    let (mut h1, mut h2, idle) = (rig.h1().await, rig.h2().await, rig.h1().await);
+    let old = tokio::spawn(async move { h1.send_request(request("/slow")).await.unwrap().status().as_u16() });
+    rig.begun.notified().await;
+    let new = tokio::spawn(async move { h2.send_request(request("/slow")).await.unwrap().status().as_u16() });
+    rig.begun.notified().await;
+    rig.stop.cancel();
+    while TcpStream::connect(rig.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!rig.server.is_finished());
+    rig.release.notify_one();
+    rig.release.notify_one();
+    assert_eq!(timeout(SOON, old).await.unwrap().unwrap(), 200);
+    rig.release.notify_one();
+    assert_eq!(timeout(SOON, new).await.unwrap().unwrap(), 200);
+    timeout(SOON, rig.server).await.unwrap().unwrap();
+    drop(idle);
+}
