@@ -50,13 +50,22 @@ fn build(go: &Path, dir: &Path) -> Result<()> {
     drop(download);
 
     let mut compile = Progress::start("Building kube-apiserver, etcd and alertmanager", packages);
-    // go build leaves kube-apiserver without a version, which kubectl and client libraries then show as v0.0.0.
-    let version = "k8s.io/component-base/version";
-    let ldflags = format!("-s -w -X {version}.gitVersion=v{KUBERNETES} -X {version}.gitMajor=1");
+    let ldflags = version_flags();
     let out = dir.display().to_string() + "/";
     let build =
         ["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-v", "-ldflags", &ldflags, "-o", &out, "tool"];
     run(command(go, dir, &build), MISSING, |line| compile.step(line))
+}
+
+/// Linker flags that tell kube-apiserver its version, as Kubernetes' own build does; without them it says v0.0.0.
+fn version_flags() -> String {
+    let package = "k8s.io/component-base/version";
+    let mut parts = KUBERNETES.split('.');
+    let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let set = |name: &str, value: &str| format!(" -X {package}.{name}={value}");
+    let version = set("gitVersion", &format!("v{KUBERNETES}")) + &set("gitMajor", major) + &set("gitMinor", minor);
+    // -s -w: no debug information, which nobody reads here.
+    format!("-s -w{version}")
 }
 
 fn command(go: &Path, dir: &Path, arguments: &[&str]) -> Command {

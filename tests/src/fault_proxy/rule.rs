@@ -1,0 +1,169 @@
+//! Which calls meet which fault.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::sync::{Semaphore, watch};
+
+use super::call::{Call, Verb};
+
+/// What happens to a call.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// It reaches the API server later.
+    Delay(Duration),
+    /// It reaches the API server only once the rule's handle releases it, even if its client has given up by then.
+    Hold,
+    /// The API server commits it, but its answer waits until the rule's handle releases it.
+    HoldAnswer,
+    /// It is answered with this status instead of reaching the API server.
+    Answer(StatusCode),
+    /// Like [`Fault::Answer`], with `Retry-After` in seconds.
+    AnswerRetryAfter(StatusCode, u32),
+    /// The connection is cut before it reaches the API server.
+    CutBefore,
+    /// The API server commits it, and the connection is cut before the answer.
+    LoseAnswer,
+}
+
+/// Which calls are meant: all, until it is narrowed.
+#[derive(Clone, Debug, Default)]
+pub struct Rule {
+    what: Option<(Verb, String)>,
+    writes_only: bool,
+    name: Option<String>,
+    skip: u64,
+    times: Option<u64>,
+}
+
+impl Rule {
+    /// Every call.
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// Every call that changes something.
+    pub fn writes() -> Self {
+        Self { writes_only: true, ..Self::default() }
+    }
+
+    /// Calls that do `verb` to `resource` (`remediationrequests`, `remediationrequests/status`, `leases`, ...).
+    pub fn on(verb: Verb, resource: &str) -> Self {
+        Self { what: Some((verb, resource.to_owned())), ..Self::default() }
+    }
+
+    /// Only those for the object of this name.
+    #[must_use]
+    pub fn name(self, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..self }
+    }
+
+    /// Only the `n`-th of them, counted from 1.
+    #[must_use]
+    pub fn nth(self, n: u64) -> Self {
+        Self { skip: n.saturating_sub(1), times: Some(1), ..self }
+    }
+
+    /// Only the first `n` of them.
+    #[must_use]
+    pub fn times(self, n: u64) -> Self {
+        Self { times: Some(n), ..self }
+    }
+
+    /// Only the first of them.
+    #[must_use]
+    pub fn once(self) -> Self {
+        self.times(1)
+    }
+
+    fn matches(&self, call: &Call) -> bool {
+        self.what.as_ref().is_none_or(|(verb, resource)| call.is(*verb, resource))
+            && (!self.writes_only || call.verb.writes())
+            && self.name.as_ref().is_none_or(|name| call.name.as_ref() == Some(name))
+    }
+}
+
+/// A rule in force, and how often it was met.
+pub(super) struct Armed {
+    rule: Rule,
+    pub(super) fault: Fault,
+    /// Calls that matched, hit or not.
+    seen: AtomicU64,
+    hits: watch::Sender<u64>,
+    /// One permit lets one held call go; closed, it lets all go.
+    gate: Semaphore,
+    ended: AtomicBool,
+}
+
+impl Armed {
+    pub(super) fn new(rule: Rule, fault: Fault) -> Self {
+        let (seen, gate, ended) = (AtomicU64::new(0), Semaphore::new(0), AtomicBool::new(false));
+        Self { rule, fault, seen, hits: watch::Sender::new(0), gate, ended }
+    }
+
+    /// Whether the fault is for this call. The hit is told by [`Armed::hit`], once the call is on record.
+    pub(super) fn takes(&self, call: &Call) -> bool {
+        if self.ended.load(Ordering::Acquire) || !self.rule.matches(call) {
+            return false;
+        }
+        let earlier = self.seen.fetch_add(1, Ordering::AcqRel);
+        earlier >= self.rule.skip && self.rule.times.is_none_or(|times| earlier - self.rule.skip < times)
+    }
+
+    /// Tells the handle that a call has met the fault.
+    pub(super) fn hit(&self) {
+        self.hits.send_modify(|hits| *hits += 1);
+    }
+
+    /// Waits until the handle lets this call go.
+    pub(super) async fn held(&self) {
+        // An error means that the gate was opened for good.
+        if let Ok(permit) = self.gate.acquire().await {
+            permit.forget();
+        }
+    }
+
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.gate.close();
+    }
+}
+
+/// The test's side of a rule in force. Dropping it changes nothing: the rule stays.
+#[derive(Clone)]
+pub struct RuleHandle(Arc<Armed>);
+
+impl RuleHandle {
+    pub(super) fn new(armed: Arc<Armed>) -> Self {
+        Self(armed)
+    }
+
+    /// Waits, without a bound, until a call has met the fault. With [`Fault::HoldAnswer`] and [`Fault::LoseAnswer`] the
+    /// API server has answered it by then.
+    pub async fn reached(&self) {
+        self.reached_times(1).await;
+    }
+
+    /// Waits, without a bound, until `n` calls have met the fault.
+    pub async fn reached_times(&self, n: u64) {
+        // The sender lives as long as this handle, so that this cannot fail.
+        let _ = self.0.hits.subscribe().wait_for(|hits| *hits >= n).await;
+    }
+
+    /// How many calls have met the fault.
+    pub fn hits(&self) -> u64 {
+        *self.0.hits.borrow()
+    }
+
+    /// Lets one held call go, or the next that would be held.
+    pub fn release_one(&self) {
+        self.0.gate.add_permits(1);
+    }
+
+    /// Ends the rule, and lets go all that it holds.
+    pub fn release(&self) {
+        self.0.end();
+    }
+}

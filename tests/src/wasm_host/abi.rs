@@ -1,0 +1,121 @@
+//! The host functions: proxy-wasm's ABI 0.2.1 as far as the filter uses it, the rest unimplemented, and the little of WASI
+//! that Rust's standard library asks for.
+//!
+//! Written from the specification and from what Envoy does, and not with the filter's own code: a format that both had
+//! wrong in the same way would go unnoticed.
+
+use wasmtime::{Caller, Result, bail};
+
+use self::guest::{Guest, deserialize, serialize};
+use super::proxy::{LocalResponse, LogLine, Proxy};
+
+mod guest;
+
+const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
+const BAD_ARGUMENT: u32 = 2;
+const UNIMPLEMENTED: u32 = 12;
+
+const REQUEST_HEADERS: u64 = 0;
+const REQUEST_BODY: u64 = 0;
+const PLUGIN_CONFIGURATION: u64 = 7;
+const COUNTER: u64 = 0;
+
+/// Serves the call of a host function: its status, or the trap that it ends in.
+pub(super) fn serve(caller: Caller<'_, Proxy>, name: &str, arguments: &[u64]) -> Result<u32> {
+    let mut guest = Guest::new(caller)?;
+    let proxy = guest.proxy();
+    proxy.called.insert(name.to_owned());
+    if let Some(&status) = proxy.faults.get(name) {
+        return Ok(status);
+    }
+    match (name, arguments) {
+        ("proxy_log", &[level, text, size]) => {
+            let message = guest.text(text, size)?;
+            guest.proxy().log.push(LogLine { level: u32::try_from(level)?, message });
+            Ok(OK)
+        }
+        ("proxy_get_buffer_bytes", &[buffer, start, max, data, size]) => {
+            get_buffer(guest, buffer, start, max, data, size)
+        }
+        ("proxy_get_header_map_pairs", &[REQUEST_HEADERS, data, size]) if guest.proxy().stream.has_headers => {
+            let map = serialize(&guest.proxy().stream.headers)?;
+            guest.hand_over(&map, data, size)
+        }
+        ("proxy_remove_header_map_value", &[REQUEST_HEADERS, name, size]) if guest.proxy().stream.has_headers => {
+            let name = guest.bytes(name, size)?;
+            guest.proxy().stream.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(&name));
+            Ok(OK)
+        }
+        ("proxy_replace_header_map_value", &[REQUEST_HEADERS, name, name_size, value, value_size])
+            if guest.proxy().stream.has_headers =>
+        {
+            let (name, value) = (guest.bytes(name, name_size)?, guest.bytes(value, value_size)?);
+            guest.proxy().stream.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(&name));
+            guest.proxy().stream.headers.push((name, value));
+            Ok(OK)
+        }
+        ("proxy_send_local_response", arguments) => send_local_response(guest, arguments),
+        ("proxy_define_metric", &[COUNTER, name, size, id]) => {
+            let name = guest.text(name, size)?;
+            let counters = &mut guest.proxy().counters;
+            let index = counters.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+                counters.push((name, 0));
+                counters.len() - 1
+            });
+            guest.write(id, &u32::try_from(index)?.to_le_bytes())?;
+            Ok(OK)
+        }
+        ("proxy_increment_metric", &[id, offset]) => {
+            let proxy = guest.proxy();
+            let Some((name, value)) = proxy.counters.get_mut(usize::try_from(id)?) else { return Ok(NOT_FOUND) };
+            *value += offset;
+            proxy.stream.counted.push(name.clone());
+            Ok(OK)
+        }
+        ("environ_sizes_get", &[count, size]) => {
+            guest.write(count, &[0; 4])?;
+            guest.write(size, &[0; 4])?;
+            Ok(OK)
+        }
+        ("environ_get", _) => Ok(OK),
+        ("proc_exit", &[code]) => bail!("the filter ended the process with code {code}"),
+        // The maps and buffers of other kinds, headers that have gone upstream.
+        (
+            "proxy_get_header_map_pairs"
+            | "proxy_remove_header_map_value"
+            | "proxy_replace_header_map_value"
+            | "proxy_define_metric",
+            _,
+        ) => Ok(BAD_ARGUMENT),
+        _ => Ok(UNIMPLEMENTED),
+    }
+}
+
+fn get_buffer(mut guest: Guest<'_>, buffer: u64, start: u64, max: u64, data: u64, size: u64) -> Result<u32> {
+    let proxy = guest.proxy();
+    let bytes = match buffer {
+        REQUEST_BODY if proxy.stream.body.is_empty() => return Ok(NOT_FOUND),
+        REQUEST_BODY => &proxy.stream.body,
+        PLUGIN_CONFIGURATION => &proxy.config,
+        _ => return Ok(BAD_ARGUMENT),
+    };
+    let (start, max) = (usize::try_from(start)?, usize::try_from(max)?);
+    let part: Vec<u8> = bytes.iter().skip(start).take(max).copied().collect();
+    guest.hand_over(&part, data, size)
+}
+
+fn send_local_response(mut guest: Guest<'_>, arguments: &[u64]) -> Result<u32> {
+    let &[status, details, details_size, body, body_size, headers, headers_size, _grpc_status] = arguments else {
+        bail!("proxy_send_local_response has {} arguments", arguments.len());
+    };
+    let headers = deserialize(&guest.bytes(headers, headers_size)?)?;
+    let response = LocalResponse {
+        status: u32::try_from(status)?,
+        details: guest.text(details, details_size)?,
+        headers,
+        body: guest.text(body, body_size)?,
+    };
+    guest.proxy().stream.local_response = Some(response);
+    Ok(OK)
+}

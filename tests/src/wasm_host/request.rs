@@ -1,0 +1,64 @@
+//! A request, as a test writes it down.
+
+use super::proxy::Headers;
+
+/// A request. Without further words it has no body.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub(super) headers: Headers,
+    pub(super) chunks: Vec<Vec<u8>>,
+    pub(super) trailers: bool,
+    pub(super) hangs_up: bool,
+}
+
+impl Request {
+    /// A request of any method.
+    #[must_use]
+    pub fn new(method: &str, path: &str) -> Request {
+        let headers = Vec::new();
+        let request = Request { headers, chunks: Vec::new(), trailers: false, hangs_up: false };
+        request.header(":method", method).header(":path", path).header(":authority", "onceway")
+    }
+
+    /// A `POST`.
+    #[must_use]
+    pub fn post(path: &str) -> Request {
+        Request::new("POST", path)
+    }
+
+    /// Adds a header; a name can be added more than once.
+    #[must_use]
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Request {
+        self.headers.push((name.as_ref().to_vec(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// The whole body in one piece, with its `content-length`.
+    #[must_use]
+    pub fn body(self, body: impl AsRef<[u8]>) -> Request {
+        let length = body.as_ref().len().to_string();
+        self.header("content-length", length).chunks([body])
+    }
+
+    /// The body in pieces, without a `content-length`. The last piece ends the request, unless there are trailers. An empty
+    /// last piece is what Envoy announces where a body's end comes by itself.
+    #[must_use]
+    pub fn chunks(mut self, chunks: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Request {
+        self.chunks = chunks.into_iter().map(|chunk| chunk.as_ref().to_vec()).collect();
+        self
+    }
+
+    /// Ends the request with trailers.
+    #[must_use]
+    pub fn trailers(mut self) -> Request {
+        self.trailers = true;
+        self
+    }
+
+    /// The client goes away after what it has sent, before the request's end.
+    #[must_use]
+    pub fn hangs_up(mut self) -> Request {
+        self.hangs_up = true;
+        self
+    }
+}

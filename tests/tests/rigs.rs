@@ -1,0 +1,8 @@
+//! The rigs themselves, against the real servers: a test that trusts them is worth no more than they are.
+
+#[path = "rigs/cluster.rs"]
+mod cluster;
+#[path = "rigs/fault_proxy.rs"]
+mod fault_proxy;
+#[path = "rigs/process.rs"]
+mod process;
