@@ -20,8 +20,8 @@
 //!
 //! * The body is one JSON object in UTF-8. Unknown fields pass, however deep they are nested, and so do their duplicates.
 //! * A key that is read here and stands twice is refused, since parsers differ in which of the two they believe.
-//! * `null` and the empty string are as if absent; a value of another type than it should have is refused, except in
-//!   annotations, which decide nothing.
+//! * `null` and the empty string are as if absent (only a label's value must be a string); a value of another type than it
+//!   should have is refused, except in annotations, which decide nothing.
 //! * One bad alert never spoils the others of its webhook: it becomes a [`Rejection`], they stay signals.
 //! * The webhook's `version` is not read. What counts is whether `alerts[].labels` are there; to refuse an unknown version
 //!   would lose pages for good, because Alertmanager does not repeat what is answered 4xx.

@@ -4,7 +4,7 @@
 //! part of a signal's identity and too long is refused: cut, it could be taken for another's. What is not, is cut.
 
 /// Alerts in one webhook. Alertmanager writes none in less than 180 bytes, so that a genuine webhook within a body limit of
-/// 5 MiB never meets this; it bounds the memory that a body of millions of `{}` can ask for (some 16 MiB).
+/// 5 MiB never meets this; it bounds the memory that a body of millions of `{}` can ask for (some 10 MiB).
 pub const MAX_ALERTS: usize = 32_768;
 
 /// Characters of a target's name: the longest name that Kubernetes allows.

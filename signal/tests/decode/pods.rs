@@ -49,6 +49,7 @@ fn a_pod_name_leads_to_the_workload_that_it_was_generated_for() {
         ("web-7d4b8c9f5d-x2k4a", "Pod:web-7d4b8c9f5d-x2k4a"),
         ("web-7d4b8c9f5d-X2K4Z", "Pod:web-7d4b8c9f5d-X2K4Z"),
         ("web-7d4b8c9f5d-x2k4", "Pod:web-7d4b8c9f5d-x2k4"),
+        ("debug-grpcxds", "Pod:debug-grpcxds"),
         // Nothing left for a workload to be named by.
         ("-x2k4z", "Pod:-x2k4z"),
         ("x2k4z", "Pod:x2k4z"),
