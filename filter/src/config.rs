@@ -28,7 +28,12 @@ impl Default for Config {
 /// Why a configuration is refused.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// No JSON object, a field that is not known, or a value of the wrong type.
+    /// Something else than a JSON object.
+    #[error(
+        "the plugin configuration is no JSON object; write {{\"max_body_bytes\": {DEFAULT_MAX_BODY_BYTES}}}, or leave it out"
+    )]
+    NoObject,
+    /// No JSON, a field that is not known, or a value of the wrong type.
     #[error("cannot read the plugin configuration: {0}. Correct it, or leave it out to have the defaults")]
     Json(#[from] serde_json::Error),
     /// A limit that is not usable.
@@ -43,8 +48,11 @@ impl Config {
     ///
     /// What is wrong with it, and where.
     pub fn from_json(json: &[u8]) -> Result<Config, ConfigError> {
-        if json.trim_ascii().is_empty() {
-            return Ok(Config::default());
+        match json.trim_ascii_start().first() {
+            None => return Ok(Config::default()),
+            Some(b'{') => {}
+            // Looked for here: serde would take an array for a struct, and an empty one for the defaults.
+            Some(_) => return Err(ConfigError::NoObject),
         }
         let config: Config = serde_json::from_slice(json)?;
         match config.max_body_bytes {
@@ -91,8 +99,9 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for json in ["null", "5242880", "{", "\u{0}"] {
-            assert!(refusal(json).contains("cannot read the plugin configuration"), "{json}");
+        for json in ["null", "5242880", "[]", "[1]", "\u{0}"] {
+            assert!(refusal(json).contains(r#"no JSON object; write {"max_body_bytes": 5242880}"#), "{json}");
         }
+        assert!(refusal("{").contains("line 1 column 1"));
     }
 }

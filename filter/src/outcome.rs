@@ -41,3 +41,22 @@ impl Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Outcome;
+
+    #[test]
+    fn each_outcome_stands_at_its_own_number() {
+        assert!(Outcome::ALL.iter().enumerate().all(|(index, outcome)| *outcome as usize == index));
+    }
+
+    #[test]
+    fn each_outcome_has_a_counter_of_its_own() {
+        let metrics = BTreeSet::from(Outcome::ALL.map(Outcome::metric));
+        assert_eq!(metrics.len(), Outcome::ALL.len());
+        assert!(metrics.iter().all(|metric| metric.starts_with("onceway_filter_requests_total.outcome.")));
+    }
+}
