@@ -10,10 +10,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
+use uuid::Uuid;
 
 use self::sockets::Sockets;
 use crate::config::Config;
 use crate::env::Env;
+use crate::executor::{self, Executor};
 use crate::health::permissions::confirm;
 use crate::health::{Pending, Readiness};
 use crate::http::gateway::Gateway;
@@ -21,6 +23,7 @@ use crate::http::ops;
 use crate::http::server::{Limits, serve};
 use crate::incident::Commit;
 use crate::metrics::Metrics;
+use crate::owner::{self, Owners};
 
 /// Connections at once on each of the ports for those who watch.
 const OPS_CONNECTIONS: usize = 64;
@@ -43,6 +46,33 @@ pub struct Parts<'a> {
     pub namespace: &'a str,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+}
+
+/// Makes the owner tasks and the executor that they call the API server with.
+pub fn owners(parts: Parts<'_>) -> Arc<Owners<Executor>> {
+    let Parts { config, env, client, namespace, metrics } = parts;
+    let (limits, lease) = (&config.limits, &config.lease);
+    // A process id of its own for each process: a restarted pod keeps its name, and is another holder all the same.
+    let identity: Arc<str> = format!("{}_{}", env.pod_name, Uuid::new_v4().simple()).into();
+    let calls = executor::Settings {
+        namespace: namespace.to_owned(),
+        identity: Arc::clone(&identity),
+        lease_duration: lease.duration,
+        max_calls_in_flight: limits.max_api_calls_in_flight,
+        call_timeout: limits.api_call_timeout,
+    };
+    let settings = owner::Settings {
+        namespace: namespace.to_owned(),
+        identity,
+        deadline: limits.deadline,
+        max_incidents: limits.max_incidents,
+        max_queue_per_incident: limits.max_queue_per_incident,
+        incident_idle: limits.incident_idle,
+        count_interval: config.batching.count_interval,
+        takeover_after: lease.takeover_after,
+    };
+    let executor = Executor::new(client, calls, Arc::clone(&metrics));
+    Arc::new(Owners::new(executor, settings, metrics))
 }
 
 /// Runs the sidecar until `shutdown`, and then until it has drained. `committer` makes what commits signals.
@@ -83,8 +113,9 @@ async fn serve_until<C: Commit + Drain>(
     let limits = &config.limits;
     let gateway = Gateway::new(Arc::clone(&commit), limits.clone(), Arc::clone(&metrics));
     let header_timeout = limits.header_timeout;
-    let signal_limits = Limits { connections: limits.max_connections, header_timeout };
-    let ops_limits = Limits { connections: OPS_CONNECTIONS, header_timeout };
+    let signal_limits =
+        Limits { connections: limits.max_connections, header_timeout, idle_timeout: limits.idle_timeout };
+    let ops_limits = Limits { connections: OPS_CONNECTIONS, ..signal_limits };
     let (no_more_signals, no_more) = (CancellationToken::new(), CancellationToken::new());
 
     let signals = gateway.router();
@@ -136,3 +167,6 @@ async fn client(config: &Config) -> anyhow::Result<Client> {
     let client = Client::try_from(kube).context("cannot make a client of the cluster")?;
     Ok(client)
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,3 +30,32 @@ impl Args {
         self.config.as_deref().map_or_else(|| Ok(Config::default()), Config::load)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::Args;
+    use crate::config::Config;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_file_everything_has_its_default() {
+        assert_eq!(Args::parse_from(["onceway"]).configuration().unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_refused() {
+        let args = Args::parse_from(["onceway", "--config", "/nowhere/onceway.yaml"]);
+        assert!(args.configuration().unwrap_err().to_string().contains("/nowhere/onceway.yaml"));
+    }
+
+    #[test]
+    fn an_unknown_argument_is_refused() {
+        assert!(Args::try_parse_from(["onceway", "--no-locking"]).is_err());
+    }
+}

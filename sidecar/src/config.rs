@@ -62,10 +62,15 @@ pub struct Limits {
     pub max_stored_payload_bytes: usize,
     /// Connections open at once on the signal port; more wait in the kernel's backlog.
     pub max_connections: usize,
-    /// How long the headers of a request may take to arrive.
+    /// How long the headers of a connection's first request may take to arrive.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub header_timeout: Duration,
+    /// How long an HTTP/1 connection may be silent between requests. Longer than the idle timeout of the proxy in front,
+    /// so that it is the proxy who closes: a request that crosses our close would fail and have to be sent again.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub idle_timeout: Duration,
     /// How long the body of a request may take to arrive.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
@@ -169,6 +174,7 @@ impl Default for Limits {
             max_stored_payload_bytes: 64 * 1024,
             max_connections: 1024,
             header_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(120),
             body_timeout: Duration::from_secs(5),
             deadline: Duration::from_secs(8),
             max_signals_in_flight: 20_000,

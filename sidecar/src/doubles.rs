@@ -66,7 +66,7 @@ impl Ledger {
         let mut counts = self.counts.lock().unwrap();
         let count = counts.entry(submission.fingerprint).or_default();
         let created = *count == 0;
-        *count += submission.signals;
+        *count += submission.signals.get();
         if created {
             self.specs.lock().unwrap().push((submission.spec)());
         }

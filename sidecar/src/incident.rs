@@ -1,9 +1,12 @@
 //! The seam between HTTP and the claim protocol: what a request hands in for one fingerprint, and what comes back.
 
 use std::future::Future;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use onceway_signal::Fingerprint;
+use tokio::time::Instant;
 
 use crate::rr::RemediationRequestSpec;
 
@@ -11,13 +14,18 @@ use crate::rr::RemediationRequestSpec;
 pub struct Submission {
     /// The incident that the signals belong to.
     pub fingerprint: Fingerprint,
-    /// How many firing signals; at least 1.
-    pub signals: u32,
+    /// How many firing signals.
+    pub signals: NonZeroU32,
     /// When the request was received; becomes `lastSeenAt`, and `firstSeenAt` where the RR is new.
     pub received: Timestamp,
-    /// Writes the spec of a new RR. Called only where one is created, so that a duplicate never pays for it.
-    pub spec: Box<dyn Fn() -> RemediationRequestSpec + Send + Sync>,
+    /// When the sender is told to send again, if the signals are not durably counted until then.
+    pub deadline: Instant,
+    /// Writes the spec of a new RR.
+    pub spec: WriteSpec,
 }
+
+/// Writes the spec of a new RR. Called only where one is created, so that a duplicate never pays for it.
+pub type WriteSpec = Arc<dyn Fn() -> RemediationRequestSpec + Send + Sync>;
 
 /// The durable outcome of a [`Submission`]: its signals are counted in the status of the named RR.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +64,12 @@ pub enum SubmitError {
         /// The deadline, in milliseconds.
         deadline_ms: u64,
         /// What was being waited for, and the last error if there was one.
+        cause: String,
+    },
+    /// The API server refused a call that it would refuse again: a right is missing, a quota is used up.
+    #[error("not counted: {cause}; once that is mended, send the signal again")]
+    Refused {
+        /// The call and the API server's words.
         cause: String,
     },
     /// A count write had an unknown outcome that could not be resolved: it may or may not have counted.

@@ -6,11 +6,13 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod env;
+pub mod executor;
 pub mod health;
 pub mod http;
 pub mod incident;
 pub mod logging;
 pub mod metrics;
+pub mod owner;
 pub mod rr;
 pub mod shutdown;
 

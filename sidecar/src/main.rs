@@ -6,7 +6,7 @@ use clap::Parser;
 use onceway::cli::Args;
 use onceway::config::default_yaml;
 use onceway::env::Env;
-use onceway::{logging, shutdown};
+use onceway::{app, logging, shutdown};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -17,8 +17,7 @@ async fn main() -> anyhow::Result<()> {
     }
     let config = args.configuration()?;
     logging::start(&config.log)?;
-    let _env = Env::read()?;
-    let _shutdown = shutdown::requested()?;
-    // SEAM: onceway::app::run(config, env, |parts| Owners::new(...), shutdown).await, once crate::owner exists.
-    anyhow::bail!("this build has no owner tasks, and so commits nothing")
+    let env = Env::read()?;
+    let shutdown = shutdown::requested()?;
+    app::run(config, env, app::owners, shutdown).await
 }

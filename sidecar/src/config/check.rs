@@ -79,6 +79,7 @@ impl Limits {
         between("limits.maxApiCallsInFlight", self.max_api_calls_in_flight, 1, 100_000)?;
         let hour = Duration::from_secs(3600);
         within("limits.headerTimeout", self.header_timeout, hour, "1h")?;
+        within("limits.idleTimeout", self.idle_timeout, hour, "1h")?;
         within("limits.bodyTimeout", self.body_timeout, hour, "1h")?;
         within("limits.deadline", self.deadline, hour, "1h")?;
         within("limits.incidentIdle", self.incident_idle, hour * 24, "24h")

@@ -33,17 +33,14 @@ pub struct Right {
 }
 
 /// All that the sidecar must be allowed to do, in the namespace of the RRs.
-pub const RIGHTS: [Right; 10] = [
+pub const RIGHTS: [Right; 7] = [
     rr("create", ""),
     rr("get", ""),
-    rr("list", ""),
-    rr("watch", ""),
     rr("delete", ""),
     rr("patch", "status"),
     lease("get"),
     lease("create"),
-    lease("update"),
-    lease("delete"),
+    lease("patch"),
 ];
 
 const fn rr(verb: &'static str, subresource: &'static str) -> Right {

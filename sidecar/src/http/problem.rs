@@ -30,6 +30,8 @@ pub enum Kind {
     BodyTimeout,
     /// The signals were not durably counted in time.
     DeadlineExceeded,
+    /// The API server refused what counting takes.
+    Refused,
     /// The signals may or may not have been counted.
     OutcomeUnknown,
 }
@@ -57,6 +59,7 @@ impl Kind {
             Self::Draining => (503, uri!("draining"), "The replica is shutting down"),
             Self::BodyTimeout => (503, uri!("body-timeout"), "The payload took too long to arrive"),
             Self::DeadlineExceeded => (503, uri!("deadline-exceeded"), "The signals were not durably counted in time"),
+            Self::Refused => (503, uri!("refused"), "The API server refuses what counting takes"),
             Self::OutcomeUnknown => (503, uri!("outcome-unknown"), "It is not known whether the signals were counted"),
         }
     }

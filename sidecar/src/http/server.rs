@@ -36,8 +36,10 @@ const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs
 pub struct Limits {
     /// Connections at once; more wait in the kernel's backlog.
     pub connections: usize,
-    /// How long a request's headers may take; for the first request of a connection, from its opening.
+    /// How long the headers of a connection's first request may take, from its opening.
     pub header_timeout: Duration,
+    /// How long an HTTP/1 connection may be silent between two requests, the headers of the second included.
+    pub idle_timeout: Duration,
 }
 
 /// Serves `router` on `listener` until `stop`; then accepts no more, lets every request in hand end, and returns.
@@ -52,7 +54,7 @@ pub async fn serve(
     let connections = TaskTracker::new();
     while let Some((stream, slot)) = stop.run_until_cancelled(accept(&listener, &slots)).await {
         let gauge = metrics.as_ref().map(|metrics| metrics.connection());
-        let connection = connection(stream, router.clone(), limits.header_timeout, stop.clone());
+        let connection = connection(stream, router.clone(), limits, stop.clone());
         connections.spawn(async move {
             connection.await;
             drop((slot, gauge));
@@ -78,7 +80,7 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, O
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, header_timeout: Duration, stop: CancellationToken) {
+async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
     // An answer is one small write; waiting to fill a packet would only delay it.
     let _ = stream.set_nodelay(true);
     let used = AtomicBool::new(false);
@@ -86,11 +88,12 @@ async fn connection(stream: TcpStream, router: Router, header_timeout: Duration,
         used.store(true, Ordering::Relaxed);
         router.clone().call(request)
     });
-    let builder = builder(header_timeout);
+    let builder = builder(limits.idle_timeout);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     pin!(serving);
-    // hyper times headers once it knows the protocol; who never says so much would stay for ever.
-    let silence = sleep(header_timeout);
+    // hyper times headers only once it knows the protocol, and takes idleness between two requests for slow headers. So
+    // the first request is timed here, and hyper is given the time for idleness.
+    let silence = sleep(limits.header_timeout);
     pin!(silence);
     let (mut stopping, mut heard) = (false, false);
     let ended = loop {
@@ -113,9 +116,9 @@ async fn connection(stream: TcpStream, router: Router, header_timeout: Duration,
     }
 }
 
-fn builder(header_timeout: Duration) -> Builder<TokioExecutor> {
+fn builder(idle_timeout: Duration) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(idle_timeout);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -1,5 +1,6 @@
 //! The middle of a request's way: its body is decoded and sorted, each incident committed, the outcomes merged.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ impl<C: Commit> Gateway<C> {
         // The body's room in memory is given back when all of it is answered.
         let Taken { body, room: _room } = taken;
         let received = Timestamp::now();
-        let end = Instant::now() + self.limits.deadline + GRACE;
+        let deadline = Instant::now() + self.limits.deadline;
         let parts = match self.sort(source, &headers, &body) {
             Ok(parts) => parts,
             Err(problem) => return problem.into(),
@@ -48,7 +49,9 @@ impl<C: Commit> Gateway<C> {
                 Part::Firing { fingerprint, entries } => {
                     let body = body.clone();
                     let max_payload_bytes = gateway.limits.max_stored_payload_bytes;
-                    gateway.count(Draft { source, body, entries, fingerprint, received, max_payload_bytes }, end).await
+                    gateway
+                        .count(Draft { source, body, entries, fingerprint, received, max_payload_bytes }, deadline)
+                        .await
                 }
             }
         });
@@ -78,19 +81,20 @@ impl<C: Commit> Gateway<C> {
         }
     }
 
-    async fn count(&self, draft: Draft, end: Instant) -> Outcome {
+    async fn count(&self, draft: Draft, deadline: Instant) -> Outcome {
         let fingerprint = draft.fingerprint;
         let submission = Submission {
             fingerprint,
-            signals: u32::try_from(draft.entries.len()).unwrap_or(u32::MAX),
+            signals: nonzero(draft.entries.len()),
             received: draft.received,
-            spec: Box::new(move || draft.spec()),
+            deadline,
+            spec: Arc::new(move || draft.spec()),
         };
-        let counted = if Instant::now() >= end {
+        let counted = if Instant::now() >= deadline {
             // Its turn came too late: to begin now would count what nobody waits for.
             Err(self.late())
         } else {
-            timeout_at(end, self.commit.submit(submission)).await.unwrap_or_else(|_| Err(self.late()))
+            timeout_at(deadline + GRACE, self.commit.submit(submission)).await.unwrap_or_else(|_| Err(self.late()))
         };
         counted.map_or_else(|error| self.failed(fingerprint, &error), |counted| outcome(fingerprint, counted))
     }
@@ -108,10 +112,16 @@ impl<C: Commit> Gateway<C> {
             }
             SubmitError::Draining => (Kind::Draining, RETRY_AFTER_S),
             SubmitError::Deadline { .. } => (Kind::DeadlineExceeded, RETRY_AFTER_S),
+            SubmitError::Refused { .. } => (Kind::Refused, RETRY_AFTER_S),
             SubmitError::Unresolved => (Kind::OutcomeUnknown, RETRY_AFTER_S),
         };
         Outcome::failed(fingerprint.to_string(), error.to_string(), Failure { problem, retry_after_seconds })
     }
+}
+
+/// A group has a signal at least, or it would not be one.
+fn nonzero(signals: usize) -> NonZeroU32 {
+    u32::try_from(signals).map_or(NonZeroU32::MAX, |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN))
 }
 
 fn outcome(fingerprint: Fingerprint, counted: Counted) -> Outcome {

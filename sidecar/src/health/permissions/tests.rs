@@ -80,13 +80,13 @@ async fn a_missing_right_is_named_until_it_is_granted() {
         if number == RIGHTS.len() {
             watched.notify_one();
         }
-        allowed(number >= RIGHTS.len() || asked_for["resource"] != "leases" || asked_for["verb"] != "update")
+        allowed(number >= RIGHTS.len() || asked_for["resource"] != "leases" || asked_for["verb"] != "patch")
     });
     let pending = readiness.pending("permissions", "not asked yet");
     let confirming = tokio::spawn(confirm(client, "incidents".into(), Duration::from_secs(1), pending));
     tokio::time::sleep(RETRY_FIRST / 2).await;
     let why = &readiness.reasons()[0].1;
-    assert_eq!(why, "missing in namespace incidents: update leases.coordination.k8s.io");
+    assert_eq!(why, "missing in namespace incidents: patch leases.coordination.k8s.io");
     granted.notified().await;
     confirming.await.unwrap();
     assert!(readiness.reasons().is_empty());

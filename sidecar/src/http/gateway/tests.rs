@@ -192,6 +192,7 @@ async fn every_failure_of_a_commit_has_its_own_kind_of_problem() {
     let cases = [
         (SubmitError::Draining, "draining"),
         (SubmitError::Unresolved, "outcome-unknown"),
+        (SubmitError::Refused { cause: "403 on creating a lease".into() }, "refused"),
         (deadline, "deadline-exceeded"),
     ];
     for (error, slug) in cases {

@@ -32,6 +32,10 @@ struct Rig {
 
 impl Rig {
     async fn new(connections: usize, header_timeout: Duration) -> Self {
+        Self::with(Limits { connections, header_timeout, idle_timeout: SOON }).await
+    }
+
+    async fn with(limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -45,7 +49,6 @@ impl Rig {
             }
         };
         let router = Router::new().route("/fast", get(async || "fast")).route("/slow", get(slow));
-        let limits = Limits { connections, header_timeout };
         let server = tokio::spawn(serve(listener, router, limits, Some(Arc::clone(&metrics)), stop.clone()));
         Self { address, metrics, begun, release, stop, server }
     }
@@ -155,4 +158,25 @@ async fn when_it_stops_requests_in_hand_are_answered_and_new_connections_refused
     assert_eq!(timeout(SOON, new).await.unwrap().unwrap(), 200);
     timeout(SOON, rig.server).await.unwrap().unwrap();
     drop(idle);
+}
+
+#[tokio::test]
+async fn a_connection_may_be_idle_between_requests_for_longer_than_headers_may_take() {
+    let patience = Duration::from_millis(50);
+    let rig = Rig::new(8, patience).await;
+    let mut h1 = rig.h1().await;
+    for _ in 0..2 {
+        let answer = h1.send_request(request("/fast")).await.unwrap();
+        answer.into_body().collect().await.unwrap();
+        tokio::time::sleep(patience * 3).await;
+        assert!(!h1.is_closed());
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_idle_for_too_long_is_closed() {
+    let rig = Rig::with(Limits { connections: 8, header_timeout: SOON, idle_timeout: Duration::from_millis(50) }).await;
+    let mut stream = rig.connect().await;
+    stream.write_all(b"GET /fast HTTP/1.1\r\nHost: onceway\r\n\r\n").await.unwrap();
+    assert!(closed(&mut stream).await > 0);
 }

@@ -1,0 +1,150 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use onceway_signal::{Fingerprint, Source, decode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::serve_until;
+use super::sockets::Sockets;
+use crate::config::Config;
+use crate::doubles::{Ledger, Script};
+use crate::health::Readiness;
+use crate::metrics::Metrics;
+
+const BODY: &str =
+    r#"{"alerts":[{"status":"firing","labels":{"alertname":"A","namespace":"prod","deployment":"api"}}]}"#;
+const SOON: Duration = Duration::from_secs(10);
+
+fn fingerprint() -> Fingerprint {
+    decode(Source::Prometheus, BODY.as_bytes()).unwrap().groups()[0].fingerprint
+}
+
+/// All three ports of a sidecar on the loopback, over a [`Ledger`].
+struct Rig {
+    ledger: Arc<Ledger>,
+    readiness: Readiness,
+    signals: SocketAddr,
+    health: SocketAddr,
+    metrics: SocketAddr,
+    shutdown: Option<oneshot::Sender<()>>,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Rig {
+    async fn new(lame_duck: Duration, drain_timeout: Duration) -> Self {
+        let mut config =
+            Config::parse("listen: {signals: '127.0.0.1:0', health: '127.0.0.1:0', metrics: '127.0.0.1:0'}").unwrap();
+        config.shutdown.lame_duck = lame_duck;
+        config.shutdown.drain_timeout = drain_timeout;
+        let sockets = Sockets::bind(&config.listen).await.unwrap();
+        sockets.log().unwrap();
+        let (ledger, readiness) = (Ledger::new(), Readiness::default());
+        let [signals, health, metrics] =
+            [&sockets.signals, &sockets.health, &sockets.metrics].map(|socket| socket.local_addr().unwrap());
+        let (shutdown, asked) = oneshot::channel::<()>();
+        let (commit, ready) = (Arc::clone(&ledger), readiness.clone());
+        let running = tokio::spawn(async move {
+            let asked = async { asked.await.unwrap() };
+            serve_until(asked, &config, sockets, commit, Arc::new(Metrics::new()), ready).await
+        });
+        Self { ledger, readiness, signals, health, metrics, shutdown: Some(shutdown), running }
+    }
+
+    fn shut_down(&mut self) {
+        self.shutdown.take().unwrap().send(()).unwrap();
+    }
+
+    async fn ended(self) -> anyhow::Result<()> {
+        timeout(SOON, self.running).await.expect("it ends").unwrap()
+    }
+}
+
+/// Sends one request over a connection of its own; the answer as text.
+async fn exchange(address: SocketAddr, request: &str, body: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let length = body.len();
+    let head = format!("{request} HTTP/1.1\r\nHost: onceway\r\nConnection: close\r\nContent-Length: {length}\r\n");
+    let rest = format!("Content-Type: application/json\r\n\r\n{body}");
+    stream.write_all((head + &rest).as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+async fn post(address: SocketAddr) -> std::io::Result<String> {
+    exchange(address, &format!("POST {}", Source::Prometheus.path()), BODY).await
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    exchange(address, &format!("GET {path}"), "").await.unwrap()
+}
+
+#[tokio::test]
+async fn all_three_ports_are_served_until_it_is_told_to_leave() {
+    let mut rig = Rig::new(Duration::ZERO, SOON).await;
+    assert!(post(rig.signals).await.unwrap().starts_with("HTTP/1.1 201 "));
+    assert!(get(rig.health, "/readyz").await.starts_with("HTTP/1.1 200 "));
+    assert!(get(rig.metrics, "/metrics").await.contains("gateway_signals_received_total"));
+    rig.shut_down();
+    let (signals, health) = (rig.signals, rig.health);
+    rig.ended().await.unwrap();
+    assert!(post(signals).await.is_err() && TcpStream::connect(health).await.is_err());
+}
+
+#[tokio::test]
+async fn while_it_is_a_lame_duck_it_is_not_ready_and_still_takes_signals() {
+    let mut rig = Rig::new(Duration::from_secs(3600), SOON).await;
+    rig.shut_down();
+    while rig.readiness.reasons().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let answer = get(rig.health, "/readyz").await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("draining"), "{answer}");
+    assert!(post(rig.signals).await.unwrap().starts_with("HTTP/1.1 201 "));
+    rig.running.abort();
+}
+
+#[tokio::test]
+async fn what_is_in_hand_is_answered_before_it_leaves() {
+    let mut rig = Rig::new(Duration::ZERO, SOON).await;
+    rig.ledger.script(fingerprint(), Script::Hold);
+    let in_hand = tokio::spawn(post(rig.signals));
+    rig.ledger.held.notified().await;
+    rig.shut_down();
+    while TcpStream::connect(rig.signals).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(get(rig.health, "/readyz").await.starts_with("HTTP/1.1 503 "));
+    rig.ledger.release.notify_one();
+    assert!(in_hand.await.unwrap().unwrap().starts_with("HTTP/1.1 201 "));
+    rig.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn it_says_so_when_it_could_not_drain_in_time() {
+    let mut rig = Rig::new(Duration::ZERO, Duration::from_millis(50)).await;
+    rig.ledger.script(fingerprint(), Script::Hang);
+    let in_hand = tokio::spawn(post(rig.signals));
+    tokio::task::yield_now().await;
+    while !get(rig.metrics, "/metrics").await.contains("gateway_http_requests_in_flight 1\n") {
+        tokio::task::yield_now().await;
+    }
+    rig.shut_down();
+    let error = rig.ended().await.unwrap_err().to_string();
+    assert!(error.contains("shutdown.drainTimeout"), "{error}");
+    in_hand.abort();
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named_with_its_key() {
+    let rig = Rig::new(Duration::ZERO, SOON).await;
+    let mut listen = Config::default().listen;
+    listen.signals = rig.signals;
+    let error = Sockets::bind(&listen).await.unwrap_err().to_string();
+    assert!(error.contains("listen.signals") && error.contains(&rig.signals.to_string()), "{error}");
+}

@@ -1,0 +1,142 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use onceway_claim::{Call, ClaimFields, Phase, Rr};
+use onceway_signal::Fingerprint;
+use serde_json::{Value, json};
+
+use super::Requests;
+use crate::executor::{Context, Settings};
+use crate::rr::RemediationRequestSpec;
+
+const FINGERPRINT: &str = "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1";
+
+fn requests() -> Requests {
+    Requests::new(Settings {
+        namespace: "incidents".into(),
+        identity: "pod-a_1".into(),
+        lease_duration: Duration::from_secs(30),
+        max_calls_in_flight: 1,
+        call_timeout: Duration::from_secs(1),
+    })
+}
+
+fn spec() -> RemediationRequestSpec {
+    let spec = json!({
+        "signalFingerprint": FINGERPRINT, "signalName": "HighErrorRate", "severity": "critical",
+        "signalType": "alert", "targetType": "kubernetes", "targetResource": {"kind": "Pod", "name": "p"},
+        "firingTime": "2026-03-01T10:00:00Z", "receivedTime": "2026-03-01T10:00:00Z",
+    });
+    serde_json::from_value(spec).unwrap()
+}
+
+fn context() -> Context {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    Context {
+        fingerprint: FINGERPRINT.parse::<Fingerprint>().unwrap(),
+        first_received: at("2026-03-01T10:00:00Z"),
+        last_received: at("2026-03-01T10:00:05Z"),
+        spec: Arc::new(spec),
+    }
+}
+
+fn rr(first_seen_ms: Option<u64>) -> Rr {
+    Rr {
+        name: "rr-91fce8d5c494-100".into(),
+        uid: "u1".into(),
+        version: "7".into(),
+        ours: true,
+        creator: "pod-a_1".into(),
+        count: 3,
+        phase: Phase::Active,
+        first_seen_ms,
+    }
+}
+
+fn fields(holder: &str) -> ClaimFields {
+    let (holder, intent) = (holder.into(), "rr-91fce8d5c494-100".into());
+    ClaimFields { holder, intent, created: false, floor: 100, transitions: 2 }
+}
+
+/// The request of a call as its line and its body.
+fn built(call: &Call) -> (String, Value) {
+    let request = requests().build(call, &context()).unwrap();
+    let body = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
+    (format!("{} {}", request.method(), request.uri()), body)
+}
+
+#[test]
+fn reads_ask_for_no_resource_version_and_are_quorum_reads() {
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/incidents/leases";
+    let rrs = "/apis/kubernaut.ai/v1alpha1/namespaces/incidents/remediationrequests";
+    assert_eq!(built(&Call::GetClaim).0.trim_end_matches('?'), format!("GET {leases}/onceway-{FINGERPRINT}"));
+    let get = built(&Call::GetRr { name: "rr-1".into() }).0;
+    assert_eq!(get.trim_end_matches('?'), format!("GET {rrs}/rr-1"));
+}
+
+#[test]
+fn a_new_claim_names_its_holder_intent_and_floor() {
+    let (line, body) = built(&Call::CreateClaim(fields("pod-a_1")));
+    assert!(line.starts_with("POST "), "{line}");
+    assert_eq!(body["metadata"]["name"], format!("onceway-{FINGERPRINT}"));
+    let annotations = &body["metadata"]["annotations"];
+    assert_eq!(annotations["onceway.io/intent"], "rr-91fce8d5c494-100");
+    assert_eq!(
+        (&annotations["onceway.io/created"], &annotations["onceway.io/floor"]),
+        (&json!("false"), &json!("100"))
+    );
+    assert_eq!(body["spec"]["holderIdentity"], "pod-a_1");
+    assert_eq!(body["spec"]["leaseDurationSeconds"], 30);
+    assert_eq!(body["spec"]["acquireTime"], body["spec"]["renewTime"]);
+}
+
+#[test]
+fn an_update_of_a_claim_is_a_compare_and_swap_whose_time_makes_it_a_change() {
+    let before = Timestamp::now();
+    let (line, body) = built(&Call::UpdateClaim { version: "41".into(), fields: fields("pod-a_1") });
+    assert!(line.starts_with("PATCH "), "{line}");
+    assert_eq!(body["metadata"]["resourceVersion"], "41");
+    let renewed: Timestamp = body["spec"]["renewTime"].as_str().unwrap().parse().unwrap();
+    assert!(renewed.as_microsecond() >= before.as_microsecond() && renewed <= Timestamp::now());
+}
+
+#[test]
+fn a_released_claim_keeps_the_time_at_which_it_was_acquired() {
+    let (_, body) = built(&Call::UpdateClaim { version: "41".into(), fields: fields("") });
+    assert_eq!(body["spec"]["holderIdentity"], "");
+    assert!(body["spec"].get("acquireTime").is_none());
+}
+
+#[test]
+fn a_new_rr_bears_its_creator() {
+    let (_, body) = built(&Call::CreateRr { name: "rr-1".into() });
+    assert_eq!(body["metadata"]["name"], "rr-1");
+    assert_eq!(body["metadata"]["annotations"]["onceway.io/creator"], "pod-a_1");
+    assert_eq!(body["metadata"]["labels"]["app.kubernetes.io/managed-by"], "onceway");
+    assert_eq!(body["spec"], serde_json::to_value(spec()).unwrap());
+}
+
+#[test]
+fn a_count_touches_our_status_fields_alone_and_rests_on_uid_and_version() {
+    let (line, body) = built(&Call::Count { rr: rr(None), count: 8 });
+    assert!(line.contains("remediationrequests/rr-91fce8d5c494-100/status"), "{line}");
+    let seen = json!({
+        "occurrenceCount": 8, "firstSeenAt": "2026-03-01T10:00:00Z", "lastSeenAt": "2026-03-01T10:00:05Z",
+    });
+    let expected = json!({"metadata": {"resourceVersion": "7", "uid": "u1"}, "status": {"deduplication": seen}});
+    assert_eq!(body, expected);
+}
+
+#[test]
+fn a_later_count_leaves_the_first_time_as_it_is() {
+    let (_, body) = built(&Call::Count { rr: rr(Some(1)), count: 8 });
+    assert!(body["status"]["deduplication"].get("firstSeenAt").is_none());
+}
+
+#[test]
+fn a_delete_rests_on_uid_and_version() {
+    let (line, body) = built(&Call::DeleteRr { rr: rr(None) });
+    assert!(line.starts_with("DELETE "), "{line}");
+    assert_eq!(body["preconditions"], json!({"uid": "u1", "resourceVersion": "7"}));
+}

@@ -1,0 +1,174 @@
+//! What the API server answered, in the protocol's words. Only 2xx, 404 and 409 say anything; all else is unknown.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+use onceway_claim::{Answer, Call};
+use onceway_signal::Fingerprint;
+use serde::Deserialize;
+
+use super::view;
+
+/// The longest pause that a server is granted; the deadline ends it sooner.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// The longest part of a server's message that is kept.
+const MAX_REASON_CHARS: usize = 300;
+
+/// An answer to the protocol, and why it is unknown where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// What the protocol is told.
+    pub answer: Answer,
+    /// Why the answer is [`Answer::Unknown`].
+    pub failure: Option<Failure>,
+    /// How long the server asks to wait before the next call.
+    pub retry_after: Option<Duration>,
+}
+
+/// Why a call has no definite answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The server refused the call as it is, and would refuse it again: rights, validation, quota.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The server's words.
+        reason: String,
+    },
+    /// The server is overloaded (429) or broken (5xx).
+    Server {
+        /// The HTTP status.
+        status: u16,
+        /// The server's words.
+        reason: String,
+    },
+    /// No answer in time.
+    Timeout {
+        /// `limits.apiCallTimeout`.
+        after: Duration,
+    },
+    /// The connection failed, before or after the call was executed.
+    Connection {
+        /// What happened to it.
+        reason: String,
+    },
+    /// A 2xx that cannot be right: not the object that was asked for, or a write that changed nothing.
+    Nonsense {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Failure {
+    /// One of a small set of words, for metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Refused { status: 401, .. } => "unauthorized",
+            Self::Refused { status: 403, .. } => "forbidden",
+            Self::Refused { .. } => "refused",
+            Self::Server { status: 429, .. } => "throttled",
+            Self::Server { .. } => "server_error",
+            Self::Timeout { .. } => "timeout",
+            Self::Connection { .. } => "connection",
+            Self::Nonsense { .. } => "nonsense",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { status, reason } => write!(f, "the API server refused ({status}): {reason}"),
+            Self::Server { status, reason } => write!(f, "the API server answered {status}: {reason}"),
+            Self::Timeout { after } => write!(f, "the API server did not answer within {} ms", after.as_millis()),
+            Self::Connection { reason } => write!(f, "the connection to the API server failed: {reason}"),
+            Self::Nonsense { reason } => write!(f, "the API server's answer makes no sense: {reason}"),
+        }
+    }
+}
+
+impl Reply {
+    /// A definite answer.
+    pub fn definite(answer: Answer) -> Self {
+        Self { answer, failure: None, retry_after: None }
+    }
+
+    /// No definite answer, and why.
+    pub fn unknown(failure: Failure) -> Self {
+        Self { answer: Answer::Unknown, failure: Some(failure), retry_after: None }
+    }
+
+    /// The outcome as metrics name it.
+    pub(super) fn outcome(&self) -> &'static str {
+        match (&self.failure, &self.answer) {
+            (Some(failure), _) => failure.label(),
+            (None, Answer::Missing) => "not_found",
+            (None, Answer::Conflict) => "conflict",
+            (None, _) => "ok",
+        }
+    }
+}
+
+/// Reads the answer to `call`.
+pub(super) fn read(
+    call: &Call,
+    fingerprint: Fingerprint,
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    body: &[u8],
+) -> Reply {
+    match status {
+        _ if status.is_success() => view::read(call, fingerprint, body).map_or_else(
+            |reason| Reply::unknown(Failure::Nonsense { reason }),
+            |answer| unless_unchanged(call, answer),
+        ),
+        // A create finds nothing missing but its namespace or its kind.
+        StatusCode::NOT_FOUND if matches!(call, Call::CreateClaim(_) | Call::CreateRr { .. }) => {
+            Reply::unknown(Failure::Refused { status: 404, reason: reason(body) })
+        }
+        StatusCode::NOT_FOUND => Reply::definite(Answer::Missing),
+        StatusCode::CONFLICT => Reply::definite(Answer::Conflict),
+        StatusCode::TOO_MANY_REQUESTS => failed(status, retry_after, body),
+        _ if status.is_client_error() => {
+            Reply::unknown(Failure::Refused { status: status.as_u16(), reason: reason(body) })
+        }
+        _ => failed(status, retry_after, body),
+    }
+}
+
+/// A write of a claim that left its version as it was has fenced nothing, whatever its status says.
+fn unless_unchanged(call: &Call, answer: Answer) -> Reply {
+    match (call, &answer) {
+        (Call::UpdateClaim { version, .. }, Answer::Claim(claim)) if claim.version == *version => {
+            Reply::unknown(Failure::Nonsense { reason: "the write changed nothing".into() })
+        }
+        _ => Reply::definite(answer),
+    }
+}
+
+fn failed(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Reply {
+    let failure = Failure::Server { status: status.as_u16(), reason: reason(body) };
+    Reply { retry_after, ..Reply::unknown(failure) }
+}
+
+/// The `Retry-After` of an answer in seconds; the HTTP-date form, which no API server sends, is passed over.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+}
+
+/// The server's message: of a Kubernetes Status where it is one, else the text itself.
+fn reason(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Status {
+        message: String,
+    }
+    let text = serde_json::from_slice::<Status>(body)
+        .map_or_else(|_| String::from_utf8_lossy(body).trim().to_owned(), |status| status.message);
+    text.chars().take(MAX_REASON_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests;

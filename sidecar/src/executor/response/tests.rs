@@ -1,0 +1,104 @@
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use onceway_claim::{Answer, Call, ClaimFields};
+use onceway_signal::Fingerprint;
+use serde_json::{Value, json};
+
+use super::{Failure, Reply, read, retry_after};
+
+fn fingerprint() -> Fingerprint {
+    "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1".parse().unwrap()
+}
+
+fn answered(call: &Call, status: u16, body: &Value) -> Reply {
+    read(call, fingerprint(), StatusCode::from_u16(status).unwrap(), None, body.to_string().as_bytes())
+}
+
+fn get_rr() -> Call {
+    Call::GetRr { name: "rr-1".into() }
+}
+
+fn update_claim(version: &str) -> Call {
+    let fields = ClaimFields { holder: "".into(), intent: "rr-1".into(), created: true, floor: 1, transitions: 0 };
+    Call::UpdateClaim { version: version.into(), fields }
+}
+
+fn lease(version: &str) -> Value {
+    let annotations =
+        json!({"onceway.io/intent": "rr-1", "onceway.io/created": "true", "onceway.io/floor": "1", "other": "x"});
+    json!({
+        "metadata": {"name": "onceway-1", "uid": "u", "resourceVersion": version, "annotations": annotations},
+        "spec": {"holderIdentity": "", "leaseTransitions": 0},
+    })
+}
+
+#[test]
+fn only_404_is_missing_and_only_409_is_a_conflict() {
+    for status in [400, 401, 403, 405, 408, 410, 413, 422, 429, 500, 502, 503, 504] {
+        assert_eq!(answered(&get_rr(), status, &json!({})).answer, Answer::Unknown, "{status}");
+    }
+    assert_eq!(answered(&get_rr(), 404, &json!({})).answer, Answer::Missing);
+    assert_eq!(answered(&get_rr(), 409, &json!({})).answer, Answer::Conflict);
+}
+
+#[test]
+fn a_create_that_is_answered_404_misses_its_namespace_and_says_so() {
+    let reply = answered(&Call::CreateRr { name: "rr-1".into() }, 404, &json!({"message": "namespace gone"}));
+    assert_eq!(reply.failure, Some(Failure::Refused { status: 404, reason: "namespace gone".into() }));
+}
+
+#[test]
+fn a_write_that_left_the_version_as_it_was_is_no_fence() {
+    let unchanged = answered(&update_claim("7"), 200, &lease("7"));
+    assert_eq!(unchanged.answer, Answer::Unknown);
+    assert_eq!(unchanged.failure.unwrap().label(), "nonsense");
+    assert!(
+        matches!(answered(&update_claim("7"), 200, &lease("8")).answer, Answer::Claim(claim) if &*claim.version == "8")
+    );
+}
+
+#[test]
+fn a_2xx_that_is_not_the_object_is_unknown() {
+    for body in [json!(null), json!([]), json!({"metadata": {}})] {
+        assert_eq!(answered(&get_rr(), 200, &body).answer, Answer::Unknown, "{body}");
+    }
+}
+
+#[test]
+fn each_failure_has_a_label_and_says_what_happened() {
+    let label = |status| answered(&get_rr(), status, &json!({"message": "no"})).failure.unwrap().label();
+    assert_eq!(
+        [401, 403, 422, 429, 500].map(label),
+        ["unauthorized", "forbidden", "refused", "throttled", "server_error"]
+    );
+    let timeout = Failure::Timeout { after: Duration::from_secs(3) };
+    let connection = Failure::Connection { reason: "reset".into() };
+    assert_eq!((timeout.label(), connection.label()), ("timeout", "connection"));
+    assert!(timeout.to_string().contains("3000 ms") && connection.to_string().contains("reset"));
+    let refused = answered(&get_rr(), 403, &json!({"message": "leases is forbidden"})).failure.unwrap();
+    assert_eq!(refused.to_string(), "the API server refused (403): leases is forbidden");
+}
+
+#[test]
+fn a_message_that_is_no_status_is_kept_as_text_and_cut() {
+    let reply = read(&get_rr(), fingerprint(), StatusCode::BAD_GATEWAY, None, "é".repeat(1000).as_bytes());
+    let Some(Failure::Server { reason, .. }) = reply.failure else { panic!("{reply:?}") };
+    assert_eq!(reason.chars().count(), 300);
+}
+
+#[test]
+fn retry_after_is_honoured_up_to_a_limit() {
+    let header = |text: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", HeaderValue::from_str(text).unwrap());
+        retry_after(&headers)
+    };
+    assert_eq!(header("2"), Some(Duration::from_secs(2)));
+    assert_eq!(header("86400"), Some(Duration::from_secs(30)));
+    assert_eq!(header("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+    assert_eq!(retry_after(&HeaderMap::new()), None);
+    let wait = Some(Duration::from_secs(1));
+    let throttled = read(&get_rr(), fingerprint(), StatusCode::TOO_MANY_REQUESTS, wait, b"");
+    assert_eq!(throttled.retry_after, wait);
+}

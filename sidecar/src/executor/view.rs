@@ -1,0 +1,129 @@
+//! The few fields that the protocol decides upon, read out of an object without keeping the rest of it: an RR carries
+//! up to 64 KiB of payload that nobody here looks at.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use onceway_claim::{Answer, Call, Claim, ClaimFields, Phase, Rr};
+use onceway_signal::Fingerprint;
+use serde::Deserialize;
+
+use super::request::{CREATED, CREATOR, FLOOR, INTENT, unix_ms};
+use crate::rr::{RemediationRequestStatus, is_terminal};
+
+/// The outcome that keeps an incident closed until a human has looked at it.
+const MANUAL_REVIEW: &str = "ManualReviewRequired";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Meta<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    uid: Cow<'a, str>,
+    #[serde(borrow)]
+    resource_version: Cow<'a, str>,
+    deletion_timestamp: Option<&'a serde_json::value::RawValue>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct LeaseView<'a> {
+    #[serde(borrow)]
+    metadata: Meta<'a>,
+    spec: LeaseSpec,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LeaseSpec {
+    holder_identity: Option<String>,
+    lease_transitions: Option<i32>,
+}
+
+#[derive(Deserialize)]
+struct RrView<'a> {
+    #[serde(borrow)]
+    metadata: Meta<'a>,
+    #[serde(borrow)]
+    spec: RrSpec<'a>,
+    status: Option<RemediationRequestStatus>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RrSpec<'a> {
+    #[serde(borrow)]
+    signal_fingerprint: Cow<'a, str>,
+}
+
+/// Reads the body of a 2xx. The error says what is wrong with it.
+pub(super) fn read(call: &Call, fingerprint: Fingerprint, body: &[u8]) -> Result<Answer, String> {
+    match call {
+        Call::GetClaim | Call::CreateClaim(_) | Call::UpdateClaim { .. } => {
+            parse::<LeaseView<'_>>(body).and_then(claim).map(Answer::Claim)
+        }
+        Call::GetRr { .. } | Call::CreateRr { .. } | Call::Count { .. } => {
+            parse::<RrView<'_>>(body).map(|view| Answer::Rr(rr(view, fingerprint)))
+        }
+        Call::DeleteRr { .. } => Ok(Answer::Deleted),
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+fn claim(view: LeaseView<'_>) -> Result<Claim, String> {
+    let Meta { name, resource_version, annotations, .. } = view.metadata;
+    let fields = ClaimFields {
+        holder: view.spec.holder_identity.unwrap_or_default().into(),
+        intent: annotation::<String>(&annotations, INTENT, &name)?.into(),
+        created: annotation(&annotations, CREATED, &name)?,
+        floor: annotation(&annotations, FLOOR, &name)?,
+        transitions: view.spec.lease_transitions.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+    };
+    Ok(Claim { version: resource_version.as_ref().into(), fields })
+}
+
+fn annotation<T: FromStr>(annotations: &BTreeMap<String, String>, key: &str, lease: &str) -> Result<T, String> {
+    annotations.get(key).and_then(|text| text.parse().ok()).ok_or_else(|| {
+        format!("the Lease {lease} has no usable annotation {key}; if it is not Onceway's, delete or rename it")
+    })
+}
+
+fn rr(view: RrView<'_>, fingerprint: Fingerprint) -> Rr {
+    let status = view.status.unwrap_or_default();
+    let Meta { name, uid, resource_version, deletion_timestamp, annotations } = view.metadata;
+    let phase = phase(&status, deletion_timestamp.is_some());
+    let seen = status.deduplication.unwrap_or_default();
+    Rr {
+        name: name.as_ref().into(),
+        uid: uid.as_ref().into(),
+        version: resource_version.as_ref().into(),
+        ours: view.spec.signal_fingerprint == *fingerprint.hex(),
+        creator: annotations.get(CREATOR).map_or_else(|| Arc::from(""), |text| Arc::from(text.as_str())),
+        count: seen.occurrence_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+        phase,
+        first_seen_ms: seen.first_seen_at.map(|at| unix_ms(at.0)),
+    }
+}
+
+/// What an RR's status means for signals. One that is being deleted is over and blocks nothing: it will be gone.
+fn phase(status: &RemediationRequestStatus, deleting: bool) -> Phase {
+    let outcome = status.completion_status.as_ref().and_then(|completion| completion.outcome.as_deref());
+    let not_before = status.routing_status.as_ref().and_then(|routing| routing.next_allowed_execution.as_ref());
+    match (status.overall_phase.as_deref().unwrap_or_default(), not_before) {
+        _ if deleting => Phase::Ended,
+        (phase, _) if !is_terminal(phase) => Phase::Active,
+        _ if outcome == Some(MANUAL_REVIEW) => Phase::ManualReview,
+        (_, Some(time)) => Phase::NotBefore(unix_ms(time.0)),
+        _ => Phase::Ended,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! How long to pause between two calls of a commit.
+
+use std::time::Duration;
+
+use onceway_claim::Answer;
+
+use crate::executor::Reply;
+
+/// The pause after the first call without a definite answer; it doubles up to [`MAX_BACKOFF`].
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+/// The longest pause that a server did not ask for.
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
+/// The pause after the second conflict in a row, at most; it doubles up to [`MAX_CONTENTION`].
+const FIRST_CONTENTION: Duration = Duration::from_millis(2);
+/// The longest pause between two attempts of replicas that get in each other's way.
+const MAX_CONTENTION: Duration = Duration::from_millis(100);
+
+/// Counts what goes wrong in a row.
+#[derive(Default)]
+pub(super) struct Pauses {
+    unknown: u32,
+    conflicts: u32,
+}
+
+impl Pauses {
+    /// How long to pause after this reply; zero if all goes well.
+    pub(super) fn after(&mut self, reply: &Reply) -> Duration {
+        match reply.answer {
+            Answer::Unknown => {
+                let pause = doubled(FIRST_BACKOFF, self.unknown, MAX_BACKOFF);
+                self.unknown += 1;
+                reply.retry_after.unwrap_or(pause)
+            }
+            Answer::Conflict => {
+                self.conflicts += 1;
+                // The first conflict is one lost race, whose winner is done. More than one is contention.
+                match self.conflicts.checked_sub(2) {
+                    None => Duration::ZERO,
+                    Some(times) => jittered(doubled(FIRST_CONTENTION, times, MAX_CONTENTION)),
+                }
+            }
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
+    first.saturating_mul(1 << times.min(16)).min(most)
+}
+
+/// Between half of `pause` and all of it, so that replicas which collided once do not collide for ever.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.5..=1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use onceway_claim::Answer;
+
+    use super::{MAX_BACKOFF, MAX_CONTENTION, Pauses};
+    use crate::executor::{Failure, Reply};
+
+    fn unknown() -> Reply {
+        Reply::unknown(Failure::Connection { reason: "reset".into() })
+    }
+
+    #[test]
+    fn failures_are_spaced_further_and_further_up_to_a_limit() {
+        let mut pauses = Pauses::default();
+        let waits: Vec<u128> = (0..7).map(|_| pauses.after(&unknown()).as_millis()).collect();
+        assert_eq!(waits, [50, 100, 200, 400, 800, 1000, 1000]);
+        assert_eq!((0..100).map(|_| pauses.after(&unknown())).max(), Some(MAX_BACKOFF));
+    }
+
+    #[test]
+    fn a_server_that_asks_for_a_pause_gets_it() {
+        let reply = Reply { retry_after: Some(Duration::from_secs(7)), ..unknown() };
+        assert_eq!(Pauses::default().after(&reply), Duration::from_secs(7));
+    }
+
+    #[test]
+    fn one_lost_race_costs_no_time_and_contention_little() {
+        let mut pauses = Pauses::default();
+        let conflict = Reply::definite(Answer::Conflict);
+        assert_eq!(pauses.after(&conflict), Duration::ZERO);
+        assert!((0..100).all(|_| (1..=MAX_CONTENTION.as_millis()).contains(&pauses.after(&conflict).as_millis())));
+        assert_eq!(pauses.after(&Reply::definite(Answer::Missing)), Duration::ZERO);
+    }
+}

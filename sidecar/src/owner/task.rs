@@ -1,0 +1,202 @@
+//! The task that owns one fingerprint: gathers batches, paces them, and drives the claim protocol for each.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use onceway_claim::{Call, Commit, Now, Outcome, Parameters, Rr, Stage, Step};
+use onceway_signal::Fingerprint;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tracing::{debug, info, warn};
+
+use super::batch::Batch;
+use super::pause::Pauses;
+use super::{Shared, Waiter};
+use crate::executor::{Context, Execute, Failure};
+use crate::incident::SubmitError;
+
+/// How long after sending the claim's write a create is prompt: within this time nobody can have created, finished
+/// and deleted the same RR and begun the next. The protocol's only assumption on time.
+const PROMPT: Duration = Duration::from_secs(1);
+/// How often to look for the RR of a claim that another replica holds.
+const HELP_POLL: Duration = Duration::from_millis(25);
+/// How many digits of the fingerprint an RR's name bears.
+const NAME_DIGITS: usize = 12;
+
+/// Why an incident's signals are not counted yet: what the answers to those say whose time runs out.
+#[derive(Clone, Default)]
+pub(super) struct Trouble(Arc<Mutex<Option<String>>>);
+
+impl Trouble {
+    fn set(&self, cause: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = cause;
+    }
+
+    /// The last trouble, or that there is none but slowness.
+    pub(super) fn text(&self) -> String {
+        let cause = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cause.clone().unwrap_or_else(|| "its incident's writes take that long".into())
+    }
+}
+
+/// See the module's documentation.
+pub(super) struct Task<E> {
+    fingerprint: Fingerprint,
+    queue: mpsc::Receiver<Waiter>,
+    trouble: Trouble,
+    shared: Arc<Shared<E>>,
+    parameters: Arc<Parameters>,
+    /// The RR that the last batch was counted in, unless anything has put it in doubt since.
+    known: Option<Rr>,
+    started: Instant,
+    /// The earliest moment of the next write, so that a storm of any size costs a bounded number of writes a second.
+    next_write: Instant,
+}
+
+impl<E: Execute> Task<E> {
+    pub(super) fn new(
+        fingerprint: Fingerprint,
+        queue: mpsc::Receiver<Waiter>,
+        trouble: Trouble,
+        shared: Arc<Shared<E>>,
+    ) -> Self {
+        let parameters = Arc::new(parameters(fingerprint, &shared.settings));
+        let now = Instant::now();
+        Self { fingerprint, queue, trouble, shared, parameters, known: None, started: now, next_write: now }
+    }
+
+    /// Runs until the incident is idle, or until the replica drains and the queue is empty.
+    pub(super) async fn run(mut self) {
+        let _in_hand = self.shared.metrics.incident();
+        loop {
+            match timeout(self.shared.settings.incident_idle, self.queue.recv()).await {
+                Ok(Some(first)) => self.serve(first).await,
+                Ok(None) => return,
+                Err(_) if self.shared.retire(self.fingerprint, &self.queue) => return,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Commits `first` and all that waits with it once the next write is due, and answers them.
+    async fn serve(&mut self, first: Waiter) {
+        sleep_until(self.next_write).await;
+        let Some(batch) = Batch::gather(first, &mut self.queue, &self.shared.metrics) else { return };
+        self.next_write = Instant::now() + self.shared.settings.count_interval;
+        self.trouble.set(None);
+        let committed = timeout_at(batch.deadline(), self.commit(&batch)).await;
+        match committed.unwrap_or_else(|_| Err(SubmitError::deadline(self.deadline(), self.trouble.text()))) {
+            Ok((rr, created)) => {
+                self.note(&batch, &rr, created);
+                batch.counted(&rr, created, &self.shared.settings.namespace);
+                self.known = Some(rr);
+            }
+            Err(error) => {
+                warn!(fingerprint = %self.fingerprint, signals = batch.signals(), %error, "signals not counted");
+                batch.failed(&error);
+            }
+        }
+    }
+
+    /// Drives the claim protocol to its end. May be dropped between any two calls: what was written stays, and the
+    /// next batch begins by reading the claim.
+    async fn commit(&mut self, batch: &Batch) -> Result<(Rr, bool), SubmitError> {
+        let context = batch.context();
+        let parameters = Arc::clone(&self.parameters);
+        let (mut commit, mut step) = Commit::begin(parameters, batch.signals(), self.known.take(), self.now());
+        let mut pauses = Pauses::default();
+        loop {
+            step = match step {
+                Step::Call(call) => {
+                    let reply = self.shared.executor.execute(&call, &context).await;
+                    let pause = pauses.after(&reply);
+                    if let Some(failure) = &reply.failure {
+                        self.failed(commit.stage(), failure)?;
+                    }
+                    sleep(pause).await;
+                    commit.resume(reply.answer, self.now())
+                }
+                Step::Wait(ms) => {
+                    sleep(Duration::from_millis(ms)).await;
+                    commit.resume(onceway_claim::Answer::Elapsed, self.now())
+                }
+                Step::Done(done) => {
+                    self.after(done.aftermath, context);
+                    return match done.outcome {
+                        Outcome::Counted { rr, created } => Ok((rr, created)),
+                        Outcome::InDoubt => Err(SubmitError::Unresolved),
+                    };
+                }
+            };
+        }
+    }
+
+    /// Remembers why a call failed. A refusal ends the commit at once: asking again would be refused again.
+    fn failed(&self, stage: Stage, failure: &Failure) -> Result<(), SubmitError> {
+        debug!(fingerprint = %self.fingerprint, ?stage, %failure, "a call has no definite answer");
+        let cause = format!("{}: {failure}", doing(stage));
+        if matches!(failure, Failure::Refused { .. }) {
+            return Err(SubmitError::Refused { cause });
+        }
+        self.trouble.set(Some(cause));
+        Ok(())
+    }
+
+    /// Makes a call that nobody waits for. Its outcome does not matter: it only spares others a wait.
+    fn after(&self, call: Option<Call>, context: Context) {
+        let Some(call) = call else { return };
+        let shared = Arc::clone(&self.shared);
+        self.shared.tracker.spawn(async move { shared.executor.execute(&call, &context).await });
+    }
+
+    fn note(&self, batch: &Batch, rr: &Rr, created: bool) {
+        let (metrics, signals) = (&self.shared.metrics, batch.signals().get());
+        metrics.batch(signals);
+        metrics.deduplicated(signals - u32::from(created));
+        if created {
+            metrics.created();
+            info!(fingerprint = %self.fingerprint, name = %rr.name, signals, "created a RemediationRequest");
+        }
+    }
+
+    fn deadline(&self) -> Duration {
+        self.shared.settings.deadline
+    }
+
+    fn now(&self) -> Now {
+        let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Now {
+            unix_ms: u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0),
+            monotonic_ms: milliseconds(self.started.elapsed()),
+        }
+    }
+}
+
+fn parameters(fingerprint: Fingerprint, settings: &super::Settings) -> Parameters {
+    let digits: String = fingerprint.hex().chars().take(NAME_DIGITS).collect();
+    let polls = settings.takeover_after.as_millis().div_ceil(HELP_POLL.as_millis());
+    Parameters {
+        identity: Arc::clone(&settings.identity),
+        name_prefix: format!("rr-{digits}").into(),
+        prompt_ms: PROMPT.as_millis() as u64,
+        help_polls: u8::try_from(polls).unwrap_or(u8::MAX),
+        help_poll_ms: HELP_POLL.as_millis() as u64,
+    }
+}
+
+/// What a commit at this stage is doing, for people.
+fn doing(stage: Stage) -> &'static str {
+    match stage {
+        Stage::ReadClaim => "reading the incident's Lease",
+        Stage::Acquire => "taking the incident's Lease",
+        Stage::ReadRr => "reading the RemediationRequest",
+        Stage::AwaitHolder => "waiting for the Lease's holder",
+        Stage::CreateRr => "creating the RemediationRequest",
+        Stage::Fence => "confirming the incident's Lease",
+        Stage::Discard => "removing a RemediationRequest that came too late",
+        Stage::Count => "counting in the RemediationRequest",
+        Stage::Doubt => "finding out whether a count was written",
+        Stage::Finished => "ending",
+    }
+}

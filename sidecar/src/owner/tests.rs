@@ -1,0 +1,207 @@
+//! Batching, pacing, limits and ends of the owner tasks, in paused time. The answers are scripted: the races of the
+//! protocol are proven elsewhere (by the model checker, and against a real API server), not against this script.
+
+mod script;
+
+use std::time::Duration;
+
+use onceway_claim::{Answer, Call};
+use tokio::time::Instant;
+
+use self::script::{DEADLINE, INTERVAL, Rig, fingerprint, refused, unavailable};
+use crate::app::Drain;
+use crate::incident::SubmitError;
+
+#[tokio::test(start_paused = true)]
+async fn a_first_signal_creates_and_is_answered_so() {
+    let rig = Rig::new();
+    let counted = rig.submit(1, 2).await.unwrap().unwrap();
+    assert!(counted.created);
+    assert_eq!((counted.count, counted.namespace.as_str()), (2, "incidents"));
+    assert!(counted.name.starts_with(&format!("rr-{}-", &fingerprint(1).hex()[..12])));
+    assert_eq!(rig.api.counts(), [2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn signals_that_come_while_a_write_is_in_flight_are_counted_together_by_the_next() {
+    let rig = Rig::new();
+    let hold = rig.api.hold_counts();
+    let first = rig.submit(1, 1);
+    rig.api.reached().await;
+    let rest: Vec<_> = (0..50).map(|_| rig.submit(1, 2)).collect();
+    rig.settle().await;
+    hold.release();
+    assert!(first.await.unwrap().unwrap().created);
+    for one in rest {
+        let counted = one.await.unwrap().unwrap();
+        assert_eq!((counted.created, counted.count), (false, 101));
+    }
+    assert_eq!(rig.api.counts(), [1, 101]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn exactly_one_submission_of_the_first_batch_is_told_that_it_created() {
+    let rig = Rig::new();
+    let all: Vec<_> = (0..10).map(|_| rig.submit(1, 1)).collect();
+    let mut created = 0;
+    for one in all {
+        created += usize::from(one.await.unwrap().unwrap().created);
+    }
+    assert_eq!((created, rig.api.counts()), (1, vec![10]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_write_goes_at_once_and_later_ones_one_per_interval() {
+    let rig = Rig::new();
+    let start = Instant::now();
+    for _ in 0..5 {
+        rig.submit(1, 1).await.unwrap().unwrap();
+    }
+    assert_eq!(rig.api.counted_at(start), [0, 20, 40, 60, 80]);
+    tokio::time::sleep(INTERVAL * 10).await;
+    let later = Instant::now();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    assert_eq!(rig.api.counted_at(later).last(), Some(&0), "an incident that was quiet does not wait");
+}
+
+#[tokio::test(start_paused = true)]
+async fn incidents_do_not_wait_for_each_other() {
+    let rig = Rig::new();
+    let hold = rig.api.hold_counts();
+    let stuck = rig.submit(1, 1);
+    rig.api.reached().await;
+    hold.only(1);
+    rig.submit(2, 1).await.unwrap().unwrap();
+    hold.release();
+    stuck.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_sheds_and_says_which_limit() {
+    let rig = Rig::with(|settings| settings.max_queue_per_incident = 2);
+    let hold = rig.api.hold_counts();
+    let first = rig.submit(1, 1);
+    rig.api.reached().await;
+    let queued = [rig.submit(1, 1), rig.submit(1, 1)];
+    rig.settle().await;
+    let shed = rig.submit(1, 1).await.unwrap().unwrap_err();
+    assert!(matches!(shed, SubmitError::Overloaded { limit: "limits.maxQueuePerIncident", .. }), "{shed}");
+    hold.release();
+    first.await.unwrap().unwrap();
+    for one in queued {
+        one.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_incidents_than_the_limit_are_shed_until_one_is_idle() {
+    let rig = Rig::with(|settings| settings.max_incidents = 1);
+    rig.submit(1, 1).await.unwrap().unwrap();
+    let shed = rig.submit(2, 1).await.unwrap().unwrap_err();
+    assert!(matches!(shed, SubmitError::Overloaded { limit: "limits.maxIncidents", .. }), "{shed}");
+    tokio::time::sleep(rig.idle() * 2).await;
+    rig.submit(2, 1).await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_incident_leaves_no_task_and_is_read_anew() {
+    let rig = Rig::new();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    assert_eq!(rig.api.reads_of_claims(), 1, "what is known is not read again");
+    tokio::time::sleep(rig.idle() * 2).await;
+    assert_eq!(rig.incidents_in_hand(), 0);
+    assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 3);
+    assert_eq!(rig.api.reads_of_claims(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_answers_all_in_hand_and_takes_no_more() {
+    let rig = Rig::new();
+    let hold = rig.api.hold_counts();
+    let in_hand = [rig.submit(1, 1), rig.submit(1, 1), rig.submit(2, 1)];
+    rig.api.reached().await;
+    rig.settle().await;
+    let drained = tokio::spawn({
+        let owners = rig.owners();
+        async move { owners.drain().await }
+    });
+    rig.settle().await;
+    assert_eq!(rig.submit(3, 1).await.unwrap().unwrap_err(), SubmitError::Draining);
+    assert!(!drained.is_finished());
+    hold.release();
+    for one in in_hand {
+        one.await.unwrap().unwrap();
+    }
+    drained.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submission_whose_sender_has_gone_before_its_turn_is_not_counted() {
+    let rig = Rig::new();
+    let hold = rig.api.hold_counts();
+    let first = rig.submit(1, 1);
+    rig.api.reached().await;
+    let gone = rig.submit(1, 100);
+    rig.settle().await;
+    gone.abort();
+    rig.settle().await;
+    hold.release();
+    first.await.unwrap().unwrap();
+    assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_is_away_is_told_of_at_the_deadline() {
+    let rig = Rig::new();
+    rig.api.answer_all(unavailable());
+    let start = Instant::now();
+    let error = rig.submit(1, 1).await.unwrap().unwrap_err();
+    let SubmitError::Deadline { cause, .. } = &error else { panic!("{error}") };
+    assert_eq!(cause, "reading the incident's Lease: the API server answered 503: away");
+    assert_eq!(start.elapsed(), DEADLINE);
+    rig.api.answer_all(None);
+    assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submission_that_waits_behind_a_stuck_batch_is_told_why() {
+    let rig = Rig::new();
+    rig.api.answer_all(unavailable());
+    let first = rig.submit(1, 1);
+    rig.settle().await;
+    let second = rig.submit_for(1, 1, DEADLINE / 2);
+    let SubmitError::Deadline { cause, .. } = second.await.unwrap().unwrap_err() else { panic!() };
+    assert!(cause.contains("away"), "{cause}");
+    first.await.unwrap().unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_ends_at_once_and_names_what_was_refused() {
+    let rig = Rig::new();
+    rig.api.answer_all(refused());
+    let start = Instant::now();
+    let error = rig.submit(1, 1).await.unwrap().unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, SubmitError::Refused { .. }) && text.contains("leases is forbidden"), "{text}");
+    assert!(start.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_that_cannot_be_resolved_is_not_acknowledged_and_not_added_again() {
+    let rig = Rig::new();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    rig.api.lose_the_answer_of_the_next_count();
+    assert_eq!(rig.submit(1, 1).await.unwrap().unwrap_err(), SubmitError::Unresolved);
+    assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_claim_is_released_off_the_path() {
+    let rig = Rig::new();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    rig.settle().await;
+    let last = rig.api.calls().pop().unwrap();
+    assert!(matches!(last, Call::UpdateClaim { ref fields, .. } if fields.created), "{last:?}");
+    assert!(matches!(rig.api.claim(1), Answer::Claim(claim) if claim.fields.holder.is_empty()));
+}

@@ -1,0 +1,262 @@
+//! An API server that answers from a script, one RR and claim an incident, and the owners over it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use onceway_claim::{Answer, Call, Claim, ClaimFields, Phase, Rr};
+use onceway_signal::Fingerprint;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::executor::{Context, Execute, Failure, Reply};
+use crate::incident::{Commit, Counted, Submission, SubmitError};
+use crate::metrics::Metrics;
+use crate::owner::{Owners, Settings};
+
+pub(super) const DEADLINE: Duration = Duration::from_secs(8);
+pub(super) const INTERVAL: Duration = Duration::from_millis(20);
+const ME: &str = "pod-a_1";
+
+pub(super) fn fingerprint(n: u8) -> Fingerprint {
+    format!("{n:02x}").repeat(32).parse().unwrap()
+}
+
+pub(super) fn unavailable() -> Option<Reply> {
+    Some(Reply::unknown(Failure::Server { status: 503, reason: "away".into() }))
+}
+
+pub(super) fn refused() -> Option<Reply> {
+    Some(Reply::unknown(Failure::Refused { status: 403, reason: "leases is forbidden".into() }))
+}
+
+#[derive(Default)]
+struct State {
+    claims: HashMap<Fingerprint, Claim>,
+    rrs: HashMap<Fingerprint, Rr>,
+    versions: u32,
+    calls: Vec<(Instant, Call)>,
+    answer: Option<Reply>,
+    lose_next_count: bool,
+}
+
+/// The scripted API server.
+pub(super) struct Api {
+    state: Mutex<State>,
+    /// Which incident's counts are held: all, one, or none.
+    held: watch::Sender<Held>,
+    reached: Notify,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Held {
+    None,
+    One(u8),
+    All,
+}
+
+/// Holds the answers to counts until released.
+pub(super) struct Hold<'a>(&'a Api);
+
+impl Hold<'_> {
+    pub(super) fn release(self) {
+        self.0.held.send_replace(Held::None);
+    }
+
+    pub(super) fn only(&self, incident: u8) {
+        self.0.held.send_replace(Held::One(incident));
+    }
+}
+
+impl Api {
+    pub(super) fn hold_counts(&self) -> Hold<'_> {
+        self.held.send_replace(Held::All);
+        Hold(self)
+    }
+
+    /// Waits until a count is held.
+    pub(super) async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    pub(super) fn answer_all(&self, reply: Option<Reply>) {
+        self.state.lock().unwrap().answer = reply;
+    }
+
+    pub(super) fn lose_the_answer_of_the_next_count(&self) {
+        self.state.lock().unwrap().lose_next_count = true;
+    }
+
+    pub(super) fn calls(&self) -> Vec<Call> {
+        self.state.lock().unwrap().calls.iter().map(|(_, call)| call.clone()).collect()
+    }
+
+    pub(super) fn claim(&self, incident: u8) -> Answer {
+        Answer::Claim(self.state.lock().unwrap().claims[&fingerprint(incident)].clone())
+    }
+
+    /// The counts that were written, in order.
+    pub(super) fn counts(&self) -> Vec<u32> {
+        let counts = |call| if let Call::Count { count, .. } = call { Some(count) } else { None };
+        self.calls().into_iter().filter_map(counts).collect()
+    }
+
+    /// When counts were written, in milliseconds since `start`.
+    pub(super) fn counted_at(&self, start: Instant) -> Vec<u128> {
+        let state = self.state.lock().unwrap();
+        let counts = state.calls.iter().filter(|(_, call)| matches!(call, Call::Count { .. }));
+        counts.map(|(at, _)| at.saturating_duration_since(start).as_millis()).collect()
+    }
+
+    pub(super) fn reads_of_claims(&self) -> usize {
+        self.calls().iter().filter(|call| **call == Call::GetClaim).count()
+    }
+
+    async fn pass(&self, call: &Call, fingerprint: Fingerprint) {
+        let mut held = self.held.subscribe();
+        let is_held = |held: &Held| match held {
+            Held::None => false,
+            Held::One(incident) => fingerprint == self::fingerprint(*incident),
+            Held::All => true,
+        };
+        if matches!(call, Call::Count { .. }) && is_held(&held.borrow_and_update().clone()) {
+            self.reached.notify_one();
+            held.wait_for(|held| !is_held(held)).await.unwrap();
+        }
+    }
+}
+
+impl State {
+    fn version(&mut self) -> Arc<str> {
+        self.versions += 1;
+        self.versions.to_string().into()
+    }
+
+    fn execute(&mut self, fingerprint: Fingerprint, call: &Call) -> Answer {
+        match call {
+            Call::GetClaim => self.claims.get(&fingerprint).cloned().map_or(Answer::Missing, Answer::Claim),
+            Call::CreateClaim(fields) | Call::UpdateClaim { fields, .. } => self.write_claim(fingerprint, fields),
+            Call::GetRr { .. } => self.rrs.get(&fingerprint).cloned().map_or(Answer::Missing, Answer::Rr),
+            Call::CreateRr { name } => {
+                let version = self.version();
+                let rr = Rr {
+                    name: Arc::clone(name),
+                    uid: "u".into(),
+                    version,
+                    ours: true,
+                    creator: ME.into(),
+                    count: 0,
+                    phase: Phase::Active,
+                    first_seen_ms: None,
+                };
+                self.rrs.insert(fingerprint, rr.clone());
+                Answer::Rr(rr)
+            }
+            Call::Count { rr, count } => {
+                let counted = Rr { count: *count, version: self.version(), ..rr.clone() };
+                self.rrs.insert(fingerprint, counted.clone());
+                if std::mem::take(&mut self.lose_next_count) { Answer::Unknown } else { Answer::Rr(counted) }
+            }
+            Call::DeleteRr { .. } => Answer::Deleted,
+        }
+    }
+
+    fn write_claim(&mut self, fingerprint: Fingerprint, fields: &ClaimFields) -> Answer {
+        let claim = Claim { version: self.version(), fields: fields.clone() };
+        self.claims.insert(fingerprint, claim.clone());
+        Answer::Claim(claim)
+    }
+}
+
+impl Execute for Arc<Api> {
+    async fn execute(&self, call: &Call, context: &Context) -> Reply {
+        self.state.lock().unwrap().calls.push((Instant::now(), call.clone()));
+        self.pass(call, context.fingerprint).await;
+        let mut state = self.state.lock().unwrap();
+        if let Some(reply) = &state.answer {
+            return reply.clone();
+        }
+        match state.execute(context.fingerprint, call) {
+            Answer::Unknown => Reply::unknown(Failure::Connection { reason: "cut".into() }),
+            answer => Reply::definite(answer),
+        }
+    }
+}
+
+/// Owners over a scripted API server.
+pub(super) struct Rig {
+    pub(super) api: Arc<Api>,
+    owners: Arc<Owners<Arc<Api>>>,
+    metrics: Arc<Metrics>,
+    idle: Duration,
+}
+
+impl Rig {
+    pub(super) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(super) fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let held = watch::Sender::new(Held::None);
+        let api = Arc::new(Api { state: Mutex::default(), held, reached: Notify::new() });
+        let metrics = Arc::new(Metrics::new());
+        let mut settings = Settings {
+            namespace: "incidents".into(),
+            identity: ME.into(),
+            deadline: DEADLINE,
+            max_incidents: 100,
+            max_queue_per_incident: 100,
+            incident_idle: Duration::from_secs(60),
+            count_interval: INTERVAL,
+            takeover_after: Duration::from_millis(250),
+        };
+        change(&mut settings);
+        let idle = settings.incident_idle;
+        let owners = Arc::new(Owners::new(Arc::clone(&api), settings, Arc::clone(&metrics)));
+        Self { api, owners, metrics, idle }
+    }
+
+    pub(super) fn owners(&self) -> Arc<Owners<Arc<Api>>> {
+        Arc::clone(&self.owners)
+    }
+
+    pub(super) fn idle(&self) -> Duration {
+        self.idle
+    }
+
+    pub(super) fn submit(&self, incident: u8, signals: u32) -> JoinHandle<Result<Counted, SubmitError>> {
+        self.submit_for(incident, signals, DEADLINE)
+    }
+
+    pub(super) fn submit_for(
+        &self,
+        incident: u8,
+        signals: u32,
+        patience: Duration,
+    ) -> JoinHandle<Result<Counted, SubmitError>> {
+        let submission = Submission {
+            fingerprint: fingerprint(incident),
+            signals: signals.try_into().unwrap(),
+            received: Timestamp::now(),
+            deadline: Instant::now() + patience,
+            spec: Arc::new(|| panic!("the script never writes a spec")),
+        };
+        let owners = self.owners();
+        tokio::spawn(async move { owners.submit(submission).await })
+    }
+
+    /// Lets every task run until it waits for something.
+    pub(super) async fn settle(&self) {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(super) fn incidents_in_hand(&self) -> u32 {
+        let text = self.metrics.render().unwrap();
+        let line = text.lines().find(|line| line.starts_with("gateway_incidents_in_hand ")).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+}
