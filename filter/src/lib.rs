@@ -13,8 +13,13 @@
 //! # Configuration
 //!
 //! The plugin's configuration is JSON, see [`Config`]: `{"max_body_bytes": 5242880}`. None at all means the defaults; one
-//! that is wrong keeps Envoy from starting, or keeps the running configuration. Envoy must be told
-//! `allow_on_headers_stop_iteration: true`, or every request to a signal path hangs at its headers.
+//! that is wrong keeps Envoy from starting, or keeps the running configuration.
+//!
+//! Two settings around the filter matter to it:
+//!
+//! * `allow_on_headers_stop_iteration: true` in the plugin; without it every request to a signal path hangs at its headers.
+//! * The route's `request_body_buffer_limit` at least 1 MiB above `max_body_bytes`. Envoy looks at its own limit first, and
+//!   one read may bring that much; with less, its plain-text 413 comes before the one from here, which says what to do.
 //!
 //! # Metrics
 //!

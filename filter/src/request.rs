@@ -100,7 +100,7 @@ impl Request {
             Affinity::Several { .. } => Outcome::Several,
             Affinity::Nothing => Outcome::Nothing,
             Affinity::Undecodable(error) => {
-                host.log(Level::Debug, &format!("onceway: passing a body on without a fingerprint: {error}"));
+                host.log(Level::Debug, &format!("passing a body on without a fingerprint: {error}"));
                 Outcome::Undecodable
             }
         };
@@ -115,7 +115,7 @@ impl Request {
     /// Fails open: what the proxy could not do costs the request its affinity, never its delivery.
     fn settle(&mut self, host: &impl Host, step: Step) -> Action {
         let (state, outcome) = step.unwrap_or_else(|error| {
-            host.log(Level::Warn, &format!("onceway: passing a request on without a fingerprint: {error}"));
+            host.log(Level::Warn, &format!("passing a request on without a fingerprint: {error}"));
             (State::Passed, Some(Outcome::Error))
         });
         if let Some(outcome) = outcome {

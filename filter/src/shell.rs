@@ -15,7 +15,7 @@ mod abi;
 
 proxy_wasm::main! {{
     // There is nothing in here that panics. If it is wrong, one line of the log says so before the VM dies.
-    set_hook(Box::new(|panic| abi::log(Level::Critical, &format!("onceway: {panic}"))));
+    set_hook(Box::new(|panic| abi::log(Level::Critical, &panic.to_string())));
     proxy_wasm::set_root_context(|_| Box::new(Plugin::default()));
 }}
 
@@ -33,7 +33,7 @@ impl RootContext for Plugin {
         match read_config(size) {
             Ok(config) => self.config = config,
             Err(reason) => {
-                abi::log(Level::Error, &format!("onceway: {reason}"));
+                abi::log(Level::Error, &reason);
                 return false;
             }
         }
@@ -128,9 +128,7 @@ impl Counters {
     fn define() -> Counters {
         Counters(Outcome::ALL.map(|outcome| {
             abi::define_counter(outcome.metric())
-                .inspect_err(|error| {
-                    abi::log(Level::Warn, &format!("onceway: {} is not counted: {error}", outcome.metric()))
-                })
+                .inspect_err(|error| abi::log(Level::Warn, &format!("{} is not counted: {error}", outcome.metric())))
                 .ok()
         }))
     }
