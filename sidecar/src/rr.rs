@@ -5,7 +5,6 @@
 //! is written that kubernaut's types would not write back unchanged, since its spec is immutable as a whole and a
 //! controller that updates the object sends the spec again. Hence times in whole seconds, and no empty field.
 
-mod facts;
 mod spec;
 
 use std::collections::BTreeMap;
@@ -15,11 +14,16 @@ use kube::{CustomResource, CustomResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::facts::{Facts, Standing, facts, is_terminal};
 pub use self::spec::Draft;
 
 /// The value of `spec.signalType`: the one kind of signal there is.
 pub const SIGNAL_TYPE: &str = "alert";
+
+/// Whether nothing more will happen to an RR in this phase. An empty or unknown phase is active: to take it for
+/// terminal would open a second RR beside one that a newer controller is still working on.
+pub fn is_terminal(phase: &str) -> bool {
+    matches!(phase, "Completed" | "Failed" | "TimedOut" | "Skipped" | "Cancelled")
+}
 
 /// The CRD of these types, as it stands in `deploy/base/crd.yaml`.
 ///
