@@ -3,6 +3,7 @@
 mod sockets;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use kube::{Client, Config as KubeConfig};
@@ -27,6 +28,8 @@ use crate::owner::{self, Owners};
 
 /// Connections at once on each of the ports for those who watch.
 const OPS_CONNECTIONS: usize = 64;
+/// How long a probe or a scrape in hand may keep a drained replica.
+const OPS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Finishes what it has in hand, and begins nothing new.
 pub trait Drain {
@@ -140,8 +143,7 @@ async fn serve_until<C: Commit + Drain>(
         .with_context(|| format!("not drained within {patience:?} (shutdown.drainTimeout)"))??;
     no_more.cancel();
     for port in ops {
-        // A scrape that hangs must not keep a drained replica.
-        let _ = timeout(header_timeout, port).await;
+        let _ = timeout(OPS_PATIENCE, port).await;
     }
     info!("drained: every signal in hand was answered");
     Ok(())

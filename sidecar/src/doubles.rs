@@ -70,7 +70,7 @@ impl Ledger {
         if created {
             self.specs.lock().unwrap().push((submission.spec)());
         }
-        let first_seen: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
+        let first_seen: Timestamp = "2026-03-01T10:00:00.123456789Z".parse().unwrap();
         Counted {
             created,
             name: format!("rr-{}", &submission.fingerprint.hex()[..12]),

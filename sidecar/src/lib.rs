@@ -17,4 +17,6 @@ pub mod rr;
 pub mod shutdown;
 
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod doubles;

@@ -129,8 +129,13 @@ fn outcome(fingerprint: Fingerprint, counted: Counted) -> Outcome {
         fingerprint: fingerprint.to_string(),
         count: counted.count,
         remediation_request_ref: format!("{}/{}", counted.namespace, counted.name),
-        first_occurrence: counted.first_seen.to_string(),
-        last_occurrence: counted.last_seen.to_string(),
+        first_occurrence: seconds(counted.first_seen),
+        last_occurrence: seconds(counted.last_seen),
     };
     Outcome::counted(counted.created, counted.namespace, counted.name, metadata)
+}
+
+/// A time as the RR has it: in whole seconds.
+fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

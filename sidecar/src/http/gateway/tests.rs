@@ -122,6 +122,7 @@ async fn the_first_signal_creates_and_the_next_one_is_a_duplicate() {
     assert_eq!(first.body["fingerprint"], fingerprint("api").to_string());
     let second = rig.post(&[firing("api")]).await;
     assert_eq!((second.status, &second.body["metadata"]["count"]), (202, &json!(2)));
+    assert_eq!(second.body["metadata"]["lastOccurrence"], "2026-03-01T10:00:00Z");
     assert_eq!(rig.ledger.specs().len(), 1);
     assert!(rig.metric("gateway_signals_received_total{source=\"prometheus\",state=\"firing\"} 2"));
 }

@@ -1,0 +1,123 @@
+//! Tests that `deploy/base` fits the sidecar: the two change together, or a test says so.
+
+use std::fs;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Container, PodSpec, Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::config::Config;
+
+const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/base");
+
+fn text(file: &str) -> String {
+    fs::read_to_string(format!("{BASE}/{file}")).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn read<T: DeserializeOwned>(file: &str) -> T {
+    serde_saphyr::from_str(&text(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn pod() -> PodSpec {
+    read::<Deployment>("deployment.yaml").spec.unwrap().template.spec.unwrap()
+}
+
+fn container() -> Container {
+    pod().containers.swap_remove(0)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kustomization {
+    resources: Vec<String>,
+    config_map_generator: Vec<Generator>,
+}
+
+#[derive(Deserialize)]
+struct Generator {
+    name: String,
+    files: Vec<String>,
+}
+
+#[test]
+fn the_kustomization_names_every_file_but_the_crd() {
+    let kustomization: Kustomization = read("kustomization.yaml");
+    let mut named = kustomization.resources;
+    named.extend(kustomization.config_map_generator.into_iter().flat_map(|generator| generator.files));
+    named.extend(["crd.yaml", "kustomization.yaml"].map(str::to_owned));
+    let mut found: Vec<String> =
+        fs::read_dir(BASE).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    named.sort();
+    found.sort();
+    assert_eq!(named, found);
+}
+
+#[test]
+fn the_configuration_that_is_deployed_is_valid_and_where_the_sidecar_looks_for_it() {
+    Config::parse(&text("onceway.yaml")).unwrap();
+    assert_eq!(container().args.unwrap(), ["--config", "/etc/onceway/onceway.yaml"]);
+    assert_eq!(container().volume_mounts.unwrap()[0].mount_path, "/etc/onceway");
+    let map = pod().volumes.unwrap()[0].config_map.clone().unwrap().name;
+    assert_eq!(map, read::<Kustomization>("kustomization.yaml").config_map_generator[0].name);
+}
+
+#[test]
+fn the_ports_are_those_that_the_sidecar_listens_on() {
+    let listen = Config::parse(&text("onceway.yaml")).unwrap().listen;
+    let expected = [("signals", listen.signals), ("health", listen.health), ("metrics", listen.metrics)]
+        .map(|(name, address)| (name.to_owned(), i32::from(address.port())));
+    let ports = container().ports.unwrap().into_iter().map(|port| (port.name.unwrap(), port.container_port));
+    assert_eq!(ports.collect::<Vec<_>>(), expected);
+    let service = read::<Service>("service.yaml").spec.unwrap();
+    assert_eq!(service.cluster_ip.as_deref(), Some("None"), "Envoy hashes over the replicas themselves");
+    assert_eq!(service.ports.unwrap().into_iter().map(|port| port.port).collect::<Vec<_>>(), [8080, 8081, 9090]);
+}
+
+#[test]
+fn the_downward_api_gives_the_identity() {
+    let variables = container().env.unwrap().into_iter().map(|variable| {
+        let field = variable.value_from.unwrap().field_ref.unwrap().field_path;
+        (variable.name, field)
+    });
+    let expected = [("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace")]
+        .map(|(name, field)| (name.to_owned(), field.to_owned()));
+    assert_eq!(variables.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_replica_has_the_time_that_it_takes_to_leave() {
+    let config = Config::parse(&text("onceway.yaml")).unwrap();
+    let leave = config.shutdown.lame_duck + config.shutdown.drain_timeout;
+    let grace = Duration::from_secs(pod().termination_grace_period_seconds.unwrap().try_into().unwrap());
+    assert!(grace >= leave + Duration::from_secs(5), "{grace:?} for {leave:?}");
+}
+
+#[test]
+fn the_probes_ask_what_is_served() {
+    let path = |probe: Option<k8s_openapi::api::core::v1::Probe>| probe.unwrap().http_get.unwrap().path.unwrap();
+    assert_eq!(path(container().readiness_probe), "/readyz");
+    assert_eq!(path(container().liveness_probe), "/livez");
+}
+
+#[test]
+fn all_that_selects_pods_selects_the_same_ones() {
+    let deployment = read::<Deployment>("deployment.yaml").spec.unwrap();
+    let labels = deployment.template.metadata.unwrap().labels.unwrap();
+    assert_eq!(deployment.selector.match_labels.unwrap(), labels);
+    assert_eq!(read::<Service>("service.yaml").spec.unwrap().selector.unwrap(), labels);
+    let budget = read::<PodDisruptionBudget>("poddisruptionbudget.yaml").spec.unwrap();
+    assert_eq!(budget.selector.unwrap().match_labels.unwrap(), labels);
+}
+
+#[test]
+fn the_role_is_bound_to_the_account_that_the_pods_run_as() {
+    let account = read::<ServiceAccount>("serviceaccount.yaml").metadata.name;
+    let binding: RoleBinding = read("rolebinding.yaml");
+    assert_eq!(Some(binding.role_ref.name), read::<Role>("role.yaml").metadata.name);
+    assert_eq!(Some(binding.subjects.unwrap().swap_remove(0).name), account);
+    assert_eq!(pod().service_account_name, account);
+}
