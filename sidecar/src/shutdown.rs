@@ -17,3 +17,19 @@ pub fn requested() -> anyhow::Result<impl Future<Output = ()>> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, id};
+
+    use super::requested;
+
+    #[tokio::test]
+    async fn it_is_requested_by_sigterm_and_by_sigint() {
+        for signal in ["-TERM", "-INT"] {
+            let requested = requested().unwrap();
+            assert!(Command::new("kill").args([signal, &id().to_string()]).status().unwrap().success());
+            requested.await;
+        }
+    }
+}

@@ -19,6 +19,8 @@ use super::{Limits, serve};
 use crate::metrics::Metrics;
 
 const SOON: Duration = Duration::from_secs(10);
+/// Short enough to wait for, long enough for a busy machine to send a request within.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A server on the loopback whose `/slow` answers when it is told to.
 struct Rig {
@@ -121,8 +123,7 @@ async fn a_connection_that_says_nothing_is_closed_in_time() {
 
 #[tokio::test]
 async fn a_request_that_takes_longer_than_headers_may_is_not_cut_off() {
-    let patience = Duration::from_millis(50);
-    let rig = Rig::new(8, patience).await;
+    let rig = Rig::new(8, PATIENCE).await;
     for h2 in [false, true] {
         let answer = if h2 {
             let mut sender = rig.h2().await;
@@ -132,7 +133,7 @@ async fn a_request_that_takes_longer_than_headers_may_is_not_cut_off() {
             tokio::spawn(async move { sender.send_request(request("/slow")).await })
         };
         rig.begun.notified().await;
-        tokio::time::sleep(patience * 3).await;
+        tokio::time::sleep(PATIENCE * 2).await;
         rig.release.notify_one();
         assert_eq!(answer.await.unwrap().unwrap().status().as_u16(), 200);
     }
@@ -162,20 +163,19 @@ async fn when_it_stops_requests_in_hand_are_answered_and_new_connections_refused
 
 #[tokio::test]
 async fn a_connection_may_be_idle_between_requests_for_longer_than_headers_may_take() {
-    let patience = Duration::from_millis(50);
-    let rig = Rig::new(8, patience).await;
+    let rig = Rig::new(8, PATIENCE).await;
     let mut h1 = rig.h1().await;
     for _ in 0..2 {
         let answer = h1.send_request(request("/fast")).await.unwrap();
         answer.into_body().collect().await.unwrap();
-        tokio::time::sleep(patience * 3).await;
+        tokio::time::sleep(PATIENCE * 2).await;
         assert!(!h1.is_closed());
     }
 }
 
 #[tokio::test]
 async fn a_connection_that_is_idle_for_too_long_is_closed() {
-    let rig = Rig::with(Limits { connections: 8, header_timeout: SOON, idle_timeout: Duration::from_millis(50) }).await;
+    let rig = Rig::with(Limits { connections: 8, header_timeout: SOON, idle_timeout: PATIENCE }).await;
     let mut stream = rig.connect().await;
     stream.write_all(b"GET /fast HTTP/1.1\r\nHost: onceway\r\n\r\n").await.unwrap();
     assert!(closed(&mut stream).await > 0);
