@@ -125,10 +125,14 @@ async fn serve_until<C: Commit + Drain>(
     let signals = serve(sockets.signals, signals, signal_limits, Some(Arc::clone(&metrics)), no_more_signals.clone());
     let health = serve(sockets.health, ops::health(readiness.clone()), ops_limits, None, no_more.clone());
     let metrics = serve(sockets.metrics, ops::metrics(metrics), ops_limits, None, no_more.clone());
-    let signals = AbortOnDropHandle::new(tokio::spawn(signals));
+    let mut signals = AbortOnDropHandle::new(tokio::spawn(signals));
     let ops = [health, metrics].map(|port| AbortOnDropHandle::new(tokio::spawn(port)));
 
-    shutdown.await;
+    tokio::select! {
+        () = shutdown => {}
+        // It ends only when it is told to, unless a bug ends it: better a restart than a replica that looks ready.
+        died = &mut signals => return died.context("the server of the signal port died"),
+    }
     // Held to the end: probes go on being answered, with "not ready", until the process is gone.
     let _draining = lame_duck(config, &readiness).await;
     no_more_signals.cancel();
