@@ -6,3 +6,5 @@ mod cluster;
 mod fault_proxy;
 #[path = "rigs/process.rs"]
 mod process;
+#[path = "rigs/rig.rs"]
+mod rig;

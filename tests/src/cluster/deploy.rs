@@ -95,12 +95,12 @@ fn yaml_files(dir: &str) -> Result<Vec<String>> {
 
 /// What kustomize's `namespace` does, for the few kinds that are applied here.
 fn put_into(document: &mut Value, namespace: &str) {
-    for subject in document["subjects"].as_array_mut().into_iter().flatten() {
+    for subject in document.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
         if subject["kind"] == "ServiceAccount" {
             subject["namespace"] = namespace.into();
         }
     }
-    if let Some(metadata) = document["metadata"].as_object_mut() {
+    if let Some(metadata) = document.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("namespace");
     }
 }

@@ -1,0 +1,160 @@
+//! A real Envoy with the real filter, run from the repository's own `envoy/onceway.yaml`.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::client::Client;
+use crate::exposition::Scrape;
+use crate::ports::Port;
+use crate::service::Service;
+use crate::tools;
+
+mod config;
+
+pub use self::config::{CONFIG, Edits, Upstream};
+
+/// How long Envoy may take to be ready, the compilation of the filter included.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running Envoy; it stops when dropped.
+pub struct Envoy {
+    service: Service,
+    client: Client,
+    listener: Port,
+    admin: Port,
+}
+
+impl Envoy {
+    /// Starts Envoy with the filter at `wasm` before `upstreams`, and waits until it is ready and has found all of them
+    /// healthy. Its configuration and log go to `dir`.
+    ///
+    /// # Errors
+    /// If Envoy cannot be had, refuses its configuration, or is not ready in time.
+    pub async fn start(dir: &Path, wasm: &Path, upstreams: &[Upstream]) -> Result<Self> {
+        Self::start_on(dir, wasm, upstreams, Port::reserve()?).await
+    }
+
+    /// Like [`Envoy::start`], listening on this port.
+    ///
+    /// # Errors
+    /// Those of [`Envoy::start`].
+    pub async fn start_on(dir: &Path, wasm: &Path, upstreams: &[Upstream], listener: Port) -> Result<Self> {
+        let admin = Port::reserve()?;
+        let edits = Edits { listener: listener.addr(), admin: admin.addr(), wasm, upstreams };
+        let path = dir.join("envoy.json");
+        fs::write(&path, format!("{:#}\n", edits.apply(config::shipped()?)?))?;
+        let program = tokio::task::spawn_blocking(tools::envoy).await??;
+        let service = Service::start("envoy", dir, move || {
+            let mut envoy = Command::new(&program);
+            // Hot restart would need an id that no other Envoy of this machine uses. Two workers, so that what differs
+            // between workers is seen.
+            envoy.args(["--disable-hot-restart", "--concurrency", "2", "--log-level", "warning", "--config-path"]);
+            envoy.arg(&path);
+            envoy
+        })?;
+        let envoy = Self { service, client: Client::new(), listener, admin };
+        envoy.until_ready(upstreams.len()).await?;
+        Ok(envoy)
+    }
+
+    /// Where it takes signals.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.listener.addr())
+    }
+
+    /// The URL of its admin page.
+    pub fn admin_url(&self) -> String {
+        format!("http://{}", self.admin.addr())
+    }
+
+    /// Its process.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Its statistics in Prometheus' format. Those of the filter have its own names.
+    ///
+    /// # Errors
+    /// If its admin does not answer.
+    pub async fn stats(&self) -> Result<Scrape> {
+        Ok(Scrape::new(self.admin_get("/stats/prometheus").await?))
+    }
+
+    /// The replicas that it would send signals to.
+    ///
+    /// # Errors
+    /// If its admin does not answer.
+    pub async fn healthy(&self) -> Result<Vec<SocketAddr>> {
+        let clusters = self.admin_get("/clusters").await?;
+        Ok(healthy_hosts(&clusters))
+    }
+
+    /// Waits until it would send signals to exactly `count` replicas.
+    ///
+    /// # Errors
+    /// If that is not so in time.
+    pub async fn until_healthy(&self, count: usize) -> Result<()> {
+        let healthy = async || self.healthy().await.is_ok_and(|hosts| hosts.len() == count);
+        let reached = self.service.process()?.until_ready(READY_LIMIT, healthy).await;
+        reached.with_context(|| format!("Envoy does not find {count} healthy replicas"))
+    }
+
+    async fn until_ready(&self, upstreams: usize) -> Result<()> {
+        let live = async || self.admin_get("/ready").await.is_ok();
+        self.service.process()?.until_ready(READY_LIMIT, live).await?;
+        self.until_healthy(upstreams).await
+    }
+
+    async fn admin_get(&self, path: &str) -> Result<String> {
+        let answer = self.client.get(&(self.admin_url() + path)).await?;
+        ensure!(answer.status.is_success(), "Envoy's admin answers {} to {path}", answer.status);
+        Ok(answer.text())
+    }
+}
+
+/// Asks Envoy whether it would take the configuration at `path`, started from the repository's root.
+///
+/// # Errors
+/// If it would not; the error has its reason.
+pub fn validate(path: &Path) -> Result<()> {
+    let mut envoy = Command::new(tools::envoy()?);
+    envoy.args(["--mode", "validate", "--log-level", "warning", "--config-path"]).arg(path);
+    let output = envoy.current_dir(crate::cluster::deploy::repository()).output()?;
+    let said = [output.stdout, output.stderr].concat();
+    ensure!(output.status.success(), "Envoy refuses {}:\n{}", path.display(), String::from_utf8_lossy(&said));
+    Ok(())
+}
+
+/// The path of `envoy/onceway.yaml`.
+pub fn shipped() -> PathBuf {
+    crate::cluster::deploy::repository().join(CONFIG)
+}
+
+/// Of Envoy's `/clusters`, the hosts of our cluster that are neither ejected nor failing their health check.
+fn healthy_hosts(clusters: &str) -> Vec<SocketAddr> {
+    let flags = clusters.lines().filter_map(|line| {
+        let (host, flags) = line.strip_prefix("onceway::")?.split_once("::health_flags::")?;
+        (flags == "healthy").then(|| host.parse().ok())?
+    });
+    flags.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::healthy_hosts;
+
+    #[test]
+    fn only_hosts_without_a_flag_are_healthy() {
+        let clusters = "onceway::observability_name::onceway\n\
+                        onceway::127.0.0.1:1::health_flags::healthy\n\
+                        onceway::127.0.0.1:2::health_flags::/failed_active_hc\n\
+                        onceway::127.0.0.1:3::health_flags::/failed_outlier_check\n\
+                        other::127.0.0.1:4::health_flags::healthy\n";
+        assert_eq!(healthy_hosts(clusters), ["127.0.0.1:1".parse().unwrap()]);
+    }
+}

@@ -1,0 +1,110 @@
+//! `envoy/onceway.yaml` with other ports and paths, and nothing else changed: what is tested is what is shipped.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::cluster::deploy::repository;
+
+/// The shipped configuration, below the repository's root.
+pub const CONFIG: &str = "envoy/onceway.yaml";
+
+/// A replica as Envoy sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Upstream {
+    /// Where it takes signals.
+    pub signals: SocketAddr,
+    /// Where it answers health checks; on the same IP address.
+    pub health: SocketAddr,
+}
+
+/// What is replaced.
+pub struct Edits<'a> {
+    /// The address of the listener.
+    pub listener: SocketAddr,
+    /// The address of the admin page.
+    pub admin: SocketAddr,
+    /// The filter's module.
+    pub wasm: &'a Path,
+    /// The replicas.
+    pub upstreams: &'a [Upstream],
+}
+
+/// Reads the shipped configuration.
+///
+/// # Errors
+/// If it is not there or no YAML.
+pub(super) fn shipped() -> Result<Value> {
+    let path = repository().join(CONFIG);
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_saphyr::from_str(&text).with_context(|| format!("{CONFIG} is no valid YAML"))
+}
+
+impl Edits<'_> {
+    /// Replaces the addresses and the module's path in `config`.
+    ///
+    /// # Errors
+    /// If one of the places is not there: then the file was rearranged, and this must follow.
+    pub(super) fn apply(&self, mut config: Value) -> Result<Value> {
+        let endpoints: Vec<Value> = self.upstreams.iter().map(endpoint).collect();
+        let filter = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0";
+        let edits = [
+            ("/admin/address".to_owned(), address(self.admin)),
+            ("/static_resources/listeners/0/address".to_owned(), address(self.listener)),
+            (format!("{filter}/typed_config/config/vm_config/code/local/filename"), json!(self.wasm)),
+            ("/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints".to_owned(), json!(endpoints)),
+        ];
+        for (place, value) in edits {
+            *config.pointer_mut(&place).with_context(|| format!("{CONFIG} has no {place}"))? = value;
+        }
+        Ok(config)
+    }
+}
+
+fn address(address: SocketAddr) -> Value {
+    json!({ "socket_address": { "address": address.ip(), "port_value": address.port() } })
+}
+
+fn endpoint(upstream: &Upstream) -> Value {
+    json!({ "endpoint": {
+        "address": address(upstream.signals),
+        "health_check_config": { "port_value": upstream.health.port() },
+    }})
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    use super::{Edits, Upstream, shipped};
+
+    /// How many values differ, and how many there are in the first.
+    fn differing(a: &Value, b: &Value) -> usize {
+        match (a, b) {
+            (Value::Object(a), Value::Object(b)) if a.keys().eq(b.keys()) => {
+                a.iter().map(|(key, value)| differing(value, &b[key])).sum()
+            }
+            (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+                a.iter().zip(b).map(|(a, b)| differing(a, b)).sum()
+            }
+            _ => usize::from(a != b),
+        }
+    }
+
+    #[test]
+    fn nothing_but_addresses_and_the_modules_path_is_changed() {
+        let upstreams: Vec<Upstream> = ["127.1.0.1:1", "127.1.0.2:1", "127.1.0.3:1"]
+            .map(|signals| Upstream { signals: signals.parse().unwrap(), health: "127.1.0.1:2".parse().unwrap() })
+            .into();
+        let (listener, admin) = ("127.0.0.1:3".parse().unwrap(), "127.0.0.2:4".parse().unwrap());
+        let edits = Edits { listener, admin, wasm: Path::new("other.wasm"), upstreams: &upstreams };
+        let shipped = shipped().unwrap();
+        // Two addresses with two fields each, a path, and three fields of each of three replicas.
+        assert_eq!(differing(&shipped, &edits.apply(shipped.clone()).unwrap()), 14);
+    }
+}

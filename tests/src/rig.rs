@@ -1,0 +1,224 @@
+//! All of it in one go: a namespace, a fault proxy and a sidecar per replica, and Envoy before them if wanted.
+//!
+//! ```no_run
+//! # async fn a_test() -> anyhow::Result<()> {
+//! use onceway_tests::fault_proxy::{Fault, RRS, Rule, Verb};
+//! use onceway_tests::payload::Incident;
+//! use onceway_tests::rig::Rig;
+//!
+//! let rig = Rig::replicas(3).start().await?;
+//! let incident = Incident::new("prod", "payment-api");
+//!
+//! // Replica 0's CREATE is held at the API server's door.
+//! let hold = rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::Hold);
+//! let url = rig.sidecar(0).url();
+//! let held = tokio::spawn(rig.client().clone().alert(url, incident.webhook(0)));
+//! hold.reached().await;
+//!
+//! // Another replica takes over; then the late CREATE goes on.
+//! assert_eq!(rig.alert(1, &incident, 1).await?.status, 201);
+//! hold.release();
+//! assert_eq!(held.await??.status, 202);
+//! let rrs = rig.rrs_of(&incident).await?;
+//! assert_eq!((rrs.len(), rrs[0].count()), (1, 2));
+//!
+//! // A storm over the replicas at random, or through Envoy where the rig has one.
+//! let report = rig.storm(vec![incident]).signals(100).run().await;
+//! rig.verdict(&report).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Rigs share one API server, each in a namespace of its own; a test that stops, freezes or kills the API server or etcd
+//! asks for [`RigBuilder::own_cluster`]. `rig.record()` is the history of all API calls, by replica.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use futures::future::try_join_all;
+use onceway_signal::Source;
+use serde_json::{Value, json};
+
+use crate::built;
+use crate::client::{Answer, Client};
+use crate::cluster::{Cluster, Namespace};
+use crate::envoy::{Envoy, Upstream};
+use crate::fault_proxy::{FaultProxy, Record};
+use crate::payload::Incident;
+use crate::scratch::Scratch;
+use crate::sidecar::{Settings, Sidecar};
+use crate::storm::Storm;
+use crate::wasm_host::artifact;
+
+mod rrs;
+mod verdict;
+
+pub use self::rrs::{Rr, RrExt};
+pub use self::verdict::{IncidentVerdict, Verdict};
+
+/// A running system. All of it ends when it is dropped, but the cluster that it may share.
+pub struct Rig {
+    // In the order in which they end.
+    envoy: Option<Envoy>,
+    sidecars: Vec<Sidecar>,
+    proxies: Vec<FaultProxy>,
+    record: Record,
+    namespace: Namespace,
+    client: Client,
+    scratch: Scratch,
+}
+
+/// What a rig is to consist of.
+pub struct RigBuilder {
+    replicas: usize,
+    envoy: bool,
+    cluster: Option<Arc<Cluster>>,
+    own_cluster: bool,
+    config: Value,
+}
+
+impl Rig {
+    /// A rig of so many sidecars, to be started by [`RigBuilder::start`].
+    pub fn replicas(replicas: usize) -> RigBuilder {
+        RigBuilder { replicas, envoy: false, cluster: None, own_cluster: false, config: json!({}) }
+    }
+
+    /// The fault proxy between replica `n` and the API server.
+    pub fn proxy(&self, n: usize) -> &FaultProxy {
+        &self.proxies[n]
+    }
+
+    /// Replica `n`. Its name, in the record and in leases, is `onceway-<n>`.
+    pub fn sidecar(&self, n: usize) -> &Sidecar {
+        &self.sidecars[n]
+    }
+
+    /// All replicas.
+    pub fn sidecars(&self) -> &[Sidecar] {
+        &self.sidecars
+    }
+
+    /// The Envoy before the replicas.
+    ///
+    /// # Panics
+    /// If the rig was started without one.
+    pub fn envoy(&self) -> &Envoy {
+        self.envoy.as_ref().expect("the rig has an Envoy only where with_envoy() asks for it")
+    }
+
+    /// The history of all calls of all replicas to the API server.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The rig's own namespace.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The API server and its etcd. Stop, freeze or kill them only with [`RigBuilder::own_cluster`].
+    pub fn cluster(&self) -> &Cluster {
+        self.namespace.cluster()
+    }
+
+    /// An HTTP client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The directory with the logs and the configurations of Envoy and the sidecars.
+    pub fn dir(&self) -> &std::path::Path {
+        self.scratch.path()
+    }
+
+    /// Sends the `n`-th alert of an incident to a replica.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn alert(&self, replica: usize, incident: &Incident, n: u64) -> Result<Answer> {
+        self.client.clone().alert(self.sidecar(replica).url(), incident.webhook(n)).await
+    }
+
+    /// A storm about these incidents: through Envoy where there is one, else over the replicas at random.
+    pub fn storm(&self, incidents: Vec<Incident>) -> Storm {
+        match &self.envoy {
+            Some(envoy) => Storm::new(vec![envoy.url()], incidents),
+            None => self.storm_without_affinity(incidents),
+        }
+    }
+
+    /// A storm over the replicas at random, past Envoy.
+    pub fn storm_without_affinity(&self, incidents: Vec<Incident>) -> Storm {
+        Storm::new(self.sidecars.iter().map(Sidecar::url).collect(), incidents)
+    }
+}
+
+impl Client {
+    /// Sends an Alertmanager webhook to `base`. Owns all that it needs, so that it can be spawned.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn alert(self, base: String, webhook: String) -> Result<Answer> {
+        self.signal(&base, Source::Prometheus, webhook).await
+    }
+}
+
+impl RigBuilder {
+    /// With Envoy and the filter before the replicas.
+    #[must_use]
+    pub fn with_envoy(self) -> Self {
+        Self { envoy: true, ..self }
+    }
+
+    /// With an API server and etcd of its own, which the test may stop, freeze and kill. Costs about three seconds.
+    #[must_use]
+    pub fn own_cluster(self) -> Self {
+        Self { own_cluster: true, ..self }
+    }
+
+    /// In this cluster.
+    #[must_use]
+    pub fn in_cluster(self, cluster: Arc<Cluster>) -> Self {
+        Self { cluster: Some(cluster), ..self }
+    }
+
+    /// With these keys of the sidecar's configuration, as `onceway --print-default-config` shows them.
+    #[must_use]
+    pub fn config(self, config: Value) -> Self {
+        Self { config, ..self }
+    }
+
+    /// Starts everything and waits until it is ready.
+    ///
+    /// # Errors
+    /// If a part cannot be had, built or started, or is not ready in time; the error shows its last lines.
+    pub async fn start(self) -> Result<Rig> {
+        let program = tokio::task::spawn_blocking(built::sidecar).await??;
+        let scratch = Scratch::new("rig")?;
+        let cluster = match self.cluster {
+            Some(cluster) => cluster,
+            None if self.own_cluster => Cluster::start().await?,
+            None => Cluster::shared().await?,
+        };
+        let namespace = cluster.namespace("rig").await?;
+        let (record, mut proxies, mut sidecars) = (Record::new(), Vec::new(), Vec::new());
+        for replica in 0..self.replicas {
+            let name = format!("onceway-{replica}");
+            let proxy = FaultProxy::start(&cluster, &name, &record).await?;
+            let (program, config, api_url) = (program.clone(), self.config.clone(), proxy.url());
+            let settings = Settings { name: &name, program, dir: scratch.path(), api_url: &api_url, config };
+            sidecars.push(Sidecar::start(&namespace, settings)?);
+            proxies.push(proxy);
+        }
+        try_join_all(sidecars.iter().map(Sidecar::until_ready)).await?;
+        let envoy = if self.envoy { Some(start_envoy(&scratch, &sidecars).await?) } else { None };
+        Ok(Rig { envoy, sidecars, proxies, record, namespace, client: Client::new(), scratch })
+    }
+}
+
+async fn start_envoy(scratch: &Scratch, sidecars: &[Sidecar]) -> Result<Envoy> {
+    let wasm = tokio::task::spawn_blocking(artifact::path).await??;
+    let upstream = |sidecar: &Sidecar| Upstream { signals: sidecar.signals(), health: sidecar.health() };
+    let upstreams: Vec<Upstream> = sidecars.iter().map(upstream).collect();
+    Envoy::start(scratch.path(), &wasm, &upstreams).await
+}

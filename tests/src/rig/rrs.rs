@@ -1,0 +1,99 @@
+//! The RemediationRequests of a rig, as the API server has them: the truth that tests compare with.
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use onceway::rr::RemediationRequest;
+use onceway_signal::Fingerprint;
+use serde_json::{Value, json};
+
+use super::Rig;
+use crate::payload::Incident;
+
+/// A `RemediationRequest`.
+pub type Rr = RemediationRequest;
+
+/// What tests ask of an RR.
+pub trait RrExt {
+    /// How many signals it counts; 0 where it counts none yet.
+    fn count(&self) -> u64;
+    /// Its name.
+    fn name(&self) -> &str;
+}
+
+impl RrExt for Rr {
+    fn count(&self) -> u64 {
+        let deduplication = self.status.as_ref().and_then(|status| status.deduplication.as_ref());
+        let count = deduplication.and_then(|deduplication| deduplication.occurrence_count);
+        // A negative count would be a defect that must not look like a large one.
+        count.map_or(0, |count| u64::try_from(count).unwrap_or(0))
+    }
+
+    fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+}
+
+impl Rig {
+    /// The RRs of the rig's namespace, with every right.
+    pub fn rr_api(&self) -> Api<Rr> {
+        Api::namespaced(self.namespace.client().clone(), self.namespace.name())
+    }
+
+    /// All RRs, the oldest first.
+    ///
+    /// # Errors
+    /// If the API server does not answer.
+    pub async fn rrs(&self) -> Result<Vec<Rr>> {
+        let list = self.rr_api().list(&ListParams::default()).await.context("cannot list the RRs")?;
+        let mut rrs = list.items;
+        // Names end in the second of their creation, and so sort by age within an incident.
+        rrs.sort_by(|a, b| (&a.metadata.creation_timestamp, a.name()).cmp(&(&b.metadata.creation_timestamp, b.name())));
+        Ok(rrs)
+    }
+
+    /// The RRs of one incident, the oldest first.
+    ///
+    /// # Errors
+    /// If the API server does not answer.
+    pub async fn rrs_of(&self, incident: &Incident) -> Result<Vec<Rr>> {
+        self.rrs_of_fingerprint(incident.fingerprint()).await
+    }
+
+    /// The RRs of one fingerprint, the oldest first.
+    ///
+    /// # Errors
+    /// If the API server does not answer.
+    pub async fn rrs_of_fingerprint(&self, fingerprint: Fingerprint) -> Result<Vec<Rr>> {
+        let mut rrs = self.rrs().await?;
+        rrs.retain(|rr| rr.spec.signal_fingerprint == fingerprint.to_string());
+        Ok(rrs)
+    }
+
+    /// Changes an RR's status as another controller does, by a merge patch; null removes a field.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub async fn patch_status(&self, name: &str, status: Value) -> Result<Rr> {
+        let patch = Patch::Merge(json!({ "status": status }));
+        let patched = self.rr_api().patch_status(name, &PatchParams::default(), &patch).await;
+        patched.with_context(|| format!("cannot patch the status of {name}"))
+    }
+
+    /// Puts an RR into a phase, as the controller that remedies does.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub async fn set_phase(&self, name: &str, phase: &str) -> Result<Rr> {
+        self.patch_status(name, json!({ "overallPhase": phase })).await
+    }
+
+    /// The claim on an incident, if there is one.
+    ///
+    /// # Errors
+    /// If the API server does not answer.
+    pub async fn claim(&self, incident: &Incident) -> Result<Option<Lease>> {
+        let leases = Api::<Lease>::namespaced(self.namespace.client().clone(), self.namespace.name());
+        Ok(leases.get_opt(&format!("onceway-{}", incident.fingerprint())).await?)
+    }
+}

@@ -1,0 +1,126 @@
+//! A sidecar: the real program, as a process of its own, that can be killed, frozen and started again in its place.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::cluster::{Namespace, kubeconfig};
+use crate::exposition::Scrape;
+use crate::ports::Port;
+use crate::service::Service;
+
+/// How long a sidecar may take to be ready.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// A replica. It keeps its ports when it is started again.
+pub struct Sidecar {
+    name: String,
+    service: Service,
+    client: Client,
+    signals: Port,
+    health: Port,
+    metrics: Port,
+}
+
+/// What a replica is started with.
+pub struct Settings<'a> {
+    /// Its `POD_NAME`.
+    pub name: &'a str,
+    /// The program.
+    pub program: PathBuf,
+    /// Where its configuration, kubeconfig and log go.
+    pub dir: &'a Path,
+    /// Where it finds the API server: the fault proxy's URL, or the API server's own.
+    pub api_url: &'a str,
+    /// Keys of its configuration other than the ports, as `--print-default-config` shows them; `{}` for the defaults.
+    pub config: Value,
+}
+
+impl Sidecar {
+    /// Starts a replica in `namespace`, with the account and the rights that `deploy/base` gives it there. It may not be
+    /// ready yet.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start(namespace: &Namespace, settings: Settings<'_>) -> Result<Self> {
+        let Settings { name, program, dir, api_url, mut config } = settings;
+        let (signals, health, metrics) = (Port::reserve()?, Port::reserve()?, Port::reserve()?);
+        config["listen"] = json!({ "signals": signals.addr(), "health": health.addr(), "metrics": metrics.addr() });
+        let config_path = dir.join(format!("{name}.yaml"));
+        fs::write(&config_path, format!("{config:#}\n"))?;
+
+        let kubeconfig_path = dir.join(format!("{name}.kubeconfig"));
+        let certificate = namespace.cluster().certificate_pem();
+        let access = kubeconfig(api_url, Some(certificate), namespace.token(), namespace.name());
+        fs::write(&kubeconfig_path, access)?;
+
+        let (pod, pod_namespace) = (name.to_owned(), namespace.name().to_owned());
+        let service = Service::start(name, dir, move || {
+            let mut sidecar = Command::new(&program);
+            sidecar.arg("--config").arg(&config_path);
+            sidecar.env("KUBECONFIG", &kubeconfig_path).env("POD_NAME", &pod).env("POD_NAMESPACE", &pod_namespace);
+            sidecar
+        })?;
+        Ok(Self { name: name.to_owned(), service, client: Client::new(), signals, health, metrics })
+    }
+
+    /// Its `POD_NAME`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its process; kill it, freeze it, start it again.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Where it takes signals.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.signals.addr())
+    }
+
+    /// The address of its signal port.
+    pub fn signals(&self) -> SocketAddr {
+        self.signals.addr()
+    }
+
+    /// The address of its health port.
+    pub fn health(&self) -> SocketAddr {
+        self.health.addr()
+    }
+
+    /// Waits until it says that it is ready.
+    ///
+    /// # Errors
+    /// If it ends or is not ready in time; the error shows its last lines.
+    pub async fn until_ready(&self) -> Result<()> {
+        let ready = async || self.is_ready().await;
+        self.service.process()?.until_ready(READY_LIMIT, ready).await
+    }
+
+    /// Whether it says that it is ready.
+    pub async fn is_ready(&self) -> bool {
+        let answer = self.client.get(&format!("http://{}/readyz", self.health.addr())).await;
+        answer.is_ok_and(|answer| answer.status.is_success())
+    }
+
+    /// Its metrics, as they are now.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn scrape(&self) -> Result<Scrape> {
+        let answer = self.client.get(&format!("http://{}/metrics", self.metrics.addr())).await;
+        answer.map(|answer| Scrape::new(answer.text())).with_context(|| format!("no metrics of {}", self.name))
+    }
+
+    /// Where it shows its metrics.
+    pub fn metrics(&self) -> SocketAddr {
+        self.metrics.addr()
+    }
+}

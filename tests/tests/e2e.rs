@@ -1,0 +1,19 @@
+//! The whole path on real input: real sidecars, a real kube-apiserver behind a fault proxy for each of them, and real
+//! Envoy where a test is about affinity or about the path from the edge.
+
+#[path = "e2e/affinity.rs"]
+mod affinity;
+#[path = "e2e/anchor.rs"]
+mod anchor;
+#[path = "e2e/faults.rs"]
+mod faults;
+#[path = "e2e/intake.rs"]
+mod intake;
+#[path = "e2e/lifecycle.rs"]
+mod lifecycle;
+#[path = "e2e/outage.rs"]
+mod outage;
+#[path = "e2e/races.rs"]
+mod races;
+#[path = "e2e/replicas.rs"]
+mod replicas;
