@@ -1,0 +1,69 @@
+//! Builds what ships: the sidecar, and the filter in its own profile for its own target.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::step::{Step, cargo};
+
+/// The filter's target.
+const TARGET: &str = "wasm32-wasip1";
+
+/// Where the programs are that were built.
+pub(crate) struct Built {
+    sidecar: PathBuf,
+    filter: PathBuf,
+}
+
+impl Built {
+    /// Tells a program that runs them where they are, so that it need not ask cargo.
+    pub(crate) fn tell(&self, command: &mut Command) {
+        command.env("ONCEWAY_BIN", &self.sidecar).env("ONCEWAY_FILTER_WASM", &self.filter);
+    }
+}
+
+/// Builds both.
+pub(crate) fn all() -> Result<Built> {
+    install_target()?;
+    Step::new("Building the sidecar").run(cargo(&["build", "--release", "--package", "onceway"]))?;
+    let filter = ["build", "--package", "onceway-filter", "--profile", "wasm", "--target", TARGET];
+    Step::new("Building the filter").run(cargo(&filter))?;
+    let target = target_dir()?;
+    let built =
+        Built { sidecar: target.join("release/onceway"), filter: target.join(TARGET).join("wasm/onceway_filter.wasm") };
+    for path in [&built.sidecar, &built.filter] {
+        ensure!(path.is_file(), "cargo built no {}", path.display());
+    }
+    Ok(built)
+}
+
+/// rustup brings the target by itself where it installs the toolchain; a toolchain that was there before may lack it.
+fn install_target() -> Result<()> {
+    if has_target() {
+        return Ok(());
+    }
+    let mut rustup = Command::new("rustup");
+    rustup.args(["target", "add", TARGET]);
+    Step::new("Installing the filter's target").run(rustup).context("the filter is built for WebAssembly")?;
+    ensure!(
+        has_target(),
+        "rustup installed {TARGET}, but not for the rustc that is used; is that one of a distribution?"
+    );
+    Ok(())
+}
+
+fn has_target() -> bool {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output();
+    output.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
+}
+
+/// The directory that cargo builds into; a user may have set another by environment or configuration.
+fn target_dir() -> Result<PathBuf> {
+    let output = cargo(&["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    ensure!(output.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    metadata["target_directory"].as_str().map(PathBuf::from).context("cargo metadata names no target directory")
+}
