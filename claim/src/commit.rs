@@ -25,7 +25,7 @@ pub struct Parameters {
     /// not prompt is fenced before anything is counted in it.
     pub prompt_ms: u64,
     /// How often to look again for the RR of another's open claim before taking the claim over.
-    pub help_polls: u8,
+    pub help_polls: u16,
     /// The pause before each such look, in milliseconds.
     pub help_poll_ms: u64,
 }
@@ -52,8 +52,8 @@ enum State {
     ReadClaim,
     CreateClaim { sent_ms: u64 },
     AcquireClaim { sent_ms: u64 },
-    Check { hand: Hand, polls: u8 },
-    AwaitHolder { hand: Hand, polls: u8 },
+    Check { hand: Hand, polls: u16 },
+    AwaitHolder { hand: Hand, polls: u16 },
     CreateRr { hand: Hand, again: bool },
     Fence { hand: Hand, rr: Rr },
     FenceLost { rr: Rr },

@@ -81,6 +81,8 @@ pub struct Rr {
     pub count: u32,
     /// Whether it takes signals.
     pub phase: Phase,
-    /// `status.deduplication.firstSeenAt` in Unix milliseconds, handed through for the answer.
+    /// `status.deduplication.firstSeenAt` in Unix milliseconds; the protocol only hands it through.
     pub first_seen_ms: Option<u64>,
+    /// `status.deduplication.lastSeenAt` likewise.
+    pub last_seen_ms: Option<u64>,
 }

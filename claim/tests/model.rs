@@ -44,5 +44,20 @@ fn two_replicas_and_two_signals_stay_exact_through_a_lost_answer_a_crash_an_end_
         deletions: 1,
         touches: 0,
     };
-    explore(bounds, 7_405_954);
+    explore(bounds, 6_965_861);
+}
+
+#[test]
+fn a_commit_dropped_at_its_deadline_and_a_foreign_status_write_harm_nothing() {
+    let bounds = Bounds {
+        clocks_s: vec![100, 101],
+        signals: 2,
+        losses: 0,
+        deadlines: 1,
+        crashes: 0,
+        ends: 1,
+        deletions: 1,
+        touches: 1,
+    };
+    explore(bounds, 3_465_341);
 }

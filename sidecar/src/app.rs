@@ -72,6 +72,7 @@ pub fn owners(parts: Parts<'_>) -> Arc<Owners<Executor>> {
         max_queue_per_incident: limits.max_queue_per_incident,
         incident_idle: limits.incident_idle,
         count_interval: config.batching.count_interval,
+        max_bytes_per_second: config.batching.max_bytes_per_second,
         takeover_after: lease.takeover_after,
     };
     let executor = Executor::new(client, calls, Arc::clone(&metrics));

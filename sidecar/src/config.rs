@@ -108,13 +108,16 @@ pub struct Batching {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub count_interval: Duration,
+    /// What the writes of one incident may come to, in bytes a second. Every count rewrites the whole
+    /// RemediationRequest, and etcd keeps old revisions for minutes: a large one is written less often.
+    pub max_bytes_per_second: u32,
 }
 
 /// The lease that guards each incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Lease {
-    /// How long a holder that says nothing is waited for at most, in whole seconds.
+    /// The lease's duration as it is written for people and tools, in whole seconds. Nothing is decided by it.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub duration: Duration,
@@ -190,7 +193,7 @@ impl Default for Limits {
 
 impl Default for Batching {
     fn default() -> Self {
-        Self { count_interval: Duration::from_millis(20) }
+        Self { count_interval: Duration::from_millis(20), max_bytes_per_second: 1024 * 1024 }
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tracing::error;
 
-use self::request::Requests;
+use self::request::{Kind, LEASES, Requests};
 pub use self::response::{Failure, Reply};
 use crate::incident::WriteSpec;
 use crate::metrics::Metrics;
@@ -86,9 +86,10 @@ impl Executor {
 
     async fn send(&self, request: Request<Vec<u8>>, call: &Call, fingerprint: Fingerprint) -> Reply {
         // Closed never happens: nobody closes it. If it did, the limit would be gone, not the call.
-        let _permit = self.in_flight.acquire().await;
         match timeout(self.call_timeout, self.exchange(request)).await {
-            Ok(Ok((status, retry_after, body))) => response::read(call, fingerprint, status, retry_after, &body),
+            Ok(Ok((status, retry_after, body))) => {
+                Reply { bytes: body.len(), ..response::read(call, fingerprint, status, retry_after, &body) }
+            }
             Ok(Err(reason)) => Reply::unknown(Failure::Connection { reason }),
             Err(_) => Reply::unknown(Failure::Timeout { after: self.call_timeout }),
         }
@@ -115,14 +116,37 @@ impl Execute for Executor {
                 return Reply::unknown(Failure::Refused { status: 400, reason: error.to_string() });
             }
         };
-        let started = Instant::now();
-        let reply = self.send(request, call, context.fingerprint).await;
-        let kind = request::kind(call);
-        self.metrics.api_call(kind.verb, kind.resource, reply.outcome(), started.elapsed());
-        if let (Some(failure), request::LEASES) = (&reply.failure, kind.resource) {
-            self.metrics.lock_failure(failure.label());
-        }
+        // Closed never happens: nobody closes it. If it did, the limit would be gone, not the call.
+        let _permit = self.in_flight.acquire().await;
+        let measured =
+            Measured { metrics: &self.metrics, kind: request::kind(call), started: Instant::now(), reply: None };
+        measured.end(self.send(request, call, context.fingerprint).await)
+    }
+}
+
+/// Measures a call, and one that is dropped before its answer too: that is what deadlines do.
+struct Measured<'a> {
+    metrics: &'a Metrics,
+    kind: Kind,
+    started: Instant,
+    /// The outcome, and whether it is no definite one.
+    reply: Option<(&'static str, bool)>,
+}
+
+impl Measured<'_> {
+    fn end(mut self, reply: Reply) -> Reply {
+        self.reply = Some((reply.outcome(), reply.failure.is_some()));
         reply
+    }
+}
+
+impl Drop for Measured<'_> {
+    fn drop(&mut self) {
+        let (outcome, failed) = self.reply.unwrap_or(("abandoned", true));
+        self.metrics.api_call(self.kind.verb, self.kind.resource, outcome, self.started.elapsed());
+        if failed && self.kind.resource == LEASES {
+            self.metrics.lock_failure(outcome);
+        }
     }
 }
 

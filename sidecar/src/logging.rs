@@ -15,7 +15,9 @@ use crate::config::{Log, LogFormat};
 /// # Errors
 /// If the level is not valid, or logging was started before.
 pub fn start(config: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.level).context("log.level is not valid")?;
+    // Every failed call would be an ERROR of the client's own, thousands a second in an outage. Ours say it once a batch.
+    let level = format!("kube_client=off,{}", config.level);
+    let filter = EnvFilter::try_new(level).context("log.level is not valid")?;
     let lines = match config.format {
         LogFormat::Json => {
             fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()

@@ -17,7 +17,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use onceway_signal::Fingerprint;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout_at;
 use tokio_util::task::TaskTracker;
@@ -50,6 +49,8 @@ pub struct Settings {
     pub incident_idle: Duration,
     /// `batching.countInterval`.
     pub count_interval: Duration,
+    /// `batching.maxBytesPerSecond`.
+    pub max_bytes_per_second: u32,
     /// `lease.takeoverAfter`.
     pub takeover_after: Duration,
 }
@@ -133,17 +134,13 @@ impl<E: Execute> Shared<E> {
             }
             Entry::Vacant(entry) => entry.insert(self.start(fingerprint)),
         };
-        let trouble = queue.trouble.clone();
-        match queue.sender.try_send(waiter) {
-            Ok(()) => self.metrics.queued(signals),
-            Err(TrySendError::Full(_)) => return Err(overloaded("limits.maxQueuePerIncident")),
-            Err(TrySendError::Closed(_)) => {
-                // Only a bug ends a task that is in the table. The next signal gets a new one.
-                table.queues.remove(&fingerprint);
-                return Err(SubmitError::Unresolved);
-            }
-        }
-        Ok(trouble)
+        // Before it is queued, so that the task cannot take it out of the gauge first.
+        self.metrics.queued(signals);
+        queue.sender.try_send(waiter).map_err(|_| {
+            self.metrics.dequeued(signals);
+            overloaded("limits.maxQueuePerIncident")
+        })?;
+        Ok(queue.trouble.clone())
     }
 
     fn start(self: &Arc<Self>, fingerprint: Fingerprint) -> Queue {
@@ -152,7 +149,9 @@ impl<E: Execute> Shared<E> {
         self.tracker.spawn(Task::new(fingerprint, receiver, trouble.clone(), Arc::clone(self)).run());
         Queue { sender, trouble }
     }
+}
 
+impl<E> Shared<E> {
     /// Takes an idle task out of the table, unless a submission has come meanwhile. Submissions are queued under the
     /// same lock, so none can fall between.
     fn retire(&self, fingerprint: Fingerprint, queue: &mpsc::Receiver<Waiter>) -> bool {
@@ -162,6 +161,16 @@ impl<E: Execute> Shared<E> {
             table.queues.remove(&fingerprint);
         }
         idle
+    }
+
+    /// Takes a task out of the table that a bug has ended, so that the next signal of its incident gets a new one.
+    fn forget(&self, fingerprint: Fingerprint, queue: &mut mpsc::Receiver<Waiter>) {
+        let mut table = self.table();
+        table.queues.remove(&fingerprint);
+        while let Ok(waiter) = queue.try_recv() {
+            self.metrics.dequeued(waiter.submission.signals.get());
+        }
+        self.metrics.panicked();
     }
 
     /// Without senders, each task ends once its queue is empty.

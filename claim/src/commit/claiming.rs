@@ -41,12 +41,12 @@ impl Commit {
 
     /// Looks at the RR that the claim names. Every update of a claim rests on such a look made after the read or write
     /// that gave the claim's version.
-    pub(super) fn check(&mut self, hand: Hand, polls: u8) -> Step {
+    pub(super) fn check(&mut self, hand: Hand, polls: u16) -> Step {
         let name = Arc::clone(&hand.claim.fields.intent);
         self.go(State::Check { hand, polls }, Call::GetRr { name })
     }
 
-    pub(super) fn on_checked(&mut self, hand: Hand, polls: u8, answer: Answer, now: Now) -> Step {
+    pub(super) fn on_checked(&mut self, hand: Hand, polls: u16, answer: Answer, now: Now) -> Step {
         match answer {
             Answer::Rr(rr) if !rr.ours => self.next(hand, now),
             // It may be a late create of an old name: confirmed first, counted then. A positive count is confirmed.

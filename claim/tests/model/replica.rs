@@ -72,14 +72,13 @@ impl Replica {
         matches!(self.work, Some((_, Step::Wait(_))))
     }
 
-    /// Whether an answer may be said to have come promptly.
-    pub(crate) fn may_be_prompt(&self) -> bool {
-        !self.deleted_since_claim
-    }
-
-    /// Whether time makes a difference to the answer of the call under way.
-    pub(crate) fn heeds_pace(&self) -> bool {
-        matches!(self.call(), Some(Call::CreateRr { .. }))
+    /// How long the answer to the call under way may have taken. Only a create's makes a difference.
+    pub(crate) fn paces(&self) -> &'static [Pace] {
+        match self.call() {
+            Some(Call::CreateRr { .. }) if self.deleted_since_claim => &[Pace::Slow],
+            Some(Call::CreateRr { .. }) => &[Pace::Prompt, Pace::Slow],
+            _ => &[Pace::Prompt],
+        }
     }
 
     /// Hands the answer to the machine. Returns how the commit ended, if it did.
@@ -127,6 +126,7 @@ impl Replica {
         }
     }
 
+    /// Claims are written at 0, and a create is answered in time or too late: no other moment makes a difference.
     fn now(&self, pace: Pace) -> Now {
         let monotonic_ms = if pace == Pace::Slow { PROMPT_MS + 1 } else { 0 };
         Now { unix_ms: self.clock_s * 1000, monotonic_ms }

@@ -51,6 +51,7 @@ impl Server {
     pub(crate) fn may_still_act(&self, call: &Call) -> bool {
         match call {
             Call::GetClaim | Call::GetRr { .. } => false,
+            // Nobody deletes claims here: once there is one, there always is. (A sweeper will change this.)
             Call::CreateClaim(_) => self.claim.is_none(),
             Call::UpdateClaim { version, .. } => self.claim.as_ref().is_some_and(|claim| claim.version == *version),
             Call::CreateRr { .. } => true,
@@ -110,6 +111,7 @@ impl Server {
             count: 0,
             phase: Phase::Active,
             first_seen_ms: None,
+            last_seen_ms: None,
         };
         self.rrs.insert(Arc::clone(name), rr.clone());
         Answer::Rr(rr)

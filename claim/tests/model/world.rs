@@ -80,7 +80,6 @@ impl World {
     fn normalise(&mut self) {
         self.late.retain(|(_, call)| self.server.may_still_act(call));
         self.late.sort_by_cached_key(|late| format!("{late:?}"));
-        self.late.dedup();
     }
 
     fn active_with_count(&self) -> usize {
@@ -101,7 +100,7 @@ impl World {
             if alone.replicas[index].waits() {
                 alone.resume(index, Answer::Elapsed, Pace::Prompt);
             }
-            let pace = if alone.replicas[index].may_be_prompt() { Pace::Prompt } else { Pace::Slow };
+            let pace = alone.replicas[index].paces()[0];
             alone.answer(index, pace);
             if alone.replicas[index].work.is_none() {
                 return true;
@@ -121,12 +120,7 @@ impl World {
         if replica.waits() {
             actions.push(Action::Elapse(index));
         } else {
-            if replica.may_be_prompt() {
-                actions.push(Action::Answer(index, Pace::Prompt));
-            }
-            if replica.heeds_pace() || !replica.may_be_prompt() {
-                actions.push(Action::Answer(index, Pace::Slow));
-            }
+            actions.extend(replica.paces().iter().map(|pace| Action::Answer(index, *pace)));
             if self.left.losses > 0 {
                 actions.push(Action::Lose(index));
             }
@@ -229,7 +223,7 @@ impl Model for Bounds {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
+        let mut properties: Vec<Property<Self>> = vec![
             Property::always("at most one active RR has a count", |_, world: &World| world.active_with_count() <= 1),
             Property::always("acknowledged <= counted <= attempts", |_, world: &World| {
                 world.acknowledged <= world.server.counted() && world.server.counted() <= world.attempts
@@ -244,11 +238,14 @@ impl Model for Bounds {
                 world.is_at(Stage::AwaitHolder)
             }),
             Property::sometimes("a create is fenced", |_, world: &World| world.is_at(Stage::Fence)),
-            Property::sometimes("a count is in doubt", |_, world: &World| world.is_at(Stage::Doubt)),
             Property::sometimes("a late RR is removed by its creator", |_, world: &World| world.is_at(Stage::Discard)),
             Property::sometimes("all signals are acknowledged", |bounds, world: &World| {
                 world.acknowledged == u32::from(bounds.signals)
             }),
-        ]
+        ];
+        if self.losses > 0 {
+            properties.push(Property::sometimes("a count is in doubt", |_, world: &World| world.is_at(Stage::Doubt)));
+        }
+        properties
     }
 }

@@ -38,6 +38,8 @@ impl Config {
         let (deadline, lease, leave) = (self.limits.deadline, &self.lease, &self.shutdown);
         within("limits.apiCallTimeout", self.limits.api_call_timeout, deadline, "limits.deadline")?;
         within("batching.countInterval", self.batching.count_interval, deadline, "limits.deadline")?;
+        let rate = self.batching.max_bytes_per_second;
+        rule("batching.maxBytesPerSecond", rate, rate >= 64 * 1024, "must be at least 65536")?;
         within("lease.takeoverAfter", lease.takeover_after, deadline, "limits.deadline")?;
         rule(
             "lease.duration",

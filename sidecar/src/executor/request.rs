@@ -138,7 +138,9 @@ fn labels() -> Value {
 
 /// The status fields that are ours, and no other: the rest of the status belongs to other controllers.
 fn counted(rr: &Rr, count: u32, context: &Context) -> Value {
-    let mut seen = json!({ "occurrenceCount": count, "lastSeenAt": Time(context.last_received) });
+    // Another replica may have counted a later signal before us.
+    let last = rr.last_seen_ms.map_or(context.last_received, |ms| later(context.last_received, ms));
+    let mut seen = json!({ "occurrenceCount": count, "lastSeenAt": Time(last) });
     if rr.first_seen_ms.is_none() {
         seen["firstSeenAt"] = json!(Time(context.first_received));
     }
@@ -146,6 +148,11 @@ fn counted(rr: &Rr, count: u32, context: &Context) -> Value {
         "metadata": { "resourceVersion": *rr.version, "uid": *rr.uid },
         "status": { "deduplication": seen },
     })
+}
+
+fn later(at: Timestamp, unix_ms: u64) -> Timestamp {
+    let other = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    other.map_or(at, |other| at.max(other))
 }
 
 fn as_last_seen(rr: &Rr) -> DeleteParams {

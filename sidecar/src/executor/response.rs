@@ -25,6 +25,8 @@ pub struct Reply {
     pub failure: Option<Failure>,
     /// How long the server asks to wait before the next call.
     pub retry_after: Option<Duration>,
+    /// How large the answer was, in bytes: for a call about an object, about the object's size.
+    pub bytes: usize,
 }
 
 /// Why a call has no definite answer.
@@ -37,7 +39,7 @@ pub enum Failure {
         /// The server's words.
         reason: String,
     },
-    /// The server is overloaded (429) or broken (5xx).
+    /// The server is overloaded (429) or broken (5xx), or something on the way to it answered in its stead.
     Server {
         /// The HTTP status.
         status: u16,
@@ -92,12 +94,12 @@ impl fmt::Display for Failure {
 impl Reply {
     /// A definite answer.
     pub fn definite(answer: Answer) -> Self {
-        Self { answer, failure: None, retry_after: None }
+        Self { answer, failure: None, retry_after: None, bytes: 0 }
     }
 
     /// No definite answer, and why.
     pub fn unknown(failure: Failure) -> Self {
-        Self { answer: Answer::Unknown, failure: Some(failure), retry_after: None }
+        Self { answer: Answer::Unknown, failure: Some(failure), retry_after: None, bytes: 0 }
     }
 
     /// The outcome as metrics name it.
@@ -128,13 +130,27 @@ pub(super) fn read(
         StatusCode::NOT_FOUND if matches!(call, Call::CreateClaim(_) | Call::CreateRr { .. }) => {
             Reply::unknown(Failure::Refused { status: 404, reason: reason(body) })
         }
-        StatusCode::NOT_FOUND => Reply::definite(Answer::Missing),
-        StatusCode::CONFLICT => Reply::definite(Answer::Conflict),
+        StatusCode::NOT_FOUND => believed(body, status, &["NotFound"], Answer::Missing),
+        StatusCode::CONFLICT => believed(body, status, &["AlreadyExists", "Conflict"], Answer::Conflict),
         StatusCode::TOO_MANY_REQUESTS => failed(status, retry_after, body),
         _ if status.is_client_error() => {
             Reply::unknown(Failure::Refused { status: status.as_u16(), reason: reason(body) })
         }
         _ => failed(status, retry_after, body),
+    }
+}
+
+/// A 404 or 409 counts only where the API server says it of the object, in a `Status`. A proxy on the way, or a server
+/// that does not serve the resource yet, answers 404 as well, and it would be read as "free".
+fn believed(body: &[u8], status: StatusCode, reasons: &[&str], answer: Answer) -> Reply {
+    #[derive(Deserialize)]
+    struct Status {
+        kind: String,
+        reason: String,
+    }
+    match serde_json::from_slice::<Status>(body) {
+        Ok(said) if said.kind == "Status" && reasons.contains(&said.reason.as_str()) => Reply::definite(answer),
+        _ => failed(status, None, body),
     }
 }
 

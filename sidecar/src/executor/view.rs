@@ -109,6 +109,7 @@ fn rr(view: RrView<'_>, fingerprint: Fingerprint) -> Rr {
         count: seen.occurrence_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
         phase,
         first_seen_ms: seen.first_seen_at.map(|at| unix_ms(at.0)),
+        last_seen_ms: seen.last_seen_at.map(|at| unix_ms(at.0)),
     }
 }
 

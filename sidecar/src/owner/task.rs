@@ -1,6 +1,7 @@
 //! The task that owns one fingerprint: gathers batches, paces them, and drives the claim protocol for each.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::panicking;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -49,6 +50,10 @@ pub(super) struct Task<E> {
     parameters: Arc<Parameters>,
     /// The RR that the last batch was counted in, unless anything has put it in doubt since.
     known: Option<Rr>,
+    /// Where the commit in hand stands.
+    stage: Stage,
+    /// How large the RR was when it was last written, in bytes.
+    rr_bytes: usize,
     started: Instant,
     /// The earliest moment of the next write, so that a storm of any size costs a bounded number of writes a second.
     next_write: Instant,
@@ -63,7 +68,18 @@ impl<E: Execute> Task<E> {
     ) -> Self {
         let parameters = Arc::new(parameters(fingerprint, &shared.settings));
         let now = Instant::now();
-        Self { fingerprint, queue, trouble, shared, parameters, known: None, started: now, next_write: now }
+        Self {
+            fingerprint,
+            queue,
+            trouble,
+            shared,
+            parameters,
+            known: None,
+            stage: Stage::Finished,
+            rr_bytes: 0,
+            started: now,
+            next_write: now,
+        }
     }
 
     /// Runs until the incident is idle, or until the replica drains and the queue is empty.
@@ -81,19 +97,22 @@ impl<E: Execute> Task<E> {
 
     /// Commits `first` and all that waits with it once the next write is due, and answers them.
     async fn serve(&mut self, first: Waiter) {
-        sleep_until(self.next_write).await;
+        if self.next_write > Instant::now() {
+            sleep_until(self.next_write).await;
+        }
         let Some(batch) = Batch::gather(first, &mut self.queue, &self.shared.metrics) else { return };
-        self.next_write = Instant::now() + self.shared.settings.count_interval;
+        let begun = Instant::now();
         self.trouble.set(None);
-        let committed = timeout_at(batch.deadline(), self.commit(&batch)).await;
-        match committed.unwrap_or_else(|_| Err(SubmitError::deadline(self.deadline(), self.trouble.text()))) {
+        let committed = timeout_at(batch.deadline, self.commit(&batch)).await;
+        self.next_write = begun + self.pace();
+        match committed.unwrap_or_else(|_| Err(self.late())) {
             Ok((rr, created)) => {
                 self.note(&batch, &rr, created);
                 batch.counted(&rr, created, &self.shared.settings.namespace);
                 self.known = Some(rr);
             }
             Err(error) => {
-                warn!(fingerprint = %self.fingerprint, signals = batch.signals(), %error, "signals not counted");
+                warn!(fingerprint = %self.fingerprint, signals = batch.signals, %error, "signals not counted");
                 batch.failed(&error);
             }
         }
@@ -102,19 +121,26 @@ impl<E: Execute> Task<E> {
     /// Drives the claim protocol to its end. May be dropped between any two calls: what was written stays, and the
     /// next batch begins by reading the claim.
     async fn commit(&mut self, batch: &Batch) -> Result<(Rr, bool), SubmitError> {
-        let context = batch.context();
+        let context = &batch.context;
         let parameters = Arc::clone(&self.parameters);
-        let (mut commit, mut step) = Commit::begin(parameters, batch.signals(), self.known.take(), self.now());
+        let (mut commit, mut step) = Commit::begin(parameters, batch.signals, self.known.take(), self.now());
         let mut pauses = Pauses::default();
         loop {
             step = match step {
                 Step::Call(call) => {
-                    let reply = self.shared.executor.execute(&call, &context).await;
-                    let pause = pauses.after(&reply);
+                    self.stage = commit.stage();
+                    let reply = self.shared.executor.execute(&call, context).await;
                     if let Some(failure) = &reply.failure {
-                        self.failed(commit.stage(), failure)?;
+                        self.failed(failure)?;
                     }
-                    sleep(pause).await;
+                    if self.stage == Stage::Count {
+                        self.rr_bytes = reply.bytes;
+                    }
+                    let pause = pauses.after(&reply);
+                    // Even an empty sleep takes until the timer's next tick.
+                    if !pause.is_zero() {
+                        sleep(pause).await;
+                    }
                     commit.resume(reply.answer, self.now())
                 }
                 Step::Wait(ms) => {
@@ -122,7 +148,7 @@ impl<E: Execute> Task<E> {
                     commit.resume(onceway_claim::Answer::Elapsed, self.now())
                 }
                 Step::Done(done) => {
-                    self.after(done.aftermath, context);
+                    self.after(done.aftermath, context.clone());
                     return match done.outcome {
                         Outcome::Counted { rr, created } => Ok((rr, created)),
                         Outcome::InDoubt => Err(SubmitError::Unresolved),
@@ -133,14 +159,35 @@ impl<E: Execute> Task<E> {
     }
 
     /// Remembers why a call failed. A refusal ends the commit at once: asking again would be refused again.
-    fn failed(&self, stage: Stage, failure: &Failure) -> Result<(), SubmitError> {
-        debug!(fingerprint = %self.fingerprint, ?stage, %failure, "a call has no definite answer");
-        let cause = format!("{}: {failure}", doing(stage));
-        if matches!(failure, Failure::Refused { .. }) {
-            return Err(SubmitError::Refused { cause });
+    fn failed(&self, failure: &Failure) -> Result<(), SubmitError> {
+        debug!(fingerprint = %self.fingerprint, stage = ?self.stage, %failure, "a call has no definite answer");
+        let cause = format!("{}: {failure}", doing(self.stage));
+        match failure {
+            // An earlier write of the count may have happened: the refusal only keeps us from finding out.
+            Failure::Refused { .. } if self.stage == Stage::Doubt => Err(SubmitError::Unresolved),
+            Failure::Refused { .. } => Err(SubmitError::Refused { cause }),
+            _ => {
+                self.trouble.set(Some(cause));
+                Ok(())
+            }
         }
-        self.trouble.set(Some(cause));
-        Ok(())
+    }
+
+    /// What to say of a commit that was dropped at its deadline.
+    fn late(&self) -> SubmitError {
+        match self.stage {
+            Stage::Count | Stage::Doubt => SubmitError::Unresolved,
+            _ => SubmitError::deadline(self.shared.settings.deadline, self.trouble.text()),
+        }
+    }
+
+    /// How long after the beginning of a batch the next one may begin. Every count rewrites the whole RR in etcd, which
+    /// keeps the old revisions for some minutes: a large RR is written less often.
+    fn pace(&self) -> Duration {
+        let settings = &self.shared.settings;
+        let bytes = u32::try_from(self.rr_bytes).unwrap_or(u32::MAX);
+        let written = Duration::from_secs(1).mul_f64(f64::from(bytes) / f64::from(settings.max_bytes_per_second));
+        settings.count_interval.max(written)
     }
 
     /// Makes a call that nobody waits for. Its outcome does not matter: it only spares others a wait.
@@ -151,17 +198,13 @@ impl<E: Execute> Task<E> {
     }
 
     fn note(&self, batch: &Batch, rr: &Rr, created: bool) {
-        let (metrics, signals) = (&self.shared.metrics, batch.signals().get());
+        let (metrics, signals) = (&self.shared.metrics, batch.signals.get());
         metrics.batch(signals);
         metrics.deduplicated(signals - u32::from(created));
         if created {
             metrics.created();
             info!(fingerprint = %self.fingerprint, name = %rr.name, signals, "created a RemediationRequest");
         }
-    }
-
-    fn deadline(&self) -> Duration {
-        self.shared.settings.deadline
     }
 
     fn now(&self) -> Now {
@@ -173,14 +216,24 @@ impl<E: Execute> Task<E> {
     }
 }
 
+/// Only a panic drops a task that has not left the table itself.
+impl<E> Drop for Task<E> {
+    fn drop(&mut self) {
+        if panicking() {
+            self.shared.forget(self.fingerprint, &mut self.queue);
+        }
+    }
+}
+
 fn parameters(fingerprint: Fingerprint, settings: &super::Settings) -> Parameters {
     let digits: String = fingerprint.hex().chars().take(NAME_DIGITS).collect();
     let polls = settings.takeover_after.as_millis().div_ceil(HELP_POLL.as_millis());
     Parameters {
         identity: Arc::clone(&settings.identity),
         name_prefix: format!("rr-{digits}").into(),
-        prompt_ms: PROMPT.as_millis() as u64,
-        help_polls: u8::try_from(polls).unwrap_or(u8::MAX),
+        // A prompt create is over before another replica can have taken its claim over.
+        prompt_ms: PROMPT.min(settings.takeover_after).as_millis() as u64,
+        help_polls: u16::try_from(polls).unwrap_or(u16::MAX),
         help_poll_ms: HELP_POLL.as_millis() as u64,
     }
 }

@@ -110,7 +110,7 @@ async fn an_idle_incident_leaves_no_task_and_is_read_anew() {
     rig.submit(1, 1).await.unwrap().unwrap();
     assert_eq!(rig.api.reads_of_claims(), 1, "what is known is not read again");
     tokio::time::sleep(rig.idle() * 2).await;
-    assert_eq!(rig.incidents_in_hand(), 0);
+    assert_eq!(rig.metric("gateway_incidents_in_hand"), 0);
     assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 3);
     assert_eq!(rig.api.reads_of_claims(), 2);
 }
@@ -194,6 +194,36 @@ async fn a_count_that_cannot_be_resolved_is_not_acknowledged_and_not_added_again
     rig.api.lose_the_answer_of_the_next_count();
     assert_eq!(rig.submit(1, 1).await.unwrap().unwrap_err(), SubmitError::Unresolved);
     assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_cuts_a_count_off_does_not_say_that_it_was_not_counted() {
+    let rig = Rig::new();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    let hold = rig.api.hold_counts();
+    assert_eq!(rig.submit(1, 1).await.unwrap().unwrap_err(), SubmitError::Unresolved);
+    hold.release();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_rr_is_written_less_often() {
+    let rig = Rig::new();
+    rig.api.answer_with_rrs_of(100_000);
+    let start = Instant::now();
+    for _ in 0..3 {
+        rig.submit(1, 1).await.unwrap().unwrap();
+    }
+    assert_eq!(rig.api.counted_at(start), [0, 100, 200], "at 1,000,000 bytes a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_a_bug_ends_is_replaced_and_leaves_nothing_behind() {
+    let rig = Rig::new();
+    rig.api.panic_at_the_next_call();
+    assert_eq!(rig.submit(1, 1).await.unwrap().unwrap_err(), SubmitError::Unresolved);
+    assert_eq!((rig.metric("gateway_incidents_in_hand"), rig.metric("gateway_queue_depth")), (0, 0));
+    assert_eq!(rig.metric("gateway_panics_total"), 1);
+    assert!(rig.submit(1, 1).await.unwrap().unwrap().created);
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,6 +51,7 @@ fn rr(first_seen_ms: Option<u64>) -> Rr {
         count: 3,
         phase: Phase::Active,
         first_seen_ms,
+        last_seen_ms: None,
     }
 }
 
@@ -132,6 +133,14 @@ fn a_count_touches_our_status_fields_alone_and_rests_on_uid_and_version() {
 fn a_later_count_leaves_the_first_time_as_it_is() {
     let (_, body) = built(&Call::Count { rr: rr(Some(1)), count: 8 });
     assert!(body["status"]["deduplication"].get("firstSeenAt").is_none());
+}
+
+#[test]
+fn the_time_of_the_last_signal_never_goes_back() {
+    let later: Timestamp = "2026-03-01T10:00:09Z".parse().unwrap();
+    let seen = Rr { last_seen_ms: Some(super::unix_ms(later)), ..rr(Some(1)) };
+    let (_, body) = built(&Call::Count { rr: seen, count: 8 });
+    assert_eq!(body["status"]["deduplication"]["lastSeenAt"], "2026-03-01T10:00:09Z");
 }
 
 #[test]

@@ -38,8 +38,22 @@ fn only_404_is_missing_and_only_409_is_a_conflict() {
     for status in [400, 401, 403, 405, 408, 410, 413, 422, 429, 500, 502, 503, 504] {
         assert_eq!(answered(&get_rr(), status, &json!({})).answer, Answer::Unknown, "{status}");
     }
-    assert_eq!(answered(&get_rr(), 404, &json!({})).answer, Answer::Missing);
-    assert_eq!(answered(&get_rr(), 409, &json!({})).answer, Answer::Conflict);
+    assert_eq!(answered(&get_rr(), 404, &status("NotFound")).answer, Answer::Missing);
+    assert_eq!(answered(&get_rr(), 409, &status("Conflict")).answer, Answer::Conflict);
+    assert_eq!(answered(&get_rr(), 409, &status("AlreadyExists")).answer, Answer::Conflict);
+}
+
+#[test]
+fn a_404_or_409_that_the_api_server_does_not_say_of_the_object_is_unknown() {
+    for code in [404, 409] {
+        for body in [json!("404 page not found"), json!({}), status("Forbidden"), json!({"reason": "NotFound"})] {
+            assert_eq!(answered(&get_rr(), code, &body).answer, Answer::Unknown, "{code} {body}");
+        }
+    }
+}
+
+fn status(reason: &str) -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason})
 }
 
 #[test]

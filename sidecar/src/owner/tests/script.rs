@@ -40,6 +40,8 @@ struct State {
     calls: Vec<(Instant, Call)>,
     answer: Option<Reply>,
     lose_next_count: bool,
+    panic: bool,
+    rr_bytes: usize,
 }
 
 /// The scripted API server.
@@ -87,6 +89,14 @@ impl Api {
 
     pub(super) fn lose_the_answer_of_the_next_count(&self) {
         self.state.lock().unwrap().lose_next_count = true;
+    }
+
+    pub(super) fn panic_at_the_next_call(&self) {
+        self.state.lock().unwrap().panic = true;
+    }
+
+    pub(super) fn answer_with_rrs_of(&self, bytes: usize) {
+        self.state.lock().unwrap().rr_bytes = bytes;
     }
 
     pub(super) fn calls(&self) -> Vec<Call> {
@@ -150,6 +160,7 @@ impl State {
                     count: 0,
                     phase: Phase::Active,
                     first_seen_ms: None,
+                    last_seen_ms: None,
                 };
                 self.rrs.insert(fingerprint, rr.clone());
                 Answer::Rr(rr)
@@ -175,12 +186,16 @@ impl Execute for Arc<Api> {
         self.state.lock().unwrap().calls.push((Instant::now(), call.clone()));
         self.pass(call, context.fingerprint).await;
         let mut state = self.state.lock().unwrap();
+        if std::mem::take(&mut state.panic) {
+            drop(state);
+            panic!("as the test asked");
+        }
         if let Some(reply) = &state.answer {
             return reply.clone();
         }
         match state.execute(context.fingerprint, call) {
             Answer::Unknown => Reply::unknown(Failure::Connection { reason: "cut".into() }),
-            answer => Reply::definite(answer),
+            answer => Reply { bytes: state.rr_bytes, ..Reply::definite(answer) },
         }
     }
 }
@@ -210,6 +225,7 @@ impl Rig {
             max_queue_per_incident: 100,
             incident_idle: Duration::from_secs(60),
             count_interval: INTERVAL,
+            max_bytes_per_second: 1_000_000,
             takeover_after: Duration::from_millis(250),
         };
         change(&mut settings);
@@ -254,9 +270,10 @@ impl Rig {
         }
     }
 
-    pub(super) fn incidents_in_hand(&self) -> u32 {
+    /// The value of a metric without labels.
+    pub(super) fn metric(&self, name: &str) -> u32 {
         let text = self.metrics.render().unwrap();
-        let line = text.lines().find(|line| line.starts_with("gateway_incidents_in_hand ")).unwrap();
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 }
