@@ -22,7 +22,7 @@ use crate::health::{Pending, Readiness};
 use crate::http::gateway::Gateway;
 use crate::http::ops;
 use crate::http::server::{Limits, serve};
-use crate::incident::Commit;
+use crate::incident::{Commit, Drain};
 use crate::metrics::Metrics;
 use crate::owner::{self, Owners};
 
@@ -30,12 +30,6 @@ use crate::owner::{self, Owners};
 const OPS_CONNECTIONS: usize = 64;
 /// How long a probe or a scrape in hand may keep a drained replica.
 const OPS_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Finishes what it has in hand, and begins nothing new.
-pub trait Drain {
-    /// Ends when nothing is in hand any more.
-    fn drain(&self) -> impl Future<Output = ()> + Send;
-}
 
 /// What commits signals is made of these.
 pub struct Parts<'a> {

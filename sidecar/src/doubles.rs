@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use onceway_signal::Fingerprint;
 use tokio::sync::Notify;
 
-use crate::app::Drain;
-use crate::incident::{Commit, Counted, Submission, SubmitError};
+use crate::incident::{Commit, Counted, Drain, Submission, SubmitError};
 use crate::rr::RemediationRequestSpec;
 
 /// What a [`Ledger`] does with an incident's submissions.

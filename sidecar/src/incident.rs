@@ -85,3 +85,9 @@ pub trait Commit: Send + Sync + 'static {
     /// [`SubmitError`] if it could not be counted, or not be known to be counted.
     fn submit(&self, submission: Submission) -> impl Future<Output = Result<Counted, SubmitError>> + Send;
 }
+
+/// Finishes what it has in hand, and begins nothing new.
+pub trait Drain {
+    /// Ends when nothing is in hand any more.
+    fn drain(&self) -> impl Future<Output = ()> + Send;
+}

@@ -22,9 +22,8 @@ use tokio::time::timeout_at;
 use tokio_util::task::TaskTracker;
 
 use self::task::{Task, Trouble};
-use crate::app::Drain;
 use crate::executor::Execute;
-use crate::incident::{Commit, Counted, Submission, SubmitError};
+use crate::incident::{Commit, Counted, Drain, Submission, SubmitError};
 use crate::metrics::Metrics;
 
 /// What to say to a sender that meets a full queue or table: a storm drains within this time, in seconds.

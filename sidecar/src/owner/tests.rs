@@ -9,8 +9,7 @@ use onceway_claim::{Answer, Call};
 use tokio::time::Instant;
 
 use self::script::{DEADLINE, INTERVAL, Rig, fingerprint, refused, unavailable};
-use crate::app::Drain;
-use crate::incident::SubmitError;
+use crate::incident::{Drain, SubmitError};
 
 #[tokio::test(start_paused = true)]
 async fn a_first_signal_creates_and_is_answered_so() {
