@@ -3,6 +3,7 @@
 pub mod built;
 pub mod client;
 pub mod cluster;
+pub mod demo;
 pub mod envoy;
 pub mod exposition;
 pub mod fault_proxy;

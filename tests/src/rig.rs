@@ -74,13 +74,14 @@ pub struct RigBuilder {
     envoy: bool,
     cluster: Option<Arc<Cluster>>,
     own_cluster: bool,
+    label: &'static str,
     config: Value,
 }
 
 impl Rig {
     /// A rig of so many sidecars, to be started by [`RigBuilder::start`].
     pub fn replicas(replicas: usize) -> RigBuilder {
-        RigBuilder { replicas, envoy: false, cluster: None, own_cluster: false, config: json!({}) }
+        RigBuilder { replicas, envoy: false, cluster: None, own_cluster: false, label: "rig", config: json!({}) }
     }
 
     /// The fault proxy between replica `n` and the API server.
@@ -182,6 +183,12 @@ impl RigBuilder {
         Self { cluster: Some(cluster), ..self }
     }
 
+    /// In a namespace whose name starts with `label`.
+    #[must_use]
+    pub fn label(self, label: &'static str) -> Self {
+        Self { label, ..self }
+    }
+
     /// With these keys of the sidecar's configuration, as `onceway --print-default-config` shows them.
     #[must_use]
     pub fn config(self, config: Value) -> Self {
@@ -200,7 +207,7 @@ impl RigBuilder {
             None if self.own_cluster => Cluster::start().await?,
             None => Cluster::shared().await?,
         };
-        let namespace = cluster.namespace("rig").await?;
+        let namespace = cluster.namespace(self.label).await?;
         let (record, mut proxies, mut sidecars) = (Record::new(), Vec::new(), Vec::new());
         for replica in 0..self.replicas {
             let name = format!("onceway-{replica}");

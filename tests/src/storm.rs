@@ -48,16 +48,31 @@ pub struct Storm {
 /// How far a storm has come; all numbers only grow.
 #[derive(Debug, Default)]
 pub struct Progress {
+    sent: AtomicU64,
+    acknowledged: AtomicU64,
+    retried: AtomicU64,
+}
+
+impl Progress {
     /// Signals taken up, each once, however often it was sent.
-    pub sent: AtomicU64,
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
     /// Signals answered 2xx.
-    pub acknowledged: AtomicU64,
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
     /// Attempts that were answered 5xx or not at all.
-    pub retried: AtomicU64,
+    pub fn retried(&self) -> u64 {
+        self.retried.load(Ordering::Relaxed)
+    }
 }
 
 /// A storm on its way.
 pub struct Running {
+    began: Instant,
     progress: Arc<Progress>,
     report: JoinHandle<Report>,
 }
@@ -103,7 +118,7 @@ impl Storm {
     pub fn start(self) -> Running {
         let progress = Arc::new(Progress::default());
         let report = tokio::spawn(self.send(Arc::clone(&progress)));
-        Running { progress, report }
+        Running { began: Instant::now(), progress, report }
     }
 
     async fn send(self, progress: Arc<Progress>) -> Report {
@@ -170,6 +185,11 @@ impl Running {
         &self.progress
     }
 
+    /// Since it began.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// Whether the last answer has come.
     pub fn is_finished(&self) -> bool {
         self.report.is_finished()
@@ -177,7 +197,7 @@ impl Running {
 
     /// Waits until `count` signals are acknowledged, or the storm is over.
     pub async fn until_acknowledged(&self, count: u64) {
-        while self.progress.acknowledged.load(Ordering::Relaxed) < count && !self.report.is_finished() {
+        while self.progress.acknowledged() < count && !self.report.is_finished() {
             sleep(Duration::from_millis(1)).await;
         }
     }

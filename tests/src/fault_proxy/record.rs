@@ -36,6 +36,11 @@ impl Record {
         self.calls.borrow().clone()
     }
 
+    /// Looks at all calls so far without copying them. Calls that arrive meanwhile wait: be quick.
+    pub fn read<T>(&self, look: impl FnOnce(&[Call]) -> T) -> T {
+        look(&self.calls.borrow())
+    }
+
     /// How many calls so far did `verb` to `resource`.
     pub fn count(&self, verb: Verb, resource: &str) -> usize {
         self.count_of(|call| call.is(verb, resource))

@@ -12,6 +12,7 @@ use crate::client::Answer;
 const MAX_MICROS: u64 = 60_000_000;
 
 /// What became of a storm.
+#[derive(Clone)]
 pub struct Report {
     /// By incident.
     pub incidents: BTreeMap<Fingerprint, IncidentReport>,
@@ -83,7 +84,10 @@ impl Report {
         self.latency.saturating_record(time.as_micros().try_into().unwrap_or(MAX_MICROS));
     }
 
-    pub(super) fn merge(mut self, other: Self) -> Self {
+    /// Both storms taken together; their times add up.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.elapsed += other.elapsed;
         for (fingerprint, report) in other.incidents {
             self.incident(fingerprint).add(report);
         }
