@@ -58,11 +58,20 @@ impl Default for Client {
 impl Client {
     /// A client that speaks HTTP/1.1.
     pub fn new() -> Self {
+        Self::speaking(false)
+    }
+
+    /// A client that speaks HTTP/2 from the first byte on.
+    pub fn http2() -> Self {
+        Self::speaking(true)
+    }
+
+    fn speaking(http2_only: bool) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         // hyper repeats what was surely never sent; a test must see what its single try meets.
         let mut builder = Hyper::builder(TokioExecutor::new());
-        builder.pool_timer(TokioTimer::new()).retry_canceled_requests(false);
+        builder.pool_timer(TokioTimer::new()).retry_canceled_requests(false).http2_only(http2_only);
         Self { hyper: builder.build(connector) }
     }
 

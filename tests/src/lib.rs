@@ -1,4 +1,18 @@
 //! Rigs for the end-to-end tests, the demo and the benchmarks: real Envoy, real kube-apiserver, real sidecars.
+//!
+//! Start with [`rig`]: it brings up everything in one line and shows what a test looks like. What it is made of:
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`cluster`] | kube-apiserver and etcd, and a namespace with the sidecar's rights for each test |
+//! | [`fault_proxy`] | between a replica and the API server: delays, holds, refuses, cuts, loses answers; records all calls |
+//! | [`sidecar`], [`envoy`] | the programs that ship, with the configurations that ship, on ports of their own |
+//! | [`storm`], [`payload`], [`client`] | what senders do, and what they send |
+//! | [`exposition`] | reads metrics |
+//! | [`service`], [`process`], [`ports`], [`scratch`] | processes that die with the test, ports that cannot clash, directories that go |
+//! | [`tools`], [`built`] | where the servers and our own programs come from |
+//! | [`wasm_host`] | the filter's `.wasm` without Envoy |
+//! | [`demo`] | `cargo xtask demo` |
 
 pub mod built;
 pub mod client;

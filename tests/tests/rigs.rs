@@ -2,6 +2,8 @@
 
 #[path = "rigs/cluster.rs"]
 mod cluster;
+#[path = "rigs/envoy.rs"]
+mod envoy;
 #[path = "rigs/fault_proxy.rs"]
 mod fault_proxy;
 #[path = "rigs/process.rs"]

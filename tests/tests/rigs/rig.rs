@@ -23,5 +23,9 @@ async fn a_storm_through_envoy_is_one_rr_per_incident_with_every_signal_counted(
     assert_eq!((total.status(201), total.status(202)), (5, 495));
     let counted = rig.envoy().stats().await?.sum("onceway_filter_requests_total", &[("outcome", "fingerprinted")]);
     assert_eq!(counted, 500.0);
+    for sidecar in rig.sidecars() {
+        // The filter and the sidecar ran the same code on the same bytes.
+        assert_eq!(sidecar.scrape().await?.sum("gateway_fingerprint_mismatches_total", &[]), 0.0);
+    }
     Ok(())
 }
