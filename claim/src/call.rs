@@ -98,7 +98,7 @@ pub enum Outcome {
     Counted {
         /// The RR after the write; what the next commit may start from.
         rr: Rr,
-        /// Whether this process created the RR and these are its first signals.
+        /// Whether this process created the RR and has not told anybody yet: the batch is answered 201.
         created: bool,
     },
     /// A write may or may not have counted the batch. It must be neither acknowledged nor added again.

@@ -35,6 +35,8 @@ pub struct Parameters {
 pub struct Commit {
     parameters: Arc<Parameters>,
     signals: NonZeroU32,
+    /// The RR that this commit has tried to create last.
+    attempted: Option<Arc<str>>,
     state: State,
 }
 
@@ -94,7 +96,7 @@ impl Commit {
     /// fingerprint counted in, if nothing has put it in doubt since.
     #[must_use]
     pub fn begin(parameters: Arc<Parameters>, signals: NonZeroU32, known: Option<Rr>, now: Now) -> (Self, Step) {
-        let mut commit = Self { parameters, signals, state: State::Finished };
+        let mut commit = Self { parameters, signals, attempted: None, state: State::Finished };
         let step = match known {
             Some(rr) if rr.phase.takes_signals(now.unix_ms) => commit.count(None, rr),
             _ => commit.restart(),

@@ -44,7 +44,7 @@ fn two_replicas_and_two_signals_stay_exact_through_a_lost_answer_a_crash_an_end_
         deletions: 1,
         touches: 0,
     };
-    explore(bounds, 6_965_861);
+    explore(bounds, 7_817_387);
 }
 
 #[test]
@@ -59,5 +59,5 @@ fn a_commit_dropped_at_its_deadline_and_a_foreign_status_write_harm_nothing() {
         deletions: 1,
         touches: 1,
     };
-    explore(bounds, 3_465_341);
+    explore(bounds, 3_885_687);
 }

@@ -73,8 +73,11 @@ pub enum SubmitError {
         cause: String,
     },
     /// A count write had an unknown outcome that could not be resolved: it may or may not have counted.
-    #[error("the outcome of a write is unknown; send the signal again")]
-    Unresolved,
+    #[error("it is not known whether the signals were counted ({cause}); send them again")]
+    Unresolved {
+        /// What was being done, and the last error if there was one.
+        cause: String,
+    },
 }
 
 /// Commits submissions durably; implemented by the owner tasks, and by doubles in tests of the HTTP layer.

@@ -102,7 +102,8 @@ impl<E: Execute> Commit for Owners<E> {
         // The task stops at the deadline of the whole batch and tells why; a submission of it may have less time.
         match timeout_at(deadline + ANSWER_GRACE, answered).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(SubmitError::Unresolved),
+            // Only a bug ends a task with signals in its hands.
+            Ok(Err(_)) => Err(SubmitError::Unresolved { cause: "the incident's task ended; see the log".into() }),
             Err(_) => Err(SubmitError::deadline(self.shared.settings.deadline, trouble.text())),
         }
     }

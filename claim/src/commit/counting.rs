@@ -58,7 +58,9 @@ impl Commit {
 
     fn finish(&self, hand: Option<Hand>, before: &Rr, counted: Rr) -> Step {
         let mine = self.is_mine(&counted);
-        let created = mine && before.count == 0;
+        // Another replica may have found our RR and counted in it first. An RR of ours that nobody has counted in is from
+        // a commit that could not tell its senders.
+        let created = mine && (before.count == 0 || self.attempted.as_ref() == Some(&counted.name));
         let aftermath = hand
             .filter(|hand| mine && hand.written_ms.is_some() && !hand.claim.fields.created)
             .map(|hand| Call::UpdateClaim { fields: hand.claim.fields.confirmed(), version: hand.claim.version });

@@ -10,6 +10,7 @@ impl Commit {
     /// Creates the intent of a claim whose version in `hand` this commit wrote.
     pub(super) fn create_rr(&mut self, hand: Hand, again: bool) -> Step {
         let name = Arc::clone(&hand.claim.fields.intent);
+        self.attempted = Some(Arc::clone(&name));
         self.go(State::CreateRr { hand, again }, Call::CreateRr { name })
     }
 

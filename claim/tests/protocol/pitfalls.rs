@@ -74,6 +74,20 @@ fn a_create_whose_answer_was_lost_is_recognised_as_ones_own_and_answered_as_crea
 }
 
 #[test]
+fn a_creator_whose_rr_another_replica_counted_in_first_still_says_created() {
+    let counted_in = rr(FRESH, ME, "r2", 1);
+    let done = holding_the_claim()
+        .after_ms(5000)
+        .on(&create_rr(FRESH), Answer::Rr(late_rr()))
+        .on(&fence(), Answer::Conflict)
+        .on(&Call::GetClaim, Answer::Claim(claim("c2", fields("", FRESH, true))))
+        .on(&get_rr(FRESH), Answer::Rr(counted_in.clone()))
+        .on(&count(&counted_in, 2), Answer::Rr(rr(FRESH, ME, "r3", 2)))
+        .done();
+    assert!(matches!(done.outcome, Outcome::Counted { created: true, .. }));
+}
+
+#[test]
 fn an_rr_without_a_count_is_confirmed_before_anybody_counts_in_it() {
     let fresh = rr(OLD, OTHER, "r1", 0);
     Script::begin(1)

@@ -113,7 +113,7 @@ impl<C: Commit> Gateway<C> {
             SubmitError::Draining => (Kind::Draining, RETRY_AFTER_S),
             SubmitError::Deadline { .. } => (Kind::DeadlineExceeded, RETRY_AFTER_S),
             SubmitError::Refused { .. } => (Kind::Refused, RETRY_AFTER_S),
-            SubmitError::Unresolved => (Kind::OutcomeUnknown, RETRY_AFTER_S),
+            SubmitError::Unresolved { .. } => (Kind::OutcomeUnknown, RETRY_AFTER_S),
         };
         Outcome::failed(fingerprint.to_string(), error.to_string(), Failure { problem, retry_after_seconds })
     }

@@ -151,7 +151,7 @@ impl<E: Execute> Task<E> {
                     self.after(done.aftermath, context.clone());
                     return match done.outcome {
                         Outcome::Counted { rr, created } => Ok((rr, created)),
-                        Outcome::InDoubt => Err(SubmitError::Unresolved),
+                        Outcome::InDoubt => Err(SubmitError::Unresolved { cause: self.trouble.text() }),
                     };
                 }
             };
@@ -164,7 +164,7 @@ impl<E: Execute> Task<E> {
         let cause = format!("{}: {failure}", doing(self.stage));
         match failure {
             // An earlier write of the count may have happened: the refusal only keeps us from finding out.
-            Failure::Refused { .. } if self.stage == Stage::Doubt => Err(SubmitError::Unresolved),
+            Failure::Refused { .. } if self.stage == Stage::Doubt => Err(SubmitError::Unresolved { cause }),
             Failure::Refused { .. } => Err(SubmitError::Refused { cause }),
             _ => {
                 self.trouble.set(Some(cause));
@@ -176,7 +176,7 @@ impl<E: Execute> Task<E> {
     /// What to say of a commit that was dropped at its deadline.
     fn late(&self) -> SubmitError {
         match self.stage {
-            Stage::Count | Stage::Doubt => SubmitError::Unresolved,
+            Stage::Count | Stage::Doubt => SubmitError::Unresolved { cause: self.trouble.text() },
             _ => SubmitError::deadline(self.shared.settings.deadline, self.trouble.text()),
         }
     }

@@ -192,7 +192,7 @@ async fn every_failure_of_a_commit_has_its_own_kind_of_problem() {
     let deadline = SubmitError::Deadline { deadline_ms: 8000, cause: "the API server does not answer".into() };
     let cases = [
         (SubmitError::Draining, "draining"),
-        (SubmitError::Unresolved, "outcome-unknown"),
+        (SubmitError::Unresolved { cause: "the answer was lost".into() }, "outcome-unknown"),
         (SubmitError::Refused { cause: "403 on creating a lease".into() }, "refused"),
         (deadline, "deadline-exceeded"),
     ];
