@@ -4,7 +4,7 @@
 //! # async fn a_test() -> anyhow::Result<()> {
 //! use onceway_tests::fault_proxy::{Fault, RRS, Rule, Verb};
 //! use onceway_tests::payload::Incident;
-//! use onceway_tests::rig::Rig;
+//! use onceway_tests::rig::{Rig, RrExt};
 //!
 //! let rig = Rig::replicas(3).start().await?;
 //! let incident = Incident::new("prod", "payment-api");

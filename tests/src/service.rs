@@ -56,7 +56,7 @@ impl Service {
     /// Kills the server with SIGKILL and waits until it is gone.
     ///
     /// # Errors
-    /// If it is still there after [`KILL_LIMIT`].
+    /// If it is still there after ten seconds.
     pub async fn kill(&self) -> Result<()> {
         let process = self.process()?;
         process.kill();
