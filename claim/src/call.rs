@@ -19,6 +19,9 @@ pub enum Call {
         /// The new content.
         fields: ClaimFields,
     },
+    /// Find an active RR of this fingerprint, whoever made it: one that the index knows and a GET confirms, or, while the
+    /// index is not in sync, one of an uncached LIST. The index is late by nature: that it knows of none means little.
+    FindRr,
     /// GET the RR of this name.
     GetRr {
         /// `metadata.name`.
@@ -41,6 +44,11 @@ pub enum Call {
         /// The RR as last seen.
         rr: Rr,
     },
+    /// DELETE the claim with uid and version of `claim` as preconditions.
+    DeleteClaim {
+        /// The claim as last seen.
+        claim: Claim,
+    },
 }
 
 /// What came of a [`Call`]. Only 2xx, 404 and 409 say anything definite.
@@ -52,7 +60,7 @@ pub enum Answer {
     Rr(Rr),
     /// 2xx of a delete.
     Deleted,
-    /// 404.
+    /// 404; of [`Call::FindRr`]: none is known.
     Missing,
     /// 409: it exists already, or its version has moved on.
     Conflict,
@@ -69,6 +77,13 @@ pub struct Now {
     pub unix_ms: u64,
     /// A monotonic clock of this process, in milliseconds.
     pub monotonic_ms: u64,
+}
+
+impl Now {
+    /// Unix time in whole seconds.
+    pub(crate) const fn unix_s(self) -> u64 {
+        self.unix_ms / 1000
+    }
 }
 
 /// What to do next.

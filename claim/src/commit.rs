@@ -1,8 +1,10 @@
 //! One batch of signals on its way into exactly one RR.
 //!
 //! The states are those of the pseudo-code in `docs/protocol.md`; each has its rule in one of the files of this module:
-//! [`claiming`](self) who may create which name, `creating` and fencing the RR, `counting` in it.
+//! [`claiming`](self) who may create which name, `adopting` an RR that exists already, `creating` and fencing one,
+//! `counting` in it.
 
+mod adopting;
 mod claiming;
 mod counting;
 mod creating;
@@ -52,8 +54,10 @@ struct Hand {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum State {
     ReadClaim,
+    Find { hand: Option<Hand> },
     CreateClaim { sent_ms: u64 },
     AcquireClaim { sent_ms: u64 },
+    AdoptRr { sent_ms: u64 },
     Check { hand: Hand, polls: u16 },
     AwaitHolder { hand: Hand, polls: u16 },
     CreateRr { hand: Hand, again: bool },
@@ -71,8 +75,12 @@ enum State {
 pub enum Stage {
     /// Reading the claim.
     ReadClaim,
+    /// Looking for an active RR that somebody else made.
+    FindRr,
     /// Creating the claim, or updating it to acquire it.
     Acquire,
+    /// Writing into the claim that it names an RR which exists already.
+    Adopt,
     /// Reading the RR that the claim names.
     ReadRr,
     /// Waiting for the claim's holder to create its RR.
@@ -108,7 +116,9 @@ impl Commit {
     /// [`Answer::Unknown`].
     pub fn resume(&mut self, answer: Answer, now: Now) -> Step {
         match mem::replace(&mut self.state, State::Finished) {
-            State::ReadClaim => self.on_claim_read(answer, now),
+            State::ReadClaim => self.on_claim_read(answer),
+            State::Find { hand } => self.on_found(hand, answer, now),
+            State::AdoptRr { sent_ms } => self.on_adopted(answer, sent_ms),
             State::CreateClaim { sent_ms } | State::AcquireClaim { sent_ms } => self.on_acquired(answer, sent_ms),
             State::Check { hand, polls } => self.on_checked(hand, polls, answer, now),
             State::AwaitHolder { hand, polls } => self.check(hand, polls),
@@ -129,7 +139,9 @@ impl Commit {
     pub fn stage(&self) -> Stage {
         match self.state {
             State::ReadClaim | State::FenceLost { .. } => Stage::ReadClaim,
+            State::Find { .. } => Stage::FindRr,
             State::CreateClaim { .. } | State::AcquireClaim { .. } => Stage::Acquire,
+            State::AdoptRr { .. } => Stage::Adopt,
             State::Check { .. } => Stage::ReadRr,
             State::AwaitHolder { .. } => Stage::AwaitHolder,
             State::CreateRr { .. } => Stage::CreateRr,

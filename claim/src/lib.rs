@@ -19,7 +19,9 @@
 mod call;
 mod commit;
 mod record;
+mod tidy;
 
 pub use call::{Answer, Call, Done, Now, Outcome, Step};
 pub use commit::{Commit, Parameters, Stage};
 pub use record::{Claim, ClaimFields, Phase, Rr};
+pub use tidy::{Reap, Sweep, Tidied, Tidy};

@@ -24,6 +24,16 @@ impl ClaimFields {
         Self { holder: Arc::clone(holder), intent, created: false, floor, transitions }
     }
 
+    /// A first claim that names `adopted`, an RR that exists already.
+    pub(crate) fn of_adopted(adopted: Arc<str>, floor: u64) -> Self {
+        Self { holder: Arc::from(""), intent: adopted, created: true, floor, transitions: 0 }
+    }
+
+    /// The claim once it names `adopted`, an RR that exists already.
+    pub(crate) fn adopting(&self, adopted: Arc<str>) -> Self {
+        Self { intent: adopted, ..self.confirmed() }
+    }
+
     /// The claim once its intent is known to have existed: nobody holds it any more.
     pub(crate) fn confirmed(&self) -> Self {
         Self { holder: Arc::from(""), created: true, ..self.clone() }
@@ -33,6 +43,8 @@ impl ClaimFields {
 /// A claim as the API server holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Claim {
+    /// `metadata.uid`.
+    pub uid: Arc<str>,
     /// `metadata.resourceVersion`; opaque, compared for equality only.
     pub version: Arc<str>,
     /// Its content.

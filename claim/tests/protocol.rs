@@ -2,7 +2,9 @@
 //! model checker refuted, so that nobody simplifies it back.
 
 mod protocol {
+    mod adoption;
     mod paths;
     mod pitfalls;
     mod script;
+    mod tidy;
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use kube::{Client, Config as KubeConfig};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -17,12 +19,15 @@ use self::sockets::Sockets;
 use crate::config::Config;
 use crate::env::Env;
 use crate::executor::{self, Executor};
-use crate::health::permissions::confirm;
+use crate::health::permissions::{Doubt, watch_over};
 use crate::health::{Pending, Readiness};
+use crate::housekeeping::Housekeeper;
 use crate::http::gateway::Gateway;
 use crate::http::ops;
 use crate::http::server::{Limits, serve};
 use crate::incident::{Commit, Drain};
+use crate::index::Index;
+use crate::index::watch::{follow, silence_limit};
 use crate::metrics::Metrics;
 use crate::owner::{self, Owners};
 
@@ -41,13 +46,25 @@ pub struct Parts<'a> {
     pub client: Client,
     /// The namespace of the RRs and the leases.
     pub namespace: &'a str,
+    /// The active RRs, as far as they are known.
+    pub index: Arc<Index>,
+    /// Told where a call is refused.
+    pub doubt: Doubt,
     /// What is measured.
     pub metrics: Arc<Metrics>,
 }
 
-/// Makes the owner tasks and the executor that they call the API server with.
-pub fn owners(parts: Parts<'_>) -> Arc<Owners<Executor>> {
-    let Parts { config, env, client, namespace, metrics } = parts;
+/// What commits signals, and what cleans up behind it.
+pub struct Service<C> {
+    /// Commits signals.
+    pub commit: Arc<C>,
+    /// Runs for as long as the sidecar does.
+    pub housekeeping: BoxFuture<'static, ()>,
+}
+
+/// Makes the owner tasks, the housekeeper, and the executor that both call the API server with.
+pub fn service(parts: Parts<'_>) -> Service<Owners<Arc<Executor>>> {
+    let Parts { config, env, client, namespace, index, doubt, metrics } = parts;
     let (limits, lease) = (&config.limits, &config.lease);
     // A process id of its own for each process: a restarted pod keeps its name, and is another holder all the same.
     let identity: Arc<str> = format!("{}_{}", env.pod_name, Uuid::new_v4().simple()).into();
@@ -69,8 +86,11 @@ pub fn owners(parts: Parts<'_>) -> Arc<Owners<Executor>> {
         max_bytes_per_second: config.batching.max_bytes_per_second,
         takeover_after: lease.takeover_after,
     };
-    let executor = Executor::new(client, calls, Arc::clone(&metrics));
-    Arc::new(Owners::new(executor, settings, metrics))
+    let executor = Arc::new(Executor::new(client, calls, Arc::clone(&index), doubt, Arc::clone(&metrics)));
+    let (for_house, measured) = (Arc::clone(&executor), Arc::clone(&metrics));
+    let housekeeper = Housekeeper::new(config, namespace, &env.pod_name, for_house, index, measured);
+    let commit = Arc::new(Owners::new(executor, settings, metrics));
+    Service { commit, housekeeping: housekeeper.run().boxed() }
 }
 
 /// Runs the sidecar until `shutdown`, and then until it has drained. `committer` makes what commits signals.
@@ -80,22 +100,23 @@ pub fn owners(parts: Parts<'_>) -> Arc<Owners<Executor>> {
 pub async fn run<C, F>(config: Config, env: Env, committer: F, shutdown: impl Future<Output = ()>) -> anyhow::Result<()>
 where
     C: Commit + Drain,
-    F: FnOnce(Parts<'_>) -> Arc<C>,
+    F: FnOnce(Parts<'_>) -> Service<C>,
 {
     let sockets = Sockets::bind(&config.listen).await?;
     sockets.log()?;
-    let client = client(&config).await?;
+    let Clients { calls: client, watch } = clients(&config).await?;
     let namespace = config.namespace.as_deref().unwrap_or(&env.pod_namespace);
-    let metrics = Arc::new(Metrics::new());
-    let readiness = Readiness::default();
+    let (metrics, readiness) = (Arc::new(Metrics::new()), Readiness::default());
+    let (index, doubt) = (Arc::new(Index::default()), Doubt::default());
 
-    let rights = readiness.pending("permissions", "asking the API server");
     let patience = config.limits.api_call_timeout;
-    let confirmed = confirm(client.clone(), namespace.to_owned(), patience, rights);
-    let _confirming = AbortOnDropHandle::new(tokio::spawn(confirmed));
-
-    let parts = Parts { config: &config, env: &env, client, namespace, metrics: Arc::clone(&metrics) };
-    let commit = committer(parts);
+    let rights = watch_over(client.clone(), namespace.to_owned(), patience, readiness.clone(), doubt.clone());
+    let watch_time = config.index.watch_timeout;
+    let following = follow(watch, namespace.to_owned(), watch_time, Arc::clone(&index), Arc::clone(&metrics));
+    let parts = Parts { config: &config, env: &env, client, namespace, index, doubt, metrics: Arc::clone(&metrics) };
+    let Service { commit, housekeeping } = committer(parts);
+    let background = async move { tokio::join!(rights, following, housekeeping) };
+    let _background = AbortOnDropHandle::new(tokio::spawn(background));
     serve_until(shutdown, &config, sockets, commit, metrics, readiness).await
 }
 
@@ -157,16 +178,26 @@ async fn lame_duck(config: &Config, readiness: &Readiness) -> Pending {
     draining
 }
 
-/// A client of the cluster that KUBECONFIG, ~/.kube/config or the pod's service account names. It never repeats a call
-/// by itself: whether a call may be repeated is for the claim protocol to say, and each has a deadline of its own.
-async fn client(config: &Config) -> anyhow::Result<Client> {
+/// Clients of the cluster that KUBECONFIG, ~/.kube/config or the pod's service account names.
+struct Clients {
+    /// For single calls. It never repeats one by itself: whether a call may be repeated is for the claim protocol to say,
+    /// and each has a deadline of its own.
+    calls: Client,
+    /// For the watch, whose calls have no deadline, but must not wait for ever on a connection that is dead.
+    watch: Client,
+}
+
+async fn clients(config: &Config) -> anyhow::Result<Clients> {
     let mut kube = KubeConfig::infer()
         .await
         .context("no cluster: set KUBECONFIG, or run in a pod with a service account (deploy/base)")?;
     kube.default_retry = false;
     kube.connect_timeout = Some(config.limits.api_call_timeout);
-    let client = Client::try_from(kube).context("cannot make a client of the cluster")?;
-    Ok(client)
+    let mut watching = kube.clone();
+    watching.read_timeout = Some(silence_limit(config.index.watch_timeout));
+    watching.reset_reader_on_write = true;
+    let client = |config| Client::try_from(config).context("cannot make a client of the cluster");
+    Ok(Clients { calls: client(kube)?, watch: client(watching)? })
 }
 
 #[cfg(test)]

@@ -29,6 +29,14 @@ pub struct Config {
     pub batching: Batching,
     /// The lease that guards each incident.
     pub lease: Lease,
+    /// What happens where an incident has more than one active RemediationRequest, made by others or by hand. The oldest
+    /// stays. report: a metric, a Warning event and a log line; skip: moreover, younger ones that no controller has
+    /// started are marked Skipped.
+    pub duplicates: Duplicates,
+    /// The watch of the RemediationRequests.
+    pub index: Index,
+    /// How what no incident needs any more is removed.
+    pub housekeeping: Housekeeping,
     /// How a replica leaves.
     pub shutdown: Shutdown,
     /// What is logged.
@@ -128,6 +136,50 @@ pub struct Lease {
     pub takeover_after: Duration,
 }
 
+/// What happens to duplicates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Duplicates {
+    /// They are reported.
+    #[default]
+    Report,
+    /// They are reported, and skipped where nobody has started them.
+    Skip,
+}
+
+/// The watch of the RemediationRequests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Index {
+    /// How long one watch lasts before it is taken up anew, in whole seconds. A connection that has died without a word is
+    /// noticed some seconds later than that.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub watch_timeout: Duration,
+}
+
+/// How what no incident needs any more is removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Housekeeping {
+    /// How often to look for RemediationRequests that were created too late, and for how long one must have had no
+    /// count to be taken for such.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub reap_interval: Duration,
+    /// How often each replica goes through all Leases, for those whose RemediationRequest is gone.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub sweep_interval: Duration,
+    /// How long a Lease is kept after its last use. More than clocks of replicas and nodes ever differ, and more than a
+    /// frozen replica ever stands still.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub sweep_after: Duration,
+    /// How many Leases a second each replica looks at.
+    pub max_sweeps_per_second: u32,
+}
+
 /// How a replica leaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -200,6 +252,23 @@ impl Default for Batching {
 impl Default for Lease {
     fn default() -> Self {
         Self { duration: Duration::from_secs(30), takeover_after: Duration::from_millis(250) }
+    }
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { watch_timeout: Duration::from_secs(30) }
+    }
+}
+
+impl Default for Housekeeping {
+    fn default() -> Self {
+        Self {
+            reap_interval: Duration::from_secs(30),
+            sweep_interval: Duration::from_secs(15 * 60),
+            sweep_after: Duration::from_secs(3600),
+            max_sweeps_per_second: 10,
+        }
     }
 }
 

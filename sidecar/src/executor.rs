@@ -2,6 +2,7 @@
 //! `limits.apiCallTimeout`, and reads the answer. It decides nothing and retries nothing: what an answer means is the
 //! protocol's business (`onceway-claim`), how often to ask is the owner's.
 
+mod find;
 mod request;
 mod response;
 mod view;
@@ -10,7 +11,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 use kube::Client;
@@ -21,9 +22,12 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tracing::error;
 
-use self::request::{Kind, LEASES, Requests};
+use self::request::Requests;
+pub(crate) use self::request::{CLAIM_LABELS, FLOOR, INTENT, Kind, LEASES, RR_STATUS, RRS, fingerprint_of_claim};
 pub use self::response::{Failure, Reply};
+use crate::health::permissions::Doubt;
 use crate::incident::WriteSpec;
+use crate::index::Index;
 use crate::metrics::Metrics;
 
 /// The largest answer that is read. etcd's own limit for an object is 1.5 MiB.
@@ -54,6 +58,8 @@ pub struct Executor {
     requests: Requests,
     in_flight: Semaphore,
     call_timeout: Duration,
+    index: Arc<Index>,
+    rights: Doubt,
     metrics: Arc<Metrics>,
 }
 
@@ -72,43 +78,53 @@ pub struct Settings {
     pub call_timeout: Duration,
 }
 
+/// An answer of the API server, whatever it says.
+pub(crate) struct Answered {
+    /// Its status.
+    pub(crate) status: StatusCode,
+    /// Its `Retry-After`.
+    retry_after: Option<Duration>,
+    /// Its body.
+    pub(crate) body: Vec<u8>,
+}
+
 impl Executor {
     /// An executor over `client`, whose own retries must be off: it would repeat creates behind the protocol's back.
-    pub fn new(client: Client, settings: Settings, metrics: Arc<Metrics>) -> Self {
+    /// `rights` is told where a call was refused for the lack of one.
+    pub fn new(client: Client, settings: Settings, index: Arc<Index>, rights: Doubt, metrics: Arc<Metrics>) -> Self {
         Self {
             client,
             in_flight: Semaphore::new(settings.max_calls_in_flight),
             call_timeout: settings.call_timeout,
             requests: Requests::new(settings),
+            index,
+            rights,
             metrics,
         }
     }
 
-    async fn send(&self, request: Request<Vec<u8>>, call: &Call, fingerprint: Fingerprint) -> Reply {
-        // Closed never happens: nobody closes it. If it did, the limit would be gone, not the call.
-        match timeout(self.call_timeout, self.exchange(request)).await {
-            Ok(Ok((status, retry_after, body))) => {
-                Reply { bytes: body.len(), ..response::read(call, fingerprint, status, retry_after, &body) }
-            }
-            Ok(Err(reason)) => Reply::unknown(Failure::Connection { reason }),
-            Err(_) => Reply::unknown(Failure::Timeout { after: self.call_timeout }),
-        }
+    /// Executes a call that belongs to no batch: a read, or a removal.
+    pub(crate) async fn tidy(&self, call: &Call, fingerprint: Fingerprint) -> Reply {
+        self.call(call, fingerprint, None).await
     }
 
-    async fn exchange(
-        &self,
-        request: Request<Vec<u8>>,
-    ) -> Result<(http::StatusCode, Option<Duration>, Vec<u8>), String> {
-        let response = self.client.send(request.map(Body::from)).await.map_err(chain)?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| error.to_string())?;
-        Ok((head.status, response::retry_after(&head.headers), body.to_bytes().into()))
+    /// Sends a request that is not of the protocol, within the same limits and measured like all others.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub(crate) async fn send(&self, kind: Kind, request: Request<Vec<u8>>) -> Result<Answered, Failure> {
+        let _permit = self.in_flight.acquire().await;
+        let mut measured = Measured::new(self, kind);
+        let answered = self.answered(request).await;
+        measured.outcome = Some(match &answered {
+            Ok(answered) => (outcome(answered.status), !answered.status.is_success()),
+            Err(failure) => (failure.label(), true),
+        });
+        answered
     }
-}
 
-impl Execute for Executor {
-    async fn execute(&self, call: &Call, context: &Context) -> Reply {
-        let request = match self.requests.build(call, context) {
+    async fn call(&self, call: &Call, fingerprint: Fingerprint, batch: Option<&Context>) -> Reply {
+        let request = match self.requests.build(call, fingerprint, batch) {
             Ok(request) => request,
             Err(error) => {
                 // Only a bug gets here: every part of a request was checked when it was read.
@@ -116,11 +132,55 @@ impl Execute for Executor {
                 return Reply::unknown(Failure::Refused { status: 400, reason: error.to_string() });
             }
         };
-        // Closed never happens: nobody closes it. If it did, the limit would be gone, not the call.
+        // An error would mean that somebody has closed it, and nobody does.
         let _permit = self.in_flight.acquire().await;
-        let measured =
-            Measured { metrics: &self.metrics, kind: request::kind(call), started: Instant::now(), reply: None };
-        measured.end(self.send(request, call, context.fingerprint).await)
+        let mut measured = Measured::new(self, request::kind(call));
+        let reply = match self.answered(request).await {
+            Ok(Answered { status, retry_after, body }) => {
+                Reply { bytes: body.len(), ..response::read(call, fingerprint, status, retry_after, &body) }
+            }
+            Err(failure) => Reply::unknown(failure),
+        };
+        measured.outcome = Some((reply.outcome(), reply.failure.is_some()));
+        reply
+    }
+
+    async fn answered(&self, request: Request<Vec<u8>>) -> Result<Answered, Failure> {
+        let answered = match timeout(self.call_timeout, self.exchange(request)).await {
+            Ok(answered) => answered.map_err(|reason| Failure::Connection { reason })?,
+            Err(_) => return Err(Failure::Timeout { after: self.call_timeout }),
+        };
+        if matches!(answered.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            self.rights.raise();
+        }
+        Ok(answered)
+    }
+
+    async fn exchange(&self, request: Request<Vec<u8>>) -> Result<Answered, String> {
+        let response = self.client.send(request.map(Body::from)).await.map_err(chain)?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| error.to_string())?;
+        let retry_after = response::retry_after(&head.headers);
+        Ok(Answered { status: head.status, retry_after, body: body.to_bytes().into() })
+    }
+}
+
+impl Execute for Executor {
+    async fn execute(&self, call: &Call, context: &Context) -> Reply {
+        match call {
+            Call::FindRr => self.find(context.fingerprint).await,
+            _ => self.call(call, context.fingerprint, Some(context)).await,
+        }
+    }
+}
+
+/// The outcome of an answer as metrics name it.
+fn outcome(status: StatusCode) -> &'static str {
+    match status {
+        _ if status.is_success() => "ok",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::CONFLICT => "conflict",
+        _ => Failure::of(status, String::new()).label(),
     }
 }
 
@@ -130,19 +190,18 @@ struct Measured<'a> {
     kind: Kind,
     started: Instant,
     /// The outcome, and whether it is no definite one.
-    reply: Option<(&'static str, bool)>,
+    outcome: Option<(&'static str, bool)>,
 }
 
-impl Measured<'_> {
-    fn end(mut self, reply: Reply) -> Reply {
-        self.reply = Some((reply.outcome(), reply.failure.is_some()));
-        reply
+impl<'a> Measured<'a> {
+    fn new(executor: &'a Executor, kind: Kind) -> Self {
+        Self { metrics: &executor.metrics, kind, started: Instant::now(), outcome: None }
     }
 }
 
 impl Drop for Measured<'_> {
     fn drop(&mut self) {
-        let (outcome, failed) = self.reply.unwrap_or(("abandoned", true));
+        let (outcome, failed) = self.outcome.unwrap_or(("abandoned", true));
         self.metrics.api_call(self.kind.verb, self.kind.resource, outcome, self.started.elapsed());
         if failed && self.kind.resource == LEASES {
             self.metrics.lock_failure(outcome);
@@ -163,4 +222,10 @@ fn chain(error: kube::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+impl<E: Execute> Execute for Arc<E> {
+    fn execute(&self, call: &Call, context: &Context) -> impl Future<Output = Reply> + Send {
+        E::execute(self, call, context)
+    }
 }

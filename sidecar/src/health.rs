@@ -1,6 +1,6 @@
 //! Whether the sidecar lives and is ready.
 //!
-//! Ready means: started, allowed to do what it must, not draining. It does not mean that the API server answers: an
+//! Ready means: started, allowed to do what it must, the CRD there, not draining. It does not mean that the API server answers: an
 //! outage there would empty the load balancer and move every key, and no replica could do better than another.
 
 pub mod permissions;

@@ -19,5 +19,5 @@ async fn main() -> anyhow::Result<()> {
     logging::start(&config.log)?;
     let env = Env::read()?;
     let shutdown = shutdown::requested()?;
-    app::run(config, env, app::owners, shutdown).await
+    app::run(config, env, app::service, shutdown).await
 }

@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
-use self::labels::{Call, Kind, Reason, Reply, Shed};
+use self::labels::{Call, Kind, Reason, Removed, Reply, Shed};
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -34,6 +34,10 @@ pub struct Metrics {
     signals_received: Family<Kind, Counter>,
     signals_deduplicated: Counter,
     crds_created: Counter,
+    duplicate_crds: Counter,
+    removed: Family<Removed, Counter>,
+    indexed: Gauge,
+    index_in_sync: Gauge,
     lock_failures: Family<Reason, Counter>,
     fingerprint_mismatches: Counter,
     batch_size: Histogram,
@@ -69,6 +73,22 @@ impl Metrics {
             signals_deduplicated: names
                 .add("signals_deduplicated", "Signals counted in a RemediationRequest that existed before them."),
             crds_created: names.add("crds_created", "RemediationRequests created."),
+            duplicate_crds: names.add(
+                "duplicate_crds_detected",
+                "Active RemediationRequests beside an older one of the same incident, made by others. Each is reported \
+                 by one replica.",
+            ),
+            removed: names.add(
+                "housekeeping_removed",
+                "Objects that no incident needs any more and that were removed, by kind: late RemediationRequests \
+                 without a count, and Leases whose RemediationRequest is long gone.",
+            ),
+            indexed: names
+                .add("index_incidents", "Incidents with an active RemediationRequest, as the index knows them."),
+            index_in_sync: names.add(
+                "index_in_sync",
+                "1 while the watch of the RemediationRequests works; at 0, a new incident costs an uncached list.",
+            ),
             lock_failures: names.add(
                 "lock_acquisition_failures",
                 "Calls for a claim's Lease that got no definite answer, by reason. The signals were answered 503 \
@@ -116,6 +136,22 @@ impl Metrics {
     /// An RR was created.
     pub fn created(&self) {
         self.crds_created.inc();
+    }
+
+    /// An RR was found beside an older active one of its incident.
+    pub fn duplicate(&self) {
+        self.duplicate_crds.inc();
+    }
+
+    /// An object of this kind was removed by the housekeeping.
+    pub fn removed(&self, kind: &'static str) {
+        self.removed.get_or_create(&Removed { kind }).inc();
+    }
+
+    /// The index knows so many incidents with an active RR, and whether its watch works.
+    pub fn indexed(&self, incidents: usize, in_sync: bool) {
+        self.indexed.set(i64::try_from(incidents).unwrap_or(i64::MAX));
+        self.index_in_sync.set(i64::from(in_sync));
     }
 
     /// A call for a claim's Lease got no definite answer; `reason` is of a small set, such as "timeout" or "forbidden".

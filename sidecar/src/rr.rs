@@ -19,6 +19,12 @@ pub use self::spec::Draft;
 /// The value of `spec.signalType`: the one kind of signal there is.
 pub const SIGNAL_TYPE: &str = "alert";
 
+/// The annotation that names the process which created an RR: `<POD_NAME>_<per-process id>`.
+pub const CREATOR: &str = "onceway.io/creator";
+
+/// The phase of an RR that nobody will work on.
+pub const SKIPPED: &str = "Skipped";
+
 /// Whether nothing more will happen to an RR in this phase. An empty or unknown phase is active: to take it for
 /// terminal would open a second RR beside one that a newer controller is still working on.
 pub fn is_terminal(phase: &str) -> bool {
@@ -190,6 +196,9 @@ pub struct RoutingStatus {
     /// Until then the incident is not opened again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_allowed_execution: Option<Time>,
+    /// The RR of the same incident in whose favour this one was skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<String>,
 }
 
 #[cfg(test)]

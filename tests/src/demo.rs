@@ -4,12 +4,12 @@
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 
 use crate::payload::Incident;
 use crate::rig::{Rig, Verdict};
-use crate::storm::{Report, Running};
+use crate::storm::Report;
 use crate::{built, tools};
 
 mod live;
@@ -100,13 +100,17 @@ async fn storm(
     let live = Live::new(title, args.signals, incidents.len(), stderr().is_terminal());
     let mut killing = kill.map(|(replica, _)| replica);
     while !running.is_finished() {
-        if let Some(replica) = killing.take_if(|_| is_in_the_middle(&running, args.signals)) {
-            rig.sidecar(replica).service().kill().await?;
-            live.note(&format!("{} is killed (SIGKILL) in the middle of the storm", rig.sidecar(replica).name()));
-        }
         live.show(&Snapshot::take(rig, incidents, &running).await?);
-        tokio::time::sleep(REDRAW_EVERY).await;
+        tokio::select! {
+            () = tokio::time::sleep(REDRAW_EVERY) => {}
+            () = running.until_acknowledged(args.signals / KILL_AFTER_SHARE), if killing.is_some() => {
+                let Some(replica) = killing.take_if(|_| !running.is_finished()) else { break };
+                rig.sidecar(replica).service().kill().await?;
+                live.note(&format!("{} is killed (SIGKILL) in the middle of the storm", rig.sidecar(replica).name()));
+            }
+        }
     }
+    ensure!(killing.is_none(), "the storm was over before a replica could be killed in it: ask for more --signals");
     live.show(&Snapshot::take(rig, incidents, &running).await?);
     live.finish();
     let report = running.report().await;
@@ -115,10 +119,6 @@ async fn storm(
         None => rig.judge(&report).await?,
     };
     Ok((report, verdict))
-}
-
-fn is_in_the_middle(running: &Running, signals: u64) -> bool {
-    running.progress().acknowledged() >= signals / KILL_AFTER_SHARE
 }
 
 /// The replica that owns the most incidents: the one whose death is felt most.

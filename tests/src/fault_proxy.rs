@@ -116,7 +116,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            Ok((stream, _)) = listener.accept() => {
+            accepted = listener.accept() => {
+                // Out of descriptors, or a client that is gone already: the next one is another's.
+                let Ok((stream, _)) = accepted else { continue };
                 let shared = Arc::clone(&shared);
                 // A cut connection is an error here, and what was wanted.
                 connections.spawn(async move {

@@ -218,6 +218,7 @@ impl RigBuilder {
             proxies.push(proxy);
         }
         try_join_all(sidecars.iter().map(Sidecar::until_ready)).await?;
+        try_join_all(sidecars.iter().map(Sidecar::until_in_sync)).await?;
         let envoy = if self.envoy { Some(start_envoy(&scratch, &sidecars).await?) } else { None };
         Ok(Rig { envoy, sidecars, proxies, record, namespace, client: Client::new(), scratch })
     }

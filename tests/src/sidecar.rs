@@ -104,6 +104,23 @@ impl Sidecar {
         self.service.process()?.until_ready(READY_LIMIT, ready).await
     }
 
+    /// Waits until it follows the RRs: before that, a first incident costs a list more.
+    ///
+    /// # Errors
+    /// If it ends or is not in sync in time; the error shows its last lines.
+    pub async fn until_in_sync(&self) -> Result<()> {
+        self.until_metric("gateway_index_in_sync", |value| value > 0.5).await
+    }
+
+    /// Waits until the sum of a metric's samples is as wanted.
+    ///
+    /// # Errors
+    /// If it ends or the metric is not as wanted in time; the error shows its last lines.
+    pub async fn until_metric(&self, name: &str, wanted: impl Fn(f64) -> bool) -> Result<()> {
+        let holds = async || self.scrape().await.is_ok_and(|scrape| wanted(scrape.sum(name, &[])));
+        self.service.process()?.until_ready(READY_LIMIT, holds).await
+    }
+
     /// Whether it says that it is ready.
     pub async fn is_ready(&self) -> bool {
         let answer = self.client.get(&format!("http://{}/readyz", self.health.addr())).await;

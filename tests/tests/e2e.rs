@@ -9,6 +9,10 @@ mod anchor;
 mod edge;
 #[path = "e2e/faults.rs"]
 mod faults;
+#[path = "e2e/housekeeping.rs"]
+mod housekeeping;
+#[path = "e2e/index.rs"]
+mod index;
 #[path = "e2e/intake.rs"]
 mod intake;
 #[path = "e2e/lifecycle.rs"]

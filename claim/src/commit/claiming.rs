@@ -6,21 +6,18 @@ use super::{Commit, Hand, State};
 use crate::call::{Answer, Call, Now, Step};
 use crate::record::{Claim, ClaimFields, Phase};
 
-const MS_PER_S: u64 = 1000;
-
 impl Commit {
-    pub(super) fn on_claim_read(&mut self, answer: Answer, now: Now) -> Step {
+    pub(super) fn on_claim_read(&mut self, answer: Answer) -> Step {
         match answer {
             Answer::Claim(claim) => self.check(Hand { claim, written_ms: None }, 0),
-            Answer::Missing => self.create_claim(now),
+            Answer::Missing => self.find_rr(None),
             _ => self.restart(),
         }
     }
 
-    /// The first incident of a fingerprint. (Adoption of an RR that somebody else made belongs here, before a name is
-    /// minted, and in [`Self::next`].)
-    fn create_claim(&mut self, now: Now) -> Step {
-        let second = now.unix_ms / MS_PER_S;
+    /// The first incident of a fingerprint.
+    pub(super) fn create_claim(&mut self, now: Now) -> Step {
+        let second = now.unix_s();
         let fields = ClaimFields {
             holder: Arc::clone(&self.parameters.identity),
             intent: self.fresh_name(second),
@@ -48,37 +45,40 @@ impl Commit {
 
     pub(super) fn on_checked(&mut self, hand: Hand, polls: u16, answer: Answer, now: Now) -> Step {
         match answer {
-            Answer::Rr(rr) if !rr.ours => self.next(hand, now),
+            Answer::Rr(rr) if !rr.ours => self.find_rr(Some(hand)),
             // It may be a late create of an old name: confirmed first, counted then. A positive count is confirmed.
             Answer::Rr(rr) if rr.phase == Phase::Active && rr.count == 0 => self.fence(hand, rr),
             Answer::Rr(rr) if rr.phase.takes_signals(now.unix_ms) => self.count(Some(hand), rr),
-            Answer::Rr(_) => self.next(hand, now),
-            Answer::Missing if hand.claim.fields.created => self.next(hand, now),
+            Answer::Rr(_) => self.find_rr(Some(hand)),
+            Answer::Missing if hand.claim.fields.created => self.find_rr(Some(hand)),
             Answer::Missing if polls < self.parameters.help_polls && self.is_held_by_another(&hand.claim) => {
                 self.state = State::AwaitHolder { hand, polls: polls + 1 };
                 Step::Wait(self.parameters.help_poll_ms)
             }
-            Answer::Missing => self.take_over(hand, now),
+            Answer::Missing => self.take_over(&hand, now),
             _ => self.check(hand, polls),
         }
     }
 
     /// Helps an open claim to its end: the same name, so that two helpers cannot make two RRs.
-    fn take_over(&mut self, hand: Hand, now: Now) -> Step {
+    fn take_over(&mut self, hand: &Hand, now: Now) -> Step {
         let fields = &hand.claim.fields;
         let acquired = fields.acquired(&self.parameters.identity, Arc::clone(&fields.intent), fields.floor);
-        self.acquire(hand.claim.version, acquired, now)
+        self.acquire(&hand.claim.version, acquired, now)
     }
 
-    /// The claim's RR is over (ended, gone, or never ours): a later name may be created.
-    pub(super) fn next(&mut self, hand: Hand, now: Now) -> Step {
-        let second = (now.unix_ms / MS_PER_S).max(hand.claim.fields.floor.saturating_add(1));
+    /// The claim's RR is over (ended, gone, or never ours) and nobody made another: a later name may be created.
+    pub(super) fn next(&mut self, hand: &Hand, now: Now) -> Step {
+        let second = now.unix_s().max(hand.claim.fields.floor.saturating_add(1));
         let acquired = hand.claim.fields.acquired(&self.parameters.identity, self.fresh_name(second), second);
-        self.acquire(hand.claim.version, acquired, now)
+        self.acquire(&hand.claim.version, acquired, now)
     }
 
-    fn acquire(&mut self, version: Arc<str>, fields: ClaimFields, now: Now) -> Step {
-        self.go(State::AcquireClaim { sent_ms: now.monotonic_ms }, Call::UpdateClaim { version, fields })
+    fn acquire(&mut self, version: &Arc<str>, fields: ClaimFields, now: Now) -> Step {
+        self.go(
+            State::AcquireClaim { sent_ms: now.monotonic_ms },
+            Call::UpdateClaim { version: Arc::clone(version), fields },
+        )
     }
 
     fn is_held_by_another(&self, claim: &Claim) -> bool {

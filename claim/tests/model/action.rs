@@ -11,6 +11,8 @@ pub(crate) enum Action {
     Submit(usize),
     /// The call under way is executed and answered. Requests are delayed and reordered by taking this later.
     Answer(usize, Pace),
+    /// The replica's search finds this active RR; or none, for the index is late.
+    Find(usize, Option<Arc<str>>),
     /// The replica's wait is over.
     Elapse(usize),
     /// The caller is told nothing; the call may be executed at any later time, or never.
@@ -27,4 +29,12 @@ pub(crate) enum Action {
     Delete(Arc<str>),
     /// Another controller writes to the RR's status.
     Touch(Arc<str>),
+    /// Somebody else creates an RR of the fingerprint.
+    Intrude,
+    /// Somebody begins to reap the RR.
+    Reap(Arc<str>),
+    /// Somebody begins to sweep the claim, which he has, or has not, seen unchanged for long.
+    Sweep(bool),
+    /// The reaper's or sweeper's call is executed and answered.
+    Tidy,
 }

@@ -31,6 +31,7 @@ impl Server {
                 Some(claim) if claim.version != *version => Answer::Conflict,
                 Some(_) => self.write_claim(fields),
             },
+            Call::FindRr => self.active().next().cloned().map_or(Answer::Missing, Answer::Rr),
             Call::GetRr { name } => self.rrs.get(name).cloned().map_or(Answer::Missing, Answer::Rr),
             Call::CreateRr { name } if self.rrs.contains_key(name) => Answer::Conflict,
             Call::CreateRr { name } => self.create_rr(author, name),
@@ -43,16 +44,25 @@ impl Server {
                     Answer::Deleted
                 }
             },
+            Call::DeleteClaim { claim } => match &self.claim {
+                None => Answer::Missing,
+                Some(held) if held.version != claim.version => Answer::Conflict,
+                Some(_) => {
+                    self.claim = None;
+                    Answer::Deleted
+                }
+            },
         }
     }
 
     /// Whether a late call could still do anything. A stale compare-and-swap never can: leaving it out keeps the
     /// number of states down and loses no behaviour.
-    pub(crate) fn may_still_act(&self, call: &Call) -> bool {
+    pub(crate) fn may_still_act(&self, call: &Call, may_sweep: bool) -> bool {
         match call {
-            Call::GetClaim | Call::GetRr { .. } => false,
-            // Nobody deletes claims here: once there is one, there always is. (A sweeper will change this.)
-            Call::CreateClaim(_) => self.claim.is_none(),
+            Call::GetClaim | Call::FindRr | Call::GetRr { .. } => false,
+            // Without a sweeper there always is a claim once there is one.
+            Call::CreateClaim(_) => self.claim.is_none() || may_sweep,
+            Call::DeleteClaim { claim } => self.claim.as_ref() == Some(claim),
             Call::UpdateClaim { version, .. } => self.claim.as_ref().is_some_and(|claim| claim.version == *version),
             Call::CreateRr { .. } => true,
             Call::Count { rr, .. } | Call::DeleteRr { rr } => {
@@ -87,6 +97,22 @@ impl Server {
         self.rrs.values()
     }
 
+    /// The RRs that a search could find.
+    pub(crate) fn active(&self) -> impl Iterator<Item = &Rr> {
+        self.rrs().filter(|rr| rr.phase == Phase::Active)
+    }
+
+    /// The claim.
+    pub(crate) fn claim(&self) -> Option<&Claim> {
+        self.claim.as_ref()
+    }
+
+    /// Somebody who knows nothing of claims creates an RR of the fingerprint.
+    pub(crate) fn intrude(&mut self) {
+        let name = format!("by-hand-{}", self.rr_creates).into();
+        self.create_rr(&Arc::from(""), &name);
+    }
+
     /// All signals ever counted, those in deleted RRs included.
     pub(crate) fn counted(&self) -> u32 {
         self.buried + self.rrs().map(|rr| rr.count).sum::<u32>()
@@ -94,7 +120,8 @@ impl Server {
 
     fn write_claim(&mut self, fields: &ClaimFields) -> Answer {
         self.claim_writes += 1;
-        let claim = Claim { version: self.claim_writes.to_string().into(), fields: fields.clone() };
+        let claim =
+            Claim { uid: "claim".into(), version: self.claim_writes.to_string().into(), fields: fields.clone() };
         self.claim = Some(claim.clone());
         Answer::Claim(claim)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onceway_claim::{Answer, Call, Outcome, Phase, Stage};
+use onceway_claim::{Answer, Call, Outcome, Phase, Reap, Stage, Sweep, Tidy};
 use stateright::{Model, Property};
 
 use super::action::Action;
@@ -10,10 +10,10 @@ use super::replica::{Pace, Replica};
 use super::server::Server;
 
 /// From any state one replica alone must finish within this many calls.
-const ALONE_CALLS: usize = 12;
+const ALONE_CALLS: usize = 16;
 
 /// How much happens in a run: the bounds of what is explored.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Bounds {
     /// Wall clock of each replica, in Unix seconds.
     pub(crate) clocks_s: Vec<u64>,
@@ -31,6 +31,47 @@ pub(crate) struct Bounds {
     pub(crate) deletions: u8,
     /// Status writes by other controllers.
     pub(crate) touches: u8,
+    /// RRs that somebody else creates.
+    pub(crate) intrusions: u8,
+    /// RRs that are looked at by a reaper.
+    pub(crate) reaps: u8,
+    /// Claims that are looked at by a sweeper.
+    pub(crate) sweeps: u8,
+}
+
+impl Bounds {
+    /// Two replicas whose wall clocks differ, and nothing that happens.
+    pub(crate) fn two_replicas() -> Self {
+        Self { clocks_s: vec![100, 101], ..Self::default() }
+    }
+}
+
+/// Somebody who tidies up, and the call that he has under way. It may be executed at any later time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Chore {
+    Reap(Reap, Call),
+    Sweep(Sweep, Call),
+}
+
+impl Chore {
+    fn call(&self) -> &Call {
+        let (Self::Reap(_, call) | Self::Sweep(_, call)) = self;
+        call
+    }
+
+    /// What is to be done next, if it is not over.
+    fn resume(self, answer: Answer) -> Option<Self> {
+        match self {
+            Self::Reap(mut reap, _) => match reap.resume(answer) {
+                Tidy::Call(call) => Some(Self::Reap(reap, call)),
+                Tidy::Over(_) => None,
+            },
+            Self::Sweep(mut sweep, _) => match sweep.resume(answer) {
+                Tidy::Call(call) => Some(Self::Sweep(sweep, call)),
+                Tidy::Over(_) => None,
+            },
+        }
+    }
 }
 
 /// A state of the model.
@@ -40,6 +81,7 @@ pub(crate) struct World {
     replicas: Vec<Replica>,
     /// Calls that may still be executed, with their authors.
     late: Vec<(Arc<str>, Call)>,
+    chore: Option<Chore>,
     left: Bounds,
     attempts: u32,
     acknowledged: u32,
@@ -49,7 +91,7 @@ impl World {
     fn new(bounds: &Bounds) -> Self {
         let replicas = bounds.clocks_s.iter().enumerate().map(|(index, clock)| Replica::new(index, *clock)).collect();
         let left = Bounds { clocks_s: Vec::new(), ..bounds.clone() };
-        Self { server: Server::default(), replicas, late: Vec::new(), left, attempts: 0, acknowledged: 0 }
+        Self { server: Server::default(), replicas, late: Vec::new(), chore: None, left, attempts: 0, acknowledged: 0 }
     }
 
     /// The properties that a run within `bounds` is held to.
@@ -78,12 +120,19 @@ impl World {
 
     /// Drops what can no longer make a difference, and puts the rest in one order: fewer states, same behaviours.
     fn normalise(&mut self) {
-        self.late.retain(|(_, call)| self.server.may_still_act(call));
+        let may_sweep = self.left.sweeps > 0 || matches!(self.chore, Some(Chore::Sweep(..)));
+        self.late.retain(|(_, call)| self.server.may_still_act(call, may_sweep));
         self.late.sort_by_cached_key(|late| format!("{late:?}"));
     }
 
     fn active_with_count(&self) -> usize {
         self.server.rrs().filter(|rr| rr.phase == Phase::Active && rr.count > 0).count()
+    }
+
+    /// Whether somebody who tidies up is about to delete, and will succeed.
+    fn deletes(&self, what: impl Fn(&Call) -> bool) -> bool {
+        let call = self.chore.as_ref().map(Chore::call);
+        call.is_some_and(|call| what(call) && self.server.may_still_act(call, true))
     }
 
     fn is_at(&self, stage: Stage) -> bool {
@@ -119,6 +168,9 @@ impl World {
         }
         if replica.waits() {
             actions.push(Action::Elapse(index));
+        } else if replica.call() == Some(&Call::FindRr) {
+            actions.push(Action::Find(index, None));
+            actions.extend(self.server.active().map(|rr| Action::Find(index, Some(Arc::clone(&rr.name)))));
         } else {
             actions.extend(replica.paces().iter().map(|pace| Action::Answer(index, *pace)));
             if self.left.losses > 0 {
@@ -147,8 +199,50 @@ impl World {
         }
     }
 
+    fn chore_actions(&self, actions: &mut Vec<Action>) {
+        if self.chore.is_some() {
+            actions.push(Action::Tidy);
+            return;
+        }
+        if self.left.reaps > 0 {
+            let uncounted = self.server.active().filter(|rr| rr.count == 0);
+            actions.extend(uncounted.map(|rr| Action::Reap(Arc::clone(&rr.name))));
+        }
+        if self.left.sweeps > 0 && self.server.claim().is_some() {
+            actions.push(Action::Sweep(false));
+            // Within the hour that a claim must stand unchanged, whoever could create under it has done so or given up.
+            if self.late.is_empty() && self.replicas.iter().all(|replica| replica.work.is_none()) {
+                actions.push(Action::Sweep(true));
+            }
+        }
+    }
+
     fn apply(&mut self, action: Action) {
         match action {
+            Action::Find(index, found) => {
+                let rr = self.server.active().find(|rr| Some(&rr.name) == found.as_ref()).cloned();
+                self.resume(index, rr.map_or(Answer::Missing, Answer::Rr), Pace::Prompt);
+            }
+            Action::Intrude => {
+                self.left.intrusions -= 1;
+                self.server.intrude();
+            }
+            Action::Reap(name) => {
+                self.left.reaps -= 1;
+                let (reap, call) = Reap::begin(name);
+                self.chore = Some(Chore::Reap(reap, call));
+            }
+            Action::Sweep(settled) => {
+                self.left.sweeps -= 1;
+                let settled = self.server.claim().filter(|_| settled).map(|claim| Arc::clone(&claim.version));
+                let (sweep, call) = Sweep::begin(settled);
+                self.chore = Some(Chore::Sweep(sweep, call));
+            }
+            Action::Tidy => {
+                let Some(chore) = self.chore.take() else { return };
+                let answer = self.server.execute(&Arc::from("tidy"), chore.call());
+                self.chore = chore.resume(answer);
+            }
             Action::Submit(index) => {
                 self.left.signals -= 1;
                 self.attempts += 1;
@@ -213,6 +307,10 @@ impl Model for Bounds {
         }
         actions.extend((0..world.late.len()).map(Action::Execute));
         world.rr_actions(actions);
+        world.chore_actions(actions);
+        if world.left.intrusions > 0 {
+            actions.push(Action::Intrude);
+        }
     }
 
     fn next_state(&self, world: &World, action: Action) -> Option<World> {
@@ -243,9 +341,17 @@ impl Model for Bounds {
                 world.acknowledged == u32::from(bounds.signals)
             }),
         ];
-        if self.losses > 0 {
-            properties.push(Property::sometimes("a count is in doubt", |_, world: &World| world.is_at(Stage::Doubt)));
-        }
+        let mut also = |wanted: bool, name, condition: fn(&Self, &World) -> bool| {
+            if wanted {
+                properties.push(Property::sometimes(name, condition));
+            }
+        };
+        also(self.losses > 0, "a count is in doubt", |_, world| world.is_at(Stage::Doubt));
+        also(self.intrusions > 0, "an RR is adopted", |_, world| world.is_at(Stage::Adopt));
+        also(self.reaps > 0, "an RR is reaped", |_, world| world.deletes(|call| matches!(call, Call::DeleteRr { .. })));
+        also(self.sweeps > 0, "a claim is swept", |_, world| {
+            world.deletes(|call| matches!(call, Call::DeleteClaim { .. }))
+        });
         properties
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn handed_over(fields: ClaimFields) -> ClaimFields {
 }
 
 pub(super) fn claim(version: &str, fields: ClaimFields) -> Claim {
-    Claim { version: version.into(), fields }
+    Claim { uid: "c-uid".into(), version: version.into(), fields }
 }
 
 /// An active RR of ours.

@@ -17,6 +17,7 @@ impl Config {
         self.limits.check()?;
         self.check_times()?;
         self.check_ports()?;
+        self.check_housekeeping()?;
         let level = &self.log.level;
         rule(
             "log.level",
@@ -41,18 +42,27 @@ impl Config {
         let rate = self.batching.max_bytes_per_second;
         rule("batching.maxBytesPerSecond", rate, rate >= 64 * 1024, "must be at least 65536")?;
         within("lease.takeoverAfter", lease.takeover_after, deadline, "limits.deadline")?;
-        rule(
-            "lease.duration",
-            lease.duration,
-            lease.duration.subsec_nanos() == 0 && (5..=3600).contains(&lease.duration.as_secs()),
-            "must be whole seconds from 5s to 1h",
-        )?;
+        whole_seconds("lease.duration", lease.duration, 5, 3600)?;
+        whole_seconds("index.watchTimeout", self.index.watch_timeout, 1, 3600)?;
         rule(
             "shutdown.drainTimeout",
             leave.drain_timeout,
             leave.drain_timeout >= deadline,
             "must be at least limits.deadline, or requests in hand are cut off",
         )
+    }
+
+    fn check_housekeeping(&self) -> Result<(), ConfigError> {
+        let (keep, day) = (&self.housekeeping, Duration::from_secs(24 * 3600));
+        within("housekeeping.reapInterval", keep.reap_interval, day, "24h")?;
+        within("housekeeping.sweepInterval", keep.sweep_interval, day, "24h")?;
+        rule(
+            "housekeeping.sweepAfter",
+            keep.sweep_after,
+            (self.limits.deadline * 2..day * 30).contains(&keep.sweep_after),
+            "must be at least twice limits.deadline, and less than 30 days",
+        )?;
+        between("housekeeping.maxSweepsPerSecond", keep.max_sweeps_per_second as usize, 1, 1000)
     }
 
     fn check_ports(&self) -> Result<(), ConfigError> {
@@ -94,6 +104,11 @@ fn between(key: &'static str, value: usize, least: usize, most: usize) -> Result
 
 fn within(key: &'static str, value: Duration, bound: Duration, name: &str) -> Result<(), ConfigError> {
     rule(key, value, !value.is_zero() && value < bound, &format!("must be more than 0s and less than {name}"))
+}
+
+fn whole_seconds(key: &'static str, value: Duration, least: u64, most: u64) -> Result<(), ConfigError> {
+    let holds = value.subsec_nanos() == 0 && (least..=most).contains(&value.as_secs());
+    rule(key, value, holds, &format!("must be whole seconds from {least}s to {most}s"))
 }
 
 fn rule(key: &'static str, value: impl Debug, holds: bool, rule: &str) -> Result<(), ConfigError> {

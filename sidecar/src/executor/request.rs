@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kube::Resource;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::core::params::{GetParams, Preconditions};
 use kube::core::request::{Error, Request};
 use onceway_claim::{Call, ClaimFields, Rr};
@@ -15,26 +15,36 @@ use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 
 use super::{Context, Settings};
-use crate::rr::RemediationRequest;
+use crate::rr::{CREATOR, RemediationRequest};
 
 /// `onceway.io/intent`, see [`ClaimFields::intent`].
-pub(super) const INTENT: &str = "onceway.io/intent";
+pub(crate) const INTENT: &str = "onceway.io/intent";
 /// `onceway.io/created`, see [`ClaimFields::created`].
 pub(super) const CREATED: &str = "onceway.io/created";
 /// `onceway.io/floor`, see [`ClaimFields::floor`].
-pub(super) const FLOOR: &str = "onceway.io/floor";
-/// `onceway.io/creator`, see [`Rr::creator`].
-pub(super) const CREATOR: &str = "onceway.io/creator";
+pub(crate) const FLOOR: &str = "onceway.io/floor";
+
+/// How many RRs of one fingerprint a list asks for at a time: each may be 100 KiB large.
+const LIST_PAGE: u32 = 20;
 
 /// The resource of claims.
-pub(super) const LEASES: &str = "leases";
+pub(crate) const LEASES: &str = "leases";
 /// The resource of RRs.
-const RRS: &str = "remediationrequests";
+pub(crate) const RRS: &str = "remediationrequests";
+/// The status of RRs.
+pub(crate) const RR_STATUS: &str = "remediationrequests/status";
+
+/// Selects what Onceway has made.
+pub(crate) const CLAIM_LABELS: &str = "app.kubernetes.io/managed-by=onceway";
+/// What the name of a claim begins with; the fingerprint follows.
+const CLAIM_PREFIX: &str = "onceway-";
 
 /// A call as metrics name it.
-pub(super) struct Kind {
-    pub(super) verb: &'static str,
-    pub(super) resource: &'static str,
+pub(crate) struct Kind {
+    /// As RBAC names it.
+    pub(crate) verb: &'static str,
+    /// As RBAC names it.
+    pub(crate) resource: &'static str,
 }
 
 /// The verb and resource of a call, as RBAC and audit logs name them.
@@ -43,17 +53,24 @@ pub(super) fn kind(call: &Call) -> Kind {
         Call::GetClaim => ("get", LEASES),
         Call::CreateClaim(_) => ("create", LEASES),
         Call::UpdateClaim { .. } => ("patch", LEASES),
+        Call::DeleteClaim { .. } => ("delete", LEASES),
+        Call::FindRr => ("list", RRS),
         Call::GetRr { .. } => ("get", RRS),
         Call::CreateRr { .. } => ("create", RRS),
-        Call::Count { .. } => ("patch", "remediationrequests/status"),
+        Call::Count { .. } => ("patch", RR_STATUS),
         Call::DeleteRr { .. } => ("delete", RRS),
     };
     Kind { verb, resource }
 }
 
 /// The name of a fingerprint's claim.
-pub(super) fn claim_name(fingerprint: Fingerprint) -> String {
-    format!("onceway-{fingerprint}")
+fn claim_name(fingerprint: Fingerprint) -> String {
+    format!("{CLAIM_PREFIX}{fingerprint}")
+}
+
+/// The fingerprint of the claim of this name, if it is a claim's.
+pub(crate) fn fingerprint_of_claim(name: &str) -> Option<Fingerprint> {
+    name.strip_prefix(CLAIM_PREFIX)?.parse().ok()
 }
 
 /// Builds requests for one namespace.
@@ -72,9 +89,16 @@ impl Requests {
     }
 
     /// The request of `call`. Reads carry no resourceVersion, which makes them quorum reads.
-    pub(super) fn build(&self, call: &Call, context: &Context) -> Result<http::Request<Vec<u8>>, Error> {
+    /// `batch` is there where the call is of a commit; without it nothing can be created or counted.
+    pub(super) fn build(
+        &self,
+        call: &Call,
+        fingerprint: Fingerprint,
+        batch: Option<&Context>,
+    ) -> Result<http::Request<Vec<u8>>, Error> {
         let (get, post, patch) = (GetParams::default(), PostParams::default(), PatchParams::default());
-        let claim = || claim_name(context.fingerprint);
+        let claim = || claim_name(fingerprint);
+        let batch = || batch.ok_or_else(|| Error::Validation("only a batch of signals is created or counted".into()));
         match call {
             Call::GetClaim => self.leases.get(&claim(), &get),
             Call::CreateClaim(fields) => self.leases.create(&post, bytes(&self.new_claim(&claim(), fields))?),
@@ -84,12 +108,26 @@ impl Requests {
                 self.leases.patch(&claim(), &patch, &Patch::Merge(body))
             }
             Call::GetRr { name } => self.rrs.get(name, &get),
-            Call::CreateRr { name } => self.rrs.create(&post, bytes(&self.new_rr(name, context))?),
+            Call::FindRr => self.list_rrs(fingerprint, None),
+            Call::CreateRr { name } => self.rrs.create(&post, bytes(&self.new_rr(name, batch()?))?),
             Call::Count { rr, count } => {
-                self.rrs.patch_subresource("status", &rr.name, &patch, &Patch::Merge(counted(rr, *count, context)))
+                let body = counted(rr, *count, batch()?);
+                self.rrs.patch_subresource("status", &rr.name, &patch, &Patch::Merge(body))
             }
-            Call::DeleteRr { rr } => self.rrs.delete(&rr.name, &as_last_seen(rr)),
+            Call::DeleteRr { rr } => self.rrs.delete(&rr.name, &as_last_seen(&rr.uid, &rr.version)),
+            Call::DeleteClaim { claim: seen } => self.leases.delete(&claim(), &as_last_seen(&seen.uid, &seen.version)),
         }
+    }
+
+    /// A page of the RRs of a fingerprint, the ended ones included: a quorum read, and a slow one.
+    pub(super) fn list_rrs(
+        &self,
+        fingerprint: Fingerprint,
+        after: Option<&str>,
+    ) -> Result<http::Request<Vec<u8>>, Error> {
+        let of_incident = ListParams::default().fields(&format!("spec.signalFingerprint={fingerprint}"));
+        let page = of_incident.limit(LIST_PAGE);
+        self.rrs.list(&after.map_or(page.clone(), |after| page.continue_token(after)))
     }
 
     fn new_claim(&self, name: &str, fields: &ClaimFields) -> Value {
@@ -155,8 +193,8 @@ fn later(at: Timestamp, unix_ms: u64) -> Timestamp {
     other.map_or(at, |other| at.max(other))
 }
 
-fn as_last_seen(rr: &Rr) -> DeleteParams {
-    let preconditions = Preconditions { uid: Some(rr.uid.to_string()), resource_version: Some(rr.version.to_string()) };
+fn as_last_seen(uid: &str, version: &str) -> DeleteParams {
+    let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: Some(version.to_owned()) };
     DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }
 }
 

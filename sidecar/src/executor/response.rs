@@ -61,9 +61,31 @@ pub enum Failure {
         /// What is wrong with it.
         reason: String,
     },
+    /// The object is there, and is not what we would have made of it: it stays so until somebody mends it.
+    Unusable {
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
 }
 
 impl Failure {
+    /// What a status says that is neither 2xx, nor a believable 404 or 409.
+    pub(super) fn of(status: StatusCode, reason: String) -> Self {
+        let code = status.as_u16();
+        match status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::NOT_FOUND | StatusCode::CONFLICT => {
+                Self::Server { status: code, reason }
+            }
+            _ if status.is_client_error() => Self::Refused { status: code, reason },
+            _ => Self::Server { status: code, reason },
+        }
+    }
+
+    /// Whether asking again would meet the same.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Unusable { .. })
+    }
+
     /// One of a small set of words, for metrics.
     pub fn label(&self) -> &'static str {
         match self {
@@ -75,6 +97,7 @@ impl Failure {
             Self::Timeout { .. } => "timeout",
             Self::Connection { .. } => "connection",
             Self::Nonsense { .. } => "nonsense",
+            Self::Unusable { .. } => "unusable",
         }
     }
 }
@@ -87,6 +110,7 @@ impl fmt::Display for Failure {
             Self::Timeout { after } => write!(f, "the API server did not answer within {} ms", after.as_millis()),
             Self::Connection { reason } => write!(f, "the connection to the API server failed: {reason}"),
             Self::Nonsense { reason } => write!(f, "the API server's answer makes no sense: {reason}"),
+            Self::Unusable { reason } => f.write_str(reason),
         }
     }
 }
@@ -122,20 +146,16 @@ pub(super) fn read(
     body: &[u8],
 ) -> Reply {
     match status {
-        _ if status.is_success() => view::read(call, fingerprint, body).map_or_else(
-            |reason| Reply::unknown(Failure::Nonsense { reason }),
-            |answer| unless_unchanged(call, answer),
-        ),
+        _ if status.is_success() => {
+            view::read(call, fingerprint, body).map_or_else(Reply::unknown, |answer| unless_unchanged(call, answer))
+        }
         // A create finds nothing missing but its namespace or its kind.
         StatusCode::NOT_FOUND if matches!(call, Call::CreateClaim(_) | Call::CreateRr { .. }) => {
-            Reply::unknown(Failure::Refused { status: 404, reason: reason(body) })
+            let reason = format!("{}; is the CRD applied, and does the namespace exist?", reason(body));
+            Reply::unknown(Failure::Refused { status: 404, reason })
         }
         StatusCode::NOT_FOUND => believed(body, status, &["NotFound"], Answer::Missing),
         StatusCode::CONFLICT => believed(body, status, &["AlreadyExists", "Conflict"], Answer::Conflict),
-        StatusCode::TOO_MANY_REQUESTS => failed(status, retry_after, body),
-        _ if status.is_client_error() => {
-            Reply::unknown(Failure::Refused { status: status.as_u16(), reason: reason(body) })
-        }
         _ => failed(status, retry_after, body),
     }
 }
@@ -164,9 +184,8 @@ fn unless_unchanged(call: &Call, answer: Answer) -> Reply {
     }
 }
 
-fn failed(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Reply {
-    let failure = Failure::Server { status: status.as_u16(), reason: reason(body) };
-    Reply { retry_after, ..Reply::unknown(failure) }
+pub(super) fn failed(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Reply {
+    Reply { retry_after, ..Reply::unknown(Failure::of(status, reason(body))) }
 }
 
 /// The `Retry-After` of an answer in seconds; the HTTP-date form, which no API server sends, is passed over.

@@ -10,8 +10,9 @@ use onceway_claim::{Answer, Call, Claim, ClaimFields, Phase, Rr};
 use onceway_signal::Fingerprint;
 use serde::Deserialize;
 
-use super::request::{CREATED, CREATOR, FLOOR, INTENT, unix_ms};
-use crate::rr::{RemediationRequestStatus, is_terminal};
+use super::request::{CREATED, FLOOR, INTENT, unix_ms};
+use super::response::Failure;
+use crate::rr::{CREATOR, RemediationRequestStatus, is_terminal};
 
 /// The outcome that keeps an incident closed until a human has looked at it.
 const MANUAL_REVIEW: &str = "ManualReviewRequired";
@@ -25,6 +26,8 @@ struct Meta<'a> {
     uid: Cow<'a, str>,
     #[serde(borrow)]
     resource_version: Cow<'a, str>,
+    #[serde(borrow)]
+    creation_timestamp: Option<Cow<'a, str>>,
     deletion_timestamp: Option<&'a serde_json::value::RawValue>,
     #[serde(default)]
     annotations: BTreeMap<String, String>,
@@ -60,8 +63,38 @@ struct RrSpec<'a> {
     signal_fingerprint: Cow<'a, str>,
 }
 
+/// A page of a list.
+#[derive(Deserialize)]
+struct List<'a> {
+    metadata: ListMeta,
+    #[serde(borrow)]
+    items: Vec<RrView<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ListMeta {
+    #[serde(rename = "continue")]
+    next: Option<String>,
+}
+
+/// A page of the RRs of a fingerprint: each with its age as RFC 3339 text, which sorts as it is, and the token of the next.
+pub(super) struct Page {
+    pub(super) rrs: Vec<(String, Rr)>,
+    pub(super) next: Option<String>,
+}
+
+/// Reads a page of a list.
+pub(super) fn page(fingerprint: Fingerprint, body: &[u8]) -> Result<Page, Failure> {
+    let List { metadata, items } = parse(body)?;
+    let aged = |view: RrView<'_>| {
+        let created = view.metadata.creation_timestamp.as_deref().unwrap_or_default().to_owned();
+        (created, rr(view, fingerprint))
+    };
+    Ok(Page { rrs: items.into_iter().map(aged).collect(), next: metadata.next.filter(|next| !next.is_empty()) })
+}
+
 /// Reads the body of a 2xx. The error says what is wrong with it.
-pub(super) fn read(call: &Call, fingerprint: Fingerprint, body: &[u8]) -> Result<Answer, String> {
+pub(super) fn read(call: &Call, fingerprint: Fingerprint, body: &[u8]) -> Result<Answer, Failure> {
     match call {
         Call::GetClaim | Call::CreateClaim(_) | Call::UpdateClaim { .. } => {
             parse::<LeaseView<'_>>(body).and_then(claim).map(Answer::Claim)
@@ -69,16 +102,17 @@ pub(super) fn read(call: &Call, fingerprint: Fingerprint, body: &[u8]) -> Result
         Call::GetRr { .. } | Call::CreateRr { .. } | Call::Count { .. } => {
             parse::<RrView<'_>>(body).map(|view| Answer::Rr(rr(view, fingerprint)))
         }
-        Call::DeleteRr { .. } => Ok(Answer::Deleted),
+        Call::DeleteRr { .. } | Call::DeleteClaim { .. } => Ok(Answer::Deleted),
+        Call::FindRr => Err(Failure::Nonsense { reason: "a list is read page by page".into() }),
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(body).map_err(|error| error.to_string())
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| Failure::Nonsense { reason: error.to_string() })
 }
 
-fn claim(view: LeaseView<'_>) -> Result<Claim, String> {
-    let Meta { name, resource_version, annotations, .. } = view.metadata;
+fn claim(view: LeaseView<'_>) -> Result<Claim, Failure> {
+    let Meta { name, uid, resource_version, annotations, .. } = view.metadata;
     let fields = ClaimFields {
         holder: view.spec.holder_identity.unwrap_or_default().into(),
         intent: annotation::<String>(&annotations, INTENT, &name)?.into(),
@@ -86,18 +120,21 @@ fn claim(view: LeaseView<'_>) -> Result<Claim, String> {
         floor: annotation(&annotations, FLOOR, &name)?,
         transitions: view.spec.lease_transitions.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
     };
-    Ok(Claim { version: resource_version.as_ref().into(), fields })
+    Ok(Claim { uid: uid.as_ref().into(), version: resource_version.as_ref().into(), fields })
 }
 
-fn annotation<T: FromStr>(annotations: &BTreeMap<String, String>, key: &str, lease: &str) -> Result<T, String> {
-    annotations.get(key).and_then(|text| text.parse().ok()).ok_or_else(|| {
-        format!("the Lease {lease} has no usable annotation {key}; if it is not Onceway's, delete or rename it")
+fn annotation<T: FromStr>(annotations: &BTreeMap<String, String>, key: &str, lease: &str) -> Result<T, Failure> {
+    annotations.get(key).and_then(|text| text.parse().ok()).ok_or_else(|| Failure::Unusable {
+        reason: format!(
+            "the Lease {lease} has no usable annotation {key}; somebody else has made or changed it: once no \
+             RemediationRequest of its fingerprint is active, delete it"
+        ),
     })
 }
 
 fn rr(view: RrView<'_>, fingerprint: Fingerprint) -> Rr {
     let status = view.status.unwrap_or_default();
-    let Meta { name, uid, resource_version, deletion_timestamp, annotations } = view.metadata;
+    let Meta { name, uid, resource_version, deletion_timestamp, annotations, .. } = view.metadata;
     let phase = phase(&status, deletion_timestamp.is_some());
     let seen = status.deduplication.unwrap_or_default();
     Rr {

@@ -15,6 +15,12 @@ pub(super) struct Reason {
     pub(super) reason: &'static str,
 }
 
+/// What was removed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Removed {
+    pub(super) kind: &'static str,
+}
+
 /// A call to the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Call {

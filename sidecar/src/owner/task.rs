@@ -164,8 +164,8 @@ impl<E: Execute> Task<E> {
         let cause = format!("{}: {failure}", doing(self.stage));
         match failure {
             // An earlier write of the count may have happened: the refusal only keeps us from finding out.
-            Failure::Refused { .. } if self.stage == Stage::Doubt => Err(SubmitError::Unresolved { cause }),
-            Failure::Refused { .. } => Err(SubmitError::Refused { cause }),
+            _ if failure.is_lasting() && self.stage == Stage::Doubt => Err(SubmitError::Unresolved { cause }),
+            _ if failure.is_lasting() => Err(SubmitError::Refused { cause }),
             _ => {
                 self.trouble.set(Some(cause));
                 Ok(())
@@ -242,7 +242,9 @@ fn parameters(fingerprint: Fingerprint, settings: &super::Settings) -> Parameter
 fn doing(stage: Stage) -> &'static str {
     match stage {
         Stage::ReadClaim => "reading the incident's Lease",
+        Stage::FindRr => "looking for an active RemediationRequest",
         Stage::Acquire => "taking the incident's Lease",
+        Stage::Adopt => "writing into the incident's Lease that its RemediationRequest exists",
         Stage::ReadRr => "reading the RemediationRequest",
         Stage::AwaitHolder => "waiting for the Lease's holder",
         Stage::CreateRr => "creating the RemediationRequest",

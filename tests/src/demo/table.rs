@@ -42,8 +42,8 @@ pub(super) fn text(storms: &Storms, verdict: &Verdict, incidents: &[Incident]) -
     } else {
         "\nVerdict: NOT EXACT."
     };
-    if verdict.given_up > 0 {
-        let _ = write!(text, " {} signals were never acknowledged.", verdict.given_up);
+    if verdict.unacknowledged > 0 {
+        let _ = write!(text, " {} signals were never acknowledged.", verdict.unacknowledged);
     }
     text
 }

@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 
 use super::call::{Call, Verb};
+
+/// How long a test waits for a call to meet its fault.
+const REACHED_LIMIT: Duration = Duration::from_secs(30);
 
 /// What happens to a call.
 #[derive(Clone, Debug)]
@@ -26,6 +30,10 @@ pub enum Fault {
     CutBefore,
     /// The API server commits it, and the connection is cut before the answer.
     LoseAnswer,
+    /// A watch is opened, and nothing is ever heard on it.
+    Mute,
+    /// A watch is opened, and told that the API server has forgotten the version it begins at (410).
+    Expire,
 }
 
 /// Which calls are meant: all, until it is narrowed.
@@ -140,16 +148,23 @@ impl RuleHandle {
         Self(armed)
     }
 
-    /// Waits, without a bound, until a call has met the fault. With [`Fault::HoldAnswer`] and [`Fault::LoseAnswer`] the
+    /// Waits until a call has met the fault. With [`Fault::HoldAnswer`] and [`Fault::LoseAnswer`] the
     /// API server has answered it by then.
+    ///
+    /// # Panics
+    /// If none does within 30 s: the call that the test is about was never made.
     pub async fn reached(&self) {
         self.reached_times(1).await;
     }
 
-    /// Waits, without a bound, until `n` calls have met the fault.
+    /// Waits until `n` calls have met the fault.
+    ///
+    /// # Panics
+    /// If fewer do within 30 s.
     pub async fn reached_times(&self, n: u64) {
-        // The sender lives as long as this handle, so that this cannot fail.
-        let _ = self.0.hits.subscribe().wait_for(|hits| *hits >= n).await;
+        let mut hits = self.0.hits.subscribe();
+        let reached = timeout(REACHED_LIMIT, hits.wait_for(|hits| *hits >= n)).await.is_ok();
+        assert!(reached, "{} of {n} calls have met {:?} of {:?}", self.hits(), self.0.fault, self.0.rule);
     }
 
     /// How many calls have met the fault.

@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use kube::client::Body;
 
+use super::answer::Answer;
 use super::call::{Call, Outcome};
 use super::rule::{Armed, Fault};
 use super::{Record, Shared, answer};
@@ -20,7 +21,7 @@ use super::{Record, Shared, answer};
 pub(super) struct Cut;
 
 /// Takes a call through its fault to the API server and back.
-pub(super) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+pub(super) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answer, Cut> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
     let call = Call::parse(&shared.replica, &parts.method, &parts.uri, body.clone());
@@ -59,7 +60,7 @@ struct Passage {
 }
 
 impl Passage {
-    async fn go(self, armed: Option<Arc<Armed>>) -> Result<Response<Body>, Cut> {
+    async fn go(self, armed: Option<Arc<Armed>>) -> Result<Answer, Cut> {
         let Some(armed) = armed else {
             let response = self.forward().await?;
             return self.pass_on(response);
@@ -94,6 +95,8 @@ impl Passage {
                 armed.hit();
                 Err(Cut)
             }
+            Fault::Mute => self.fake(&armed, answer::silence()),
+            Fault::Expire => self.fake(&armed, answer::expired_watch()),
             Fault::Answer(status) => self.fake(&armed, answer::failure(status, None)),
             Fault::AnswerRetryAfter(status, seconds) => self.fake(&armed, answer::failure(status, Some(seconds))),
         }
@@ -113,13 +116,13 @@ impl Passage {
         })
     }
 
-    fn pass_on(&self, mut response: Response<Body>) -> Result<Response<Body>, Cut> {
+    fn pass_on(&self, mut response: Response<Body>) -> Result<Answer, Cut> {
         self.ended(Outcome::Answered(response.status()));
         strip(response.headers_mut());
-        Ok(response)
+        Ok(response.map(BodyExt::boxed_unsync))
     }
 
-    fn fake(&self, armed: &Armed, response: Response<Body>) -> Result<Response<Body>, Cut> {
+    fn fake(&self, armed: &Armed, response: Answer) -> Result<Answer, Cut> {
         self.ended(Outcome::Faked(response.status()));
         armed.hit();
         Ok(response)

@@ -1,9 +1,13 @@
 //! The RemediationRequests of a rig, as the API server has them: the truth that tests compare with.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{Api, ListParams, Patch, PatchParams};
-use onceway::rr::RemediationRequest;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use onceway::rr::{RemediationRequest, RemediationRequestSpec, SIGNAL_TYPE, TargetResource, TargetType};
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 
@@ -50,6 +54,36 @@ impl Rig {
         // Names end in the second of their creation, and so sort by age within an incident.
         rrs.sort_by(|a, b| (&a.metadata.creation_timestamp, a.name()).cmp(&(&b.metadata.creation_timestamp, b.name())));
         Ok(rrs)
+    }
+
+    /// Creates an RR of the incident as somebody does who knows nothing of claims.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub async fn create_foreign(&self, incident: &Incident, name: &str) -> Result<Rr> {
+        let now = Time(Timestamp::now());
+        let spec = RemediationRequestSpec {
+            signal_fingerprint: incident.fingerprint().to_string(),
+            signal_name: "MadeByHand".into(),
+            severity: "warning".into(),
+            signal_type: SIGNAL_TYPE.into(),
+            signal_source: None,
+            target_type: TargetType::Kubernetes,
+            target_resource: TargetResource {
+                kind: "Deployment".into(),
+                name: incident.deployment().into(),
+                ..TargetResource::default()
+            },
+            cluster_id: None,
+            firing_time: now.clone(),
+            received_time: now,
+            signal_labels: BTreeMap::new(),
+            signal_annotations: BTreeMap::new(),
+            provider_data: None,
+            original_payload: None,
+        };
+        let created = self.rr_api().create(&PostParams::default(), &Rr::new(name, spec)).await;
+        created.with_context(|| format!("cannot create the RR {name}"))
     }
 
     /// The RRs of one incident, the oldest first.

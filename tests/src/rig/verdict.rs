@@ -23,8 +23,7 @@ pub struct IncidentVerdict {
 }
 
 impl IncidentVerdict {
-    /// One RR, acknowledged <= counted <= attempts, which where nothing was sent twice leaves one number; and every
-    /// signal was acknowledged in the end.
+    /// One RR, and acknowledged <= counted <= attempts, which where nothing was sent twice leaves one number.
     pub fn is_exact(&self) -> bool {
         self.rrs.len() == 1 && self.acknowledged <= self.counted && self.counted <= self.attempts
     }
@@ -35,14 +34,14 @@ impl IncidentVerdict {
 pub struct Verdict {
     /// By incident.
     pub incidents: Vec<IncidentVerdict>,
-    /// Signals that were never acknowledged, though they were sent as often as was allowed.
-    pub given_up: u64,
+    /// Signals that were never acknowledged: refused for good, or sent as often as was allowed.
+    pub unacknowledged: u64,
 }
 
 impl Verdict {
-    /// Whether all of it is exact and nothing was given up.
+    /// Whether there was any incident, every signal was acknowledged, and all of it is exact.
     pub fn is_exact(&self) -> bool {
-        self.given_up == 0 && self.incidents.iter().all(IncidentVerdict::is_exact)
+        self.unacknowledged == 0 && !self.incidents.is_empty() && self.incidents.iter().all(IncidentVerdict::is_exact)
     }
 }
 
@@ -64,7 +63,8 @@ impl Rig {
                 attempts: told.attempts,
             }
         });
-        Ok(Verdict { incidents: incidents.collect(), given_up: report.total().given_up })
+        let total = report.total();
+        Ok(Verdict { incidents: incidents.collect(), unacknowledged: total.signals - total.acknowledged })
     }
 
     /// Like [`Rig::judge`], for tests: anything but an exact outcome is an error that says what is wrong.

@@ -1,6 +1,8 @@
 //! Every fault at every call of the path: whatever the answer was, there is one RR, and what was acknowledged is in it.
 
 use anyhow::{Context, Result};
+use futures::FutureExt;
+use futures::future::select_all;
 use http::StatusCode;
 use onceway_tests::fault_proxy::{Fault, LEASES, RR_STATUS, RRS, Rule, Verb};
 use onceway_tests::payload::Incident;
@@ -21,7 +23,9 @@ async fn survives_at_every_call(fault: Fault) -> Result<()> {
     for (place, (verb, resource)) in CALLS.into_iter().enumerate() {
         let incident = Incident::new("prod", &format!("service-{place}"));
         let rules = [0, 1].map(|n| rig.proxy(n).rule(Rule::on(verb, resource).once(), fault.clone()));
-        let report = rig.storm(vec![incident]).signals(10).concurrency(5).run().await;
+        let report = rig.storm(vec![incident]).signals(20).concurrency(5).run().await;
+        // The release of a claim is off the path, and may come after the last answer.
+        select_all(rules.iter().map(|rule| rule.reached().boxed())).await;
         rig.verdict(&report).await.with_context(|| format!("{fault:?} at {verb:?} {resource}"))?;
         rules.iter().for_each(|rule| rule.release());
     }

@@ -7,6 +7,8 @@ use onceway_signal::Source;
 use onceway_tests::client::Client;
 use onceway_tests::payload::Incident;
 use onceway_tests::rig::{Rig, RrExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 /// The limit of a body, in bytes, in the filter's configuration and the sidecar's.
@@ -73,5 +75,22 @@ async fn a_frozen_replica_is_left_and_what_it_held_is_answered_in_time_to_be_sen
     assert_eq!(rrs.len(), 1);
     // The signal that the frozen replica held may have been counted when it woke: it was not acknowledged.
     assert!((3..=4).contains(&rrs[0].count()), "{}", rrs[0].count());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_sender_that_is_too_slow_is_told_to_send_again() -> Result<()> {
+    let rig = Rig::replicas(1).with_envoy().start().await?;
+    let authority = rig.envoy().url().trim_start_matches("http://").to_owned();
+    let mut connection = TcpStream::connect(&authority).await?;
+    let path = Source::Prometheus.path();
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{{");
+    connection.write_all(head.as_bytes()).await?;
+    // The request's time at the edge is 15 s.
+    let mut answer = vec![0; 1024];
+    let read = timeout(Duration::from_secs(25), connection.read(&mut answer)).await??;
+    let answer = String::from_utf8_lossy(&answer[..read]).to_lowercase();
+    assert!(answer.starts_with("http/1.1 503 ") && answer.contains("retry-after: 1"), "{answer}");
     Ok(())
 }

@@ -62,7 +62,7 @@ fn fields(holder: &str) -> ClaimFields {
 
 /// The request of a call as its line and its body.
 fn built(call: &Call) -> (String, Value) {
-    let request = requests().build(call, &context()).unwrap();
+    let request = requests().build(call, context().fingerprint, Some(&context())).unwrap();
     let body = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
     (format!("{} {}", request.method(), request.uri()), body)
 }
@@ -148,4 +148,27 @@ fn a_delete_rests_on_uid_and_version() {
     let (line, body) = built(&Call::DeleteRr { rr: rr(None) });
     assert!(line.starts_with("DELETE "), "{line}");
     assert_eq!(body["preconditions"], json!({"uid": "u1", "resourceVersion": "7"}));
+}
+
+#[test]
+fn without_a_batch_nothing_can_be_created_or_counted() {
+    let create = Call::CreateRr { name: "rr-1".into() };
+    assert!(requests().build(&create, context().fingerprint, None).is_err());
+    assert!(requests().build(&Call::GetClaim, context().fingerprint, None).is_ok());
+}
+
+#[test]
+fn a_claim_is_deleted_as_it_was_last_seen() {
+    let claim = onceway_claim::Claim { uid: "u-9".into(), version: "41".into(), fields: fields("") };
+    let (line, body) = built(&Call::DeleteClaim { claim });
+    assert!(line.starts_with("DELETE ") && line.contains(&format!("/leases/onceway-{FINGERPRINT}")), "{line}");
+    assert_eq!(body["preconditions"], json!({"uid": "u-9", "resourceVersion": "41"}));
+}
+
+#[test]
+fn the_rrs_of_a_fingerprint_are_listed_page_by_page() {
+    let line = |after| requests().list_rrs(context().fingerprint, after).unwrap().uri().to_string();
+    assert!(line(None).contains(&format!("fieldSelector=spec.signalFingerprint%3D{FINGERPRINT}")), "{}", line(None));
+    assert!(line(Some("token")).contains("continue=token"), "{}", line(Some("token")));
+    assert!(!line(None).contains("resourceVersion"), "a quorum read");
 }

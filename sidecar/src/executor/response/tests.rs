@@ -59,7 +59,13 @@ fn status(reason: &str) -> Value {
 #[test]
 fn a_create_that_is_answered_404_misses_its_namespace_and_says_so() {
     let reply = answered(&Call::CreateRr { name: "rr-1".into() }, 404, &json!({"message": "namespace gone"}));
-    assert_eq!(reply.failure, Some(Failure::Refused { status: 404, reason: "namespace gone".into() }));
+    assert_eq!(
+        reply.failure,
+        Some(Failure::Refused {
+            status: 404,
+            reason: "namespace gone; is the CRD applied, and does the namespace exist?".into()
+        })
+    );
 }
 
 #[test]

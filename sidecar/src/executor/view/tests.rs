@@ -89,6 +89,8 @@ fn another_fingerprint_is_not_ours() {
 fn a_lease_without_our_annotations_is_refused_by_name() {
     let lease = json!({"metadata": {"name": "onceway-x", "uid": "u", "resourceVersion": "1"}, "spec": {}});
     let error = read(&Call::GetClaim, FINGERPRINT.parse().unwrap(), lease.to_string().as_bytes()).unwrap_err();
+    assert!(error.is_lasting(), "asking again would meet the same Lease");
+    let error = error.to_string();
     assert!(error.contains("onceway-x") && error.contains("onceway.io/intent"), "{error}");
 }
 
@@ -96,4 +98,20 @@ fn a_lease_without_our_annotations_is_refused_by_name() {
 fn a_deleted_object_needs_no_reading() {
     let rr = seen(&object(Value::Null));
     assert_eq!(read(&Call::DeleteRr { rr }, FINGERPRINT.parse().unwrap(), b""), Ok(Answer::Deleted));
+}
+
+#[test]
+fn a_page_of_a_list_has_the_age_and_facts_of_each_rr_and_the_token_of_the_next() {
+    let mut listed = object(json!({"overallPhase": "Executing"}));
+    listed["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+    let fingerprint = FINGERPRINT.parse().unwrap();
+    let list = json!({"metadata": {"resourceVersion": "9", "continue": "more"}, "items": [listed]});
+    let page = super::page(fingerprint, list.to_string().as_bytes()).unwrap();
+    let (created, rr) = &page.rrs[0];
+    assert_eq!(
+        (created.as_str(), rr.phase, page.next.as_deref()),
+        ("2026-01-01T00:00:00Z", Phase::Active, Some("more"))
+    );
+    let last = json!({"metadata": {"resourceVersion": "9", "continue": ""}, "items": []});
+    assert_eq!(super::page(fingerprint, last.to_string().as_bytes()).unwrap().next, None);
 }

@@ -170,18 +170,19 @@ impl State {
                 self.rrs.insert(fingerprint, counted.clone());
                 if std::mem::take(&mut self.lose_next_count) { Answer::Unknown } else { Answer::Rr(counted) }
             }
-            Call::DeleteRr { .. } => Answer::Deleted,
+            Call::FindRr => Answer::Missing,
+            Call::DeleteRr { .. } | Call::DeleteClaim { .. } => Answer::Deleted,
         }
     }
 
     fn write_claim(&mut self, fingerprint: Fingerprint, fields: &ClaimFields) -> Answer {
-        let claim = Claim { version: self.version(), fields: fields.clone() };
+        let claim = Claim { uid: "c".into(), version: self.version(), fields: fields.clone() };
         self.claims.insert(fingerprint, claim.clone());
         Answer::Claim(claim)
     }
 }
 
-impl Execute for Arc<Api> {
+impl Execute for Api {
     async fn execute(&self, call: &Call, context: &Context) -> Reply {
         self.state.lock().unwrap().calls.push((Instant::now(), call.clone()));
         self.pass(call, context.fingerprint).await;

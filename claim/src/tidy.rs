@@ -1,0 +1,32 @@
+//! Removing what no incident needs any more. Nobody waits for it, and dropping it between two calls is always safe.
+
+mod reap;
+mod sweep;
+
+use std::sync::Arc;
+
+pub use self::reap::Reap;
+pub use self::sweep::Sweep;
+use crate::call::Call;
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Tidy {
+    /// Execute the call and resume with its answer.
+    Call(Call),
+    /// It is over.
+    Over(Tidied),
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Tidied {
+    /// The object is gone, by this very call or before it.
+    Removed,
+    /// It is needed, or has changed since it was read.
+    Kept,
+    /// An open claim without an RR, at this version: it may go once that was seen unchanged for long.
+    Open(Arc<str>),
+    /// A call had no definite answer. Worth another try later.
+    Unknown,
+}

@@ -1,0 +1,77 @@
+//! [`Call::FindRr`](onceway_claim::Call::FindRr): an active RR of a fingerprint, whoever made it. Costs nothing where the
+//! index knows of none, which is nearly always.
+
+use std::sync::Arc;
+
+use onceway_claim::{Answer, Call, Phase, Rr};
+use onceway_signal::Fingerprint;
+
+use super::request::{Kind, RRS};
+use super::response::{self, Failure, Reply};
+use super::view::{self, Page};
+use super::{Answered, Executor};
+use crate::index::Lookup;
+
+/// How many RRs that the index knows are looked at; of more duplicates than that, any will do later.
+const MAX_CANDIDATES: usize = 4;
+/// How many pages of a list are read. A fingerprint with a thousand RRs has other troubles.
+const MAX_PAGES: usize = 50;
+
+impl Executor {
+    pub(super) async fn find(&self, fingerprint: Fingerprint) -> Reply {
+        match self.index.lookup(fingerprint) {
+            Lookup::Active(names) => self.confirm(fingerprint, &names).await,
+            Lookup::NotInSync => self.list(fingerprint).await,
+        }
+    }
+
+    /// The first of these RRs that is active indeed.
+    async fn confirm(&self, fingerprint: Fingerprint, names: &[Arc<str>]) -> Reply {
+        for name in names.iter().take(MAX_CANDIDATES) {
+            let reply = self.call(&Call::GetRr { name: Arc::clone(name) }, fingerprint, None).await;
+            match &reply.answer {
+                Answer::Rr(rr) if is_adoptable(rr) => return reply,
+                // The index is late: it has ended or gone meanwhile.
+                Answer::Rr(_) | Answer::Missing => {}
+                _ => return reply,
+            }
+        }
+        Reply::definite(Answer::Missing)
+    }
+
+    /// The oldest active RR of an uncached list.
+    async fn list(&self, fingerprint: Fingerprint) -> Reply {
+        let mut oldest: Option<(String, Rr)> = None;
+        let mut next = None;
+        for _ in 0..MAX_PAGES {
+            let page = match self.page(fingerprint, next.as_deref()).await {
+                Ok(page) => page,
+                Err(reply) => return reply,
+            };
+            let active = page.rrs.into_iter().filter(|(_, rr)| is_adoptable(rr));
+            oldest = active.chain(oldest).min_by(|(a, x), (b, y)| (a, &x.name).cmp(&(b, &y.name)));
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        Reply::definite(oldest.map_or(Answer::Missing, |(_, rr)| Answer::Rr(rr)))
+    }
+
+    async fn page(&self, fingerprint: Fingerprint, after: Option<&str>) -> Result<Page, Reply> {
+        let request = self
+            .requests
+            .list_rrs(fingerprint, after)
+            .map_err(|error| Reply::unknown(Failure::Refused { status: 400, reason: error.to_string() }))?;
+        let kind = Kind { verb: "list", resource: RRS };
+        let Answered { status, retry_after, body } = self.send(kind, request).await.map_err(Reply::unknown)?;
+        if !status.is_success() {
+            return Err(response::failed(status, retry_after, &body));
+        }
+        view::page(fingerprint, &body).map_err(Reply::unknown)
+    }
+}
+
+fn is_adoptable(rr: &Rr) -> bool {
+    rr.ours && rr.phase == Phase::Active
+}

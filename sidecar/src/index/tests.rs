@@ -1,0 +1,156 @@
+use onceway_signal::Fingerprint;
+use serde_json::{Value, json};
+use tokio::time::{Duration, Instant, advance, timeout};
+
+use super::observed::Observed;
+use super::{Index, Lookup};
+
+fn fingerprint() -> Fingerprint {
+    "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1".parse().unwrap()
+}
+
+fn object(name: &str, second: u32, phase: &str, count: u32) -> Value {
+    json!({
+        "apiVersion": "kubernaut.ai/v1alpha1",
+        "kind": "RemediationRequest",
+        "metadata": {
+            "name": name, "uid": format!("uid-{name}"), "resourceVersion": "7",
+            "creationTimestamp": format!("2026-01-01T00:00:{second:02}Z"),
+            "annotations": {"onceway.io/creator": "pod_1"},
+            "managedFields": [{"manager": "x"}],
+        },
+        "spec": {"signalFingerprint": fingerprint().to_string(), "originalPayload": "{}"},
+        "status": {"overallPhase": phase, "deduplication": {"occurrenceCount": count}, "unknown": [1]},
+    })
+}
+
+fn rr(name: &str, second: u32, phase: &str, count: u32) -> Observed {
+    serde_json::from_value(object(name, second, phase, count)).unwrap()
+}
+
+fn in_sync() -> Index {
+    let index = Index::default();
+    index.begin_list();
+    index.end_list();
+    index
+}
+
+fn active(index: &Index) -> Vec<String> {
+    match index.lookup(fingerprint()) {
+        Lookup::Active(names) => names.iter().map(|name| name.to_string()).collect(),
+        Lookup::NotInSync => panic!("not in sync"),
+    }
+}
+
+#[test]
+fn it_knows_nothing_before_its_first_list_is_over() {
+    let index = Index::default();
+    assert_eq!(index.lookup(fingerprint()), Lookup::NotInSync);
+    index.begin_list();
+    index.list(&rr("a", 1, "Executing", 1));
+    assert_eq!(index.lookup(fingerprint()), Lookup::NotInSync);
+    index.end_list();
+    assert_eq!(active(&index), ["a"]);
+}
+
+#[test]
+fn it_holds_what_is_active_and_forgets_what_has_ended_or_gone() {
+    let index = in_sync();
+    for phase in ["", "Pending", "Executing", "Blocked", "Unheard-of"] {
+        index.apply(&rr("a", 1, phase, 1));
+        assert_eq!(active(&index), ["a"], "{phase}");
+    }
+    for phase in ["Completed", "Failed", "TimedOut", "Skipped", "Cancelled"] {
+        index.apply(&rr("a", 1, "Executing", 1));
+        index.apply(&rr("a", 1, phase, 1));
+        assert!(active(&index).is_empty(), "{phase}");
+    }
+    index.apply(&rr("a", 1, "Executing", 1));
+    index.remove(&rr("a", 1, "Executing", 1));
+    assert!(active(&index).is_empty());
+    assert_eq!(index.size(), (0, true));
+}
+
+#[test]
+fn one_that_is_being_deleted_is_over() {
+    let mut deleting = object("a", 1, "Executing", 1);
+    deleting["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:09Z");
+    let index = in_sync();
+    index.apply(&rr("a", 1, "Executing", 1));
+    index.apply(&serde_json::from_value(deleting).unwrap());
+    assert!(active(&index).is_empty());
+}
+
+#[test]
+fn an_object_without_a_usable_fingerprint_is_passed_over() {
+    let mut odd = object("odd", 1, "", 0);
+    odd["spec"] = json!({"signalFingerprint": "none"});
+    let odd: Observed = serde_json::from_value(odd).unwrap();
+    let index = in_sync();
+    index.apply(&odd);
+    index.remove(&odd);
+    assert_eq!(index.size(), (0, true));
+}
+
+#[tokio::test]
+async fn duplicates_are_told_of_at_once_and_listed_by_age() {
+    let index = in_sync();
+    index.apply(&rr("younger", 9, "", 1));
+    assert!(index.duplicates().is_empty());
+    index.apply(&rr("older", 3, "", 1));
+    timeout(Duration::from_secs(5), index.duplicated()).await.unwrap();
+    let found = index.duplicates();
+    let names: Vec<&str> = found[0].1.iter().map(|name| &**name).collect();
+    assert_eq!((found.len(), found[0].0, names), (1, fingerprint(), vec!["older", "younger"]));
+    index.apply(&rr("older", 3, "Completed", 1));
+    assert!(index.duplicates().is_empty());
+}
+
+#[tokio::test]
+async fn a_list_tells_of_duplicates_too() {
+    let index = Index::default();
+    index.begin_list();
+    index.list(&rr("a", 1, "", 1));
+    index.list(&rr("b", 1, "", 1));
+    index.end_list();
+    timeout(Duration::from_secs(5), index.duplicated()).await.unwrap();
+    assert_eq!(index.duplicates().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_rr_of_ours_is_late_once_it_has_been_without_a_count_for_long() {
+    let index = in_sync();
+    index.apply(&rr("late", 1, "", 0));
+    assert!(index.uncounted_since(Instant::now() - Duration::from_secs(10)).is_empty());
+    advance(Duration::from_secs(11)).await;
+    // Neither another event nor another list makes it younger.
+    index.apply(&rr("late", 1, "Pending", 0));
+    index.begin_list();
+    index.list(&rr("late", 1, "Pending", 0));
+    index.end_list();
+    let late = index.uncounted_since(Instant::now() - Duration::from_secs(10));
+    assert_eq!(late, [(fingerprint(), "late".into())]);
+    index.apply(&rr("late", 1, "Pending", 1));
+    assert!(index.uncounted_since(Instant::now()).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_rr_that_others_made_is_never_late() {
+    let mut foreign = object("foreign", 1, "", 0);
+    foreign["metadata"]["annotations"] = json!({});
+    let index = in_sync();
+    index.apply(&serde_json::from_value(foreign).unwrap());
+    advance(Duration::from_secs(60)).await;
+    assert!(index.uncounted_since(Instant::now()).is_empty());
+    assert_eq!(active(&index), ["foreign"]);
+}
+
+#[test]
+fn a_failed_watch_makes_it_unsure_until_it_hears_again() {
+    let index = in_sync();
+    index.lose_sync();
+    assert_eq!(index.lookup(fingerprint()), Lookup::NotInSync);
+    index.apply(&rr("a", 1, "", 1));
+    assert_eq!(active(&index), ["a"]);
+    assert!(index.is_active(fingerprint(), "a") && !index.is_active(fingerprint(), "b"));
+}
