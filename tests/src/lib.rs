@@ -12,8 +12,9 @@
 //! | [`service`], [`process`], [`ports`], [`scratch`] | processes that die with the test, ports that cannot clash, directories that go |
 //! | [`tools`], [`built`] | where the servers and our own programs come from |
 //! | [`wasm_host`] | the filter's `.wasm` without Envoy |
-//! | [`demo`] | `cargo xtask demo` |
+//! | [`demo`], [`bench`] | `cargo xtask demo`, `cargo xtask bench` |
 
+pub mod bench;
 pub mod built;
 pub mod client;
 pub mod cluster;

@@ -74,6 +74,7 @@ pub struct RigBuilder {
     envoy: bool,
     cluster: Option<Arc<Cluster>>,
     own_cluster: bool,
+    fault_proxies: bool,
     label: &'static str,
     config: Value,
 }
@@ -81,10 +82,21 @@ pub struct RigBuilder {
 impl Rig {
     /// A rig of so many sidecars, to be started by [`RigBuilder::start`].
     pub fn replicas(replicas: usize) -> RigBuilder {
-        RigBuilder { replicas, envoy: false, cluster: None, own_cluster: false, label: "rig", config: json!({}) }
+        RigBuilder {
+            replicas,
+            envoy: false,
+            cluster: None,
+            own_cluster: false,
+            fault_proxies: true,
+            label: "rig",
+            config: json!({}),
+        }
     }
 
     /// The fault proxy between replica `n` and the API server.
+    ///
+    /// # Panics
+    /// If the rig was started without them.
     pub fn proxy(&self, n: usize) -> &FaultProxy {
         &self.proxies[n]
     }
@@ -107,7 +119,7 @@ impl Rig {
         self.envoy.as_ref().expect("the rig has an Envoy only where with_envoy() asks for it")
     }
 
-    /// The history of all calls of all replicas to the API server.
+    /// The history of all calls of all replicas to the API server; empty without fault proxies.
     pub fn record(&self) -> &Record {
         &self.record
     }
@@ -183,6 +195,12 @@ impl RigBuilder {
         Self { cluster: Some(cluster), ..self }
     }
 
+    /// With the replicas straight at the API server: no fault proxy in what is measured, and no record of calls either.
+    #[must_use]
+    pub fn without_fault_proxies(self) -> Self {
+        Self { fault_proxies: false, ..self }
+    }
+
     /// In a namespace whose name starts with `label`.
     #[must_use]
     pub fn label(self, label: &'static str) -> Self {
@@ -211,11 +229,13 @@ impl RigBuilder {
         let (record, mut proxies, mut sidecars) = (Record::new(), Vec::new(), Vec::new());
         for replica in 0..self.replicas {
             let name = format!("onceway-{replica}");
-            let proxy = FaultProxy::start(&cluster, &name, &record).await?;
-            let (program, config, api_url) = (program.clone(), self.config.clone(), proxy.url());
+            if self.fault_proxies {
+                proxies.push(FaultProxy::start(&cluster, &name, &record).await?);
+            }
+            let api_url = proxies.last().map_or_else(|| cluster.url(), FaultProxy::url);
+            let (program, config) = (program.clone(), self.config.clone());
             let settings = Settings { name: &name, program, dir: scratch.path(), api_url: &api_url, config };
             sidecars.push(Sidecar::start(&namespace, settings)?);
-            proxies.push(proxy);
         }
         try_join_all(sidecars.iter().map(Sidecar::until_ready)).await?;
         try_join_all(sidecars.iter().map(Sidecar::until_in_sync)).await?;

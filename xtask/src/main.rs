@@ -25,6 +25,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Measure what it costs, as ratios of things measured side by side in one run
+    Bench {
+        /// The benchmark and its options; `cargo xtask bench --help` shows them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Run every test, end-to-end ones included
     Test {
         /// Options of `cargo test`, for example the name of a test
@@ -35,7 +41,8 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Args::parse().command {
-        Task::Demo { options } => demo(&options),
+        Task::Demo { options } => show("demo", &options),
+        Task::Bench { options } => show("bench", &options),
         Task::Test { options } => test(&options),
     };
     match result {
@@ -47,13 +54,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn demo(options: &[String]) -> anyhow::Result<()> {
+/// Runs a program of the tests' crate. Not a step: what it prints is the point.
+fn show(program: &str, options: &[String]) -> anyhow::Result<()> {
     let built = build::all()?;
-    // Not a step: what it prints is the point.
-    let mut demo = cargo(&["run", "--release", "--quiet", "--package", "onceway-tests", "--bin", "demo", "--"]);
-    demo.args(options);
-    built.tell(&mut demo);
-    step::run(demo)
+    let mut command = cargo(&["run", "--release", "--quiet", "--package", "onceway-tests", "--bin", program, "--"]);
+    command.args(options);
+    built.tell(&mut command);
+    step::run(command)
 }
 
 fn test(options: &[String]) -> anyhow::Result<()> {

@@ -1,0 +1,58 @@
+//! Who is measured, and what over what.
+
+use std::fmt;
+
+/// One thing whose time is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contender {
+    /// Create an RR, then write its status: what nobody who opens an incident can do without.
+    BareOpening,
+    /// Write the status of an RR: what nobody who counts a duplicate can do without.
+    BareCount,
+    /// A signal of an incident that was never seen before.
+    First,
+    /// A signal of an incident whose last RR has ended, at a replica that has forgotten it.
+    Recurring,
+    /// A signal of an incident whose RR has just ended, at the replica that has counted in it.
+    JustEnded,
+    /// A signal of an incident whose RR is active, at the replica that has counted in it.
+    Duplicate,
+}
+
+/// A comparison, and its bar.
+pub(super) struct Comparison {
+    pub(super) ours: Contender,
+    pub(super) bare: Contender,
+    /// The most that the ratio of the medians may be.
+    pub(super) bar: Option<f64>,
+}
+
+impl Contender {
+    pub(super) const ALL: [Self; 6] =
+        [Self::BareOpening, Self::BareCount, Self::First, Self::Recurring, Self::JustEnded, Self::Duplicate];
+
+    /// Whether each of its trials makes an RR.
+    pub(super) fn opens(self) -> bool {
+        !matches!(self, Self::BareCount | Self::Duplicate)
+    }
+}
+
+pub(super) const COMPARISONS: [Comparison; 4] = [
+    Comparison { ours: Contender::First, bare: Contender::BareOpening, bar: Some(1.8) },
+    Comparison { ours: Contender::Recurring, bare: Contender::BareOpening, bar: Some(2.5) },
+    Comparison { ours: Contender::JustEnded, bare: Contender::BareOpening, bar: None },
+    Comparison { ours: Contender::Duplicate, bare: Contender::BareCount, bar: None },
+];
+
+impl fmt::Display for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::BareOpening => "bare create + status write",
+            Self::BareCount => "bare status write",
+            Self::First => "first incident",
+            Self::Recurring => "recurring incident",
+            Self::JustEnded => "recurring, RR just ended",
+            Self::Duplicate => "duplicate at its owner",
+        })
+    }
+}

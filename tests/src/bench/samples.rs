@@ -1,0 +1,96 @@
+//! Times of one contender, kept round by round, and their percentiles.
+
+use std::time::Duration;
+
+/// The percentiles that are reported.
+pub(super) const PERCENTILES: [f64; 3] = [0.50, 0.95, 0.99];
+
+/// The times of one contender.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Samples {
+    /// In milliseconds.
+    rounds: Vec<Vec<f64>>,
+}
+
+impl Samples {
+    /// Begins a round.
+    pub(super) fn begin_round(&mut self) {
+        self.rounds.push(Vec::new());
+    }
+
+    /// Adds a time to the round that was begun last.
+    pub(super) fn add(&mut self, time: Duration) {
+        if let Some(round) = self.rounds.last_mut() {
+            round.push(time.as_secs_f64() * 1e3);
+        }
+    }
+
+    /// By round, in the order in which they were taken, in milliseconds.
+    pub(super) fn rounds(&self) -> &[Vec<f64>] {
+        &self.rounds
+    }
+
+    /// The times of these rounds taken together; a round that is named twice counts twice.
+    pub(super) fn of_rounds(&self, rounds: &[usize]) -> Sorted {
+        Sorted::new(rounds.iter().filter_map(|&round| self.rounds.get(round)).flatten().copied().collect())
+    }
+
+    /// All times.
+    pub(super) fn all(&self) -> Sorted {
+        Sorted::new(self.rounds.concat())
+    }
+}
+
+/// Times in ascending order.
+#[derive(Clone, Debug)]
+pub(super) struct Sorted(Vec<f64>);
+
+impl Sorted {
+    fn new(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        Self(times)
+    }
+
+    /// How many they are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The time that this share of all does not exceed (nearest rank); not a number where there are none.
+    pub(super) fn percentile(&self, share: f64) -> f64 {
+        let rank = (share * self.0.len() as f64).ceil() as usize;
+        self.0.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Samples;
+
+    fn samples(rounds: &[&[u64]]) -> Samples {
+        let mut samples = Samples::default();
+        for round in rounds {
+            samples.begin_round();
+            round.iter().for_each(|&ms| samples.add(Duration::from_millis(ms)));
+        }
+        samples
+    }
+
+    #[test]
+    fn a_percentile_is_a_time_that_was_measured() {
+        let all = samples(&[&(51..=100).collect::<Vec<_>>(), &(1..=50).collect::<Vec<_>>()]).all();
+        assert_eq!([0.5, 0.95, 0.99, 1.0].map(|share| all.percentile(share)), [50.0, 95.0, 99.0, 100.0]);
+        assert_eq!(samples(&[&[7]]).all().percentile(0.5), 7.0);
+        assert!(samples(&[&[]]).all().percentile(0.5).is_nan());
+    }
+
+    #[test]
+    fn rounds_are_taken_together_as_often_as_they_are_named() {
+        let samples = samples(&[&[1, 2, 3], &[10]]);
+        assert_eq!(samples.of_rounds(&[1, 1, 1, 0]).percentile(0.99), 10.0);
+        assert_eq!(samples.of_rounds(&[0]).percentile(0.99), 3.0);
+        assert_eq!(samples.rounds().len(), 2);
+    }
+}
