@@ -5,6 +5,8 @@
 mod affinity;
 #[path = "e2e/anchor.rs"]
 mod anchor;
+#[path = "e2e/calls.rs"]
+mod calls;
 #[path = "e2e/edge.rs"]
 mod edge;
 #[path = "e2e/faults.rs"]
