@@ -43,8 +43,8 @@ impl<C: Commit> Gateway<C> {
         };
         let gateway = &self;
         let body = &body;
-        let outcomes = stream::iter(parts).map(|part| async move {
-            match part {
+        let outcomes = stream::iter(parts.into_iter().enumerate()).map(|(place, part)| async move {
+            let outcome = match part {
                 Part::Known(outcome) => *outcome,
                 Part::Firing { fingerprint, entries } => {
                     let body = body.clone();
@@ -53,9 +53,14 @@ impl<C: Commit> Gateway<C> {
                         .count(Draft { source, body, entries, fingerprint, received, max_payload_bytes }, deadline)
                         .await
                 }
-            }
+            };
+            (place, outcome)
         });
-        merge(outcomes.buffered(self.limits.max_incidents_per_request_in_flight).collect().await)
+        // In whatever order they end: one that hangs must not keep those behind it from their turn.
+        let at_once = self.limits.max_incidents_per_request_in_flight;
+        let mut outcomes: Vec<(usize, Outcome)> = outcomes.buffer_unordered(at_once).collect().await;
+        outcomes.sort_by_key(|(place, _)| *place);
+        merge(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
     /// Decodes a body and sorts it into its parts. What was decoded borrows from the body and is gone afterwards, so

@@ -259,3 +259,18 @@ async fn a_header_that_names_another_fingerprint_is_counted_and_not_obeyed() {
     assert!(rig.metric("gateway_fingerprint_mismatches_total 1"));
     assert_eq!((rig.ledger.count(fingerprint("a")), rig.ledger.count(fingerprint("b"))), (2, 2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_incident_that_hangs_keeps_no_other_of_its_webhook_from_being_counted() {
+    let rig = Rig::new();
+    rig.ledger.script(fingerprint("stuck"), Script::Hang);
+    let mut alerts = vec![firing("stuck")];
+    alerts.extend((0..100).map(|n| firing(&format!("other-{n:03}"))));
+    let got = rig.post(&alerts).await;
+    got.problem(503, "deadline-exceeded");
+    assert_eq!(rig.ledger.total(), 100);
+    let results = got.body["results"].as_array().unwrap();
+    assert_eq!((&results[0]["status"], &results[100]["status"]), (&json!("failed"), &json!("created")));
+    let last = fingerprint("other-099").to_string();
+    assert_eq!(results[100]["fingerprint"], last, "in the webhook's order, whatever ended first");
+}
