@@ -43,7 +43,7 @@ mod target;
 pub use error::{DecodeError, Rejection};
 pub use fingerprint::{Fingerprint, FingerprintError, Hex};
 pub use labels::Labels;
-pub use payload::{Entry, Group, Payload, decode};
+pub use payload::{Entry, Group, Part, Payload, decode};
 pub use signal::{Signal, State};
 pub use source::Source;
 pub use target::{Resource, Target};

@@ -14,11 +14,15 @@ use crate::signal::Signal;
 use crate::source::Source;
 
 mod excerpt;
+mod part;
+
+pub use self::part::Part;
 
 /// A decoded body, borrowing from it.
 #[derive(Clone, Debug)]
 pub struct Payload<'a> {
     source: Source,
+    body: &'a [u8],
     entries: Vec<Entry<'a>>,
     own: Own<'a>,
 }
@@ -47,24 +51,27 @@ pub struct Group {
 /// [`DecodeError`] if nothing of the body can be used: it is not JSON, or of another shape. That is permanent. What is
 /// wrong with a single alert is told by its [`Entry`].
 pub fn decode(source: Source, body: &[u8]) -> Result<Payload<'_>, DecodeError> {
-    let body = from_utf8(body).map_err(|error| DecodeError::NotUtf8 { offset: error.valid_up_to() })?;
+    let text = from_utf8(body).map_err(|error| DecodeError::NotUtf8 { offset: error.valid_up_to() })?;
     match source {
         Source::Prometheus => {
-            let Webhook { alerts, state, own } =
-                Webhook::decode(body).map_err(|error| DecodeError::json("an Alertmanager webhook", &error))?;
-            let alerts = alerts.into_iter().map(RawValue::get);
-            let entries = alerts.map(|raw| Entry { raw, signal: alertmanager::signal(raw, state) }).collect();
-            Ok(Payload { source, entries, own })
+            let Webhook { alerts, own } =
+                Webhook::decode(text).map_err(|error| DecodeError::json("an Alertmanager webhook", &error))?;
+            Ok(Payload::of_alerts(body, own, alerts.into_iter().map(RawValue::get)))
         }
         Source::KubernetesEvent => {
-            let event = Event::decode(body).map_err(|error| DecodeError::json("a core/v1 Event", &error))?;
-            let entries = vec![Entry { raw: body.trim_ascii(), signal: event.signal() }];
-            Ok(Payload { source, entries, own: Own::default() })
+            let event = Event::decode(text).map_err(|error| DecodeError::json("a core/v1 Event", &error))?;
+            let entries = vec![Entry { raw: text.trim_ascii(), signal: event.signal() }];
+            Ok(Payload { source, body, entries, own: Own::NONE })
         }
     }
 }
 
 impl<'a> Payload<'a> {
+    fn of_alerts(body: &'a [u8], own: Own<'a>, alerts: impl Iterator<Item = &'a str>) -> Self {
+        let entries = alerts.map(|raw| Entry { raw, signal: alertmanager::signal(raw, own.state) }).collect();
+        Self { source: Source::Prometheus, body, entries, own }
+    }
+
     /// Where the body came from.
     #[must_use]
     pub const fn source(&self) -> Source {

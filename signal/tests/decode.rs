@@ -14,6 +14,8 @@ mod hostile;
 mod labels;
 #[path = "decode/limits.rs"]
 mod limits;
+#[path = "decode/parts.rs"]
+mod parts;
 #[path = "decode/pods.rs"]
 mod pods;
 #[path = "decode/properties.rs"]

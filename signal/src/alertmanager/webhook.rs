@@ -16,19 +16,25 @@ use crate::signal::State;
 pub(crate) struct Webhook<'a> {
     /// Each alert, in the webhook's order.
     pub(crate) alerts: Vec<&'a RawValue>,
-    /// The state of the whole group.
-    pub(crate) state: State,
-    /// The other fields, byte for byte.
+    /// The other fields.
     pub(crate) own: Own<'a>,
 }
 
-/// The fields of a webhook beside its alerts: members of an object, with the commas between them, without its braces.
-#[derive(Clone, Copy, Debug, Default)]
+/// The fields of a webhook beside its alerts, byte for byte: members of an object, with the commas between them, without
+/// its braces.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Own<'a> {
     /// Those before the alerts.
     pub(crate) before: &'a str,
     /// Those after the alerts.
     pub(crate) after: &'a str,
+    /// What they say of the state of the whole group.
+    pub(crate) state: State,
+}
+
+impl Own<'_> {
+    /// Of a body without any.
+    pub(crate) const NONE: Self = Self { before: "", after: "", state: State::Firing };
 }
 
 impl<'a> Webhook<'a> {
@@ -36,7 +42,7 @@ impl<'a> Webhook<'a> {
         let members: Members<'a> = from_str(body)?;
         let Some(alerts) = members.alerts else { return Err(JsonError::missing_field("alerts")) };
         let state = present(members.status.flatten()).map_or(State::Firing, |status| state(&status));
-        Ok(Self { alerts: alerts.0, state, own: members.keys.own(body) })
+        Ok(Self { alerts: alerts.0, own: members.keys.own(body, state) })
     }
 }
 
@@ -56,14 +62,14 @@ impl<'a> Keys<'a> {
         }
     }
 
-    fn own(&self, body: &'a str) -> Own<'a> {
+    fn own(&self, body: &'a str, state: State) -> Own<'a> {
         let offset = |key: &str| key.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
         let before = match (self.first, self.alerts) {
             (Some(first), Some(alerts)) => body.get(offset(first)..offset(alerts)).unwrap_or_default(),
             _ => "",
         };
         let after = self.after_alerts.and_then(|key| body.get(offset(key)..)).unwrap_or_default();
-        Own { before: without_end(before, ','), after: without_end(after, '}') }
+        Own { before: without_end(before, ','), after: without_end(after, '}'), state }
     }
 }
 

@@ -32,17 +32,17 @@ impl Payload<'_> {
 
     fn webhook(&self, indices: &[usize], limit: usize) -> String {
         let alerts = indices.iter().filter_map(|&index| self.entries.get(index));
-        let room = alerts.clone().map(|alert| alert.raw.len() + 1).sum::<usize>();
-        let frame = self.own.before.len() + self.own.after.len() + "{,,".len() + OPEN.len() + CLOSE.len();
+        let own = [self.own.before, self.own.after].into_iter().filter(|members| !members.is_empty());
+        let own_len = own.clone().map(|members| members.len() + ",".len()).sum::<usize>();
+        let room = alerts.clone().map(|alert| alert.raw.len() + ",".len()).sum::<usize>();
+        let frame = "{".len() + own_len + OPEN.len() + CLOSE.len();
         let mut json = String::with_capacity((frame + room).min(limit));
         json.push('{');
-        let own = [self.own.before, self.own.after].into_iter().filter(|members| !members.is_empty());
-        for members in own {
-            json.push_str(members);
-            json.push(',');
-        }
-        if json.len() + OPEN.len() + CLOSE.len() > limit {
-            json.truncate(1);
+        if frame <= limit {
+            for members in own {
+                json.push_str(members);
+                json.push(',');
+            }
         }
         json.push_str(OPEN);
         let mut separator = "";

@@ -1,0 +1,56 @@
+//! Parts of a body, read again from it without the rest.
+
+use onceway_signal::{Payload, State, decode};
+use serde_json::json;
+
+use crate::support::{alert, decode_event, decode_webhook, event, webhook};
+
+fn names(payload: &Payload<'_>) -> Vec<String> {
+    payload.entries().iter().map(|entry| entry.signal.as_ref().unwrap().name.to_string()).collect()
+}
+
+#[test]
+fn a_part_is_the_webhook_with_only_the_chosen_alerts() {
+    let body = webhook(&["A", "B", "C"].map(|name| alert(json!({"alertname": name, "node": "n"}))));
+    let whole = decode_webhook(&body);
+    let part = whole.part(&[2, 7, 0]);
+    assert_eq!(part.entries(), 2);
+    let read = part.decode(body.as_bytes()).unwrap();
+    assert_eq!(names(&read), ["C", "A"]);
+    assert_eq!(read.excerpt(&[0, 1], None), whole.excerpt(&[2, 0], None));
+    let part = read.part(&[1]);
+    assert_eq!(names(&part.decode(body.as_bytes()).unwrap()), ["A"], "a part of a part has its place in the same body");
+}
+
+#[test]
+fn nothing_but_the_part_is_read_again() {
+    let body = webhook(&["A", "B"].map(|name| alert(json!({"alertname": name, "node": "n"}))));
+    let part = decode_webhook(&body).part(&[1]);
+    let (first, second) = (body.find("\"A\"").unwrap(), body.find("\"B\"").unwrap());
+    let mut other = body.into_bytes();
+    other[first] = b'!';
+    assert_eq!(names(&part.decode(&other).unwrap()), ["B"]);
+    other[second] = 0xff;
+    assert!(part.decode(&other).is_none(), "no UTF-8");
+    assert!(part.decode(b"{}").is_none(), "too short");
+}
+
+#[test]
+fn the_webhooks_state_still_holds_for_an_alert_that_tells_none() {
+    let body = r#"{"status":"resolved","alerts":[{"labels":{"alertname":"A"}}]}"#;
+    let part = decode_webhook(body).part(&[0]);
+    let read = part.decode(body.as_bytes()).unwrap();
+    assert_eq!(read.entries()[0].signal.as_ref().unwrap().state, State::Resolved);
+}
+
+#[test]
+fn a_part_of_an_event_is_the_event() {
+    let body = format!(" {}\n", event(json!({"kind": "Pod", "name": "p"})));
+    let whole = decode_event(&body);
+    let part = whole.part(&[0]);
+    assert_eq!(part.entries(), 1);
+    let read = part.decode(body.as_bytes()).unwrap();
+    assert_eq!((names(&read), read.excerpt(&[0], None)), (names(&whole), body.trim().to_owned()));
+    assert!(part.decode(b"gone").is_none());
+    assert!(decode(part.source(), b"gone").is_err());
+}
