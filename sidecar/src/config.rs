@@ -88,7 +88,8 @@ pub struct Limits {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub deadline: Duration,
-    /// Firing signals in hand at once. A single request with more is served when nothing else is in hand.
+    /// Alerts in hand at once, whatever is to be done for each, until their answers are written. A single request with
+    /// more is served when nothing else is in hand.
     pub max_signals_in_flight: usize,
     /// Incidents of one request that are committed at the same time.
     pub max_incidents_per_request_in_flight: usize,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use onceway_signal::Fingerprint;
 use tokio::sync::Notify;
 
-use crate::incident::{Commit, Counted, Drain, Submission, SubmitError};
+use crate::incident::{Commit, Counted, Drain, Submission, SubmitError, WriteSpec};
 use crate::rr::RemediationRequestSpec;
 
 /// What a [`Ledger`] does with an incident's submissions.
@@ -25,11 +25,13 @@ pub(crate) enum Script {
 }
 
 /// Counts in memory, or does what it is told to do.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Ledger {
     counts: Mutex<BTreeMap<Fingerprint, u32>>,
     scripts: Mutex<BTreeMap<Fingerprint, Script>>,
     specs: Mutex<Vec<RemediationRequestSpec>>,
+    /// What could still write a spec, where that is kept.
+    kept: Mutex<Option<Vec<WriteSpec>>>,
     /// Notified when a submission is held.
     pub(crate) held: Notify,
     /// Lets held submissions go on.
@@ -61,6 +63,16 @@ impl Ledger {
         self.specs.lock().unwrap().clone()
     }
 
+    /// From now on, keeps what could write a spec, beyond its submission.
+    pub(crate) fn keep_specs(&self) {
+        *self.kept.lock().unwrap() = Some(Vec::new());
+    }
+
+    /// Lets it all go again.
+    pub(crate) fn let_specs_go(&self) {
+        *self.kept.lock().unwrap() = None;
+    }
+
     fn add(&self, submission: &Submission) -> Counted {
         let mut counts = self.counts.lock().unwrap();
         let count = counts.entry(submission.fingerprint).or_default();
@@ -68,6 +80,9 @@ impl Ledger {
         *count += submission.signals.get();
         if created {
             self.specs.lock().unwrap().push((submission.spec)());
+        }
+        if let Some(kept) = &mut *self.kept.lock().unwrap() {
+            kept.push(Arc::clone(&submission.spec));
         }
         let first_seen: Timestamp = "2026-03-01T10:00:00.123456789Z".parse().unwrap();
         Counted {

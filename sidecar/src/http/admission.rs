@@ -1,10 +1,11 @@
 //! Overload: what does not fit is turned away at once with 503, for a queue would only make it late.
 //!
-//! Two things are bounded here: the bytes of all bodies in hand, and the firing signals in hand. What is admitted is
-//! held by a permit, and comes free when that is dropped.
+//! Two things are bounded here: the bytes of all bodies in hand, and the alerts in hand. What is admitted is held by a
+//! permit, and comes free when that is dropped.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::{Kind, Problem};
@@ -42,8 +43,9 @@ impl Admission {
         }
     }
 
-    /// Admits `signals`. More than the limit count as just the limit: such a request is served when nothing else is in
-    /// hand, for to refuse it would be to refuse it for ever.
+    /// Admits so many alerts, whatever is to be done for each: all of them cost memory until they are answered. More than
+    /// the limit count as just the limit: such a request is served when nothing else is in hand, for to refuse it would
+    /// be to refuse it for ever.
     ///
     /// # Errors
     /// [`Full`] if too many signals are in hand.
@@ -72,6 +74,17 @@ impl Admission {
         self.metrics.shed(limit);
         Full { limit }
     }
+}
+
+/// `bytes` that hold `permit`: what they take is given back when the last slice of them is gone, wherever that is.
+pub(super) fn held(bytes: Vec<u8>, permit: Option<OwnedSemaphorePermit>) -> Bytes {
+    struct Held(Vec<u8>, #[expect(dead_code, reason = "held, not used")] Option<OwnedSemaphorePermit>);
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    Bytes::from_owner(Held(bytes, permit))
 }
 
 impl From<Full> for Problem {

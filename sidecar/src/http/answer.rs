@@ -20,6 +20,9 @@ pub struct Outcome {
     pub fingerprint: Option<String>,
     /// Whether the signals were counted in an RR that existed before.
     pub duplicate: bool,
+    /// How many alerts it speaks for, where they are too many to be named one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<usize>,
     /// The name of the RR that counts the signals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remediation_request_name: Option<String>,
@@ -183,9 +186,12 @@ impl Failure {
 
 impl Summary {
     fn of(outcomes: &[Outcome]) -> Self {
-        let count = |status| outcomes.iter().filter(|outcome| outcome.status == status).count();
+        let all = |outcomes: &mut dyn Iterator<Item = &Outcome>| {
+            outcomes.map(|outcome| outcome.stands_for.unwrap_or(1)).fold(0, usize::saturating_add)
+        };
+        let count = |status| all(&mut outcomes.iter().filter(|outcome| outcome.status == status));
         Self {
-            total: outcomes.len(),
+            total: all(&mut outcomes.iter()),
             created: count(Status::Created),
             deduplicated: count(Status::Duplicate),
             rejected: count(Status::Rejected),
@@ -203,6 +209,13 @@ impl Outcome {
     /// A signal can never be used; `reason` says which one, and why.
     pub fn rejected(reason: String) -> Self {
         Self::bare(Status::Rejected, reason)
+    }
+
+    /// So many `alerts` can never be used, of which the first stands at `place`.
+    pub fn unnamed(place: usize, alerts: usize) -> Self {
+        let message =
+            format!("alerts[{place}] and later ones cannot be used either, {alerts} in all; mend the first ones");
+        Self { stands_for: Some(alerts), ..Self::rejected(message) }
     }
 
     /// An incident's signals were not, or are not known to be, counted.
@@ -233,6 +246,7 @@ impl Outcome {
             message,
             fingerprint: None,
             duplicate: false,
+            stands_for: None,
             remediation_request_name: None,
             remediation_request_namespace: None,
             metadata: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::post;
 use http::header::ALLOW;
 use http::{HeaderValue, Uri};
@@ -16,6 +16,7 @@ use super::admission::{Admission, RETRY_AFTER_S};
 use super::answer::Answer;
 use super::intake::take;
 use super::problem::{Kind, Problem};
+use super::settle::{FINGERPRINT_HEADER, Settled};
 use crate::config::Limits;
 use crate::incident::Commit;
 use crate::metrics::Metrics;
@@ -53,18 +54,19 @@ impl<C: Commit> Gateway<C> {
     async fn receive(self: Arc<Self>, source: Source, request: Request) -> Response {
         let started = Instant::now();
         let _in_hand = self.metrics.request();
-        let answer = Arc::clone(&self).answer(source, request).instrument(info_span!("request", path = source.path()));
-        self.reply(source.path(), started, answer.await)
+        let settled = Arc::clone(&self).answer(source, request).instrument(info_span!("request", path = source.path()));
+        self.reply(source.path(), started, settled.await)
     }
 
-    async fn answer(self: Arc<Self>, source: Source, request: Request) -> Answer {
-        let (head, body) = request.into_parts();
-        let taken = match take(&head.headers, body, &self.limits, &self.admission).await {
-            Ok(taken) => taken,
+    async fn answer(self: Arc<Self>, source: Source, request: Request) -> Settled {
+        let (mut head, body) = request.into_parts();
+        let body = match take(&head.headers, body, &self.limits, &self.admission).await {
+            Ok(body) => body,
             Err(problem) => return problem.into(),
         };
+        let claimed = head.headers.remove(FINGERPRINT_HEADER);
         // A task of its own: when the sender hangs up, what has been begun is still finished, and known to be.
-        let settled = tokio::spawn(Arc::clone(&self).settle(source, head.headers, taken).in_current_span());
+        let settled = tokio::spawn(Arc::clone(&self).settle(source, claimed, body).in_current_span());
         settled.await.unwrap_or_else(|failure| {
             error!(%failure, "a request stopped at a bug");
             self.metrics.panicked();
@@ -87,7 +89,8 @@ impl<C: Commit> Gateway<C> {
         gateway.reply(OTHER, Instant::now(), Problem::new(Kind::NotFound, detail).into())
     }
 
-    fn reply(&self, path: &'static str, started: Instant, answer: Answer) -> Response {
+    fn reply(&self, path: &'static str, started: Instant, settled: Settled) -> Response {
+        let Settled { answer, room } = settled;
         let answer = match answer {
             Answer::Problem(problem) => {
                 log(path, &problem);
@@ -96,7 +99,7 @@ impl<C: Commit> Gateway<C> {
             }
             answer => answer,
         };
-        let response = answer.into_response();
+        let response = answer.into_response(room);
         self.metrics.answered(path, response.status().as_u16(), started.elapsed());
         response
     }

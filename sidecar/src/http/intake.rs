@@ -1,25 +1,17 @@
 //! Takes a request's body in: JSON only, up to a size, within a time, and only as much as memory allows.
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::admission::{Admission, RETRY_AFTER_S};
+use super::admission::{Admission, RETRY_AFTER_S, held};
 use super::problem::{Kind, Problem};
 use crate::config::Limits;
 
-/// A whole body, and the room that it takes.
-#[derive(Debug)]
-pub(super) struct Taken {
-    pub(super) body: Bytes,
-    pub(super) room: Option<OwnedSemaphorePermit>,
-}
-
-/// Takes the body in.
+/// Takes the body in. Its room in memory is given back when the last part of it is let go.
 ///
 /// # Errors
 /// A [`Problem`]: 415, 413, 400, or 503 where the same body may pass another time.
@@ -28,7 +20,7 @@ pub(super) async fn take(
     body: Body,
     limits: &Limits,
     admission: &Admission,
-) -> Result<Taken, Problem> {
+) -> Result<Bytes, Problem> {
     check_media_type(headers)?;
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     check_size(announced.unwrap_or(0), limits)?;
@@ -38,8 +30,8 @@ pub(super) async fn take(
     })
 }
 
-async fn collect(mut body: Body, limits: &Limits, admission: &Admission) -> Result<Taken, Problem> {
-    let (mut whole, mut room) = (BytesMut::new(), None);
+async fn collect(mut body: Body, limits: &Limits, admission: &Admission) -> Result<Bytes, Problem> {
+    let (mut whole, mut room) = (Vec::new(), None);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             Problem::new(Kind::MalformedPayload, format!("the body broke off: {error}; send it whole"))
@@ -50,7 +42,9 @@ async fn collect(mut body: Body, limits: &Limits, admission: &Admission) -> Resu
         admission.bytes(&mut room, chunk.len())?;
         whole.extend_from_slice(&chunk);
     }
-    Ok(Taken { body: whole.freeze(), room })
+    // It has grown by doubling, and may wait for seconds: it takes no more than what was admitted.
+    whole.shrink_to_fit();
+    Ok(held(whole, room))
 }
 
 fn check_size(size: usize, limits: &Limits) -> Result<(), Problem> {

@@ -4,81 +4,86 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::{StreamExt, stream};
-use http::HeaderMap;
+use http::HeaderValue;
 use jiff::Timestamp;
 use onceway_signal::{Fingerprint, Group, Source, decode};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::admission::RETRY_AFTER_S;
 use super::answer::{Answer, Failure, Metadata, Outcome, merge};
 use super::gateway::Gateway;
-use super::intake::Taken;
 use super::problem::{Kind, Problem};
-use super::work::{Part, parts, state};
+use super::work::{Firing, Work, sort, state};
 use crate::incident::{Commit, Counted, Submission, SubmitError};
 use crate::rr::Draft;
 
 /// The header in which the filter says what it hashed the request on: its first incident.
-const FINGERPRINT_HEADER: &str = "x-onceway-fingerprint";
+pub(super) const FINGERPRINT_HEADER: &str = "x-onceway-fingerprint";
 
 /// What is allowed beyond the deadline, so that whoever commits can say itself why it is late.
 pub(super) const GRACE: Duration = Duration::from_millis(500);
 
+/// An answer, and the place in memory of all that it tells of.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) answer: Answer,
+    pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
+impl<P: Into<Problem>> From<P> for Settled {
+    fn from(problem: P) -> Self {
+        Self { answer: problem.into().into(), room: None }
+    }
+}
+
 impl<C: Commit> Gateway<C> {
-    /// Answers a body once all of its parts are committed, some at a time.
-    pub(super) async fn settle(self: Arc<Self>, source: Source, headers: HeaderMap, taken: Taken) -> Answer {
-        // The body's room in memory is given back when all of it is answered.
-        let Taken { body, room: _room } = taken;
+    /// Answers a body once all of its incidents are committed, some at a time.
+    pub(super) async fn settle(self: Arc<Self>, source: Source, claimed: Option<HeaderValue>, body: Bytes) -> Settled {
         let received = Timestamp::now();
         let deadline = Instant::now() + self.limits.deadline;
-        let parts = match self.sort(source, &headers, &body) {
-            Ok(parts) => parts,
+        let (Work { firing, rest }, room) = match self.sort(source, claimed, &body) {
+            Ok(sorted) => sorted,
             Err(problem) => return problem.into(),
         };
-        let _admitted = match self.admission.signals(parts.iter().map(Part::signals).sum()) {
-            Ok(permit) => permit,
-            Err(full) => return Problem::from(full).into(),
-        };
-        let gateway = &self;
-        let body = &body;
-        let outcomes = stream::iter(parts.into_iter().enumerate()).map(|(place, part)| async move {
-            let outcome = match part {
-                Part::Known(outcome) => *outcome,
-                Part::Firing { fingerprint, entries } => {
-                    let body = body.clone();
-                    let max_payload_bytes = gateway.limits.max_stored_payload_bytes;
-                    gateway
-                        .count(Draft { source, body, entries, fingerprint, received, max_payload_bytes }, deadline)
-                        .await
-                }
-            };
-            (place, outcome)
+        let (gateway, max_payload_bytes) = (&self, self.limits.max_stored_payload_bytes);
+        let committed = stream::iter(firing).map(|Firing { place, fingerprint, part }| {
+            let draft = Draft { body: body.clone(), part, fingerprint, received, max_payload_bytes };
+            async move { (place, gateway.count(draft, deadline).await) }
         });
         // In whatever order they end: one that hangs must not keep those behind it from their turn.
         let at_once = self.limits.max_incidents_per_request_in_flight;
-        let mut outcomes: Vec<(usize, Outcome)> = outcomes.buffer_unordered(at_once).collect().await;
+        let mut outcomes: Vec<(usize, Outcome)> = committed.buffer_unordered(at_once).collect().await;
+        outcomes.extend(rest.outcomes());
         outcomes.sort_by_key(|(place, _)| *place);
-        merge(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+        Settled { answer: merge(outcomes.into_iter().map(|(_, outcome)| outcome).collect()), room: Some(room) }
     }
 
-    /// Decodes a body and sorts it into its parts. What was decoded borrows from the body and is gone afterwards, so
-    /// that a request that waits holds little more than its own bytes.
-    fn sort(&self, source: Source, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Part>, Problem> {
+    /// Decodes a body, admits its alerts, and sorts them. What was decoded borrows from the body and is gone afterwards,
+    /// so that a request that waits holds little more than its own bytes.
+    fn sort(
+        &self,
+        source: Source,
+        claimed: Option<HeaderValue>,
+        body: &[u8],
+    ) -> Result<(Work, OwnedSemaphorePermit), Problem> {
         let payload = decode(source, body).map_err(|error| Problem::new(Kind::MalformedPayload, error.to_string()))?;
         for index in 0..payload.entries().len() {
             self.metrics.received(source.as_str(), state(&payload, index));
         }
+        let room = self.admission.signals(payload.entries().len())?;
         let groups = payload.groups();
-        self.compare(headers, &groups);
-        Ok(parts(&payload, groups))
+        self.compare(claimed, &groups);
+        Ok((sort(&payload, groups), room))
     }
 
     /// A fingerprint that the filter computed otherwise means that the two are of different versions. It only ever
     /// chose the replica; what counts is what was computed here.
-    fn compare(&self, headers: &HeaderMap, groups: &[Group]) {
-        let Some(claimed) = headers.get(FINGERPRINT_HEADER) else { return };
+    fn compare(&self, claimed: Option<HeaderValue>, groups: &[Group]) {
+        let Some(claimed) = claimed else { return };
         let computed = groups.first().map(|group| group.fingerprint.to_string()).unwrap_or_default();
         if claimed.as_bytes() != computed.as_bytes() {
             self.metrics.fingerprint_mismatch();
@@ -90,7 +95,7 @@ impl<C: Commit> Gateway<C> {
         let fingerprint = draft.fingerprint;
         let submission = Submission {
             fingerprint,
-            signals: nonzero(draft.entries.len()),
+            signals: nonzero(draft.part.entries()),
             received: draft.received,
             deadline,
             spec: Arc::new(move || draft.spec()),

@@ -1,59 +1,95 @@
-//! Sorts a decoded body into its parts: an incident with firing signals, one with nothing to do, a signal of no use.
+//! Sorts a decoded body: incidents to be committed, and what needs no commit and is only told of.
+//!
+//! What waits for the commits is small, whatever the body was: some words an alert. Its outcomes are written when the
+//! commits are done.
 
-use onceway_signal::{Fingerprint, Group, Payload, Source, State};
+use onceway_signal::{Fingerprint, Group, Part, Payload, Rejection, Source, State};
 
 use super::answer::Outcome;
 
-/// One part of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// An incident with firing signals, by their indices in the body.
-    Firing { fingerprint: Fingerprint, entries: Vec<usize> },
-    /// A part whose outcome is known already.
-    Known(Box<Outcome>),
+/// How many of the alerts that can never be used are named in an answer; of the rest it tells how many there are.
+pub(super) const MAX_REJECTIONS: usize = 100;
+
+/// All that a body asks for. Places are indices of alerts: an incident's is that of its first one.
+#[derive(Debug)]
+pub(super) struct Work {
+    /// The incidents with firing signals.
+    pub(super) firing: Vec<Firing>,
+    /// All the rest.
+    pub(super) rest: Rest,
 }
 
-impl Part {
-    /// How many firing signals it has.
-    pub(super) fn signals(&self) -> usize {
-        match self {
-            Self::Firing { entries, .. } => entries.len(),
-            Self::Known(_) => 0,
+/// An incident with firing signals.
+#[derive(Debug)]
+pub(super) struct Firing {
+    pub(super) place: usize,
+    pub(super) fingerprint: Fingerprint,
+    /// The firing signals.
+    pub(super) part: Part,
+}
+
+/// What needs no commit.
+#[derive(Debug)]
+pub(super) struct Rest {
+    source: Source,
+    /// Incidents with nothing to do.
+    resolved: Vec<(usize, Fingerprint)>,
+    /// The first [`MAX_REJECTIONS`] alerts that can never be used.
+    rejected: Vec<(usize, Rejection)>,
+    /// How many more there are, and the place of the first one.
+    unnamed: Option<(usize, usize)>,
+}
+
+/// Sorts `payload`, whose groups are `groups`.
+pub(super) fn sort(payload: &Payload<'_>, groups: Vec<Group>) -> Work {
+    let mut firing = Vec::new();
+    let mut rest = Rest { source: payload.source(), resolved: Vec::new(), rejected: Vec::new(), unnamed: None };
+    for Group { fingerprint, entries } in groups {
+        let place = entries.first().copied().unwrap_or_default();
+        let entries: Vec<usize> = entries.into_iter().filter(|&index| state(payload, index) == FIRING).collect();
+        match entries.as_slice() {
+            [] => rest.resolved.push((place, fingerprint)),
+            entries => firing.push(Firing { place, fingerprint, part: payload.part(entries) }),
         }
     }
+    for (place, entry) in payload.entries().iter().enumerate() {
+        if let Err(rejection) = &entry.signal {
+            rest.reject(place, rejection);
+        }
+    }
+    Work { firing, rest }
 }
 
-/// The parts of `payload`, in the order in which it first names them.
-pub(super) fn parts(payload: &Payload<'_>, groups: Vec<Group>) -> Vec<Part> {
-    let mut placed: Vec<(usize, Part)> = Vec::new();
-    for group in groups {
-        let place = group.entries.first().copied().unwrap_or_default();
-        placed.push((place, incident(payload, group)));
+impl Rest {
+    fn reject(&mut self, place: usize, rejection: &Rejection) {
+        if self.rejected.len() < MAX_REJECTIONS {
+            self.rejected.push((place, rejection.clone()));
+        } else {
+            self.unnamed.get_or_insert((place, 0)).1 += 1;
+        }
     }
-    for (index, entry) in payload.entries().iter().enumerate() {
-        if let Err(rejection) = &entry.signal {
-            let reason = match payload.source() {
-                Source::Prometheus => format!("alerts[{index}]: {rejection}"),
+
+    /// The outcome of each, with its place.
+    pub(super) fn outcomes(self) -> impl Iterator<Item = (usize, Outcome)> {
+        let source = self.source;
+        let nothing = match source {
+            Source::Prometheus => "the alert is resolved",
+            Source::KubernetesEvent => "the event is of type Normal",
+        };
+        let resolved = self
+            .resolved
+            .into_iter()
+            .map(move |(place, fingerprint)| (place, Outcome::nothing_to_do(Some(fingerprint.to_string()), nothing)));
+        let rejected = self.rejected.into_iter().map(move |(place, rejection)| {
+            let reason = match source {
+                Source::Prometheus => format!("alerts[{place}]: {rejection}"),
                 Source::KubernetesEvent => rejection.to_string(),
             };
-            placed.push((index, Part::Known(Box::new(Outcome::rejected(reason)))));
-        }
+            (place, Outcome::rejected(reason))
+        });
+        let unnamed = self.unnamed.map(|(place, alerts)| (place, Outcome::unnamed(place, alerts)));
+        resolved.chain(rejected).chain(unnamed)
     }
-    placed.sort_by_key(|(place, _)| *place);
-    placed.into_iter().map(|(_, part)| part).collect()
-}
-
-fn incident(payload: &Payload<'_>, group: Group) -> Part {
-    let fingerprint = group.fingerprint;
-    let entries: Vec<usize> = group.entries.into_iter().filter(|&index| state(payload, index) == FIRING).collect();
-    if !entries.is_empty() {
-        return Part::Firing { fingerprint, entries };
-    }
-    let reason = match payload.source() {
-        Source::Prometheus => "the alert is resolved",
-        Source::KubernetesEvent => "the event is of type Normal",
-    };
-    Part::Known(Box::new(Outcome::nothing_to_do(Some(fingerprint.to_string()), reason)))
 }
 
 const FIRING: &str = "firing";

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use onceway_signal::{Fingerprint, Labels, Signal, Source, decode};
+use onceway_signal::{Fingerprint, Labels, Part, Signal};
 use serde::Serialize;
 
 use super::{RemediationRequestSpec, SIGNAL_TYPE, TargetResource, TargetType};
@@ -31,12 +31,11 @@ const UNKNOWN: &str = "unknown";
 /// All that is needed to write the spec of an RR, should one be created: a duplicate pays for no more than this.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// How to read `body`.
-    pub source: Source,
-    /// The request's body, which was decoded before; it is decoded again when the spec is written.
+    /// The request's body, which was decoded before.
     pub body: Bytes,
-    /// The indices of the incident's firing signals in the body; the first one describes the incident.
-    pub entries: Vec<usize>,
+    /// The incident's firing signals in it; the first one describes the incident. They alone are decoded again when the
+    /// spec is written, so that a webhook of many incidents is not read once for each.
+    pub part: Part,
     /// The incident.
     pub fingerprint: Fingerprint,
     /// When the request was received.
@@ -49,10 +48,10 @@ impl Draft {
     /// Writes the spec.
     pub fn spec(&self) -> RemediationRequestSpec {
         let mut spec = self.bare();
-        let Ok(payload) = decode(self.source, &self.body) else { return spec };
-        spec.original_payload = Some(payload.excerpt(&self.entries, Some(self.max_payload_bytes)));
-        let first = self.entries.first().and_then(|&index| payload.entries().get(index));
-        if let Some(Ok(signal)) = first.map(|entry| &entry.signal) {
+        let Some(payload) = self.part.decode(&self.body) else { return spec };
+        let all: Vec<usize> = (0..payload.entries().len()).collect();
+        spec.original_payload = Some(payload.excerpt(&all, Some(self.max_payload_bytes)));
+        if let Some(Ok(signal)) = payload.entries().first().map(|entry| &entry.signal) {
             self.describe(&mut spec, signal);
         }
         spec
@@ -66,7 +65,7 @@ impl Draft {
             signal_name: UNKNOWN.into(),
             severity: UNKNOWN.into(),
             signal_type: SIGNAL_TYPE.into(),
-            signal_source: Some(self.source.as_str().into()),
+            signal_source: Some(self.part.source().as_str().into()),
             target_type: TargetType::Kubernetes,
             target_resource: TargetResource { kind: UNKNOWN.into(), name: UNKNOWN.into(), ..Default::default() },
             cluster_id: None,

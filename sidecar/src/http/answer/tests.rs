@@ -135,8 +135,17 @@ fn signals_that_are_all_of_no_use_are_answered_400() {
 }
 
 #[test]
+fn alerts_that_are_not_named_one_by_one_are_in_the_sum() {
+    let (status, body) = answer(vec![rejected(0), counted(true, "aa"), Outcome::unnamed(7, 30)]);
+    assert_eq!((status, &body["results"][2]["standsFor"]), (207, &json!(30)));
+    assert_eq!(body["summary"], json!({"total": 32, "created": 1, "deduplicated": 0, "rejected": 31, "failed": 0}));
+    assert_eq!(answer(vec![rejected(0), Outcome::unnamed(1, 30)]).0, 400);
+}
+
+#[test]
 fn outcomes_that_were_sent_and_read_again_merge_into_the_same_answer() {
-    let outcomes = vec![counted(true, "aa"), failed("bb", Kind::Draining, 2), rejected(2), resolved("cc")];
+    let outcomes =
+        vec![counted(true, "aa"), failed("bb", Kind::Draining, 2), rejected(2), resolved("cc"), Outcome::unnamed(4, 9)];
     let text = serde_json::to_string(&outcomes).unwrap();
     assert_eq!(answer(serde_json::from_str(&text).unwrap()), answer(outcomes));
 }

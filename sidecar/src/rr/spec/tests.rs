@@ -24,11 +24,11 @@ fn payment(starts_at: &str) -> Value {
 
 /// The draft of the first incident in `body`.
 fn draft(source: Source, body: String) -> Draft {
-    let group = decode(source, body.as_bytes()).unwrap().groups().swap_remove(0);
+    let payload = decode(source, body.as_bytes()).unwrap();
+    let group = payload.groups().swap_remove(0);
     Draft {
-        source,
+        part: payload.part(&group.entries),
         body: Bytes::from(body),
-        entries: group.entries,
         fingerprint: group.fingerprint,
         received: RECEIVED.parse().unwrap(),
         max_payload_bytes: 64 * 1024,
@@ -108,6 +108,17 @@ fn only_the_incidents_own_alerts_are_stored_and_whole_ones_while_they_fit() {
     assert!(stored.len() <= 64 * 1024 && stored.len() > 60 * 1024, "{}", stored.len());
     let stored: Value = serde_json::from_str(&stored).unwrap();
     assert!(stored["alerts"].as_array().unwrap().iter().all(|a| a["labels"]["alertname"] == "HighLatency"));
+}
+
+#[test]
+fn nothing_but_the_incidents_own_alerts_is_read_again() {
+    let other = alert(json!({"alertname": "Other", "deployment": "other", "namespace": "prod"}), json!({}), "");
+    let mut draft = draft(Source::Prometheus, webhook(vec![payment(""), other]));
+    let mut body = draft.body.to_vec();
+    let place = body.windows(5).position(|text| text == b"Other").unwrap();
+    body[place] = 0xff;
+    draft.body = body.into();
+    assert_eq!(draft.spec().signal_name, "HighLatency");
 }
 
 #[test]

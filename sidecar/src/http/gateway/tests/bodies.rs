@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
-use super::{Rig, Script, fingerprint, firing, post, webhook};
+use super::{Rig, Script, fingerprint, firing, nameless, post, resolved, webhook};
 use crate::config::Limits;
 
 fn pieces(text: &str, size: usize) -> Body {
@@ -106,4 +106,38 @@ async fn signals_beyond_the_limit_are_shed_until_others_are_answered() {
     rig.ledger.release.notify_one();
     assert_eq!(first.await.unwrap(), 201);
     assert_eq!(rig.post(&[firing("b"), firing("c")]).await.status, 207);
+}
+
+#[tokio::test]
+async fn alerts_with_nothing_to_do_or_of_no_use_take_their_place_in_the_limit_too() {
+    let rig = rig(4096, 2);
+    let first = held(&rig, webhook(&[firing("a")])).await;
+    for idle in [resolved("b"), nameless()] {
+        let shed = rig.post(&[idle.clone(), idle]).await;
+        assert!(shed.problem(503, "overloaded").contains("limits.maxSignalsInFlight"));
+    }
+    rig.ledger.release.notify_one();
+    assert_eq!(first.await.unwrap(), 201);
+}
+
+#[tokio::test]
+async fn a_body_takes_its_room_until_nobody_can_write_a_spec_from_it_any_more() {
+    let rig = rig(1024, 10);
+    let padded = |name: &str| request(format!("{:<1000}", webhook(&[firing(name)])));
+    assert_eq!(rig.send(padded("a")).await.status, 201);
+    rig.ledger.keep_specs();
+    assert_eq!(rig.send(padded("a")).await.status, 202);
+    assert!(rig.send(padded("b")).await.problem(503, "overloaded").contains("limits.maxBodyBytesInFlight"));
+    rig.ledger.let_specs_go();
+    assert_eq!(rig.send(padded("b")).await.status, 201);
+}
+
+#[tokio::test]
+async fn the_alerts_of_an_answer_that_is_not_written_yet_stay_in_hand() {
+    let rig = rig(4096, 1);
+    let unread = rig.router.clone().oneshot(request(webhook(&[firing("a")]))).await.unwrap();
+    assert_eq!(unread.status(), 201);
+    rig.post(&[firing("b")]).await.problem(503, "overloaded");
+    drop(unread);
+    assert_eq!(rig.post(&[firing("b")]).await.status, 201);
 }

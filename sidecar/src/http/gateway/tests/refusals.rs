@@ -34,6 +34,27 @@ async fn signals_that_name_no_target_are_refused_400_each_by_its_place() {
 }
 
 #[tokio::test]
+async fn of_very_many_alerts_of_no_use_the_first_are_named_and_none_is_left_out_of_the_sum() {
+    let rig = Rig::new();
+    let mut alerts = vec![nameless(); 300];
+    alerts[10] = firing("a");
+    alerts[200] = firing("b");
+    let got = rig.post(&alerts).await;
+    assert_eq!(got.status, 207);
+    let results = got.body["results"].as_array().unwrap();
+    assert_eq!(results.len(), 103);
+    let unnamed = &results[101];
+    assert_eq!((&unnamed["status"], &unnamed["standsFor"]), (&json!("rejected"), &json!(198)));
+    assert!(unnamed["message"].as_str().unwrap().starts_with("alerts[101] and later ones"), "{unnamed}");
+    assert_eq!((&results[10]["status"], &results[102]["status"]), (&json!("created"), &json!("created")));
+    let summary = json!({"total": 300, "created": 2, "deduplicated": 0, "rejected": 298, "failed": 0});
+    assert_eq!(got.body["summary"], summary);
+    let got = rig.post(&vec![nameless(); 300]).await;
+    assert!(got.problem(400, "unusable-signals").contains("300"));
+    assert_eq!(got.body["results"].as_array().unwrap().len(), 101);
+}
+
+#[tokio::test]
 async fn only_plain_json_is_taken() {
     let rig = Rig::new();
     let send = |media_type: Option<&'static str>, encoding: Option<&'static str>| {
