@@ -42,8 +42,8 @@ pub struct Context {
     pub first_received: Timestamp,
     /// When the last signal of the batch was received; `lastSeenAt`.
     pub last_received: Timestamp,
-    /// Writes the spec of a new RR.
-    pub spec: WriteSpec,
+    /// Writes the spec of a new RR; none for calls that create no RR, since it holds its request's body.
+    pub spec: Option<WriteSpec>,
 }
 
 /// Where calls go. The executor is the one implementation that ships; tests of the owner script the answers.

@@ -165,7 +165,7 @@ impl Requests {
             "apiVersion": RemediationRequest::api_version(&()),
             "kind": RemediationRequest::kind(&()),
             "metadata": { "name": name, "labels": labels(), "annotations": { CREATOR: *self.settings.identity } },
-            "spec": (context.spec)(),
+            "spec": context.spec.as_ref().map(|spec| spec()),
         })
     }
 }

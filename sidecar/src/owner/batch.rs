@@ -54,7 +54,7 @@ impl Batch {
 
     fn of(submission: Submission, answer: oneshot::Sender<Result<Counted, SubmitError>>) -> Self {
         let Submission { fingerprint, signals, received, deadline, spec } = submission;
-        let context = Context { fingerprint, first_received: received, last_received: received, spec };
+        let context = Context { fingerprint, first_received: received, last_received: received, spec: Some(spec) };
         Self { signals, deadline, context, answers: vec![answer] }
     }
 

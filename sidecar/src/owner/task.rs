@@ -148,7 +148,7 @@ impl<E: Execute> Task<E> {
                     commit.resume(onceway_claim::Answer::Elapsed, self.now())
                 }
                 Step::Done(done) => {
-                    self.after(done.aftermath, context.clone());
+                    self.after(done.aftermath, context);
                     return match done.outcome {
                         Outcome::Counted { rr, created } => Ok((rr, created)),
                         Outcome::InDoubt => Err(SubmitError::Unresolved { cause: self.trouble.text() }),
@@ -190,10 +190,11 @@ impl<E: Execute> Task<E> {
         settings.count_interval.max(written)
     }
 
-    /// Makes a call that nobody waits for. Its outcome does not matter: it only spares others a wait.
-    fn after(&self, call: Option<Call>, context: Context) {
+    /// Makes a call that nobody waits for. Its outcome does not matter: it only spares others a wait. It creates nothing,
+    /// and so keeps no request's body.
+    fn after(&self, call: Option<Call>, context: &Context) {
         let Some(call) = call else { return };
-        let shared = Arc::clone(&self.shared);
+        let (shared, context) = (Arc::clone(&self.shared), Context { spec: None, ..context.clone() });
         self.shared.tracker.spawn(async move { shared.executor.execute(&call, &context).await });
     }
 

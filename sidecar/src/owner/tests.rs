@@ -235,5 +235,6 @@ async fn the_claim_is_released_off_the_path() {
     rig.settle().await;
     let last = rig.api.calls().pop().unwrap();
     assert!(matches!(last, Call::UpdateClaim { ref fields, .. } if fields.created), "{last:?}");
+    assert!(!rig.api.last_call_held_a_body(), "nobody waits for it, so it must not hold a request's memory");
     assert!(matches!(rig.api.claim(1), Answer::Claim(claim) if claim.fields.holder.is_empty()));
 }

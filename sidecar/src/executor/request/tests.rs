@@ -37,7 +37,7 @@ fn context() -> Context {
         fingerprint: FINGERPRINT.parse::<Fingerprint>().unwrap(),
         first_received: at("2026-03-01T10:00:00Z"),
         last_received: at("2026-03-01T10:00:05Z"),
-        spec: Arc::new(spec),
+        spec: Some(Arc::new(spec)),
     }
 }
 

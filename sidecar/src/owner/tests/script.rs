@@ -42,6 +42,8 @@ struct State {
     lose_next_count: bool,
     panic: bool,
     rr_bytes: usize,
+    /// Whether the last call came with what writes a spec.
+    with_spec: bool,
 }
 
 /// The scripted API server.
@@ -101,6 +103,11 @@ impl Api {
 
     pub(super) fn calls(&self) -> Vec<Call> {
         self.state.lock().unwrap().calls.iter().map(|(_, call)| call.clone()).collect()
+    }
+
+    /// Whether the last call held a request's body.
+    pub(super) fn last_call_held_a_body(&self) -> bool {
+        self.state.lock().unwrap().with_spec
     }
 
     pub(super) fn claim(&self, incident: u8) -> Answer {
@@ -187,6 +194,7 @@ impl Execute for Api {
         self.state.lock().unwrap().calls.push((Instant::now(), call.clone()));
         self.pass(call, context.fingerprint).await;
         let mut state = self.state.lock().unwrap();
+        state.with_spec = context.spec.is_some();
         if std::mem::take(&mut state.panic) {
             drop(state);
             panic!("as the test asked");
