@@ -21,7 +21,10 @@ pub enum Call {
     },
     /// Find an active RR of this fingerprint, whoever made it: one that the index knows and a GET confirms, or, while the
     /// index is not in sync, one of an uncached LIST. The index is late by nature: that it knows of none means little.
-    FindRr,
+    FindRr {
+        /// The RR that the claim names, which was just seen to be over: however late the index is, it is not looked at again.
+        except: Option<Arc<str>>,
+    },
     /// GET the RR of this name.
     GetRr {
         /// `metadata.name`.

@@ -168,7 +168,7 @@ impl Executor {
 impl Execute for Executor {
     async fn execute(&self, call: &Call, context: &Context) -> Reply {
         match call {
-            Call::FindRr => self.find(context.fingerprint).await,
+            Call::FindRr { except } => self.find(context.fingerprint, except.as_ref()).await,
             _ => self.call(call, context.fingerprint, Some(context)).await,
         }
     }

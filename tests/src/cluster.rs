@@ -38,7 +38,7 @@ mod namespace;
 mod servers;
 
 pub use self::credentials::ADMIN_TOKEN;
-pub use self::kubeconfig::kubeconfig;
+pub use self::kubeconfig::{Token, kubeconfig};
 pub use self::namespace::Namespace;
 
 use self::credentials::Credentials;
@@ -147,7 +147,7 @@ impl Cluster {
 
     /// A kubeconfig for a person who may do everything.
     pub fn admin_kubeconfig(&self, namespace: &str) -> String {
-        kubeconfig(&self.url(), Some(self.certificate_pem()), ADMIN_TOKEN, namespace)
+        kubeconfig(&self.url(), Some(self.certificate_pem()), Token::Inline(ADMIN_TOKEN), namespace)
     }
 
     /// The directory with the servers' data and logs.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::client::Client;
-use crate::cluster::{Namespace, kubeconfig};
+use crate::client::{Answer, Client};
+use crate::cluster::{Namespace, Token, kubeconfig};
 use crate::exposition::Scrape;
 use crate::ports::Port;
 use crate::service::Service;
@@ -26,6 +26,7 @@ pub struct Sidecar {
     signals: Port,
     health: Port,
     metrics: Port,
+    token_path: PathBuf,
 }
 
 /// What a replica is started with.
@@ -57,7 +58,9 @@ impl Sidecar {
 
         let kubeconfig_path = dir.join(format!("{name}.kubeconfig"));
         let certificate = namespace.cluster().certificate_pem();
-        let access = kubeconfig(api_url, Some(certificate), namespace.token(), namespace.name());
+        let token_path = dir.join(format!("{name}.token"));
+        fs::write(&token_path, namespace.token())?;
+        let access = kubeconfig(api_url, Some(certificate), Token::File(&token_path), namespace.name());
         fs::write(&kubeconfig_path, access)?;
 
         let (pod, pod_namespace) = (name.to_owned(), namespace.name().to_owned());
@@ -67,7 +70,7 @@ impl Sidecar {
             sidecar.env("KUBECONFIG", &kubeconfig_path).env("POD_NAME", &pod).env("POD_NAMESPACE", &pod_namespace);
             sidecar
         })?;
-        Ok(Self { name: name.to_owned(), service, client: Client::new(), signals, health, metrics })
+        Ok(Self { name: name.to_owned(), service, client: Client::new(), signals, health, metrics, token_path })
     }
 
     /// Its `POD_NAME`.
@@ -121,10 +124,25 @@ impl Sidecar {
         self.service.process()?.until_ready(READY_LIMIT, holds).await
     }
 
+    /// Gives it another token, as a kubelet does: it reads the file again within a minute.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn rotate_token(&self, token: &str) -> Result<()> {
+        fs::write(&self.token_path, token).context("cannot write the token")
+    }
+
+    /// What it says of its readiness: the status, and the reasons where it is not ready.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn readiness(&self) -> Result<Answer> {
+        self.client.get(&format!("http://{}/readyz", self.health.addr())).await
+    }
+
     /// Whether it says that it is ready.
     pub async fn is_ready(&self) -> bool {
-        let answer = self.client.get(&format!("http://{}/readyz", self.health.addr())).await;
-        answer.is_ok_and(|answer| answer.status.is_success())
+        self.readiness().await.is_ok_and(|answer| answer.status.is_success())
     }
 
     /// Its metrics, as they are now.

@@ -25,3 +25,5 @@ mod outage;
 mod races;
 #[path = "e2e/replicas.rs"]
 mod replicas;
+#[path = "e2e/rights.rs"]
+mod rights;

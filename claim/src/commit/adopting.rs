@@ -9,7 +9,8 @@ use crate::record::{ClaimFields, Phase, Rr};
 impl Commit {
     /// Before any name is minted: is there an active RR already? `hand` is the claim, if there is one; its RR is over.
     pub(super) fn find_rr(&mut self, hand: Option<Hand>) -> Step {
-        self.go(State::Find { hand }, Call::FindRr)
+        let except = hand.as_ref().map(|hand| Arc::clone(&hand.claim.fields.intent));
+        self.go(State::Find { hand }, Call::FindRr { except })
     }
 
     pub(super) fn on_found(&mut self, hand: Option<Hand>, answer: Answer, now: Now) -> Step {

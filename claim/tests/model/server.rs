@@ -31,7 +31,7 @@ impl Server {
                 Some(claim) if claim.version != *version => Answer::Conflict,
                 Some(_) => self.write_claim(fields),
             },
-            Call::FindRr => self.active().next().cloned().map_or(Answer::Missing, Answer::Rr),
+            Call::FindRr { except } => self.found(except.as_ref()).next().cloned().map_or(Answer::Missing, Answer::Rr),
             Call::GetRr { name } => self.rrs.get(name).cloned().map_or(Answer::Missing, Answer::Rr),
             Call::CreateRr { name } if self.rrs.contains_key(name) => Answer::Conflict,
             Call::CreateRr { name } => self.create_rr(author, name),
@@ -59,7 +59,7 @@ impl Server {
     /// number of states down and loses no behaviour.
     pub(crate) fn may_still_act(&self, call: &Call, may_sweep: bool) -> bool {
         match call {
-            Call::GetClaim | Call::FindRr | Call::GetRr { .. } => false,
+            Call::GetClaim | Call::FindRr { .. } | Call::GetRr { .. } => false,
             // Without a sweeper there always is a claim once there is one.
             Call::CreateClaim(_) => self.claim.is_none() || may_sweep,
             Call::DeleteClaim { claim } => self.claim.as_ref() == Some(claim),
@@ -97,9 +97,14 @@ impl Server {
         self.rrs.values()
     }
 
-    /// The RRs that a search could find.
+    /// The RRs that are active.
     pub(crate) fn active(&self) -> impl Iterator<Item = &Rr> {
         self.rrs().filter(|rr| rr.phase == Phase::Active)
+    }
+
+    /// The RRs that a search could find.
+    pub(crate) fn found<'a>(&'a self, except: Option<&'a Arc<str>>) -> impl Iterator<Item = &'a Rr> {
+        self.active().filter(move |rr| Some(&rr.name) != except)
     }
 
     /// The claim.

@@ -168,9 +168,10 @@ impl World {
         }
         if replica.waits() {
             actions.push(Action::Elapse(index));
-        } else if replica.call() == Some(&Call::FindRr) {
+        } else if let Some(Call::FindRr { except }) = replica.call() {
             actions.push(Action::Find(index, None));
-            actions.extend(self.server.active().map(|rr| Action::Find(index, Some(Arc::clone(&rr.name)))));
+            actions
+                .extend(self.server.found(except.as_ref()).map(|rr| Action::Find(index, Some(Arc::clone(&rr.name)))));
         } else {
             actions.extend(replica.paces().iter().map(|pace| Action::Answer(index, *pace)));
             if self.left.losses > 0 {

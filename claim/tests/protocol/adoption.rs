@@ -2,7 +2,9 @@
 
 use onceway_claim::{Answer, Call, ClaimFields, Phase, Rr};
 
-use super::script::{CLOCK_S, FRESH, ME, OLD, OTHER, Script, claim, count, fields, get_rr, in_phase, rr, update_claim};
+use super::script::{
+    CLOCK_S, FRESH, ME, OLD, OTHER, Script, claim, count, fields, find, get_rr, in_phase, rr, update_claim,
+};
 
 const FOREIGN: &str = "made-by-hand";
 
@@ -19,7 +21,7 @@ fn adopting(floor: u64) -> ClaimFields {
 fn an_active_rr_of_a_fingerprint_without_a_claim_is_counted_in_place_of_creating_one() {
     let done = Script::begin(2)
         .on(&Call::GetClaim, Answer::Missing)
-        .on(&Call::FindRr, Answer::Rr(foreign("r1", 3)))
+        .on(&find(None), Answer::Rr(foreign("r1", 3)))
         .on(&Call::CreateClaim(adopting(CLOCK_S)), Answer::Claim(claim("c1", adopting(CLOCK_S))))
         .on(&get_rr(FOREIGN), Answer::Rr(foreign("r1", 3)))
         .on(&count(&foreign("r1", 3), 5), Answer::Rr(foreign("r2", 5)))
@@ -35,7 +37,7 @@ fn an_active_rr_that_others_made_succeeds_one_of_ours_that_has_ended() {
     Script::begin(1)
         .on(&Call::GetClaim, Answer::Claim(claim("c1", before)))
         .on(&get_rr(OLD), Answer::Rr(in_phase(rr(OLD, OTHER, "r9", 3), Phase::Ended)))
-        .on(&Call::FindRr, Answer::Rr(foreign("r1", 1)))
+        .on(&find(Some(OLD)), Answer::Rr(foreign("r1", 1)))
         .on(&update_claim("c1", after.clone()), Answer::Claim(claim("c2", after)))
         .on(&get_rr(FOREIGN), Answer::Rr(foreign("r1", 1)))
         .expects(&count(&foreign("r1", 1), 2));
@@ -45,7 +47,7 @@ fn an_active_rr_that_others_made_succeeds_one_of_ours_that_has_ended() {
 fn one_without_a_count_is_confirmed_before_it_is_counted_in() {
     Script::begin(1)
         .on(&Call::GetClaim, Answer::Missing)
-        .on(&Call::FindRr, Answer::Rr(foreign("r1", 0)))
+        .on(&find(None), Answer::Rr(foreign("r1", 0)))
         .on(&Call::CreateClaim(adopting(CLOCK_S)), Answer::Claim(claim("c1", adopting(CLOCK_S))))
         .on(&get_rr(FOREIGN), Answer::Rr(foreign("r1", 0)))
         .expects(&update_claim("c1", adopting(CLOCK_S)));
@@ -56,7 +58,7 @@ fn a_claim_that_was_not_written_adopts_nothing() {
     for answer in [Answer::Unknown, Answer::Conflict, Answer::Missing] {
         Script::begin(1)
             .on(&Call::GetClaim, Answer::Missing)
-            .on(&Call::FindRr, Answer::Rr(foreign("r1", 1)))
+            .on(&find(None), Answer::Rr(foreign("r1", 1)))
             .on(&Call::CreateClaim(adopting(CLOCK_S)), answer)
             .expects(&Call::GetClaim);
     }
@@ -66,8 +68,8 @@ fn a_claim_that_was_not_written_adopts_nothing() {
 fn an_unknown_answer_to_the_search_is_asked_again_and_never_read_as_none() {
     Script::begin(1)
         .on(&Call::GetClaim, Answer::Missing)
-        .on(&Call::FindRr, Answer::Unknown)
-        .on(&Call::FindRr, Answer::Missing)
+        .on(&find(None), Answer::Unknown)
+        .on(&find(None), Answer::Missing)
         .expects(&Call::CreateClaim(fields(ME, FRESH, false)));
 }
 
@@ -78,7 +80,7 @@ fn what_is_not_active_or_of_another_fingerprint_is_not_adopted() {
     for found in [ended, others] {
         Script::begin(1)
             .on(&Call::GetClaim, Answer::Missing)
-            .on(&Call::FindRr, Answer::Rr(found))
+            .on(&find(None), Answer::Rr(found))
             .expects(&Call::CreateClaim(fields(ME, FRESH, false)));
     }
 }

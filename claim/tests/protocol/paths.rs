@@ -3,7 +3,7 @@
 use onceway_claim::{Answer, Call, Outcome, Phase};
 
 use super::script::{
-    CLOCK_S, FRESH, ME, OLD, OTHER, Script, claim, count, create_rr, fields, get_rr, handed_over, in_phase, rr,
+    CLOCK_S, FRESH, ME, OLD, OTHER, Script, claim, count, create_rr, fields, find, get_rr, handed_over, in_phase, rr,
     update_claim,
 };
 
@@ -12,7 +12,7 @@ fn a_first_incident_costs_one_read_and_three_writes() {
     let mine = fields(ME, FRESH, false);
     let done = Script::begin(5)
         .on(&Call::GetClaim, Answer::Missing)
-        .on(&Call::FindRr, Answer::Missing)
+        .on(&find(None), Answer::Missing)
         .on(&Call::CreateClaim(mine.clone()), Answer::Claim(claim("c1", mine.clone())))
         .on(&create_rr(FRESH), Answer::Rr(rr(FRESH, ME, "r1", 0)))
         .on(&count(&rr(FRESH, ME, "r1", 0), 5), Answer::Rr(rr(FRESH, ME, "r2", 5)))
@@ -28,7 +28,7 @@ fn a_recurring_incident_costs_two_reads_and_three_writes_and_a_later_name() {
     let done = Script::begin(1)
         .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
         .on(&get_rr(OLD), Answer::Rr(ended))
-        .on(&Call::FindRr, Answer::Missing)
+        .on(&find(Some(OLD)), Answer::Missing)
         .on(&update_claim("c1", mine.clone()), Answer::Claim(claim("c2", mine)))
         .on(&create_rr(FRESH), Answer::Rr(rr(FRESH, ME, "r1", 0)))
         .on(&count(&rr(FRESH, ME, "r1", 0), 1), Answer::Rr(rr(FRESH, ME, "r2", 1)))
@@ -68,7 +68,7 @@ fn a_name_is_later_than_every_name_before_even_if_the_clock_is_not() {
     Script::begin(1)
         .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", &future, true))))
         .on(&get_rr(&future), Answer::Rr(in_phase(rr(&future, OTHER, "r1", 1), Phase::Ended)))
-        .on(&Call::FindRr, Answer::Missing)
+        .on(&find(Some("rr-abc-1050")), Answer::Missing)
         .expects(&update_claim("c1", handed_over(fields(ME, &later, false))));
 }
 
@@ -90,7 +90,7 @@ fn a_block_holds_until_its_time_and_not_at_it() {
     };
     let blocked = in_phase(rr(OLD, OTHER, "r1", 1), Phase::NotBefore(CLOCK_S * 1000 + 1));
     look(CLOCK_S * 1000 + 1).expects(&count(&blocked, 2));
-    look(CLOCK_S * 1000).expects(&Call::FindRr);
+    look(CLOCK_S * 1000).expects(&find(Some(OLD)));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_name_taken_by_another_fingerprint_is_passed_over() {
     Script::begin(1)
         .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, false))))
         .on(&get_rr(OLD), Answer::Rr(foreign))
-        .on(&Call::FindRr, Answer::Missing)
+        .on(&find(Some(OLD)), Answer::Missing)
         .expects(&update_claim("c1", handed_over(fields(ME, FRESH, false))));
 }
 
@@ -108,7 +108,7 @@ fn a_deleted_rr_is_followed_by_a_new_one() {
     Script::begin(1)
         .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
         .on(&get_rr(OLD), Answer::Missing)
-        .on(&Call::FindRr, Answer::Missing)
+        .on(&find(Some(OLD)), Answer::Missing)
         .expects(&update_claim("c1", handed_over(fields(ME, FRESH, false))));
 }
 

@@ -3,7 +3,8 @@
 use onceway_claim::{Answer, Call, Outcome, Phase};
 
 use super::script::{
-    FRESH, ME, OLD, OTHER, Script, claim, count, create_rr, fields, get_rr, handed_over, in_phase, rr, update_claim,
+    FRESH, ME, OLD, OTHER, Script, claim, count, create_rr, fields, find, get_rr, handed_over, in_phase, rr,
+    update_claim,
 };
 
 /// A commit that has just written the claim's version `c1` for [`FRESH`].
@@ -11,7 +12,7 @@ fn holding_the_claim() -> Script {
     let mine = fields(ME, FRESH, false);
     Script::begin(1)
         .on(&Call::GetClaim, Answer::Missing)
-        .on(&Call::FindRr, Answer::Missing)
+        .on(&find(None), Answer::Missing)
         .on(&Call::CreateClaim(mine.clone()), Answer::Claim(claim("c1", mine)))
 }
 
@@ -28,13 +29,13 @@ fn a_claim_whose_write_is_unknown_or_lost_is_read_again_and_never_created_under(
     for answer in [Answer::Unknown, Answer::Conflict, Answer::Missing] {
         Script::begin(1)
             .on(&Call::GetClaim, Answer::Missing)
-            .on(&Call::FindRr, Answer::Missing)
+            .on(&find(None), Answer::Missing)
             .on(&Call::CreateClaim(fields(ME, FRESH, false)), answer.clone())
             .expects(&Call::GetClaim);
         Script::begin(1)
             .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
             .on(&get_rr(OLD), Answer::Missing)
-            .on(&Call::FindRr, Answer::Missing)
+            .on(&find(Some(OLD)), Answer::Missing)
             .on(&update_claim("c1", handed_over(fields(ME, FRESH, false))), answer)
             .expects(&Call::GetClaim);
     }
@@ -186,7 +187,7 @@ fn a_conflict_on_a_count_looks_at_the_phase_again() {
         .on(&count(&known, 8), Answer::Conflict)
         .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
         .on(&get_rr(OLD), Answer::Rr(in_phase(rr(OLD, ME, "r5", 7), Phase::Ended)))
-        .on(&Call::FindRr, Answer::Missing)
+        .on(&find(Some(OLD)), Answer::Missing)
         .expects(&update_claim("c1", handed_over(fields(ME, FRESH, false))));
 }
 

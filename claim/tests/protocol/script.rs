@@ -126,3 +126,8 @@ pub(super) fn update_claim(version: &str, fields: ClaimFields) -> Call {
 pub(super) fn count(rr: &Rr, count: u32) -> Call {
     Call::Count { rr: rr.clone(), count }
 }
+
+/// The search for an active RR beside `except`.
+pub(super) fn find(except: Option<&str>) -> Call {
+    Call::FindRr { except: except.map(Into::into) }
+}

@@ -18,16 +18,19 @@ const MAX_CANDIDATES: usize = 4;
 const MAX_PAGES: usize = 50;
 
 impl Executor {
-    pub(super) async fn find(&self, fingerprint: Fingerprint) -> Reply {
+    pub(super) async fn find(&self, fingerprint: Fingerprint, except: Option<&Arc<str>>) -> Reply {
         match self.index.lookup(fingerprint) {
-            Lookup::Active(names) => self.confirm(fingerprint, &names).await,
+            Lookup::Active(names) => {
+                let candidates = names.iter().filter(|name| Some(*name) != except);
+                self.confirm(fingerprint, candidates).await
+            }
             Lookup::NotInSync => self.list(fingerprint).await,
         }
     }
 
     /// The first of these RRs that is active indeed.
-    async fn confirm(&self, fingerprint: Fingerprint, names: &[Arc<str>]) -> Reply {
-        for name in names.iter().take(MAX_CANDIDATES) {
+    async fn confirm<'a>(&self, fingerprint: Fingerprint, names: impl Iterator<Item = &'a Arc<str>>) -> Reply {
+        for name in names.take(MAX_CANDIDATES) {
             let reply = self.call(&Call::GetRr { name: Arc::clone(name) }, fingerprint, None).await;
             match &reply.answer {
                 Answer::Rr(rr) if is_adoptable(rr) => return reply,

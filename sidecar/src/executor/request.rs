@@ -54,7 +54,7 @@ pub(super) fn kind(call: &Call) -> Kind {
         Call::CreateClaim(_) => ("create", LEASES),
         Call::UpdateClaim { .. } => ("patch", LEASES),
         Call::DeleteClaim { .. } => ("delete", LEASES),
-        Call::FindRr => ("list", RRS),
+        Call::FindRr { .. } => ("list", RRS),
         Call::GetRr { .. } => ("get", RRS),
         Call::CreateRr { .. } => ("create", RRS),
         Call::Count { .. } => ("patch", RR_STATUS),
@@ -108,7 +108,7 @@ impl Requests {
                 self.leases.patch(&claim(), &patch, &Patch::Merge(body))
             }
             Call::GetRr { name } => self.rrs.get(name, &get),
-            Call::FindRr => self.list_rrs(fingerprint, None),
+            Call::FindRr { .. } => self.list_rrs(fingerprint, None),
             Call::CreateRr { name } => self.rrs.create(&post, bytes(&self.new_rr(name, batch()?))?),
             Call::Count { rr, count } => {
                 let body = counted(rr, *count, batch()?);

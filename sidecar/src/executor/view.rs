@@ -103,7 +103,7 @@ pub(super) fn read(call: &Call, fingerprint: Fingerprint, body: &[u8]) -> Result
             parse::<RrView<'_>>(body).map(|view| Answer::Rr(rr(view, fingerprint)))
         }
         Call::DeleteRr { .. } | Call::DeleteClaim { .. } => Ok(Answer::Deleted),
-        Call::FindRr => Err(Failure::Nonsense { reason: "a list is read page by page".into() }),
+        Call::FindRr { .. } => Err(Failure::Nonsense { reason: "a list is read page by page".into() }),
     }
 }
 

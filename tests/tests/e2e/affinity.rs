@@ -67,8 +67,9 @@ async fn answers_of_503_move_nothing() -> Result<()> {
     let rig = Rig::replicas(3).with_envoy().start().await?;
     let incidents = Incident::several("prod", INCIDENTS);
     let before = owners(&rig, &incidents, 0).await?;
-    // All that one replica writes is refused, so that it answers 503, at once and often.
-    let refused = rig.proxy(1).rule(Rule::writes(), Fault::Answer(StatusCode::FORBIDDEN));
+    // All that one replica writes is refused, as by an admission webhook, so that it answers 503, at once and often. (403
+    // would be a right that is missing: a replica without one is not ready, and is left.)
+    let refused = rig.proxy(1).rule(Rule::writes(), Fault::Answer(StatusCode::UNPROCESSABLE_ENTITY));
     let theirs: Vec<&Incident> =
         incidents.iter().filter(|incident| before[incident.deployment()] == rig.sidecar(1).name()).collect();
     for n in 0..60 {

@@ -177,7 +177,7 @@ impl State {
                 self.rrs.insert(fingerprint, counted.clone());
                 if std::mem::take(&mut self.lose_next_count) { Answer::Unknown } else { Answer::Rr(counted) }
             }
-            Call::FindRr => Answer::Missing,
+            Call::FindRr { .. } => Answer::Missing,
             Call::DeleteRr { .. } | Call::DeleteClaim { .. } => Answer::Deleted,
         }
     }

@@ -8,7 +8,7 @@ use kube::config::AuthInfo;
 use kube::{Client, Resource};
 use onceway::config::Config;
 use onceway::rr::Draft;
-use onceway_signal::Source;
+use onceway_signal::{Source, decode};
 use serde_json::json;
 
 use crate::cluster::Namespace;
@@ -31,17 +31,11 @@ impl Bare {
     }
 
     /// The RR that a sidecar would create for this webhook.
-    pub(super) fn draft(incident: &Incident, webhook: String) -> Rr {
+    pub(super) fn draft(incident: &Incident, webhook: String) -> Result<Rr> {
+        let part = decode(Source::Prometheus, webhook.as_bytes())?.part(&[0]);
         let (fingerprint, received) = (incident.fingerprint(), Timestamp::now());
         let max_payload_bytes = Config::default().limits.max_stored_payload_bytes;
-        let draft = Draft {
-            source: Source::Prometheus,
-            body: webhook.into(),
-            entries: vec![0],
-            fingerprint,
-            received,
-            max_payload_bytes,
-        };
+        let draft = Draft { body: webhook.into(), part, fingerprint, received, max_payload_bytes };
         let digits = &fingerprint.to_string()[..12];
         let mut rr = Rr::new(&format!("rr-{digits}-{}", received.as_second()), draft.spec());
         let labels = [("app.kubernetes.io/managed-by", "onceway"), ("app.kubernetes.io/component", "remediation")];
@@ -49,7 +43,7 @@ impl Bare {
         rr.metadata.labels = Some(labels.map(owned).into());
         let creator = ("onceway.io/creator", "onceway-0_0123456789abcdef0123456789abcdef");
         rr.metadata.annotations = Some([creator].map(owned).into());
-        rr
+        Ok(rr)
     }
 
     /// Creates an RR and counts one signal in it.

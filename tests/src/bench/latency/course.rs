@@ -63,7 +63,7 @@ impl Course {
             course.signal(&incident, 201).await?;
             course.owned.push(incident);
         }
-        let drafts: Vec<Rr> = (0..OWNED_INCIDENTS).map(|_| course.draft()).collect();
+        let drafts = (0..OWNED_INCIDENTS).map(|_| course.draft()).collect::<Result<Vec<Rr>>>()?;
         course.bare.own(&drafts).await?;
         course.expect(OWNED_INCIDENTS, OWNED_INCIDENTS);
         for _ in 0..recurring {
@@ -79,7 +79,7 @@ impl Course {
         let mut trials = Vec::with_capacity(count);
         for n in 0..count {
             trials.push(match contender {
-                Contender::BareOpening => Trial::Open(Box::new(self.draft())),
+                Contender::BareOpening => Trial::Open(Box::new(self.draft()?)),
                 Contender::BareCount => Trial::Count(n),
                 Contender::First => signal(&self.fresh(), n, 201),
                 Contender::Recurring => {
@@ -146,7 +146,7 @@ impl Course {
         Incident::new("prod", &format!("service-{}", self.incidents))
     }
 
-    fn draft(&mut self) -> Rr {
+    fn draft(&mut self) -> Result<Rr> {
         let incident = self.fresh();
         let webhook = incident.webhook(self.incidents);
         Bare::draft(&incident, webhook)
