@@ -7,6 +7,7 @@
 //! | [`cluster`] | kube-apiserver and etcd, and a namespace with the sidecar's rights for each test |
 //! | [`fault_proxy`] | between a replica and the API server: delays, holds, refuses, cuts, loses answers; records all calls |
 //! | [`sidecar`], [`envoy`] | the programs that ship, with the configurations that ship, on ports of their own |
+//! | [`alertmanager`] | a real Alertmanager that notifies them |
 //! | [`storm`], [`payload`], [`client`] | what senders do, and what they send |
 //! | [`exposition`] | reads metrics |
 //! | [`service`], [`process`], [`ports`], [`scratch`] | processes that die with the test, ports that cannot clash, directories that go |
@@ -14,6 +15,7 @@
 //! | [`wasm_host`] | the filter's `.wasm` without Envoy |
 //! | [`demo`], [`bench`] | `cargo xtask demo`, `cargo xtask bench` |
 
+pub mod alertmanager;
 pub mod bench;
 pub mod built;
 pub mod client;

@@ -37,10 +37,31 @@ impl Alert {
         self
     }
 
+    /// That began just now. Alertmanager makes a new group wait for more alerts only if its first one did.
+    #[must_use]
+    pub fn just_begun(self) -> Self {
+        Self { starts_at: Timestamp::now(), ..self }
+    }
+
     /// No longer firing.
     #[must_use]
     pub fn resolved(self) -> Self {
         Self { resolved: true, ..self }
+    }
+
+    /// The alert as Prometheus posts it to Alertmanager's API.
+    pub fn as_posted(&self) -> Value {
+        let mut alert = json!({
+            "labels": self.labels,
+            "annotations": self.annotations,
+            "startsAt": self.starts_at,
+            "generatorURL": "http://prometheus.example:9090/graph?g0.expr=up+%3D%3D+0&g0.tab=1",
+        });
+        // Without an end it fires until Alertmanager's resolve_timeout, five minutes.
+        if self.resolved {
+            alert["endsAt"] = json!(Timestamp::now());
+        }
+        alert
     }
 
     fn json(&self) -> Value {

@@ -3,6 +3,8 @@
 
 #[path = "e2e/affinity.rs"]
 mod affinity;
+#[path = "e2e/alertmanager.rs"]
+mod alertmanager;
 #[path = "e2e/anchor.rs"]
 mod anchor;
 #[path = "e2e/calls.rs"]
