@@ -98,6 +98,17 @@ impl Sidecar {
         self.health.addr()
     }
 
+    /// Replaces its process as a rolling update does: SIGTERM, waits until it has drained and ended, starts another at the
+    /// same addresses, and waits until that is ready.
+    ///
+    /// # Errors
+    /// If it still runs after `limit` or ended badly, or the new one is not ready in time.
+    pub async fn roll(&self, limit: Duration) -> Result<()> {
+        self.service.stop(limit).await?;
+        self.service.restart()?;
+        self.until_ready().await
+    }
+
     /// Waits until it says that it is ready.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ pub use self::report::{IncidentReport, Report};
 const BACKOFF: Duration = Duration::from_millis(100);
 /// The longest pause.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
+/// The number of signals of a storm that goes on until it is told to end.
+const ENDLESS: u64 = u64::MAX / 2;
 
 /// A storm to be sent.
 #[derive(Clone)]
@@ -74,6 +76,8 @@ impl Progress {
 pub struct Running {
     began: Instant,
     progress: Arc<Progress>,
+    /// The number of the next signal.
+    next: Arc<AtomicU64>,
     report: JoinHandle<Report>,
 }
 
@@ -89,6 +93,12 @@ impl Storm {
     #[must_use]
     pub fn signals(self, signals: u64) -> Self {
         Self { signals, ..self }
+    }
+
+    /// As many signals as it takes until [`Running::end`].
+    #[must_use]
+    pub fn endless(self) -> Self {
+        self.signals(ENDLESS)
     }
 
     /// How many at a time; 100 if not given.
@@ -116,14 +126,14 @@ impl Storm {
 
     /// Begins to send, on this runtime.
     pub fn start(self) -> Running {
-        let progress = Arc::new(Progress::default());
-        let report = tokio::spawn(self.send(Arc::clone(&progress)));
-        Running { began: Instant::now(), progress, report }
+        let (progress, next) = (Arc::new(Progress::default()), Arc::new(AtomicU64::new(0)));
+        let report = tokio::spawn(self.send(Arc::clone(&progress), Arc::clone(&next)));
+        Running { began: Instant::now(), progress, next, report }
     }
 
-    async fn send(self, progress: Arc<Progress>) -> Report {
+    async fn send(self, progress: Arc<Progress>, next: Arc<AtomicU64>) -> Report {
         let began = Instant::now();
-        let (storm, client, next) = (Arc::new(self), Client::new(), Arc::new(AtomicU64::new(0)));
+        let (storm, client) = (Arc::new(self), Client::new());
         let mut senders = JoinSet::new();
         for _ in 0..storm.concurrency {
             let (storm, client, next) = (Arc::clone(&storm), client.clone(), Arc::clone(&next));
@@ -193,6 +203,11 @@ impl Running {
     /// Whether the last answer has come.
     pub fn is_finished(&self) -> bool {
         self.report.is_finished()
+    }
+
+    /// No further signals are sent. Those on their way are sent again as before, until they are acknowledged.
+    pub fn end(&self) {
+        self.next.store(ENDLESS, Ordering::Relaxed);
     }
 
     /// Waits until `count` signals are acknowledged, or the storm is over.

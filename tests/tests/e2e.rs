@@ -7,6 +7,8 @@ mod affinity;
 mod alertmanager;
 #[path = "e2e/anchor.rs"]
 mod anchor;
+#[path = "e2e/bad_days.rs"]
+mod bad_days;
 #[path = "e2e/calls.rs"]
 mod calls;
 #[path = "e2e/edge.rs"]
