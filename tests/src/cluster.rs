@@ -62,6 +62,14 @@ impl Cluster {
     /// # Errors
     /// If a server cannot be had, started, or is not ready in time.
     pub async fn start() -> Result<Arc<Self>> {
+        Self::start_with_crd(deploy::CRD).await
+    }
+
+    /// Starts a cluster of its own, with the CRD in the file `crd` below the repository's root in place of ours.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::start`].
+    pub async fn start_with_crd(crd: &str) -> Result<Arc<Self>> {
         let scratch = Scratch::new("cluster")?;
         let port = Port::reserve()?;
         let credentials = Credentials::create(scratch.path())?;
@@ -70,7 +78,7 @@ impl Cluster {
         let apiserver = servers::start_apiserver(&binaries.apiserver, scratch.path(), &port)?;
         let cluster = Self { apiserver, etcd, credentials, port, scratch };
         cluster.until_ready().await?;
-        deploy::apply_crd(&cluster.client()?).await?;
+        deploy::apply_crd(&cluster.client()?, crd).await?;
         Ok(Arc::new(cluster))
     }
 

@@ -11,6 +11,8 @@ mod anchor;
 mod bad_days;
 #[path = "e2e/calls.rs"]
 mod calls;
+#[path = "e2e/crd.rs"]
+mod crd;
 #[path = "e2e/edge.rs"]
 mod edge;
 #[path = "e2e/faults.rs"]

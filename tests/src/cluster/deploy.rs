@@ -18,8 +18,8 @@ use serde_json::Value;
 
 /// The manifests that every overlay builds on, below the repository's root.
 pub const BASE: &str = "deploy/base";
-/// The CRD among them.
-pub const CRD: &str = "crd.yaml";
+/// The CRD among them, below the repository's root.
+pub const CRD: &str = "deploy/base/crd.yaml";
 
 /// How long a new CRD may take to be served.
 const SERVED_LIMIT: Duration = Duration::from_secs(30);
@@ -38,12 +38,12 @@ pub fn documents(path: &str) -> Result<Vec<Value>> {
     serde_saphyr::from_multiple(&text).with_context(|| format!("{path} is no valid YAML"))
 }
 
-/// Applies the CRD and waits until the API server serves it.
+/// Applies the CRD in the file `path` below the repository's root, and waits until the API server serves it.
 ///
 /// # Errors
 /// If the API server refuses it or does not serve it in time.
-pub async fn apply_crd(client: &Client) -> Result<()> {
-    for crd in documents(&format!("{BASE}/{CRD}"))? {
+pub async fn apply_crd(client: &Client, path: &str) -> Result<()> {
+    for crd in documents(path)? {
         apply::<CustomResourceDefinition>(Api::all(client.clone()), &crd).await?;
     }
     let kind = GroupVersionKind::gvk("kubernaut.ai", "v1alpha1", "RemediationRequest");
