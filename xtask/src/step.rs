@@ -38,9 +38,13 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
             cargo.env_remove(name);
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    cargo.current_dir(root).args(arguments);
+    cargo.current_dir(root()).args(arguments);
     cargo
+}
+
+/// The workspace's folder.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
 /// Runs a program to its end.
