@@ -93,14 +93,11 @@ pub struct Limits {
     pub max_signals_in_flight: usize,
     /// Incidents of one request that are committed at the same time.
     pub max_incidents_per_request_in_flight: usize,
-    /// Incidents in hand at once: each takes a task and some hundred bytes.
+    /// Incidents in hand or remembered at once. One in hand takes a task and some 3 KiB; one that is remembered takes up to
+    /// 2 KiB, saves its next signal two reads, and gives way to one that comes in hand.
     pub max_incidents: usize,
     /// Requests that wait for the next write of their incident.
     pub max_queue_per_incident: usize,
-    /// How long an incident without signals stays in hand; its next signal then costs a read more.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
-    pub incident_idle: Duration,
     /// Calls to the API server at once.
     pub max_api_calls_in_flight: usize,
     /// How long the API server may take to answer one call; the outcome is then unknown and gets resolved.
@@ -237,7 +234,6 @@ impl Default for Limits {
             max_incidents_per_request_in_flight: 64,
             max_incidents: 20_000,
             max_queue_per_incident: 4096,
-            incident_idle: Duration::from_secs(60),
             max_api_calls_in_flight: 128,
             api_call_timeout: Duration::from_secs(3),
         }

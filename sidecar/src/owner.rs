@@ -5,22 +5,23 @@
 //! submit ─▶ bounded queue of the incident ─▶ task: batch ─▶ commit (claim protocol) ─▶ an answer to each submission
 //! ```
 //!
-//! Tasks share nothing but the table that finds them. A task that has been idle for `limits.incidentIdle` ends.
+//! Tasks share nothing but the table that finds them. A task ends when nobody waits and its next write would be due;
+//! what it knows of its RR stays in the table, for the next signal's task to begin with.
 
 mod batch;
 mod pause;
+mod table;
 mod task;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use onceway_signal::Fingerprint;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout_at;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::table::{Queued, Table};
 use self::task::{Task, Trouble};
 use crate::executor::Execute;
 use crate::incident::{Commit, Counted, Drain, Submission, SubmitError};
@@ -44,8 +45,6 @@ pub struct Settings {
     pub max_incidents: usize,
     /// `limits.maxQueuePerIncident`.
     pub max_queue_per_incident: usize,
-    /// `limits.incidentIdle`.
-    pub incident_idle: Duration,
     /// `batching.countInterval`.
     pub count_interval: Duration,
     /// `batching.maxBytesPerSecond`.
@@ -65,19 +64,9 @@ struct Shared<E> {
     settings: Settings,
     metrics: Arc<Metrics>,
     table: Mutex<Table>,
+    /// Cancelled under the table's lock: whatever is in a queue by then is still answered.
+    draining: CancellationToken,
     tracker: TaskTracker,
-}
-
-#[derive(Default)]
-struct Table {
-    queues: HashMap<Fingerprint, Queue>,
-    draining: bool,
-}
-
-/// The table's end of an incident's task.
-struct Queue {
-    sender: mpsc::Sender<Waiter>,
-    trouble: Trouble,
 }
 
 /// A submission that waits for its answer.
@@ -89,8 +78,9 @@ struct Waiter {
 impl<E: Execute> Owners<E> {
     /// Owners without any incident in hand.
     pub fn new(executor: E, settings: Settings, metrics: Arc<Metrics>) -> Self {
-        let (table, tracker) = (Mutex::default(), TaskTracker::new());
-        Self { shared: Arc::new(Shared { executor, settings, metrics, table, tracker }) }
+        let table = Mutex::new(Table::new(settings.max_incidents, settings.max_queue_per_incident));
+        let (draining, tracker) = (CancellationToken::new(), TaskTracker::new());
+        Self { shared: Arc::new(Shared { executor, settings, metrics, table, draining, tracker }) }
     }
 }
 
@@ -111,7 +101,10 @@ impl<E: Execute> Commit for Owners<E> {
 
 impl<E: Execute> Drain for Owners<E> {
     async fn drain(&self) {
-        self.shared.close();
+        {
+            let _nobody_submits = self.shared.table();
+            self.shared.draining.cancel();
+        }
         self.shared.tracker.close();
         self.shared.tracker.wait().await;
     }
@@ -120,66 +113,24 @@ impl<E: Execute> Drain for Owners<E> {
 impl<E: Execute> Shared<E> {
     /// Puts the waiter into the queue of its incident, starting the incident's task if there is none.
     fn enqueue(self: &Arc<Self>, waiter: Waiter) -> Result<Trouble, SubmitError> {
-        let fingerprint = waiter.submission.fingerprint;
-        let signals = waiter.submission.signals.get();
+        let (fingerprint, signals) = (waiter.submission.fingerprint, waiter.submission.signals.get());
         let mut table = self.table();
-        if table.draining {
+        if self.draining.is_cancelled() {
             return Err(SubmitError::Draining);
         }
-        let in_hand = table.queues.len();
-        let queue = match table.queues.entry(fingerprint) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(_) if in_hand >= self.settings.max_incidents => {
-                return Err(overloaded("limits.maxIncidents"));
-            }
-            Entry::Vacant(entry) => entry.insert(self.start(fingerprint)),
-        };
-        // Before it is queued, so that the task cannot take it out of the gauge first.
+        let queued = table.enqueue(waiter).map_err(overloaded)?;
         self.metrics.queued(signals);
-        queue.sender.try_send(waiter).map_err(|_| {
-            self.metrics.dequeued(signals);
-            overloaded("limits.maxQueuePerIncident")
-        })?;
-        Ok(queue.trouble.clone())
-    }
-
-    fn start(self: &Arc<Self>, fingerprint: Fingerprint) -> Queue {
-        let (sender, receiver) = mpsc::channel(self.settings.max_queue_per_incident);
-        let trouble = Trouble::default();
-        self.tracker.spawn(Task::new(fingerprint, receiver, trouble.clone(), Arc::clone(self)).run());
-        Queue { sender, trouble }
+        match queued {
+            Queued::Behind(trouble) => Ok(trouble),
+            Queued::First { trouble, known } => {
+                self.tracker.spawn(Task::new(fingerprint, known, trouble.clone(), Arc::clone(self)).run());
+                Ok(trouble)
+            }
+        }
     }
 }
 
 impl<E> Shared<E> {
-    /// Takes an idle task out of the table, unless a submission has come meanwhile. Submissions are queued under the
-    /// same lock, so none can fall between.
-    fn retire(&self, fingerprint: Fingerprint, queue: &mpsc::Receiver<Waiter>) -> bool {
-        let mut table = self.table();
-        let idle = queue.is_empty();
-        if idle {
-            table.queues.remove(&fingerprint);
-        }
-        idle
-    }
-
-    /// Takes a task out of the table that a bug has ended, so that the next signal of its incident gets a new one.
-    fn forget(&self, fingerprint: Fingerprint, queue: &mut mpsc::Receiver<Waiter>) {
-        let mut table = self.table();
-        table.queues.remove(&fingerprint);
-        while let Ok(waiter) = queue.try_recv() {
-            self.metrics.dequeued(waiter.submission.signals.get());
-        }
-        self.metrics.panicked();
-    }
-
-    /// Without senders, each task ends once its queue is empty.
-    fn close(&self) {
-        let mut table = self.table();
-        table.draining = true;
-        table.queues.clear();
-    }
-
     /// The table stays usable whatever a thread that held it did: no invariant spans two of its operations.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)

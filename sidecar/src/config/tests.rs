@@ -84,7 +84,6 @@ fn values_out_of_range_are_refused_by_key() {
         ("limits: {headerTimeout: 2h}", "limits.headerTimeout"),
         ("limits: {bodyTimeout: 0s}", "limits.bodyTimeout"),
         ("limits: {idleTimeout: 0s}", "limits.idleTimeout"),
-        ("limits: {incidentIdle: 0s}", "limits.incidentIdle"),
         ("limits: {apiCallTimeout: 9s}", "limits.apiCallTimeout"),
         ("batching: {countInterval: 8s}", "batching.countInterval"),
         ("batching: {countInterval: 0s}", "batching.countInterval"),

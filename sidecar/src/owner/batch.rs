@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use onceway_claim::Rr;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Waiter;
@@ -27,14 +27,10 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Takes all that is waiting. Submissions whose sender has already been told to send again are left out: to count
+    /// Makes one of all that waits. Submissions whose sender has already been told to send again are left out: to count
     /// them would only count them twice. `None` if that leaves nobody.
-    pub(super) fn gather(first: Waiter, queue: &mut mpsc::Receiver<Waiter>, metrics: &Metrics) -> Option<Self> {
-        let mut batch = Self::add(None, first, metrics);
-        while let Ok(waiter) = queue.try_recv() {
-            batch = Self::add(batch, waiter, metrics);
-        }
-        batch
+    pub(super) fn gather(waiters: Vec<Waiter>, metrics: &Metrics) -> Option<Self> {
+        waiters.into_iter().fold(None, |batch, waiter| Self::add(batch, waiter, metrics))
     }
 
     fn add(batch: Option<Self>, waiter: Waiter, metrics: &Metrics) -> Option<Self> {

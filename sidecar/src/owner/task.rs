@@ -7,8 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use onceway_claim::{Call, Commit, Now, Outcome, Parameters, Rr, Stage, Step};
 use onceway_signal::Fingerprint;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::batch::Batch;
@@ -44,7 +43,6 @@ impl Trouble {
 /// See the module's documentation.
 pub(super) struct Task<E> {
     fingerprint: Fingerprint,
-    queue: mpsc::Receiver<Waiter>,
     trouble: Trouble,
     shared: Arc<Shared<E>>,
     parameters: Arc<Parameters>,
@@ -60,21 +58,15 @@ pub(super) struct Task<E> {
 }
 
 impl<E: Execute> Task<E> {
-    pub(super) fn new(
-        fingerprint: Fingerprint,
-        queue: mpsc::Receiver<Waiter>,
-        trouble: Trouble,
-        shared: Arc<Shared<E>>,
-    ) -> Self {
+    pub(super) fn new(fingerprint: Fingerprint, known: Option<Rr>, trouble: Trouble, shared: Arc<Shared<E>>) -> Self {
         let parameters = Arc::new(parameters(fingerprint, &shared.settings));
         let now = Instant::now();
         Self {
             fingerprint,
-            queue,
             trouble,
             shared,
             parameters,
-            known: None,
+            known,
             stage: Stage::Finished,
             rr_bytes: 0,
             started: now,
@@ -82,25 +74,25 @@ impl<E: Execute> Task<E> {
         }
     }
 
-    /// Runs until the incident is idle, or until the replica drains and the queue is empty.
+    /// Runs until nobody waits when the next write would be due.
     pub(super) async fn run(mut self) {
         let _in_hand = self.shared.metrics.incident();
-        loop {
-            match timeout(self.shared.settings.incident_idle, self.queue.recv()).await {
-                Ok(Some(first)) => self.serve(first).await,
-                Ok(None) => return,
-                Err(_) if self.shared.retire(self.fingerprint, &self.queue) => return,
-                Err(_) => {}
-            }
+        while let Some(waiters) = self.next().await {
+            self.serve(waiters).await;
         }
     }
 
-    /// Commits `first` and all that waits with it once the next write is due, and answers them.
-    async fn serve(&mut self, first: Waiter) {
+    /// All that has come until the next write is due. A replica that is about to go does not wait for that.
+    async fn next(&mut self) -> Option<Vec<Waiter>> {
         if self.next_write > Instant::now() {
-            sleep_until(self.next_write).await;
+            self.shared.draining.run_until_cancelled(sleep_until(self.next_write)).await;
         }
-        let Some(batch) = Batch::gather(first, &mut self.queue, &self.shared.metrics) else { return };
+        self.shared.table().next(self.fingerprint, &mut self.known)
+    }
+
+    /// Commits all that waits together, and answers it.
+    async fn serve(&mut self, waiters: Vec<Waiter>) {
+        let Some(batch) = Batch::gather(waiters, &self.shared.metrics) else { return };
         let begun = Instant::now();
         self.trouble.set(None);
         let committed = timeout_at(batch.deadline, self.commit(&batch)).await;
@@ -221,7 +213,10 @@ impl<E: Execute> Task<E> {
 impl<E> Drop for Task<E> {
     fn drop(&mut self) {
         if panicking() {
-            self.shared.forget(self.fingerprint, &mut self.queue);
+            for waiter in self.shared.table().forget(self.fingerprint) {
+                self.shared.metrics.dequeued(waiter.submission.signals.get());
+            }
+            self.shared.metrics.panicked();
         }
     }
 }

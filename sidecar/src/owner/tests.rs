@@ -93,25 +93,54 @@ async fn a_full_queue_sheds_and_says_which_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_incidents_than_the_limit_are_shed_until_one_is_idle() {
+async fn more_incidents_in_hand_than_the_limit_are_shed_and_quiet_ones_give_way() {
     let rig = Rig::with(|settings| settings.max_incidents = 1);
-    rig.submit(1, 1).await.unwrap().unwrap();
+    let hold = rig.api.hold_counts();
+    let first = rig.submit(1, 1);
+    rig.api.reached().await;
     let shed = rig.submit(2, 1).await.unwrap().unwrap_err();
     assert!(matches!(shed, SubmitError::Overloaded { limit: "limits.maxIncidents", .. }), "{shed}");
-    tokio::time::sleep(rig.idle() * 2).await;
+    hold.release();
+    first.await.unwrap().unwrap();
+    tokio::time::sleep(INTERVAL * 2).await;
     rig.submit(2, 1).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_incident_leaves_no_task_and_is_read_anew() {
-    let rig = Rig::new();
+async fn an_incident_whose_commit_failed_takes_no_place_that_others_need() {
+    let rig = Rig::with(|settings| settings.max_incidents = 1);
+    rig.api.answer_all(refused());
+    rig.submit(1, 1).await.unwrap().unwrap_err();
+    tokio::time::sleep(INTERVAL * 2).await;
+    rig.api.answer_all(None);
+    rig.submit(2, 1).await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_incident_has_no_task_and_what_is_known_of_it_is_not_read_again() {
+    let rig = Rig::with(|settings| settings.max_incidents = 2);
     rig.submit(1, 1).await.unwrap().unwrap();
-    rig.submit(1, 1).await.unwrap().unwrap();
-    assert_eq!(rig.api.reads_of_claims(), 1, "what is known is not read again");
-    tokio::time::sleep(rig.idle() * 2).await;
+    tokio::time::sleep(INTERVAL * 2).await;
     assert_eq!(rig.metric("gateway_incidents_in_hand"), 0);
+    assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 2);
+    assert_eq!(rig.api.reads_of_claims(), 1);
+    for other in [2, 3] {
+        tokio::time::sleep(INTERVAL * 2).await;
+        rig.submit(other, 1).await.unwrap().unwrap();
+    }
+    tokio::time::sleep(INTERVAL * 2).await;
     assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 3);
-    assert_eq!(rig.api.reads_of_claims(), 2);
+    assert_eq!(rig.api.reads_of_claims(), 4, "it was quiet for longest, and has given way");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_does_not_wait_until_a_next_write_would_be_due() {
+    let rig = Rig::new();
+    rig.api.answer_with_rrs_of(3_000_000);
+    rig.submit(1, 1).await.unwrap().unwrap();
+    let start = Instant::now();
+    rig.owners().drain().await;
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]

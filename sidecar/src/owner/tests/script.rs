@@ -214,7 +214,6 @@ pub(super) struct Rig {
     pub(super) api: Arc<Api>,
     owners: Arc<Owners<Arc<Api>>>,
     metrics: Arc<Metrics>,
-    idle: Duration,
 }
 
 impl Rig {
@@ -232,23 +231,17 @@ impl Rig {
             deadline: DEADLINE,
             max_incidents: 100,
             max_queue_per_incident: 100,
-            incident_idle: Duration::from_secs(60),
             count_interval: INTERVAL,
             max_bytes_per_second: 1_000_000,
             takeover_after: Duration::from_millis(250),
         };
         change(&mut settings);
-        let idle = settings.incident_idle;
         let owners = Arc::new(Owners::new(Arc::clone(&api), settings, Arc::clone(&metrics)));
-        Self { api, owners, metrics, idle }
+        Self { api, owners, metrics }
     }
 
     pub(super) fn owners(&self) -> Arc<Owners<Arc<Api>>> {
         Arc::clone(&self.owners)
-    }
-
-    pub(super) fn idle(&self) -> Duration {
-        self.idle
     }
 
     pub(super) fn submit(&self, incident: u8, signals: u32) -> JoinHandle<Result<Counted, SubmitError>> {
