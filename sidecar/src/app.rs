@@ -131,9 +131,11 @@ async fn serve_until<C: Commit + Drain>(
     let limits = &config.limits;
     let gateway = Gateway::new(Arc::clone(&commit), limits.clone(), Arc::clone(&metrics));
     let header_timeout = limits.header_timeout;
+    let (idle_timeout, write_timeout) = (limits.idle_timeout, limits.write_timeout);
     let signal_limits =
-        Limits { connections: limits.max_connections, header_timeout, idle_timeout: limits.idle_timeout };
-    let ops_limits = Limits { connections: OPS_CONNECTIONS, ..signal_limits };
+        Limits { connections: limits.max_connections, header_timeout, idle_timeout, write_timeout, once: false };
+    // Nobody may keep a connection there: the kubelet restarts a replica that has none left for its probes.
+    let ops_limits = Limits { connections: OPS_CONNECTIONS, once: true, ..signal_limits };
     let (no_more_signals, no_more) = (CancellationToken::new(), CancellationToken::new());
 
     let signals = gateway.router();

@@ -83,6 +83,10 @@ pub struct Limits {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub body_timeout: Duration,
+    /// How long a peer may take nothing of an answer that is written to it; then its connection is closed.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub write_timeout: Duration,
     /// Within this time after its body has arrived, a request's signals are durably counted or it is answered 503.
     /// Alertmanager allows a notification 10s at the least, and should get an answer that it can read before that.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -229,6 +233,7 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(120),
             body_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(5),
             deadline: Duration::from_secs(8),
             max_signals_in_flight: 20_000,
             max_incidents_per_request_in_flight: 64,

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::serve_until;
 use super::sockets::Sockets;
+use super::{OPS_CONNECTIONS, serve_until};
 use crate::config::Config;
 use crate::doubles::{Ledger, Script};
 use crate::health::Readiness;
@@ -138,6 +138,20 @@ async fn it_says_so_when_it_could_not_drain_in_time() {
     let error = rig.ended().await.unwrap_err().to_string();
     assert!(error.contains("shutdown.drainTimeout"), "{error}");
     in_hand.abort();
+}
+
+#[tokio::test]
+async fn connections_that_are_kept_open_leave_room_for_probes() {
+    let rig = Rig::new(Duration::ZERO, SOON).await;
+    let mut kept = Vec::new();
+    for _ in 0..OPS_CONNECTIONS {
+        let mut stream = TcpStream::connect(rig.health).await.unwrap();
+        stream.write_all(b"GET /livez HTTP/1.1\r\nHost: onceway\r\n\r\n").await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'H');
+        kept.push(stream);
+    }
+    let probe = timeout(SOON, get(rig.health, "/livez")).await.expect("a probe is answered");
+    assert!(probe.starts_with("HTTP/1.1 200 "), "{probe}");
 }
 
 #[tokio::test]

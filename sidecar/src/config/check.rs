@@ -93,6 +93,7 @@ impl Limits {
         within("limits.headerTimeout", self.header_timeout, hour, "1h")?;
         within("limits.idleTimeout", self.idle_timeout, hour, "1h")?;
         within("limits.bodyTimeout", self.body_timeout, hour, "1h")?;
+        within("limits.writeTimeout", self.write_timeout, hour, "1h")?;
         within("limits.deadline", self.deadline, hour, "1h")
     }
 }

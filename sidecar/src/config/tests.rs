@@ -84,6 +84,7 @@ fn values_out_of_range_are_refused_by_key() {
         ("limits: {headerTimeout: 2h}", "limits.headerTimeout"),
         ("limits: {bodyTimeout: 0s}", "limits.bodyTimeout"),
         ("limits: {idleTimeout: 0s}", "limits.idleTimeout"),
+        ("limits: {writeTimeout: 0s}", "limits.writeTimeout"),
         ("limits: {apiCallTimeout: 9s}", "limits.apiCallTimeout"),
         ("batching: {countInterval: 8s}", "batching.countInterval"),
         ("batching: {countInterval: 0s}", "batching.countInterval"),

@@ -1,4 +1,5 @@
-//! Owns a socket: accepts as many connections as are allowed, drops those that say nothing, and ends them in good order.
+//! Owns a socket: accepts as many connections as are allowed, drops those that say or read nothing, and ends them in good
+//! order.
 //!
 //! axum's own `serve` has neither a limit of connections nor a time for headers, so its router is served by hyper here.
 
@@ -15,6 +16,7 @@ use tokio::pin;
 use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
@@ -26,8 +28,11 @@ use crate::metrics::Metrics;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Requests that one HTTP/2 connection may have open at once.
 const MAX_STREAMS: u32 = 1024;
-/// All headers of an HTTP/2 request, in bytes. (An HTTP/1 request is bounded by hyper: 100 headers.)
+/// All headers of an HTTP/2 request, in bytes.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
+/// What an HTTP/1 connection reads ahead, in bytes, and so the most that the headers of a request may be. (hyper's default
+/// is 408 KiB, which thousands of connections could fill.)
+const READ_BUFFER_BYTES: usize = 32 * 1024;
 /// How often a silent HTTP/2 peer is asked whether it is still there, and how long it may take to answer.
 const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
 
@@ -40,6 +45,10 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long an HTTP/1 connection may be silent between two requests, the headers of the second included.
     pub idle_timeout: Duration,
+    /// How long a peer may take nothing of what is written to it.
+    pub write_timeout: Duration,
+    /// Whether a connection serves one request, over HTTP/1, and is closed: then none can be kept without being used.
+    pub once: bool,
 }
 
 /// Serves `router` on `listener` until `stop`; then accepts no more, lets every request in hand end, and returns.
@@ -88,8 +97,10 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: Can
         used.store(true, Ordering::Relaxed);
         router.clone().call(request)
     });
-    let builder = builder(limits.idle_timeout);
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(limits.write_timeout));
+    let builder = builder(limits);
+    let serving = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
     pin!(serving);
     // hyper times headers only once it knows the protocol, and takes idleness between two requests for slow headers. So
     // the first request is timed here, and hyper is given the time for idleness.
@@ -116,9 +127,17 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: Can
     }
 }
 
-fn builder(idle_timeout: Duration) -> Builder<TokioExecutor> {
+fn builder(limits: Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(idle_timeout);
+    if limits.once {
+        builder = builder.http1_only();
+    }
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle_timeout)
+        .max_buf_size(READ_BUFFER_BYTES)
+        .keep_alive(!limits.once);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -22,6 +22,11 @@ const SOON: Duration = Duration::from_secs(10);
 /// Short enough to wait for, long enough for a busy machine to send a request within.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+const LIMITS: Limits =
+    Limits { connections: 8, header_timeout: SOON, idle_timeout: SOON, write_timeout: SOON, once: false };
+/// More than the sockets of both sides hold.
+const LARGE: usize = 64 * 1024 * 1024;
+
 /// A server on the loopback whose `/slow` answers when it is told to.
 struct Rig {
     address: std::net::SocketAddr,
@@ -34,7 +39,7 @@ struct Rig {
 
 impl Rig {
     async fn new(connections: usize, header_timeout: Duration) -> Self {
-        Self::with(Limits { connections, header_timeout, idle_timeout: SOON }).await
+        Self::with(Limits { connections, header_timeout, ..LIMITS }).await
     }
 
     async fn with(limits: Limits) -> Self {
@@ -50,7 +55,9 @@ impl Rig {
                 "slow"
             }
         };
-        let router = Router::new().route("/fast", get(async || "fast")).route("/slow", get(slow));
+        let large = get(async || vec![0; LARGE]);
+        let router =
+            Router::new().route("/fast", get(async || "fast")).route("/slow", get(slow)).route("/large", large);
         let server = tokio::spawn(serve(listener, router, limits, Some(Arc::clone(&metrics)), stop.clone()));
         Self { address, metrics, begun, release, stop, server }
     }
@@ -175,8 +182,54 @@ async fn a_connection_may_be_idle_between_requests_for_longer_than_headers_may_t
 
 #[tokio::test]
 async fn a_connection_that_is_idle_for_too_long_is_closed() {
-    let rig = Rig::with(Limits { connections: 8, header_timeout: SOON, idle_timeout: PATIENCE }).await;
+    let rig = Rig::with(Limits { idle_timeout: PATIENCE, ..LIMITS }).await;
     let mut stream = rig.connect().await;
     stream.write_all(b"GET /fast HTTP/1.1\r\nHost: onceway\r\n\r\n").await.unwrap();
     assert!(closed(&mut stream).await > 0);
+}
+
+#[tokio::test]
+async fn one_who_does_not_read_his_answer_is_cut_off_and_spoils_no_drain() {
+    let rig = Rig::with(Limits { write_timeout: PATIENCE, ..LIMITS }).await;
+    let mut stream = rig.connect().await;
+    stream.write_all(b"GET /large HTTP/1.1\r\nHost: onceway\r\n\r\n").await.unwrap();
+    stream.readable().await.unwrap();
+    rig.stop.cancel();
+    timeout(SOON, rig.server).await.expect("the drain ends").unwrap();
+    assert!(closed(&mut stream).await < LARGE);
+}
+
+#[tokio::test]
+async fn one_who_reads_slowly_gets_his_whole_answer() {
+    let rig = Rig::with(Limits { write_timeout: PATIENCE, ..LIMITS }).await;
+    let mut stream = rig.connect().await;
+    stream.write_all(b"GET /large HTTP/1.1\r\nHost: onceway\r\nConnection: close\r\n\r\n").await.unwrap();
+    let (mut piece, mut read) = (vec![0; LARGE / 16], 0);
+    for _ in 0..8 {
+        read += stream.read_exact(&mut piece).await.unwrap();
+        tokio::time::sleep(PATIENCE / 4).await;
+    }
+    assert!(read + closed(&mut stream).await > LARGE);
+}
+
+#[tokio::test]
+async fn headers_that_would_fill_the_memory_are_refused() {
+    let rig = Rig::new(8, SOON).await;
+    let mut stream = rig.connect().await;
+    let head = format!("GET /fast HTTP/1.1\r\nHost: onceway\r\nX: {}\r\n\r\n", "x".repeat(40 * 1024));
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.unwrap();
+    assert_eq!(status, *b"HTTP/1.1 431");
+}
+
+#[tokio::test]
+async fn where_connections_serve_one_request_none_is_kept() {
+    let rig = Rig::with(Limits { once: true, ..LIMITS }).await;
+    let mut stream = rig.connect().await;
+    stream.write_all(b"GET /fast HTTP/1.1\r\nHost: onceway\r\n\r\n").await.unwrap();
+    assert!(closed(&mut stream).await > 0);
+    let mut stream = rig.connect().await;
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    closed(&mut stream).await;
 }
