@@ -92,6 +92,8 @@ pub struct Limits {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub deadline: Duration,
+    /// Requests in hand at once, over all connections. Envoy's limit (max_requests) should be no larger.
+    pub max_requests_in_flight: usize,
     /// Alerts in hand at once, whatever is to be done for each, until their answers are written. A single request with
     /// more is served when nothing else is in hand.
     pub max_signals_in_flight: usize,
@@ -235,6 +237,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(5),
             deadline: Duration::from_secs(8),
+            max_requests_in_flight: 8192,
             max_signals_in_flight: 20_000,
             max_incidents_per_request_in_flight: 64,
             max_incidents: 20_000,

@@ -83,6 +83,7 @@ impl Limits {
         between("limits.maxBodyBytesInFlight", self.max_body_bytes_in_flight, body, u32::MAX as usize)?;
         between("limits.maxStoredPayloadBytes", self.max_stored_payload_bytes, 1024, STORED_PAYLOAD_CEILING)?;
         between("limits.maxConnections", self.max_connections, 1, 1_000_000)?;
+        between("limits.maxRequestsInFlight", self.max_requests_in_flight, 1, 1_000_000)?;
         between("limits.maxSignalsInFlight", self.max_signals_in_flight, 1, u32::MAX as usize)?;
         let fan_out = self.max_incidents_per_request_in_flight;
         between("limits.maxIncidentsPerRequestInFlight", fan_out, 1, 10_000)?;

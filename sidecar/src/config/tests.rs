@@ -75,6 +75,7 @@ fn values_out_of_range_are_refused_by_key() {
         ("limits: {maxBodyBytesInFlight: 4096}", "limits.maxBodyBytesInFlight"),
         ("limits: {maxStoredPayloadBytes: 1048576}", "limits.maxStoredPayloadBytes"),
         ("limits: {maxConnections: 0}", "limits.maxConnections"),
+        ("limits: {maxRequestsInFlight: 0}", "limits.maxRequestsInFlight"),
         ("limits: {maxSignalsInFlight: 0}", "limits.maxSignalsInFlight"),
         ("limits: {maxIncidents: 0}", "limits.maxIncidents"),
         ("limits: {maxIncidentsPerRequestInFlight: 0}", "limits.maxIncidentsPerRequestInFlight"),

@@ -1,7 +1,7 @@
 //! Overload: what does not fit is turned away at once with 503, for a queue would only make it late.
 //!
-//! Two things are bounded here: the bytes of all bodies in hand, and the alerts in hand. What is admitted is held by a
-//! permit, and comes free when that is dropped.
+//! Three things are bounded here: the requests in hand, the bytes of their bodies, and their alerts. What is admitted is
+//! held by a permit, and comes free when that is dropped.
 
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ pub const RETRY_AFTER_S: u32 = 1;
 #[derive(Debug)]
 pub struct Admission {
     metrics: Arc<Metrics>,
+    requests: Arc<Semaphore>,
     signals: Arc<Semaphore>,
     most_signals: u32,
     bytes: Arc<Semaphore>,
@@ -37,10 +38,19 @@ impl Admission {
         let bounded = |limit: usize| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
         Self {
             metrics,
+            requests: bounded(limits.max_requests_in_flight),
             signals: bounded(limits.max_signals_in_flight),
             most_signals: u32::try_from(limits.max_signals_in_flight).unwrap_or(u32::MAX),
             bytes: bounded(limits.max_body_bytes_in_flight),
         }
+    }
+
+    /// Admits a request.
+    ///
+    /// # Errors
+    /// [`Full`] if too many requests are in hand.
+    pub fn request(&self) -> Result<OwnedSemaphorePermit, Full> {
+        Arc::clone(&self.requests).try_acquire_owned().map_err(|_| self.full("limits.maxRequestsInFlight"))
     }
 
     /// Admits so many alerts, whatever is to be done for each: all of them cost memory until they are answered. More than

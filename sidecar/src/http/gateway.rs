@@ -59,12 +59,15 @@ impl<C: Commit> Gateway<C> {
     }
 
     async fn answer(self: Arc<Self>, source: Source, request: Request) -> Settled {
-        let (mut head, body) = request.into_parts();
-        let body = match take(&head.headers, body, &self.limits, &self.admission).await {
+        let _admitted = match self.admission.request() {
+            Ok(permit) => permit,
+            Err(full) => return full.into(),
+        };
+        let claimed = request.headers().get(FINGERPRINT_HEADER).cloned();
+        let body = match take(request, &self.limits, &self.admission).await {
             Ok(body) => body,
             Err(problem) => return problem.into(),
         };
-        let claimed = head.headers.remove(FINGERPRINT_HEADER);
         // A task of its own: when the sender hangs up, what has been begun is still finished, and known to be.
         let settled = tokio::spawn(Arc::clone(&self).settle(source, claimed, body).in_current_span());
         settled.await.unwrap_or_else(|failure| {

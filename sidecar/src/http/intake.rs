@@ -1,6 +1,7 @@
 //! Takes a request's body in: JSON only, up to a size, within a time, and only as much as memory allows.
 
 use axum::body::Body;
+use axum::extract::Request;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
@@ -15,16 +16,12 @@ use crate::config::Limits;
 ///
 /// # Errors
 /// A [`Problem`]: 415, 413, 400, or 503 where the same body may pass another time.
-pub(super) async fn take(
-    headers: &HeaderMap,
-    body: Body,
-    limits: &Limits,
-    admission: &Admission,
-) -> Result<Bytes, Problem> {
+pub(super) async fn take(request: Request, limits: &Limits, admission: &Admission) -> Result<Bytes, Problem> {
+    let headers = request.headers();
     check_media_type(headers)?;
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     check_size(announced.unwrap_or(0), limits)?;
-    timeout(limits.body_timeout, collect(body, limits, admission)).await.unwrap_or_else(|_| {
+    timeout(limits.body_timeout, collect(request.into_body(), limits, admission)).await.unwrap_or_else(|_| {
         let detail = format!("the body was not complete after {:?}; send it again", limits.body_timeout);
         Err(Problem::new(Kind::BodyTimeout, detail).retry_after(RETRY_AFTER_S))
     })

@@ -141,3 +141,15 @@ async fn the_alerts_of_an_answer_that_is_not_written_yet_stay_in_hand() {
     drop(unread);
     assert_eq!(rig.post(&[firing("b")]).await.status, 201);
 }
+
+#[tokio::test]
+async fn requests_beyond_the_limit_are_shed_unread_until_others_are_answered() {
+    let rig = Rig::with(Limits { max_requests_in_flight: 1, ..Limits::default() });
+    let first = held(&rig, webhook(&[firing("a")])).await;
+    let never = Body::from_stream(stream::pending::<Result<Bytes, IoError>>());
+    let shed = rig.send(request(never)).await;
+    assert!(shed.problem(503, "overloaded").contains("limits.maxRequestsInFlight"));
+    rig.ledger.release.notify_one();
+    assert_eq!(first.await.unwrap(), 201);
+    assert_eq!(rig.post(&[firing("b")]).await.status, 201);
+}
