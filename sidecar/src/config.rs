@@ -279,7 +279,7 @@ impl Default for Housekeeping {
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self { lame_duck: Duration::from_secs(5), drain_timeout: Duration::from_secs(15) }
+        Self { lame_duck: Duration::from_secs(5), drain_timeout: Duration::from_secs(20) }
     }
 }
 

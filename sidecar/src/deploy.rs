@@ -97,6 +97,18 @@ fn a_replica_has_the_time_that_it_takes_to_leave() {
 }
 
 #[test]
+fn the_memory_limit_holds_what_the_configuration_allows() {
+    const KIB: usize = 1024;
+    let limits = Config::parse(&text("onceway.yaml")).unwrap().limits;
+    let (bodies, requests) = (limits.max_body_bytes_in_flight, limits.max_requests_in_flight * 10 * KIB);
+    let (incidents, outcomes) = (limits.max_incidents * 3 * KIB, limits.max_signals_in_flight * 2 * KIB);
+    let worst = bodies + requests + incidents + outcomes + limits.max_connections * 32 * KIB;
+    let memory = container().resources.unwrap().limits.unwrap()["memory"].0.clone();
+    let mebibytes: usize = memory.strip_suffix("Mi").unwrap().parse().unwrap();
+    assert!(mebibytes * KIB * KIB > worst * 3 / 2, "{memory} for {worst} bytes");
+}
+
+#[test]
 fn the_probes_ask_what_is_served() {
     let path = |probe: Option<k8s_openapi::api::core::v1::Probe>| probe.unwrap().http_get.unwrap().path.unwrap();
     assert_eq!(path(container().readiness_probe), "/readyz");

@@ -13,3 +13,5 @@ mod reply;
 pub mod server;
 mod settle;
 mod work;
+
+pub(crate) use self::settle::GRACE;

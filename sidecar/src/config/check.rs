@@ -6,7 +6,9 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use super::{Config, ConfigError, Limits};
+use crate::http::GRACE;
 
+const HOUR: Duration = Duration::from_secs(3600);
 /// Leaves room for everything else in an object that etcd takes (1.5 MiB), at JSON's worst escaping.
 const STORED_PAYLOAD_CEILING: usize = 256 * 1024;
 
@@ -36,19 +38,26 @@ impl Config {
     }
 
     fn check_times(&self) -> Result<(), ConfigError> {
-        let (deadline, lease, leave) = (self.limits.deadline, &self.lease, &self.shutdown);
-        within("limits.apiCallTimeout", self.limits.api_call_timeout, deadline, "limits.deadline")?;
-        within("batching.countInterval", self.batching.count_interval, deadline, "limits.deadline")?;
+        let (limits, lease, leave) = (&self.limits, &self.lease, &self.shutdown);
+        let deadline = limits.deadline;
+        // A commit takes more than one call: one that hangs must leave time to find out what became of it.
+        half("limits.apiCallTimeout", limits.api_call_timeout, deadline)?;
+        half("batching.countInterval", self.batching.count_interval, deadline)?;
         let rate = self.batching.max_bytes_per_second;
         rule("batching.maxBytesPerSecond", rate, rate >= 64 * 1024, "must be at least 65536")?;
         within("lease.takeoverAfter", lease.takeover_after, deadline, "limits.deadline")?;
         whole_seconds("lease.duration", lease.duration, 5, 3600)?;
         whole_seconds("index.watchTimeout", self.index.watch_timeout, 1, 3600)?;
+        rule("shutdown.lameDuck", leave.lame_duck, leave.lame_duck <= HOUR, "must be at most 1h")?;
+        let least = limits.body_timeout + deadline + GRACE + limits.write_timeout;
         rule(
             "shutdown.drainTimeout",
             leave.drain_timeout,
-            leave.drain_timeout >= deadline,
-            "must be at least limits.deadline, or requests in hand are cut off",
+            (least..=HOUR * 4).contains(&leave.drain_timeout),
+            &format!(
+                "must be from {least:?} to 4h: a request in hand takes limits.bodyTimeout, limits.deadline, {GRACE:?} and \
+                 limits.writeTimeout at worst"
+            ),
         )
     }
 
@@ -90,12 +99,11 @@ impl Limits {
         between("limits.maxIncidents", self.max_incidents, 1, 10_000_000)?;
         between("limits.maxQueuePerIncident", self.max_queue_per_incident, 1, 1_000_000)?;
         between("limits.maxApiCallsInFlight", self.max_api_calls_in_flight, 1, 100_000)?;
-        let hour = Duration::from_secs(3600);
-        within("limits.headerTimeout", self.header_timeout, hour, "1h")?;
-        within("limits.idleTimeout", self.idle_timeout, hour, "1h")?;
-        within("limits.bodyTimeout", self.body_timeout, hour, "1h")?;
-        within("limits.writeTimeout", self.write_timeout, hour, "1h")?;
-        within("limits.deadline", self.deadline, hour, "1h")
+        within("limits.headerTimeout", self.header_timeout, HOUR, "1h")?;
+        within("limits.idleTimeout", self.idle_timeout, HOUR, "1h")?;
+        within("limits.bodyTimeout", self.body_timeout, HOUR, "1h")?;
+        within("limits.writeTimeout", self.write_timeout, HOUR, "1h")?;
+        within("limits.deadline", self.deadline, HOUR, "1h")
     }
 }
 
@@ -110,6 +118,15 @@ fn within(key: &'static str, value: Duration, bound: Duration, name: &str) -> Re
 fn whole_seconds(key: &'static str, value: Duration, least: u64, most: u64) -> Result<(), ConfigError> {
     let holds = value.subsec_nanos() == 0 && (least..=most).contains(&value.as_secs());
     rule(key, value, holds, &format!("must be whole seconds from {least}s to {most}s"))
+}
+
+fn half(key: &'static str, value: Duration, deadline: Duration) -> Result<(), ConfigError> {
+    rule(
+        key,
+        value,
+        !value.is_zero() && value <= deadline / 2,
+        "must be more than 0s and at most half of limits.deadline",
+    )
 }
 
 fn rule(key: &'static str, value: impl Debug, holds: bool, rule: &str) -> Result<(), ConfigError> {

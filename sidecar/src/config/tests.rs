@@ -33,8 +33,8 @@ fn an_empty_file_and_one_of_comments_give_the_default() {
 
 #[test]
 fn a_key_that_is_given_leaves_its_neighbours_at_their_defaults() {
-    let config = Config::parse("limits:\n  deadline: 4s 500ms\nbatching:\n  countInterval: 5ms\n").unwrap();
-    assert_eq!(config.limits.deadline, Duration::from_millis(4500));
+    let config = Config::parse("limits:\n  deadline: 6s 500ms\nbatching:\n  countInterval: 5ms\n").unwrap();
+    assert_eq!(config.limits.deadline, Duration::from_millis(6500));
     assert_eq!(config.batching.count_interval, Duration::from_millis(5));
     assert_eq!(config.limits.max_body_bytes, Config::default().limits.max_body_bytes);
 }
@@ -86,13 +86,15 @@ fn values_out_of_range_are_refused_by_key() {
         ("limits: {bodyTimeout: 0s}", "limits.bodyTimeout"),
         ("limits: {idleTimeout: 0s}", "limits.idleTimeout"),
         ("limits: {writeTimeout: 0s}", "limits.writeTimeout"),
-        ("limits: {apiCallTimeout: 9s}", "limits.apiCallTimeout"),
-        ("batching: {countInterval: 8s}", "batching.countInterval"),
+        ("limits: {apiCallTimeout: 4001ms}", "limits.apiCallTimeout"),
+        ("batching: {countInterval: 4001ms}", "batching.countInterval"),
         ("batching: {countInterval: 0s}", "batching.countInterval"),
         ("lease: {duration: 1s}", "lease.duration"),
         ("lease: {duration: 30s 1ms}", "lease.duration"),
         ("lease: {takeoverAfter: 8s}", "lease.takeoverAfter"),
-        ("shutdown: {drainTimeout: 1s}", "shutdown.drainTimeout"),
+        ("shutdown: {lameDuck: 61m}", "shutdown.lameDuck"),
+        ("shutdown: {drainTimeout: 18s}", "shutdown.drainTimeout"),
+        ("limits: {bodyTimeout: 10s}", "shutdown.drainTimeout"),
         ("listen: {health: '0.0.0.0:8080'}", "listen.health"),
         ("listen: {metrics: '0.0.0.0:8081'}", "listen.metrics"),
         ("log: {level: 'a=b=c'}", "log.level"),

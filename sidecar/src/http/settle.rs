@@ -25,7 +25,7 @@ use crate::rr::Draft;
 pub(super) const FINGERPRINT_HEADER: &str = "x-onceway-fingerprint";
 
 /// What is allowed beyond the deadline, so that whoever commits can say itself why it is late.
-pub(super) const GRACE: Duration = Duration::from_millis(500);
+pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
 /// An answer, and the place in memory of all that it tells of.
 #[derive(Debug)]

@@ -174,12 +174,13 @@ impl<E: Execute> Task<E> {
     }
 
     /// How long after the beginning of a batch the next one may begin. Every count rewrites the whole RR in etcd, which
-    /// keeps the old revisions for some minutes: a large RR is written less often.
+    /// keeps the old revisions for some minutes: a large RR is written less often. But half of the deadline is left for the
+    /// write itself, or whoever waits for it would wait in vain.
     fn pace(&self) -> Duration {
         let settings = &self.shared.settings;
         let bytes = u32::try_from(self.rr_bytes).unwrap_or(u32::MAX);
         let written = Duration::from_secs(1).mul_f64(f64::from(bytes) / f64::from(settings.max_bytes_per_second));
-        settings.count_interval.max(written)
+        settings.count_interval.max(written).min(settings.deadline / 2)
     }
 
     /// Makes a call that nobody waits for. Its outcome does not matter: it only spares others a wait. It creates nothing,

@@ -247,6 +247,17 @@ async fn a_large_rr_is_written_less_often() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_rr_of_any_size_is_written_often_enough_for_those_who_wait() {
+    let rig = Rig::new();
+    rig.api.answer_with_rrs_of(100_000_000);
+    let start = Instant::now();
+    for _ in 0..2 {
+        rig.submit(1, 1).await.unwrap().unwrap();
+    }
+    assert_eq!(rig.api.counted_at(start), [0, DEADLINE.as_millis() / 2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_a_bug_ends_is_replaced_and_leaves_nothing_behind() {
     let rig = Rig::new();
     rig.api.panic_at_the_next_call();

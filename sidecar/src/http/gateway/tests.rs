@@ -219,7 +219,7 @@ async fn a_request_is_answered_by_its_deadline_even_if_nobody_commits_it() {
     rig.ledger.script(fingerprint("a"), Script::Hang);
     let started = tokio::time::Instant::now();
     rig.post(&[firing("a")]).await.problem(503, "deadline-exceeded");
-    assert_eq!(started.elapsed(), Limits::default().deadline + super::super::settle::GRACE);
+    assert_eq!(started.elapsed(), Limits::default().deadline + crate::http::GRACE);
 }
 
 #[tokio::test(start_paused = true)]
