@@ -55,3 +55,14 @@ async fn fifteen_and_a_hundred_at_once_through_envoy_make_one_rr_each() -> Resul
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_thousand_signals_of_one_incident_through_envoy_are_counted_exactly() -> Result<()> {
+    let rig = Rig::replicas(3).with_envoy().start().await?;
+    let report = rig.storm(vec![Incident::new("prod", "payment-api")]).signals(30_000).concurrency(200).run().await;
+    let verdict = rig.verdict(&report).await?;
+    let told = report.total();
+    // Where nothing was sent twice, the count is exact to the signal.
+    assert!(told.attempts > told.signals || verdict.incidents[0].counted == 30_000, "{verdict:?}");
+    Ok(())
+}

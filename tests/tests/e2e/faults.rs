@@ -4,12 +4,13 @@ use anyhow::{Context, Result};
 use futures::FutureExt;
 use futures::future::select_all;
 use http::StatusCode;
+use kube::api::DeleteParams;
 use onceway_tests::fault_proxy::{Fault, LEASES, RR_STATUS, RRS, Rule, Verb};
 use onceway_tests::payload::Incident;
 use onceway_tests::rig::{Rig, RrExt};
 
 /// The calls of a first incident, then those of the release and of a duplicate elsewhere.
-const CALLS: [(Verb, &str); 6] = [
+const FIRST: [(Verb, &str); 6] = [
     (Verb::Get, LEASES),
     (Verb::Create, LEASES),
     (Verb::Create, RRS),
@@ -18,17 +19,35 @@ const CALLS: [(Verb, &str); 6] = [
     (Verb::Get, RRS),
 ];
 
+/// The calls of an incident that recurs.
+const RECURRING: [(Verb, &str); 5] =
+    [(Verb::Get, LEASES), (Verb::Get, RRS), (Verb::Patch, LEASES), (Verb::Create, RRS), (Verb::Patch, RR_STATUS)];
+
+/// Each call of both paths meets the fault once in each replica; a second storm finds what the first has left, ended.
 async fn survives_at_every_call(fault: Fault) -> Result<()> {
     let rig = Rig::replicas(2).start().await?;
-    for (place, (verb, resource)) in CALLS.into_iter().enumerate() {
-        let incident = Incident::new("prod", &format!("service-{place}"));
-        let rules = [0, 1].map(|n| rig.proxy(n).rule(Rule::on(verb, resource).once(), fault.clone()));
-        let report = rig.storm(vec![incident]).signals(20).concurrency(5).run().await;
-        // The release of a claim is off the path, and may come after the last answer.
-        select_all(rules.iter().map(|rule| rule.reached().boxed())).await;
-        rig.verdict(&report).await.with_context(|| format!("{fault:?} at {verb:?} {resource}"))?;
-        rules.iter().for_each(|rule| rule.release());
+    for (place, (verb, resource)) in FIRST.into_iter().enumerate() {
+        let incident = Incident::new("prod", &format!("first-{place}"));
+        survives(&rig, incident, Rule::on(verb, resource), &fault).await?;
     }
+    for (place, (verb, resource)) in RECURRING.into_iter().enumerate() {
+        let incident = Incident::new("prod", &format!("recurring-{place}"));
+        rig.alert(0, &incident, 0).await?;
+        let before = rig.rrs_of(&incident).await?.swap_remove(0);
+        rig.set_phase(before.name(), "Completed").await?;
+        rig.rr_api().delete(before.name(), &DeleteParams::default()).await?;
+        survives(&rig, incident, Rule::on(verb, resource), &fault).await?;
+    }
+    Ok(())
+}
+
+async fn survives(rig: &Rig, incident: Incident, rule: Rule, fault: &Fault) -> Result<()> {
+    let rules = [0, 1].map(|n| rig.proxy(n).rule(rule.clone().once(), fault.clone()));
+    let report = rig.storm(vec![incident]).signals(20).concurrency(5).run().await;
+    // The release of a claim is off the path, and may come after the last answer.
+    select_all(rules.iter().map(|rule| rule.reached().boxed())).await;
+    rig.verdict(&report).await.with_context(|| format!("{fault:?} at {rule:?}"))?;
+    rules.iter().for_each(|rule| rule.release());
     Ok(())
 }
 
