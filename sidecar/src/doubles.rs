@@ -1,4 +1,8 @@
-//! Doubles for tests of what stands around the claim protocol. There is none of the API server: that one is real.
+//! Doubles for tests of what stands around the claim protocol. There is none of the API server: that one is real. What is
+//! written on the [`wire`] to it, and read from it, is tested with answers from a list.
+
+pub(crate) mod objects;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 use std::future::pending;

@@ -229,3 +229,6 @@ impl<E: Execute> Execute for Arc<E> {
         E::execute(self, call, context)
     }
 }
+
+#[cfg(test)]
+mod tests;

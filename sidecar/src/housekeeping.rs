@@ -80,3 +80,6 @@ fn note(fingerprint: Fingerprint, failure: &Failure) {
 fn spread(pause: Duration) -> Duration {
     pause.mul_f64(random_range(0.5..1.5))
 }
+
+#[cfg(test)]
+mod tests;

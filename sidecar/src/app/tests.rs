@@ -1,3 +1,5 @@
+mod service;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

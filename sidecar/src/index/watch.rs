@@ -68,3 +68,6 @@ fn take(index: &Index, event: Event<Observed>) {
         Event::Delete(observed) => index.remove(&observed),
     }
 }
+
+#[cfg(test)]
+mod tests;

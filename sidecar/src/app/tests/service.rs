@@ -1,0 +1,47 @@
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout};
+
+use crate::app::{Parts, service};
+use crate::config::Config;
+use crate::doubles::objects::{RRS, claim, claim_path, fingerprint, rr};
+use crate::doubles::wire::{Met, Wire};
+use crate::env::Env;
+use crate::health::permissions::Doubt;
+use crate::incident::{Commit, Drain, Submission};
+use crate::index::Index;
+use crate::metrics::Metrics;
+
+#[tokio::test]
+async fn what_is_wired_together_counts_a_signal_at_the_api_server_and_drains() {
+    let wire = Wire::new();
+    wire.on(&format!("GET {}", claim_path()), Met::Answer(200, claim("rr-1", true, Timestamp::now(), "3")))
+        .on(&format!("GET {RRS}/rr-1"), Met::Answer(200, rr("rr-1", 1, "Executing", 3)))
+        .on(&format!("PATCH {RRS}/rr-1/status"), Met::Answer(200, rr("rr-1", 1, "Executing", 5)));
+    let env = Env { pod_name: "pod-a".into(), pod_namespace: "incidents".into() };
+    let wired = service(Parts {
+        config: &Config::default(),
+        env: &env,
+        client: wire.client(),
+        namespace: "incidents",
+        index: Arc::new(Index::default()),
+        doubt: Doubt::default(),
+        metrics: Arc::new(Metrics::new()),
+    });
+    let submission = Submission {
+        fingerprint: fingerprint(),
+        signals: NonZeroU32::new(2).unwrap(),
+        received: Timestamp::now(),
+        deadline: Instant::now() + Duration::from_secs(5),
+        spec: Arc::new(|| panic!("no RR is created")),
+    };
+    let counted = wired.commit.submit(submission).await.unwrap();
+    assert_eq!((counted.name.as_str(), counted.count, counted.created), ("rr-1", 5, false));
+    let patch = &wire.made(&format!("PATCH {RRS}/rr-1/status"))[0].body;
+    assert_eq!(patch["status"]["deduplication"]["occurrenceCount"], 5);
+    wired.commit.drain().await;
+    assert!(timeout(Duration::from_millis(10), wired.housekeeping).await.is_err(), "it keeps house for ever");
+}

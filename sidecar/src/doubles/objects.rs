@@ -1,0 +1,81 @@
+//! Objects as the API server sends them, and where they are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use onceway_signal::Fingerprint;
+use serde_json::{Value, json};
+
+use super::wire::Wire;
+use crate::executor::{Executor, Settings};
+use crate::health::permissions::Doubt;
+use crate::index::Index;
+use crate::metrics::Metrics;
+
+pub(crate) const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/incidents/leases";
+pub(crate) const RRS: &str = "/apis/kubernaut.ai/v1alpha1/namespaces/incidents/remediationrequests";
+pub(crate) const EVENTS: &str = "/api/v1/namespaces/incidents/events";
+
+const FINGERPRINT: &str = "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1";
+
+pub(crate) fn fingerprint() -> Fingerprint {
+    FINGERPRINT.parse().unwrap()
+}
+
+/// The path of the fingerprint's claim.
+pub(crate) fn claim_path() -> String {
+    format!("{LEASES}/onceway-{FINGERPRINT}")
+}
+
+/// An RR that a sidecar made in this second of 2026, in this phase and with this count.
+pub(crate) fn rr(name: &str, second: u32, phase: &str, count: u32) -> Value {
+    json!({
+        "apiVersion": "kubernaut.ai/v1alpha1",
+        "kind": "RemediationRequest",
+        "metadata": {
+            "name": name, "uid": format!("uid-{name}"), "resourceVersion": "7",
+            "creationTimestamp": format!("2026-01-01T00:00:{second:02}Z"),
+            "annotations": {"onceway.io/creator": "pod-a_1"},
+        },
+        "spec": {"signalFingerprint": FINGERPRINT, "originalPayload": "{}"},
+        "status": {"overallPhase": phase, "deduplication": {"occurrenceCount": count}},
+    })
+}
+
+/// The fingerprint's claim, last used in this second.
+pub(crate) fn claim(intent: &str, created: bool, used: Timestamp, version: &str) -> Value {
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": format!("onceway-{FINGERPRINT}"), "uid": "uid-claim", "resourceVersion": version,
+            "annotations": {
+                "onceway.io/intent": intent,
+                "onceway.io/created": created.to_string(),
+                "onceway.io/floor": used.as_second().to_string(),
+            },
+        },
+        "spec": {"holderIdentity": "", "leaseDurationSeconds": 30, "leaseTransitions": 0},
+    })
+}
+
+/// A page of a list.
+pub(crate) fn list<const N: usize>(items: [Value; N], next: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "7", "continue": next}, "items": items.to_vec() })
+}
+
+/// How long the [`executor`]'s calls may take.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// An executor at the near end of a wire, that has `in_flight` calls at a time at most.
+pub(crate) fn executor(wire: &Arc<Wire>, in_flight: usize, index: &Arc<Index>, metrics: &Arc<Metrics>) -> Executor {
+    let settings = Settings {
+        namespace: "incidents".into(),
+        identity: "pod-a_1".into(),
+        lease_duration: Duration::from_secs(30),
+        max_calls_in_flight: in_flight,
+        call_timeout: CALL_TIMEOUT,
+    };
+    Executor::new(wire.client(), settings, Arc::clone(index), Doubt::default(), Arc::clone(metrics))
+}

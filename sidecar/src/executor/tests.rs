@@ -1,0 +1,228 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use onceway_claim::{Answer, Call};
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout};
+
+use super::{Context, Execute, Executor, Failure};
+use crate::doubles::objects::{CALL_TIMEOUT, LEASES, RRS, claim, claim_path, executor, fingerprint, list, rr};
+use crate::doubles::wire::{Met, Wire, status};
+use crate::index::Index;
+use crate::metrics::Metrics;
+
+struct Rig {
+    wire: Arc<Wire>,
+    executor: Executor,
+    index: Arc<Index>,
+    metrics: Arc<Metrics>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::with_calls_in_flight(8)
+    }
+
+    fn with_calls_in_flight(in_flight: usize) -> Self {
+        let (wire, index, metrics) = (Wire::new(), Arc::new(Index::default()), Arc::new(Metrics::new()));
+        let executor = executor(&wire, in_flight, &index, &metrics);
+        Self { wire, executor, index, metrics }
+    }
+
+    async fn execute(&self, call: &Call) -> super::Reply {
+        self.executor.execute(call, &context()).await
+    }
+
+    fn has_metric(&self, line: &str) -> bool {
+        self.metrics.render().unwrap().lines().any(|found| found == line)
+    }
+
+    /// An index that is in sync and knows these RRs.
+    fn indexed(&self, rrs: &[Value]) {
+        self.index.begin_list();
+        rrs.iter().for_each(|rr| self.index.list(&serde_json::from_value(rr.clone()).unwrap()));
+        self.index.end_list();
+    }
+}
+
+fn context() -> Context {
+    let now = Timestamp::now();
+    Context { fingerprint: fingerprint(), first_received: now, last_received: now, spec: None }
+}
+
+fn get_rr() -> String {
+    format!("GET {RRS}/rr-1")
+}
+
+fn name_of(answer: &Answer) -> Option<&str> {
+    if let Answer::Rr(rr) = answer { Some(&rr.name) } else { None }
+}
+
+#[tokio::test]
+async fn a_call_goes_out_once_and_its_answer_is_read_and_measured() {
+    let rig = Rig::new();
+    rig.wire.on(&format!("GET {}", claim_path()), Met::Answer(200, claim("rr-1", true, Timestamp::now(), "3")));
+    let reply = rig.execute(&Call::GetClaim).await;
+    let Answer::Claim(claim) = &reply.answer else { panic!("{reply:?}") };
+    assert_eq!((&*claim.version, &*claim.fields.intent), ("3", "rr-1"));
+    assert!(reply.bytes > 100);
+    assert_eq!(rig.wire.lines().len(), 1);
+    assert!(rig.has_metric(r#"gateway_api_calls_total{verb="get",resource="leases",outcome="ok"} 1"#));
+}
+
+#[tokio::test]
+async fn what_the_api_server_does_not_know_is_missing() {
+    let rig = Rig::new();
+    assert_eq!(rig.execute(&Call::GetRr { name: "rr-1".into() }).await.answer, Answer::Missing);
+    assert!(
+        rig.has_metric(r#"gateway_api_calls_total{verb="get",resource="remediationrequests",outcome="not_found"} 1"#)
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_is_no_answer_and_counts_as_a_failure_to_take_the_lease() {
+    let rig = Rig::new();
+    rig.wire.on(&format!("GET {}", claim_path()), status(403, "Forbidden"));
+    let reply = rig.execute(&Call::GetClaim).await;
+    assert_eq!(reply.answer, Answer::Unknown);
+    assert!(matches!(reply.failure, Some(Failure::Refused { status: 403, .. })), "{reply:?}");
+    assert!(rig.has_metric(r#"gateway_lock_acquisition_failures_total{reason="forbidden"} 1"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_ends_in_a_timeout() {
+    let rig = Rig::new();
+    rig.wire.on(&get_rr(), Met::Silence);
+    let begun = Instant::now();
+    let reply = rig.execute(&Call::GetRr { name: "rr-1".into() }).await;
+    assert_eq!(reply.failure, Some(Failure::Timeout { after: CALL_TIMEOUT }));
+    assert_eq!(begun.elapsed(), CALL_TIMEOUT);
+    assert!(
+        rig.has_metric(r#"gateway_api_calls_total{verb="get",resource="remediationrequests",outcome="timeout"} 1"#)
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_told_with_its_cause() {
+    let rig = Rig::new();
+    rig.wire.on(&get_rr(), Met::Break);
+    let reply = rig.execute(&Call::GetRr { name: "rr-1".into() }).await;
+    let Some(Failure::Connection { reason }) = reply.failure else { panic!("{reply:?}") };
+    assert!(reason.contains("the wire is cut"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_before_its_answer_is_measured_as_abandoned() {
+    let rig = Rig::new();
+    rig.wire.on(&format!("GET {}", claim_path()), Met::Silence);
+    let dropped = timeout(Duration::from_millis(10), rig.execute(&Call::GetClaim)).await;
+    assert!(dropped.is_err());
+    assert!(rig.has_metric(r#"gateway_api_calls_total{verb="get",resource="leases",outcome="abandoned"} 1"#));
+    assert!(rig.has_metric(r#"gateway_lock_acquisition_failures_total{reason="abandoned"} 1"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_beyond_the_limit_wait_for_those_in_flight() {
+    let rig = Rig::with_calls_in_flight(2);
+    rig.wire.on(&get_rr(), Met::Silence);
+    let (begun, call) = (Instant::now(), Call::GetRr { name: "rr-1".into() });
+    join_all((0..6).map(|_| rig.execute(&call))).await;
+    assert_eq!(begun.elapsed(), CALL_TIMEOUT * 3, "two at a time");
+}
+
+#[tokio::test]
+async fn a_call_that_needs_a_batch_is_not_sent_without_one() {
+    let rig = Rig::new();
+    let reply = rig.executor.tidy(&Call::CreateRr { name: "rr-1".into() }, fingerprint()).await;
+    assert_eq!(reply.answer, Answer::Unknown);
+    assert!(matches!(reply.failure, Some(Failure::Refused { status: 400, .. })), "{reply:?}");
+    assert!(rig.wire.lines().is_empty());
+}
+
+#[tokio::test]
+async fn a_claim_is_created_where_claims_are() {
+    let rig = Rig::new();
+    rig.wire.on(&format!("POST {LEASES}"), status(409, "AlreadyExists"));
+    let fields = onceway_claim::ClaimFields {
+        holder: "pod-a_1".into(),
+        intent: "rr-1".into(),
+        created: false,
+        floor: 1,
+        transitions: 0,
+    };
+    assert_eq!(rig.execute(&Call::CreateClaim(fields)).await.answer, Answer::Conflict);
+    let made = &rig.wire.made(&format!("POST {LEASES}"))[0];
+    assert_eq!(made.body["metadata"]["annotations"]["onceway.io/intent"], "rr-1");
+    assert!(rig.has_metric(r#"gateway_api_calls_total{verb="create",resource="leases",outcome="conflict"} 1"#));
+}
+
+mod find {
+    use super::{Answer, Call, Failure, Met, RRS, Rig, get_rr, json, list, name_of, rr, status};
+
+    const FIND: Call = Call::FindRr { except: None };
+
+    #[tokio::test]
+    async fn while_the_index_is_in_sync_and_knows_of_none_nothing_is_asked() {
+        let rig = Rig::new();
+        rig.indexed(&[]);
+        assert_eq!(rig.execute(&FIND).await.answer, Answer::Missing);
+        assert!(rig.wire.lines().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_the_index_knows_is_confirmed_and_the_oldest_that_is_active_indeed_is_found() {
+        let rig = Rig::new();
+        rig.indexed(&[rr("rr-1", 1, "", 1), rr("rr-2", 2, "", 1), rr("rr-3", 3, "", 1)]);
+        rig.wire.on(&get_rr(), Met::Answer(200, rr("rr-1", 1, "Completed", 1)));
+        rig.wire.on(&format!("GET {RRS}/rr-3"), Met::Answer(200, rr("rr-3", 3, "", 1)));
+        // rr-2 is gone.
+        let reply = rig.execute(&FIND).await;
+        assert_eq!(name_of(&reply.answer), Some("rr-3"), "{reply:?}");
+    }
+
+    #[tokio::test]
+    async fn the_rr_that_was_just_seen_to_be_over_is_not_looked_at_again() {
+        let rig = Rig::new();
+        rig.indexed(&[rr("rr-1", 1, "", 1)]);
+        assert_eq!(rig.execute(&Call::FindRr { except: Some("rr-1".into()) }).await.answer, Answer::Missing);
+        assert!(rig.wire.lines().is_empty(), "{:?}", rig.wire.lines());
+    }
+
+    #[tokio::test]
+    async fn a_look_without_an_answer_is_not_taken_for_none() {
+        let rig = Rig::new();
+        rig.indexed(&[rr("rr-1", 1, "", 1)]);
+        rig.wire.on(&get_rr(), status(500, "InternalError"));
+        let reply = rig.execute(&FIND).await;
+        assert_eq!(reply.answer, Answer::Unknown);
+        assert!(matches!(reply.failure, Some(Failure::Server { status: 500, .. })), "{reply:?}");
+    }
+
+    #[tokio::test]
+    async fn without_the_index_all_pages_of_a_list_are_read_and_the_oldest_active_rr_is_found() {
+        let rig = Rig::new();
+        let mut foreign = rr("rr-0", 0, "", 1);
+        foreign["spec"]["signalFingerprint"] = json!("0".repeat(64));
+        let first = list([rr("rr-3", 3, "", 1), rr("rr-1", 1, "Failed", 1)], "more");
+        let second = list([rr("rr-2", 2, "Executing", 1), foreign], "");
+        rig.wire.on(&format!("GET {RRS}"), Met::Answer(200, first)).on(&format!("GET {RRS}"), Met::Answer(200, second));
+        let reply = rig.execute(&FIND).await;
+        assert_eq!(name_of(&reply.answer), Some("rr-2"), "{reply:?}");
+        let made = rig.wire.made(&format!("GET {RRS}"));
+        assert_eq!(made.len(), 2);
+        assert!(made[0].query.contains("fieldSelector=spec.signalFingerprint"), "{}", made[0].query);
+        assert!(made[1].query.contains("continue=more"), "{}", made[1].query);
+    }
+
+    #[tokio::test]
+    async fn a_list_that_fails_or_makes_no_sense_is_not_taken_for_an_empty_one() {
+        for met in [status(429, "TooManyRequests"), Met::Break, Met::Answer(200, json!({"items": 1}))] {
+            let rig = Rig::new();
+            rig.wire.on(&format!("GET {RRS}"), met);
+            let reply = rig.execute(&FIND).await;
+            assert!(reply.answer == Answer::Unknown && reply.failure.is_some(), "{reply:?}");
+        }
+    }
+}

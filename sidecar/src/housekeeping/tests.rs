@@ -1,0 +1,58 @@
+//! What the housekeeping asks and does, over a wire with answers from a list, in paused time.
+
+mod duplicates;
+mod removals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::Housekeeper;
+use crate::config::{Config, Duplicates};
+use crate::doubles::objects::executor;
+use crate::doubles::wire::Wire;
+use crate::index::Index;
+use crate::metrics::Metrics;
+
+struct Rig {
+    wire: Arc<Wire>,
+    index: Arc<Index>,
+    metrics: Arc<Metrics>,
+    config: Config,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let (wire, index, metrics) = (Wire::new(), Arc::new(Index::default()), Arc::new(Metrics::new()));
+        Self { wire, index, metrics, config: Config::default() }
+    }
+
+    fn with_duplicates(duplicates: Duplicates) -> Self {
+        let mut rig = Self::new();
+        rig.config.duplicates = duplicates;
+        rig
+    }
+
+    fn housekeeper(&self) -> Housekeeper {
+        let executor = Arc::new(executor(&self.wire, 8, &self.index, &self.metrics));
+        let (index, metrics) = (Arc::clone(&self.index), Arc::clone(&self.metrics));
+        Housekeeper::new(&self.config, "incidents", "pod-a", executor, index, metrics)
+    }
+
+    /// The index comes to know these RRs.
+    fn indexed(&self, rrs: &[Value]) {
+        rrs.iter().for_each(|rr| self.index.apply(&serde_json::from_value(rr.clone()).unwrap()));
+    }
+
+    /// Keeps house for so long.
+    async fn keep_house(&self, time: Duration) {
+        assert!(timeout(time, self.housekeeper().run()).await.is_err(), "it goes on for ever");
+    }
+
+    /// Whether the metrics show this.
+    fn shows(&self, text: &str) -> bool {
+        self.metrics.render().unwrap().contains(text)
+    }
+}

@@ -1,0 +1,96 @@
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Rig;
+use crate::config::Duplicates;
+use crate::doubles::objects::{EVENTS, RRS, rr};
+use crate::doubles::wire::{Met, status};
+
+/// Less than the shortest pause between two looks.
+const ONE_LOOK: Duration = Duration::from_millis(10);
+
+/// Two RRs that the index takes for active, and how they are indeed.
+fn two(rig: &Rig, phases: [&str; 2]) {
+    rig.indexed(&[rr("rr-1", 1, "", 1), rr("rr-2", 2, "", 1)]);
+    for (n, phase) in phases.into_iter().enumerate() {
+        let name = format!("rr-{}", n + 1);
+        rig.wire.on(&format!("GET {RRS}/{name}"), Met::Answer(200, rr(&name, n as u32 + 1, phase, 1)));
+    }
+}
+
+fn patch() -> String {
+    format!("PATCH {RRS}/rr-2/status")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_younger_active_rr_is_reported_once_by_an_event_that_names_both() {
+    let rig = Rig::new();
+    two(&rig, ["Executing", "Executing"]);
+    rig.wire.on(&format!("POST {EVENTS}"), Met::Answer(201, json!({})));
+    rig.keep_house(rig.config.housekeeping.reap_interval * 10).await;
+    let events = rig.wire.made(&format!("POST {EVENTS}"));
+    assert_eq!(events.len(), 1, "{:?}", rig.wire.lines());
+    let event = &events[0].body;
+    assert_eq!(event["metadata"]["name"], "onceway-duplicate-uid-rr-2", "the same in every replica");
+    assert_eq!((&event["type"], &event["involvedObject"]["name"]), (&json!("Warning"), &json!("rr-2")));
+    let message = event["message"].as_str().unwrap();
+    assert!(message.contains("rr-1 is the older one and stays"), "{message}");
+    assert!(rig.shows("gateway_duplicate_crds_detected_total 1\n"));
+    assert!(rig.wire.made(&patch()).is_empty(), "nothing is changed where duplicates are only reported");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_replica_has_reported_is_not_counted_again() {
+    let rig = Rig::new();
+    two(&rig, ["Executing", "Executing"]);
+    rig.wire.on(&format!("POST {EVENTS}"), status(409, "AlreadyExists"));
+    rig.keep_house(ONE_LOOK).await;
+    assert!(rig.shows("gateway_duplicate_crds_detected_total 0\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_failed_is_made_again() {
+    let rig = Rig::new();
+    two(&rig, ["Executing", "Executing"]);
+    let post = format!("POST {EVENTS}");
+    rig.wire.on(&post, Met::Break).on(&post, status(500, "InternalError")).on(&post, Met::Answer(201, json!({})));
+    rig.keep_house(rig.config.housekeeping.reap_interval * 10).await;
+    assert_eq!(rig.wire.made(&post).len(), 3);
+    assert!(rig.shows("gateway_duplicate_crds_detected_total 1\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_rr_that_has_ended_or_gone_meanwhile_is_no_duplicate() {
+    let rig = Rig::with_duplicates(Duplicates::Skip);
+    two(&rig, ["Completed", "Pending"]);
+    // The index knows a third one, which is gone.
+    rig.indexed(&[rr("rr-3", 3, "", 1)]);
+    rig.keep_house(ONE_LOOK).await;
+    assert!(rig.wire.lines().iter().all(|line| line.starts_with("GET ")), "{:?}", rig.wire.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_younger_one_that_nobody_has_started_is_skipped_by_compare_and_swap() {
+    let rig = Rig::with_duplicates(Duplicates::Skip);
+    two(&rig, ["Executing", "Pending"]);
+    rig.wire.on(&format!("GET {RRS}/rr-2"), Met::Answer(200, rr("rr-2", 2, "Skipped", 1)));
+    rig.wire.on(&format!("POST {EVENTS}"), Met::Answer(201, json!({}))).on(&patch(), Met::Answer(200, json!({})));
+    rig.keep_house(ONE_LOOK).await;
+    let patches = rig.wire.made(&patch());
+    assert_eq!(patches.len(), 1);
+    let expected = json!({
+        "metadata": {"resourceVersion": "7", "uid": "uid-rr-2"},
+        "status": {"overallPhase": "Skipped", "routingStatus": {"duplicateOf": "rr-1"}},
+    });
+    assert_eq!(patches[0].body, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_younger_one_that_somebody_has_started_is_left_alone() {
+    let rig = Rig::with_duplicates(Duplicates::Skip);
+    two(&rig, ["Pending", "Analyzing"]);
+    rig.wire.on(&format!("POST {EVENTS}"), Met::Answer(201, json!({})));
+    rig.keep_house(ONE_LOOK).await;
+    assert!(rig.wire.made(&patch()).is_empty() && rig.shows("gateway_duplicate_crds_detected_total 1\n"));
+}

@@ -1,0 +1,132 @@
+use jiff::{Timestamp, ToSpan};
+use serde_json::json;
+
+use super::Rig;
+use crate::doubles::objects::{LEASES, RRS, claim, claim_path, list, rr};
+use crate::doubles::wire::{Met, status};
+
+const REAPED: &str = r#"gateway_housekeeping_removed_total{kind="remediationrequest"}"#;
+const SWEPT: &str = r#"gateway_housekeeping_removed_total{kind="lease"}"#;
+
+fn get_rr() -> String {
+    format!("GET {RRS}/rr-1")
+}
+
+fn delete_rr() -> String {
+    format!("DELETE {RRS}/rr-1")
+}
+
+fn get_claim() -> String {
+    format!("GET {}", claim_path())
+}
+
+fn delete_claim() -> String {
+    format!("DELETE {}", claim_path())
+}
+
+/// Long ago, as far as sweeping is concerned.
+fn long_ago() -> Timestamp {
+    Timestamp::now() - 24.hours()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_rr_without_a_count_that_no_claim_names_is_removed_as_it_was_seen() {
+    let rig = Rig::new();
+    rig.indexed(&[rr("rr-1", 1, "", 0)]);
+    rig.wire.on(&get_rr(), Met::Answer(200, rr("rr-1", 1, "", 0))).on(&get_rr(), status(404, "NotFound"));
+    rig.wire.on(&get_claim(), Met::Answer(200, claim("rr-2", true, Timestamp::now(), "3")));
+    rig.wire.on(&delete_rr(), Met::Answer(200, json!({})));
+    rig.keep_house(rig.config.housekeeping.reap_interval * 3).await;
+    let deleted = rig.wire.made(&delete_rr());
+    assert_eq!(deleted.len(), 1, "{:?}", rig.wire.lines());
+    assert_eq!(deleted[0].body["preconditions"], json!({"uid": "uid-rr-1", "resourceVersion": "7"}));
+    assert!(rig.shows(REAPED));
+    assert_eq!(rig.wire.lines()[..2], [get_rr(), get_claim()], "the RR is read before its claim");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_rr_that_its_claim_names_or_whose_claim_cannot_be_read_stays() {
+    let named = Met::Answer(200, claim("rr-1", false, Timestamp::now(), "3"));
+    for met in [named, status(403, "Forbidden"), Met::Break] {
+        let rig = Rig::new();
+        rig.indexed(&[rr("rr-1", 1, "", 0)]);
+        rig.wire.on(&get_rr(), Met::Answer(200, rr("rr-1", 1, "", 0))).on(&get_claim(), met);
+        rig.keep_house(rig.config.housekeeping.reap_interval * 10).await;
+        assert!(rig.wire.made(&get_claim()).len() > 1, "it is looked at again");
+        assert!(rig.wire.made(&delete_rr()).is_empty() && !rig.shows(REAPED));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_claim_of_an_rr_that_is_gone_is_removed_as_it_was_seen() {
+    let rig = Rig::new();
+    let claim = claim("rr-1", true, long_ago(), "3");
+    let page = Met::Answer(200, list([json!({"metadata": {"name": "another-lease"}})], "more"));
+    rig.wire
+        .on(&format!("GET {LEASES}"), page)
+        .on(&format!("GET {LEASES}"), Met::Answer(200, list([claim.clone()], "")));
+    rig.wire.on(&get_claim(), Met::Answer(200, claim)).on(&delete_claim(), Met::Answer(200, json!({})));
+    rig.keep_house(rig.config.housekeeping.sweep_interval * 8 / 5).await;
+    let deleted = rig.wire.made(&delete_claim());
+    assert_eq!(deleted[0].body["preconditions"], json!({"uid": "uid-claim", "resourceVersion": "3"}));
+    assert!(rig.wire.made(&format!("GET {LEASES}"))[1].query.contains("continue=more"));
+    assert!(rig.shows(SWEPT));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_claim_of_an_rr_that_is_there_or_that_was_used_lately_stays() {
+    let rig = Rig::new();
+    let used = claim("rr-1", true, Timestamp::now(), "3");
+    rig.wire.on(&format!("GET {LEASES}"), Met::Answer(200, list([used], "")));
+    rig.keep_house(rig.config.housekeeping.sweep_interval * 2).await;
+    assert!(rig.wire.made(&get_claim()).is_empty(), "not even looked at: {:?}", rig.wire.lines());
+
+    let rig = Rig::new();
+    let old = claim("rr-1", true, long_ago(), "3");
+    rig.wire.on(&format!("GET {LEASES}"), Met::Answer(200, list([old.clone()], "")));
+    rig.wire.on(&get_claim(), Met::Answer(200, old)).on(&get_rr(), Met::Answer(200, rr("rr-1", 1, "Completed", 4)));
+    rig.keep_house(rig.config.housekeeping.sweep_interval * 2).await;
+    assert!(!rig.wire.made(&get_rr()).is_empty() && rig.wire.made(&delete_claim()).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_claim_of_an_rr_that_is_known_to_be_active_costs_no_look() {
+    let rig = Rig::new();
+    rig.indexed(&[rr("rr-1", 1, "Executing", 4)]);
+    rig.wire.on(&format!("GET {LEASES}"), Met::Answer(200, list([claim("rr-1", true, long_ago(), "3")], "")));
+    rig.keep_house(rig.config.housekeeping.sweep_interval * 2).await;
+    assert!(rig.wire.made(&get_claim()).is_empty(), "{:?}", rig.wire.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_claim_without_an_rr_goes_only_once_it_was_seen_unchanged_for_long() {
+    let rig = Rig::new();
+    let (open, later) = (claim("rr-1", false, long_ago(), "3"), claim("rr-1", false, long_ago(), "4"));
+    rig.wire.on(&format!("GET {LEASES}"), Met::Answer(200, list([open.clone()], "")));
+    // It changes between the first two looks.
+    rig.wire.on(&get_claim(), Met::Answer(200, open)).on(&get_claim(), Met::Answer(200, later));
+    rig.wire.on(&delete_claim(), Met::Answer(200, json!({})));
+    let house = &rig.config.housekeeping;
+    rig.keep_house(house.sweep_after * 2 + house.sweep_interval * 4).await;
+    let lines = rig.wire.lines();
+    let first = lines.iter().position(|line| *line == delete_claim()).expect("it goes in the end");
+    let looks = lines[..first].iter().filter(|line| **line == get_claim()).count();
+    assert!(looks > 2, "{looks} looks");
+    assert_eq!(rig.wire.made(&delete_claim())[0].body["preconditions"]["resourceVersion"], "4");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_fails_ends_the_pass_and_the_next_begins_anew() {
+    let rig = Rig::new();
+    let old = claim("rr-1", true, long_ago(), "3");
+    let leases = format!("GET {LEASES}");
+    rig.wire
+        .on(&leases, status(410, "Expired"))
+        .on(&leases, Met::Break)
+        .on(&leases, Met::Answer(200, list([old.clone()], "")));
+    rig.wire.on(&get_claim(), Met::Answer(200, old)).on(&get_claim(), status(404, "NotFound"));
+    rig.wire.on(&delete_claim(), Met::Answer(200, json!({})));
+    rig.keep_house(rig.config.housekeeping.sweep_interval * 6).await;
+    assert_eq!(rig.wire.made(&delete_claim()).len(), 1);
+    assert!(rig.shows(SWEPT));
+}

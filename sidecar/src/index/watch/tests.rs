@@ -1,0 +1,86 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::{follow, silence_limit};
+use crate::doubles::objects::{RRS, fingerprint, list, rr};
+use crate::doubles::wire::{Met, Wire, status};
+use crate::index::{Index, Lookup};
+use crate::metrics::Metrics;
+
+const WATCH: Duration = Duration::from_secs(30);
+
+fn event(kind: &str, object: Value) -> Value {
+    json!({ "type": kind, "object": object })
+}
+
+/// Follows what is on the wire until nothing more happens.
+async fn followed(wire: &Arc<Wire>) -> (Arc<Index>, Arc<Metrics>) {
+    let (index, metrics) = (Arc::new(Index::default()), Arc::new(Metrics::new()));
+    let following = follow(wire.client(), "incidents".into(), WATCH, Arc::clone(&index), Arc::clone(&metrics));
+    assert!(timeout(WATCH, following).await.is_err(), "it follows for ever");
+    (index, metrics)
+}
+
+fn names(index: &Index) -> Vec<String> {
+    match index.lookup(fingerprint()) {
+        Lookup::Active(names) => names.iter().map(|name| name.to_string()).collect(),
+        Lookup::NotInSync => panic!("not in sync"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_index_holds_what_the_list_brought_and_the_watch_changed() {
+    let wire = Wire::new();
+    let changes = vec![
+        event("ADDED", rr("rr-2", 2, "", 0)),
+        event("MODIFIED", rr("rr-1", 1, "Completed", 1)),
+        event("ADDED", rr("rr-3", 3, "", 0)),
+        event("DELETED", rr("rr-3", 3, "", 0)),
+    ];
+    wire.on(&format!("GET {RRS}"), Met::Answer(200, list([rr("rr-1", 1, "", 1)], "")));
+    wire.on(&format!("WATCH {RRS}"), Met::Stream(changes));
+    let (index, metrics) = followed(&wire).await;
+    assert_eq!(names(&index), ["rr-2"]);
+    assert!(metrics.render().unwrap().contains("gateway_index_in_sync 1\n"));
+    let watch = &wire.made(&format!("WATCH {RRS}"))[0].query;
+    assert!(watch.contains("timeoutSeconds=30") && watch.contains("resourceVersion=7"), "{watch}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_the_api_server_has_forgotten_is_followed_by_another_list() {
+    let wire = Wire::new();
+    let gone = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "too old resource version", "reason": "Expired", "code": 410 });
+    wire.on(&format!("GET {RRS}"), Met::Answer(200, list([rr("rr-1", 1, "", 1)], "")))
+        .on(&format!("GET {RRS}"), Met::Answer(200, list([rr("rr-2", 2, "", 1)], "")));
+    wire.on(&format!("WATCH {RRS}"), Met::Stream(vec![event("ERROR", gone)])).on(&format!("WATCH {RRS}"), Met::Silence);
+    let (index, _) = followed(&wire).await;
+    assert_eq!(names(&index), ["rr-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_fails_is_tried_again_and_until_then_the_index_says_nothing() {
+    let wire = Wire::new();
+    wire.on(&format!("GET {RRS}"), status(500, "InternalError"))
+        .on(&format!("GET {RRS}"), Met::Break)
+        .on(&format!("GET {RRS}"), Met::Answer(200, list([rr("rr-1", 1, "", 1)], "")));
+    wire.on(&format!("WATCH {RRS}"), Met::Silence);
+    let (index, _) = followed(&wire).await;
+    assert_eq!(names(&index), ["rr-1"]);
+
+    let wire = Wire::new();
+    wire.on(&format!("GET {RRS}"), status(403, "Forbidden"));
+    let (index, metrics) = followed(&wire).await;
+    assert_eq!(index.lookup(fingerprint()), Lookup::NotInSync);
+    assert!(metrics.render().unwrap().contains("gateway_index_in_sync 0\n"));
+    let tries = wire.lines().len();
+    assert!((5..20).contains(&tries), "{tries} tries in {WATCH:?}: with growing pauses");
+}
+
+#[test]
+fn a_watch_is_given_up_only_after_it_should_have_ended() {
+    assert!(silence_limit(WATCH) > WATCH);
+}
