@@ -9,6 +9,7 @@ pub mod gateway;
 mod intake;
 pub mod ops;
 pub mod problem;
+mod quote;
 mod reply;
 pub mod server;
 mod settle;

@@ -80,6 +80,16 @@ pub enum SubmitError {
     },
 }
 
+impl SubmitError {
+    /// The name of the limit that was reached, if that is what it was.
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::Overloaded { limit, .. } => Some(limit),
+            _ => None,
+        }
+    }
+}
+
 /// Commits submissions durably; implemented by the owner tasks, and by doubles in tests of the HTTP layer.
 pub trait Commit: Send + Sync + 'static {
     /// Counts the submission in exactly one RR, creating it if there is none.

@@ -72,7 +72,11 @@ impl Metrics {
             signals_received: names.add("signals_received", "Signals decoded from requests, by source and state."),
             signals_deduplicated: names
                 .add("signals_deduplicated", "Signals counted in a RemediationRequest that existed before them."),
-            crds_created: names.add("crds_created", "RemediationRequests created."),
+            crds_created: names.add(
+                "crds_created",
+                "RemediationRequests whose creation was answered to a sender (201). One whose creator was cut off before it \
+                 had counted in it is in no replica's number.",
+            ),
             duplicate_crds: names.add(
                 "duplicate_crds_detected",
                 "Active RemediationRequests beside an older one of the same incident, made by others. Each is reported \
@@ -133,7 +137,7 @@ impl Metrics {
         self.signals_deduplicated.inc_by(u64::from(signals));
     }
 
-    /// An RR was created.
+    /// An RR was created, and its creator's signals were counted in it.
     pub fn created(&self) {
         self.crds_created.inc();
     }
@@ -293,7 +297,7 @@ mod tests {
             "gateway_http_request_duration_seconds_count{path=\"/api/v1/signals/prometheus\",status=\"202\"} 1",
             "gateway_http_requests_shed_total{limit=\"limits.maxSignalsInFlight\"} 1",
             "gateway_panics_total 1",
-            "# HELP gateway_crds_created RemediationRequests created.",
+            "# HELP gateway_queue_depth Signals that wait for their incident's next write.",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");
         }

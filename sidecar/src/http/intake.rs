@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::admission::{Admission, RETRY_AFTER_S, held};
 use super::problem::{Kind, Problem};
+use super::quote::quote;
 use crate::config::Limits;
 
 /// Takes the body in. Its room in memory is given back when the last part of it is let go.
@@ -31,7 +32,9 @@ async fn collect(mut body: Body, limits: &Limits, admission: &Admission) -> Resu
     let (mut whole, mut room) = (Vec::new(), None);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
-            Problem::new(Kind::MalformedPayload, format!("the body broke off: {error}; send it whole"))
+            // Most often the connection's fault and not the body's: a 4xx would lose it for good.
+            let detail = format!("the body broke off: {error}; send it again");
+            Problem::new(Kind::BodyIncomplete, detail).retry_after(RETRY_AFTER_S)
         })?;
         // Trailers are passed over.
         let Ok(chunk) = frame.into_data() else { continue };
@@ -54,16 +57,17 @@ fn check_size(size: usize, limits: &Limits) -> Result<(), Problem> {
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let refuse = |detail| Err(Problem::new(Kind::UnsupportedMediaType, detail));
-    let media_type = text(CONTENT_TYPE).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        return refuse(format!("the Content-Type is {media_type:?}; send application/json"));
+    let Some(media_type) = headers.get(CONTENT_TYPE) else {
+        return refuse("there is no Content-Type; send application/json".to_owned());
+    };
+    let essence = media_type.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
+    if !essence.trim_ascii().eq_ignore_ascii_case(b"application/json") {
+        return refuse(format!("the Content-Type is {}; send application/json", quote(media_type)));
     }
-    match text(CONTENT_ENCODING) {
-        Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
-            refuse(format!("the Content-Encoding is {encoding:?}; send the JSON uncompressed"))
+    match headers.get(CONTENT_ENCODING) {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            refuse(format!("the Content-Encoding is {}; send the JSON uncompressed", quote(encoding)))
         }
         _ => Ok(()),
     }

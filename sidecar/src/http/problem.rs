@@ -28,6 +28,8 @@ pub enum Kind {
     Draining,
     /// The body took too long to arrive.
     BodyTimeout,
+    /// The body did not arrive to its end.
+    BodyIncomplete,
     /// The signals were not durably counted in time.
     DeadlineExceeded,
     /// The API server refused what counting takes.
@@ -58,6 +60,7 @@ impl Kind {
             Self::Overloaded => (503, uri!("overloaded"), "A limit is reached"),
             Self::Draining => (503, uri!("draining"), "The replica is shutting down"),
             Self::BodyTimeout => (503, uri!("body-timeout"), "The payload took too long to arrive"),
+            Self::BodyIncomplete => (503, uri!("body-incomplete"), "The payload did not arrive to its end"),
             Self::DeadlineExceeded => (503, uri!("deadline-exceeded"), "The signals were not durably counted in time"),
             Self::Refused => (503, uri!("refused"), "The API server refuses what counting takes"),
             Self::OutcomeUnknown => (503, uri!("outcome-unknown"), "It is not known whether the signals were counted"),

@@ -17,6 +17,7 @@ use super::admission::RETRY_AFTER_S;
 use super::answer::{Answer, Failure, Metadata, Outcome, merge};
 use super::gateway::Gateway;
 use super::problem::{Kind, Problem};
+use super::quote::quote;
 use super::work::{Firing, Work, sort, state};
 use crate::incident::{Commit, Counted, Submission, SubmitError};
 use crate::rr::Draft;
@@ -52,12 +53,17 @@ impl<C: Commit> Gateway<C> {
         let (gateway, max_payload_bytes) = (&self, self.limits.max_stored_payload_bytes);
         let committed = stream::iter(firing).map(|Firing { place, fingerprint, part }| {
             let draft = Draft { body: body.clone(), part, fingerprint, received, max_payload_bytes };
-            async move { (place, gateway.count(draft, deadline).await) }
+            async move { (place, fingerprint, gateway.count(draft, deadline).await) }
         });
         // In whatever order they end: one that hangs must not keep those behind it from their turn.
         let at_once = self.limits.max_incidents_per_request_in_flight;
-        let mut outcomes: Vec<(usize, Outcome)> = committed.buffer_unordered(at_once).collect().await;
-        outcomes.extend(rest.outcomes());
+        let committed: Vec<(usize, Fingerprint, Result<Counted, SubmitError>)> =
+            committed.buffer_unordered(at_once).collect().await;
+        if let Some(limit) = committed.iter().find_map(|(.., result)| result.as_ref().err()?.limit()) {
+            self.metrics.shed(limit);
+        }
+        let committed = committed.into_iter().map(|(place, fingerprint, result)| (place, told(fingerprint, result)));
+        let mut outcomes: Vec<(usize, Outcome)> = committed.chain(rest.outcomes()).collect();
         outcomes.sort_by_key(|(place, _)| *place);
         Settled { answer: merge(outcomes.into_iter().map(|(_, outcome)| outcome).collect()), room: Some(room) }
     }
@@ -87,51 +93,55 @@ impl<C: Commit> Gateway<C> {
         let computed = groups.first().map(|group| group.fingerprint.to_string()).unwrap_or_default();
         if claimed.as_bytes() != computed.as_bytes() {
             self.metrics.fingerprint_mismatch();
-            warn!(?claimed, computed, "the filter computed another fingerprint: bring both to the same version");
+            warn!(
+                claimed = quote(&claimed),
+                computed, "the filter computed another fingerprint: bring both to the same version"
+            );
         }
     }
 
-    async fn count(&self, draft: Draft, deadline: Instant) -> Outcome {
-        let fingerprint = draft.fingerprint;
+    async fn count(&self, draft: Draft, deadline: Instant) -> Result<Counted, SubmitError> {
         let submission = Submission {
-            fingerprint,
+            fingerprint: draft.fingerprint,
             signals: nonzero(draft.part.entries()),
             received: draft.received,
             deadline,
             spec: Arc::new(move || draft.spec()),
         };
-        let counted = if Instant::now() >= deadline {
+        if Instant::now() >= deadline {
             // Its turn came too late: to begin now would count what nobody waits for.
-            Err(self.late())
-        } else {
-            timeout_at(deadline + GRACE, self.commit.submit(submission)).await.unwrap_or_else(|_| Err(self.late()))
-        };
-        counted.map_or_else(|error| self.failed(fingerprint, &error), |counted| outcome(fingerprint, counted))
+            return Err(self.late());
+        }
+        timeout_at(deadline + GRACE, self.commit.submit(submission)).await.unwrap_or_else(|_| Err(self.late()))
     }
 
     fn late(&self) -> SubmitError {
         let deadline_ms = u64::try_from(self.limits.deadline.as_millis()).unwrap_or(u64::MAX);
         SubmitError::Deadline { deadline_ms, cause: "the incident's turn did not come".into() }
     }
-
-    fn failed(&self, fingerprint: Fingerprint, error: &SubmitError) -> Outcome {
-        let (problem, retry_after_seconds) = match error {
-            SubmitError::Overloaded { limit, retry_after_s } => {
-                self.metrics.shed(limit);
-                (Kind::Overloaded, *retry_after_s)
-            }
-            SubmitError::Draining => (Kind::Draining, RETRY_AFTER_S),
-            SubmitError::Deadline { .. } => (Kind::DeadlineExceeded, RETRY_AFTER_S),
-            SubmitError::Refused { .. } => (Kind::Refused, RETRY_AFTER_S),
-            SubmitError::Unresolved { .. } => (Kind::OutcomeUnknown, RETRY_AFTER_S),
-        };
-        Outcome::failed(fingerprint.to_string(), error.to_string(), Failure { problem, retry_after_seconds })
-    }
 }
 
 /// A group has a signal at least, or it would not be one.
 fn nonzero(signals: usize) -> NonZeroU32 {
     u32::try_from(signals).map_or(NonZeroU32::MAX, |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN))
+}
+
+fn told(fingerprint: Fingerprint, result: Result<Counted, SubmitError>) -> Outcome {
+    match result {
+        Ok(counted) => outcome(fingerprint, counted),
+        Err(error) => failed(fingerprint, &error),
+    }
+}
+
+fn failed(fingerprint: Fingerprint, error: &SubmitError) -> Outcome {
+    let (problem, retry_after_seconds) = match error {
+        SubmitError::Overloaded { retry_after_s, .. } => (Kind::Overloaded, *retry_after_s),
+        SubmitError::Draining => (Kind::Draining, RETRY_AFTER_S),
+        SubmitError::Deadline { .. } => (Kind::DeadlineExceeded, RETRY_AFTER_S),
+        SubmitError::Refused { .. } => (Kind::Refused, RETRY_AFTER_S),
+        SubmitError::Unresolved { .. } => (Kind::OutcomeUnknown, RETRY_AFTER_S),
+    };
+    Outcome::failed(fingerprint.to_string(), error.to_string(), Failure { problem, retry_after_seconds })
 }
 
 fn outcome(fingerprint: Fingerprint, counted: Counted) -> Outcome {

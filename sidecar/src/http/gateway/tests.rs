@@ -178,8 +178,9 @@ async fn several_incidents_are_answered_in_the_webhooks_order() {
 async fn an_incident_that_fails_makes_the_answer_503_and_the_others_are_still_counted() {
     let rig = Rig::new();
     let full = SubmitError::Overloaded { limit: "limits.maxQueuePerIncident", retry_after_s: 3 };
-    rig.ledger.script(fingerprint("b"), Script::Fail(full));
-    let got = rig.post(&[firing("a"), firing("b"), firing("c")]).await;
+    rig.ledger.script(fingerprint("b"), Script::Fail(full.clone()));
+    rig.ledger.script(fingerprint("d"), Script::Fail(full));
+    let got = rig.post(&[firing("a"), firing("b"), firing("c"), firing("d")]).await;
     assert!(got.problem(503, "overloaded").contains("limits.maxQueuePerIncident"));
     assert_eq!(got.retry_after.as_deref(), Some("3"));
     assert_eq!(got.body["instance"], "/api/v1/signals/prometheus");

@@ -69,6 +69,9 @@ async fn only_plain_json_is_taken() {
     }
     let detail = send(Some("application/json"), Some("gzip")).await.problem(415, "unsupported-media-type").to_owned();
     assert!(detail.contains("uncompressed"), "{detail}");
+    let long: &str = "x".repeat(10_000).leak();
+    assert!(send(Some(long), None).await.problem(415, "unsupported-media-type").len() < 300);
+    assert!(send(Some("application/json"), Some(long)).await.problem(415, "unsupported-media-type").len() < 300);
     assert_eq!(rig.ledger.total(), 0);
     for taken in ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json ;a=b"] {
         assert!(matches!(send(Some(taken), Some("identity")).await.status, 201 | 202), "{taken}");
