@@ -6,7 +6,7 @@
 mod check;
 mod print;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,9 +21,10 @@ pub use self::print::default_yaml;
 pub struct Config {
     /// Where RemediationRequests and their leases are kept. null: in the sidecar's own namespace (POD_NAMESPACE).
     pub namespace: Option<String>,
-    /// The addresses to listen on. Port 0 lets the kernel choose; the addresses in use are logged at the start.
+    /// The addresses to listen on. [::] is every address, of IPv4 too, and of IPv4 alone where there is no IPv6. Port 0 lets
+    /// the kernel choose; the addresses in use are logged at the start.
     pub listen: Listen,
-    /// What is taken in at most. Beyond a limit, signals are answered 503 with Retry-After: nothing waits unboundedly.
+    /// What is taken in at most. What is beyond a limit is answered 503 with Retry-After, where its key says nothing else.
     pub limits: Limits,
     /// How signals of one incident are counted together.
     pub batching: Batching,
@@ -220,7 +221,7 @@ pub enum LogFormat {
 
 impl Default for Listen {
     fn default() -> Self {
-        let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        let any = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
         Self { signals: any(8080), health: any(8081), metrics: any(9090) }
     }
 }

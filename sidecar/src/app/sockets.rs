@@ -1,6 +1,6 @@
 //! The three sockets, bound before anything else, so that a port that is taken is the first thing to be known.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -36,5 +36,10 @@ impl Sockets {
 }
 
 async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({key}); is it taken?"))
+    // The first that can be bound. Every address, by IPv6, is no address on a machine without it.
+    let every = (address.ip() == Ipv6Addr::UNSPECIFIED).then_some((Ipv4Addr::UNSPECIFIED, address.port()).into());
+    let addresses: Vec<SocketAddr> = [address].into_iter().chain(every).collect();
+    TcpListener::bind(addresses.as_slice())
+        .await
+        .with_context(|| format!("cannot listen on {address} ({key}); is it taken?"))
 }

@@ -1,12 +1,12 @@
 mod service;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use onceway_signal::{Fingerprint, Source, decode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -154,6 +154,21 @@ async fn connections_that_are_kept_open_leave_room_for_probes() {
     }
     let probe = timeout(SOON, get(rig.health, "/livez")).await.expect("a probe is answered");
     assert!(probe.starts_with("HTTP/1.1 200 "), "{probe}");
+}
+
+#[tokio::test]
+async fn by_default_it_listens_on_every_address_of_both_families() {
+    let mut listen = Config::default().listen;
+    for address in [&mut listen.signals, &mut listen.health, &mut listen.metrics] {
+        address.set_port(0);
+    }
+    let sockets = Sockets::bind(&listen).await.unwrap();
+    let port = sockets.signals.local_addr().unwrap().port();
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+    // A machine without IPv6 has no such address.
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.is_ok() {
+        TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.unwrap();
+    }
 }
 
 #[tokio::test]

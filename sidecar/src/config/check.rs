@@ -1,6 +1,7 @@
 //! What holds between the values of a configuration, so that a bad one is refused at the start and not met at night.
 
 use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
@@ -76,11 +77,16 @@ impl Config {
 
     fn check_ports(&self) -> Result<(), ConfigError> {
         let listen = &self.listen;
-        let fixed = |port: u16| port != 0;
-        rule("listen.health", listen.health, listen.health != listen.signals || !fixed(listen.health.port()), SHARED)?;
-        let taken = [listen.signals, listen.health].contains(&listen.metrics);
-        rule("listen.metrics", listen.metrics, !taken || !fixed(listen.metrics.port()), SHARED)
+        rule("listen.health", listen.health, !clash(listen.health, listen.signals), SHARED)?;
+        let taken = clash(listen.metrics, listen.signals) || clash(listen.metrics, listen.health);
+        rule("listen.metrics", listen.metrics, !taken, SHARED)
     }
+}
+
+/// Whether two listeners want the same. Port 0 is a free one each time.
+fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+    let overlap = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && one.port() != 0 && overlap
 }
 
 const SHARED: &str = "must not be another listener's address";

@@ -97,6 +97,7 @@ fn values_out_of_range_are_refused_by_key() {
         ("limits: {bodyTimeout: 10s}", "shutdown.drainTimeout"),
         ("listen: {health: '0.0.0.0:8080'}", "listen.health"),
         ("listen: {metrics: '0.0.0.0:8081'}", "listen.metrics"),
+        ("listen: {metrics: '[::1]:8080'}", "listen.metrics"),
         ("log: {level: 'a=b=c'}", "log.level"),
     ];
     for (yaml, key) in cases {
