@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     samples: Option<u32>,
     /// Rounds that the samples are taken in; in each round every contender has its turn
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: u32,
     /// Replicas behind Envoy
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=20))]
