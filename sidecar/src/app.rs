@@ -81,6 +81,7 @@ pub fn service(parts: Parts<'_>) -> Service<Owners<Arc<Executor>>> {
         deadline: limits.deadline,
         max_incidents: limits.max_incidents,
         max_queue_per_incident: limits.max_queue_per_incident,
+        incident_idle: limits.incident_idle,
         count_interval: config.batching.count_interval,
         max_bytes_per_second: config.batching.max_bytes_per_second,
         takeover_after: lease.takeover_after,

@@ -105,6 +105,11 @@ pub struct Limits {
     pub max_incidents: usize,
     /// Requests that wait for the next write of their incident.
     pub max_queue_per_incident: usize,
+    /// How long the RemediationRequest of an incident without signals is remembered. Until then its next signal costs two
+    /// reads less, and a write more if others have changed it meanwhile; from then on that is likely.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub incident_idle: Duration,
     /// Calls to the API server at once.
     pub max_api_calls_in_flight: usize,
     /// How long the API server may take to answer one call; the outcome is then unknown and gets resolved.
@@ -243,6 +248,7 @@ impl Default for Limits {
             max_incidents_per_request_in_flight: 64,
             max_incidents: 20_000,
             max_queue_per_incident: 4096,
+            incident_idle: Duration::from_secs(60),
             max_api_calls_in_flight: 128,
             api_call_timeout: Duration::from_secs(3),
         }

@@ -21,7 +21,7 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::table::{Queued, Table};
+use self::table::{Bounds, Queued, Table};
 use self::task::{Task, Trouble};
 use crate::executor::Execute;
 use crate::incident::{Commit, Counted, Drain, Submission, SubmitError};
@@ -45,6 +45,8 @@ pub struct Settings {
     pub max_incidents: usize,
     /// `limits.maxQueuePerIncident`.
     pub max_queue_per_incident: usize,
+    /// `limits.incidentIdle`.
+    pub incident_idle: Duration,
     /// `batching.countInterval`.
     pub count_interval: Duration,
     /// `batching.maxBytesPerSecond`.
@@ -78,7 +80,8 @@ struct Waiter {
 impl<E: Execute> Owners<E> {
     /// Owners without any incident in hand.
     pub fn new(executor: E, settings: Settings, metrics: Arc<Metrics>) -> Self {
-        let table = Mutex::new(Table::new(settings.max_incidents, settings.max_queue_per_incident));
+        let Settings { max_incidents: incidents, max_queue_per_incident: queue, incident_idle: idle, .. } = settings;
+        let table = Mutex::new(Table::new(Bounds { incidents, queue, idle }));
         let (draining, tracker) = (CancellationToken::new(), TaskTracker::new());
         Self { shared: Arc::new(Shared { executor, settings, metrics, table, draining, tracker }) }
     }

@@ -109,7 +109,8 @@ impl Limits {
         within("limits.idleTimeout", self.idle_timeout, HOUR, "1h")?;
         within("limits.bodyTimeout", self.body_timeout, HOUR, "1h")?;
         within("limits.writeTimeout", self.write_timeout, HOUR, "1h")?;
-        within("limits.deadline", self.deadline, HOUR, "1h")
+        within("limits.deadline", self.deadline, HOUR, "1h")?;
+        within("limits.incidentIdle", self.incident_idle, HOUR * 24, "24h")
     }
 }
 

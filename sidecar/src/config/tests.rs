@@ -85,6 +85,7 @@ fn values_out_of_range_are_refused_by_key() {
         ("limits: {headerTimeout: 2h}", "limits.headerTimeout"),
         ("limits: {bodyTimeout: 0s}", "limits.bodyTimeout"),
         ("limits: {idleTimeout: 0s}", "limits.idleTimeout"),
+        ("limits: {incidentIdle: 0s}", "limits.incidentIdle"),
         ("limits: {writeTimeout: 0s}", "limits.writeTimeout"),
         ("limits: {apiCallTimeout: 4001ms}", "limits.apiCallTimeout"),
         ("batching: {countInterval: 4001ms}", "batching.countInterval"),

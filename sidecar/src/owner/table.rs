@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::mem::take;
+use std::time::Duration;
 
 use lru::LruCache;
 use onceway_claim::Rr;
 use onceway_signal::Fingerprint;
+use tokio::time::Instant;
 
 use super::Waiter;
 use super::task::Trouble;
@@ -13,11 +15,21 @@ use super::task::Trouble;
 /// Finds the task of an incident, and what its last task knew.
 pub(super) struct Table {
     busy: HashMap<Fingerprint, Busy>,
-    /// The RRs of incidents that have no task: hints, for the API server says whether they still hold. They give way to
-    /// incidents that come in hand.
-    quiet: LruCache<Fingerprint, Rr>,
-    max_incidents: usize,
-    max_queue: usize,
+    /// The RRs of incidents that have no task, each with the moment since when. They are hints, for the API server says
+    /// whether they still hold; they give way to incidents that come in hand, and in time others will have changed them.
+    quiet: LruCache<Fingerprint, (Instant, Rr)>,
+    bounds: Bounds,
+}
+
+/// What a table holds at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Incidents, busy and quiet ones together.
+    pub(super) incidents: usize,
+    /// Submissions in the queue of each.
+    pub(super) queue: usize,
+    /// How long what is known of a quiet incident is kept.
+    pub(super) idle: Duration,
 }
 
 /// An incident with a task.
@@ -40,9 +52,9 @@ pub(super) enum Queued {
 }
 
 impl Table {
-    /// A table for so many incidents, busy and quiet ones together, and so many submissions in the queue of each.
-    pub(super) fn new(max_incidents: usize, max_queue: usize) -> Self {
-        Self { busy: HashMap::new(), quiet: LruCache::unbounded(), max_incidents, max_queue }
+    /// An empty table.
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self { busy: HashMap::new(), quiet: LruCache::unbounded(), bounds }
     }
 
     /// Queues a submission.
@@ -52,14 +64,15 @@ impl Table {
     pub(super) fn enqueue(&mut self, waiter: Waiter) -> Result<Queued, &'static str> {
         let fingerprint = waiter.submission.fingerprint;
         if let Some(busy) = self.busy.get_mut(&fingerprint) {
-            if busy.queue.len() >= self.max_queue {
+            if busy.queue.len() >= self.bounds.queue {
                 return Err("limits.maxQueuePerIncident");
             }
             busy.queue.push(waiter);
             return Ok(Queued::Behind(busy.trouble.clone()));
         }
-        let known = self.quiet.pop(&fingerprint);
-        if self.busy.len() + self.quiet.len() >= self.max_incidents && self.quiet.pop_lru().is_none() {
+        self.expire();
+        let known = self.quiet.pop(&fingerprint).map(|(_, rr)| rr);
+        if self.busy.len() + self.quiet.len() >= self.bounds.incidents && self.quiet.pop_lru().is_none() {
             return Err("limits.maxIncidents");
         }
         let trouble = Trouble::default();
@@ -76,9 +89,17 @@ impl Table {
         }
         self.busy.remove(&fingerprint);
         if let Some(known) = known.take() {
-            self.quiet.put(fingerprint, known);
+            self.quiet.put(fingerprint, (Instant::now(), known));
         }
         None
+    }
+
+    /// Forgets what has been quiet for too long. Nobody looks at a quiet incident but to take it out, so the least recently
+    /// used one is the one that has been quiet for longest.
+    fn expire(&mut self) {
+        while self.quiet.peek_lru().is_some_and(|(_, (since, _))| since.elapsed() >= self.bounds.idle) {
+            self.quiet.pop_lru();
+        }
     }
 
     /// Takes out a task that a bug has ended, so that the next signal of its incident gets a new one. Returns what waited

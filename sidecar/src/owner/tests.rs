@@ -8,7 +8,7 @@ use std::time::Duration;
 use onceway_claim::{Answer, Call};
 use tokio::time::Instant;
 
-use self::script::{DEADLINE, INTERVAL, Rig, fingerprint, refused, unavailable};
+use self::script::{DEADLINE, IDLE, INTERVAL, Rig, fingerprint, refused, unavailable};
 use crate::incident::{Drain, SubmitError};
 
 #[tokio::test(start_paused = true)]
@@ -131,6 +131,20 @@ async fn a_quiet_incident_has_no_task_and_what_is_known_of_it_is_not_read_again(
     tokio::time::sleep(INTERVAL * 2).await;
     assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 3);
     assert_eq!(rig.api.reads_of_claims(), 4, "it was quiet for longest, and has given way");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_of_an_incident_that_was_quiet_for_long_is_read_anew() {
+    let rig = Rig::new();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    tokio::time::sleep(IDLE / 2).await;
+    rig.submit(1, 1).await.unwrap().unwrap();
+    tokio::time::sleep(IDLE / 2 + INTERVAL).await;
+    rig.submit(1, 1).await.unwrap().unwrap();
+    assert_eq!(rig.api.reads_of_claims(), 1);
+    tokio::time::sleep(IDLE + INTERVAL).await;
+    assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 4);
+    assert_eq!(rig.api.reads_of_claims(), 2);
 }
 
 #[tokio::test(start_paused = true)]

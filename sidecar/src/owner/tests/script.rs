@@ -18,6 +18,7 @@ use crate::owner::{Owners, Settings};
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(8);
 pub(super) const INTERVAL: Duration = Duration::from_millis(20);
+pub(super) const IDLE: Duration = Duration::from_secs(60);
 const ME: &str = "pod-a_1";
 
 pub(super) fn fingerprint(n: u8) -> Fingerprint {
@@ -231,6 +232,7 @@ impl Rig {
             deadline: DEADLINE,
             max_incidents: 100,
             max_queue_per_incident: 100,
+            incident_idle: IDLE,
             count_interval: INTERVAL,
             max_bytes_per_second: 1_000_000,
             takeover_after: Duration::from_millis(250),

@@ -18,8 +18,8 @@ use crate::rig::{Rig, Rr, RrExt};
 /// rather measure the pacing than the path.
 pub(super) const OWNED_INCIDENTS: usize = 50;
 /// When a replica forgets an incident, so that one can be seen to recur at a replica that has forgotten it.
-const IDLE: &str = "3s";
-/// How long the replicas may take to have forgotten all.
+const IDLE: Duration = Duration::from_secs(3);
+/// How long the replicas may take to have forgotten all, at most.
 const FORGET_LIMIT: Duration = Duration::from_secs(60);
 /// How often they are asked.
 const FORGET_POLL: Duration = Duration::from_millis(100);
@@ -52,7 +52,7 @@ pub(super) enum Trial {
 impl Course {
     /// Starts the rig and makes ready what takes time to be so: `recurring` incidents that are forgotten.
     pub(super) async fn start(replicas: usize, recurring: usize) -> Result<Self> {
-        let config = json!({ "limits": { "incidentIdle": IDLE } });
+        let config = json!({ "limits": { "incidentIdle": format!("{}s", IDLE.as_secs()) } });
         let rig = Rig::replicas(replicas).with_envoy().own_cluster().without_fault_proxies().config(config);
         let rig = rig.label("bench").start().await?;
         let bare = Bare::new(rig.namespace())?;
@@ -179,6 +179,8 @@ impl Course {
             while self.sum("gateway_incidents_in_hand").await? > 0.0 {
                 sleep(FORGET_POLL).await;
             }
+            // What none has in hand any more is still remembered for a while.
+            sleep(IDLE).await;
             Ok(())
         };
         timeout(FORGET_LIMIT, forgotten).await.context("the replicas do not forget their incidents")?
