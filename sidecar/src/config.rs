@@ -21,7 +21,7 @@ pub use self::print::default_yaml;
 pub struct Config {
     /// Where RemediationRequests and their leases are kept. null: in the sidecar's own namespace (POD_NAMESPACE).
     pub namespace: Option<String>,
-    /// The addresses to listen on. [::] is every address, of IPv4 too, and of IPv4 alone where there is no IPv6. Port 0 lets
+    /// The addresses to listen on. `[::]` is every address, of IPv4 too, and of IPv4 alone where there is no IPv6. Port 0 lets
     /// the kernel choose; the addresses in use are logged at the start.
     pub listen: Listen,
     /// What is taken in at most. What is beyond a limit is answered 503 with Retry-After, where its key says nothing else.

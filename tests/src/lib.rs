@@ -13,7 +13,7 @@
 //! | [`service`], [`process`], [`ports`], [`scratch`] | processes that die with the test, ports that cannot clash, directories that go |
 //! | [`tools`], [`built`] | where the servers and our own programs come from |
 //! | [`wasm_host`] | the filter's `.wasm` without Envoy |
-//! | [`demo`], [`bench`] | `cargo xtask demo`, `cargo xtask bench` |
+//! | [`demo`], [`bench`](mod@bench) | `cargo xtask demo`, `cargo xtask bench` |
 
 pub mod alertmanager;
 pub mod bench;

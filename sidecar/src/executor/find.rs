@@ -1,4 +1,4 @@
-//! [`Call::FindRr`](onceway_claim::Call::FindRr): an active RR of a fingerprint, whoever made it. Costs nothing where the
+//! [`Call::FindRr`]: an active RR of a fingerprint, whoever made it. Costs nothing where the
 //! index knows of none, which is nearly always.
 
 use std::sync::Arc;
