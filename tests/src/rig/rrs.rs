@@ -1,18 +1,23 @@
 //! The RemediationRequests of a rig, as the API server has them: the truth that tests compare with.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use onceway::rr::{RemediationRequest, RemediationRequestSpec, SIGNAL_TYPE, TargetResource, TargetType};
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 use super::Rig;
 use crate::payload::Incident;
+
+/// How long a replica may take to write that the RR it made exists: one call.
+const CONFIRM_LIMIT: Duration = Duration::from_secs(30);
 
 /// A `RemediationRequest`.
 pub type Rr = RemediationRequest;
@@ -130,4 +135,37 @@ impl Rig {
         let leases = Api::<Lease>::namespaced(self.namespace.client().clone(), self.namespace.name());
         Ok(leases.get_opt(&format!("onceway-{}", incident.fingerprint())).await?)
     }
+
+    /// Waits until the claim on an incident says that the RR which it names has existed. The replica that made it writes so
+    /// after it has answered; an RR that is deleted before that is taken for one that was never made, and made again.
+    ///
+    /// # Errors
+    /// If the API server does not answer, or that is not so in time.
+    pub async fn until_confirmed(&self, incident: &Incident) -> Result<()> {
+        let poll = async {
+            while !self.claim(incident).await?.is_some_and(|claim| is_confirmed(&claim)) {
+                sleep(Duration::from_millis(10)).await;
+            }
+            anyhow::Ok(())
+        };
+        let waited = timeout(CONFIRM_LIMIT, poll).await;
+        waited.with_context(|| format!("the claim on {} is not confirmed", incident.deployment()))?
+    }
+
+    /// Ends the incident's oldest RR and deletes it, as people do who clean up; returns its name.
+    ///
+    /// # Errors
+    /// If there is none, its claim is not confirmed in time, or the API server refuses.
+    pub async fn finish_and_delete(&self, incident: &Incident) -> Result<String> {
+        let rr = self.rrs_of(incident).await?.into_iter().next().context("the incident has no RR")?;
+        self.until_confirmed(incident).await?;
+        self.set_phase(rr.name(), "Completed").await?;
+        self.rr_api().delete(rr.name(), &DeleteParams::default()).await?;
+        Ok(rr.name().to_owned())
+    }
+}
+
+fn is_confirmed(claim: &Lease) -> bool {
+    let annotations = claim.metadata.annotations.as_ref();
+    annotations.and_then(|all| all.get("onceway.io/created")).is_some_and(|created| created == "true")
 }

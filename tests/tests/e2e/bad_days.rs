@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
-use kube::api::DeleteParams;
 use onceway_tests::fault_proxy::{Call, Fault, Outcome, RRS, Rule, RuleHandle, Verb};
 use onceway_tests::payload::Incident;
-use onceway_tests::rig::{Rig, RrExt};
+use onceway_tests::rig::Rig;
 use onceway_tests::storm::{Report, Running, Storm};
 use serde_json::json;
 use tokio::time::sleep;
@@ -143,7 +142,8 @@ struct Frozen {
 impl Frozen {
     /// Waits until the lease of the one that stands still is over.
     async fn past_its_lease() -> Result<Self> {
-        let rig = Rig::replicas(2).config(json!({"lease": {"duration": "5s"}})).start().await?;
+        let config = json!({"lease": {"duration": "5s"}});
+        let rig = Rig::replicas(2).config(config).start().await?;
         let incident = Incident::new("prod", "payment-api");
         let create = rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::Hold);
         let signals = storm(&rig, 0, &incident, 0).start();
@@ -161,14 +161,6 @@ impl Frozen {
         let report = storm(&self.rig, 1, &self.incident, first).run().await;
         assert_eq!((report.total().acknowledged, report.total().attempts), (10, 10), "{}", self.rig.record().text());
         report
-    }
-
-    /// The incident's RR is finished and deleted.
-    async fn finish_and_delete(&self) -> Result<String> {
-        let name = self.rig.rrs_of(&self.incident).await?[0].name().to_owned();
-        self.rig.set_phase(&name, "Completed").await?;
-        self.rig.rr_api().delete(&name, &DeleteParams::default()).await?;
-        Ok(name)
     }
 
     /// The create reaches the API server.
@@ -228,7 +220,7 @@ async fn a_replica_frozen_past_its_lease_that_wakes_after_its_create_arrived_mak
 async fn a_create_that_arrives_after_its_rr_was_finished_and_deleted_opens_the_incident_at_most_once() -> Result<()> {
     let frozen = Frozen::past_its_lease().await?;
     frozen.others(10).await;
-    let deleted = frozen.finish_and_delete().await?;
+    let deleted = frozen.rig.finish_and_delete(&frozen.incident).await?;
     frozen.let_the_create_go().await?;
     frozen.wake()?;
     // No other signal came, so that the claim still names it: the signals of the woken replica are its first.
@@ -241,7 +233,7 @@ async fn a_create_that_arrives_after_its_rr_was_finished_and_deleted_opens_the_i
 async fn a_create_that_arrives_after_its_rr_was_finished_deleted_and_followed_by_another_is_undone() -> Result<()> {
     let frozen = Frozen::past_its_lease().await?;
     frozen.others(10).await;
-    let deleted = frozen.finish_and_delete().await?;
+    let deleted = frozen.rig.finish_and_delete(&frozen.incident).await?;
     let others = frozen.others(20).await;
     frozen.let_the_create_go().await?;
     assert_eq!(frozen.rig.rrs_of(&frozen.incident).await?.len(), 2, "it is there for a moment");

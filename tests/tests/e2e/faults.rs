@@ -4,7 +4,6 @@ use anyhow::{Context, Result};
 use futures::FutureExt;
 use futures::future::select_all;
 use http::StatusCode;
-use kube::api::DeleteParams;
 use onceway_tests::fault_proxy::{Fault, LEASES, RR_STATUS, RRS, Rule, Verb};
 use onceway_tests::payload::Incident;
 use onceway_tests::rig::{Rig, RrExt};
@@ -33,9 +32,7 @@ async fn survives_at_every_call(fault: Fault) -> Result<()> {
     for (place, (verb, resource)) in RECURRING.into_iter().enumerate() {
         let incident = Incident::new("prod", &format!("recurring-{place}"));
         rig.alert(0, &incident, 0).await?;
-        let before = rig.rrs_of(&incident).await?.swap_remove(0);
-        rig.set_phase(before.name(), "Completed").await?;
-        rig.rr_api().delete(before.name(), &DeleteParams::default()).await?;
+        rig.finish_and_delete(&incident).await?;
         survives(&rig, incident, Rule::on(verb, resource), &fault).await?;
     }
     Ok(())

@@ -131,9 +131,7 @@ async fn an_rr_of_a_creator_that_died_too_late_is_reaped() -> Result<()> {
     rig.sidecar(0).service().kill().await?;
     assert!(lost.await?.is_err());
     assert_eq!(rig.alert(1, &incident(), 1).await?.status, 201);
-    let first = rig.rrs_of(&incident()).await?.swap_remove(0);
-    rig.set_phase(first.name(), "Completed").await?;
-    rig.rr_api().delete(first.name(), &DeleteParams::default()).await?;
+    let first = rig.finish_and_delete(&incident()).await?;
     assert_eq!(rig.alert(1, &incident(), 2).await?.status, 201);
     // Only now the dead replica's create arrives: an RR of the old name that no claim intends.
     create.release();
@@ -146,7 +144,7 @@ async fn an_rr_of_a_creator_that_died_too_late_is_reaped() -> Result<()> {
         .await?;
     until("reaped", async || Ok(rig.rrs_of(&incident()).await?.len() == 1)).await?;
     let left = rig.rrs_of(&incident()).await?;
-    assert_ne!(left[0].name(), first.name());
+    assert_ne!(left[0].name(), first);
     assert_eq!(left[0].count(), 1);
     rig.sidecar(1).until_metric("gateway_housekeeping_removed_total", |value| value >= 1.0).await
 }

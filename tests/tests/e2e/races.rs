@@ -113,9 +113,7 @@ async fn a_late_create_of_a_name_that_is_over_and_deleted_is_removed_by_its_own_
     create.reached().await;
     // Meanwhile another replica makes that very RR, and the incident runs its course: ended, deleted, and opened anew.
     assert_eq!(rig.alert(1, &incident, 1).await?.status, 201);
-    let first = rig.rrs_of(&incident).await?[0].name().to_owned();
-    rig.set_phase(&first, "Completed").await?;
-    rig.rr_api().delete(&first, &kube::api::DeleteParams::default()).await?;
+    let first = rig.finish_and_delete(&incident).await?;
     assert_eq!(rig.alert(1, &incident, 2).await?.status, 201);
     next_second().await?;
 
