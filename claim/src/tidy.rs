@@ -21,8 +21,10 @@ pub enum Tidy {
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Tidied {
-    /// The object is gone, by this very call or before it.
+    /// The object is gone, by this very call.
     Removed,
+    /// The object was gone already.
+    Gone,
     /// It is needed, or has changed since it was read.
     Kept,
     /// An open claim without an RR, at this version: it may go once that was seen unchanged for long.

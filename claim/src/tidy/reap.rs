@@ -38,9 +38,8 @@ impl Reap {
                 self.state = State::ReadClaim { rr };
                 Tidy::Call(Call::GetClaim)
             }
-            (State::ReadRr | State::Delete, Answer::Missing) | (State::Delete, Answer::Deleted) => {
-                Tidy::Over(Tidied::Removed)
-            }
+            (State::ReadRr | State::Delete, Answer::Missing) => Tidy::Over(Tidied::Gone),
+            (State::Delete, Answer::Deleted) => Tidy::Over(Tidied::Removed),
             (State::ReadClaim { rr }, Answer::Missing) => self.delete(rr.clone()),
             (State::ReadClaim { rr }, Answer::Claim(claim)) if claim.fields.intent != rr.name => {
                 self.delete(rr.clone())

@@ -44,9 +44,8 @@ impl Sweep {
                 Tidy::Call(Call::DeleteClaim { claim })
             }
             (State::ReadRr { claim }, Answer::Missing) => Tidy::Over(Tidied::Open(Arc::clone(&claim.version))),
-            (State::ReadClaim | State::Delete, Answer::Missing) | (State::Delete, Answer::Deleted) => {
-                Tidy::Over(Tidied::Removed)
-            }
+            (State::ReadClaim | State::Delete, Answer::Missing) => Tidy::Over(Tidied::Gone),
+            (State::Delete, Answer::Deleted) => Tidy::Over(Tidied::Removed),
             _ => Tidy::Over(Tidied::Kept),
         }
     }

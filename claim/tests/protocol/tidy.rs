@@ -98,5 +98,5 @@ fn an_open_claim_goes_only_at_the_version_that_was_seen_unchanged_for_long() {
 fn a_sweeper_that_gets_no_answer_removes_nothing() {
     assert_eq!(sweeps(true, None, Answer::Unknown), Tidy::Over(Tidied::Unknown));
     let (mut sweep, _) = Sweep::begin(None);
-    assert_eq!(sweep.resume(Answer::Missing), Tidy::Over(Tidied::Removed), "somebody else has swept it");
+    assert_eq!(sweep.resume(Answer::Missing), Tidy::Over(Tidied::Gone), "somebody else has swept it");
 }
