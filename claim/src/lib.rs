@@ -12,8 +12,8 @@
 //! Dropping a commit between two steps is always safe: what it had written stays, and any later commit of the same
 //! fingerprint finishes from there. Its signals must then not be acknowledged.
 //!
-//! The protocol, and why each of its lines is there, is explained in `docs/protocol.md`. The model checker in
-//! `tests/model.rs` runs this very code.
+//! The protocol, and why each of its lines is there, is explained in `docs/protocol.md`. The model checker in the
+//! crate `model` runs this very code.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod call;

@@ -1,6 +1,6 @@
 //! `cargo xtask`: the project's commands. Thin: it runs other programs and says what is missing.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -22,20 +22,30 @@ struct Args {
 #[derive(Subcommand)]
 enum Task {
     /// Show it at work: a storm through Envoy and three sidecars into a real Kubernetes API server
+    #[command(disable_help_flag = true)]
     Demo {
-        /// Options of the demo; `cargo xtask demo -- --help` shows them
+        /// Options of the demo; `cargo xtask demo --help` shows them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
     /// Measure what it costs, as ratios of things measured side by side in one run
+    #[command(disable_help_flag = true)]
     Bench {
         /// The benchmark and its options; `cargo xtask bench --help` shows them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+    /// Explore every state of the claim protocol; or, with `--wrong`, show how easier protocols fail
+    #[command(disable_help_flag = true)]
+    Prove {
+        /// Options of the proof; `cargo xtask prove --help` shows them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
     /// Measure which lines of signal, claim and sidecar their own tests run; 90 % is the least
     Coverage,
     /// Run every test, end-to-end ones included
+    #[command(disable_help_flag = true)]
     Test {
         /// Options of `cargo test`, for example the name of a test
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -47,6 +57,7 @@ fn main() -> ExitCode {
     let result = match Args::parse().command {
         Task::Demo { options } => show("demo", &options),
         Task::Bench { options } => show("bench", &options),
+        Task::Prove { options } => prove(&options),
         Task::Coverage => coverage::run(),
         Task::Test { options } => test(&options),
     };
@@ -68,12 +79,25 @@ fn show(program: &str, options: &[String]) -> anyhow::Result<()> {
     step::run(command)
 }
 
+/// Needs none of the servers: it is the protocol alone.
+fn prove(options: &[String]) -> anyhow::Result<()> {
+    let mut command = cargo(&["run", "--release", "--quiet", "--package", "onceway-model", "--bin", "prove", "--"]);
+    command.args(options);
+    step::run(command)
+}
+
 fn test(options: &[String]) -> anyhow::Result<()> {
     let built = build::all()?;
-    let servers = &["run", "--release", "--quiet", "--package", "onceway-tests", "--bin", "tools"];
-    Step::new("Getting Envoy, kube-apiserver, etcd and Alertmanager").run(cargo(servers))?;
     let mut tests = cargo(&["test", "--release", "--workspace"]);
-    tests.args(options);
-    built.tell(&mut tests);
+    // Together with the tests, and not before them by itself: what a program depends on is built once for each set of
+    // features, and those of the tests are more.
+    let mut building = cargo(&["test", "--release", "--workspace", "--no-run"]);
+    for command in [&mut building, &mut tests] {
+        command.args(options);
+        built.tell(command);
+    }
+    Step::new("Building the tests").run(building)?;
+    let servers = Command::new(metadata::target_dir()?.join("release/tools"));
+    Step::new("Getting Envoy, kube-apiserver, etcd and Alertmanager").run(servers)?;
     Step::new("Testing").run(tests)
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::step::cargo;
 
 /// The output of `cargo metadata`, of our own packages only.
-pub(crate) fn metadata() -> Result<Value> {
+fn metadata() -> Result<Value> {
     let output = cargo(&["metadata", "--no-deps", "--format-version", "1"]).output()?;
     ensure!(output.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
     Ok(serde_json::from_slice(&output.stdout)?)

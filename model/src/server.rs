@@ -2,24 +2,45 @@
 //! the current one conflicts; a version is never used twice.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use onceway_claim::{Answer, Call, Claim, ClaimFields, Phase, Rr};
 
+use crate::token::token;
+
 /// What the API server holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Server {
     claim: Option<Claim>,
-    claim_writes: u32,
     rrs: BTreeMap<Arc<str>, Rr>,
-    rr_creates: u32,
     /// Signals counted in RRs that have been deleted since.
     buried: u32,
+    /// RRs that others have created.
+    intruders: u32,
     /// Whether a count was ever written to an RR that takes no signals.
-    pub(crate) counted_in_ended: bool,
+    counted_in_ended: bool,
+    /// Where the next version or uid comes from. No part of what is compared: see [`Server::hash`].
+    tokens: u32,
+    /// Whether a delete of the claim needs no precondition: what a wrong protocol asks for.
+    blind: bool,
+}
+
+impl Hash for Server {
+    /// Versions and uids are compared for equality only, so how many there have been makes no difference.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.claim.hash(state);
+        self.rrs.hash(state);
+        (self.buried, self.intruders, self.counted_in_ended).hash(state);
+    }
 }
 
 impl Server {
+    /// An empty one.
+    pub(crate) fn new(blind: bool) -> Self {
+        Self { blind, ..Self::default() }
+    }
+
     /// Executes a call of the process `author`, at once and whole.
     pub(crate) fn execute(&mut self, author: &Arc<str>, call: &Call) -> Answer {
         match call {
@@ -35,7 +56,7 @@ impl Server {
             Call::GetRr { name } => self.rrs.get(name).cloned().map_or(Answer::Missing, Answer::Rr),
             Call::CreateRr { name } if self.rrs.contains_key(name) => Answer::Conflict,
             Call::CreateRr { name } => self.create_rr(author, name),
-            Call::Count { rr, count } => self.swap(rr, |held| held.count = *count),
+            Call::Count { rr, count } => self.count(rr, *count),
             Call::DeleteRr { rr } => match self.rrs.get(&rr.name) {
                 None => Answer::Missing,
                 Some(held) if held.uid != rr.uid || held.version != rr.version => Answer::Conflict,
@@ -46,7 +67,7 @@ impl Server {
             },
             Call::DeleteClaim { claim } => match &self.claim {
                 None => Answer::Missing,
-                Some(held) if held.version != claim.version => Answer::Conflict,
+                Some(held) if held.version != claim.version && !self.blind => Answer::Conflict,
                 Some(_) => {
                     self.claim = None;
                     Answer::Deleted
@@ -57,12 +78,14 @@ impl Server {
 
     /// Whether a late call could still do anything. A stale compare-and-swap never can: leaving it out keeps the
     /// number of states down and loses no behaviour.
-    pub(crate) fn may_still_act(&self, call: &Call, may_sweep: bool) -> bool {
+    pub(crate) fn may_still_act(&self, call: &Call, claim_may_go: bool) -> bool {
         match call {
             Call::GetClaim | Call::FindRr { .. } | Call::GetRr { .. } => false,
-            // Without a sweeper there always is a claim once there is one.
-            Call::CreateClaim(_) => self.claim.is_none() || may_sweep,
-            Call::DeleteClaim { claim } => self.claim.as_ref() == Some(claim),
+            // A claim stays once it is there, unless somebody deletes claims.
+            Call::CreateClaim(_) => self.claim.is_none() || claim_may_go,
+            Call::DeleteClaim { claim } => {
+                self.blind || self.claim.as_ref().is_some_and(|held| held.version == claim.version)
+            }
             Call::UpdateClaim { version, .. } => self.claim.as_ref().is_some_and(|claim| claim.version == *version),
             Call::CreateRr { .. } => true,
             Call::Count { rr, .. } | Call::DeleteRr { rr } => {
@@ -73,16 +96,12 @@ impl Server {
 
     /// The controller that owns the RR brings it to a terminal phase.
     pub(crate) fn end(&mut self, name: &Arc<str>) {
-        self.touch(name, |rr| rr.phase = Phase::Ended);
+        self.change(name, |rr| rr.phase = Phase::Ended);
     }
 
     /// Another controller writes a status field of its own.
-    pub(crate) fn touch(&mut self, name: &Arc<str>, change: impl FnOnce(&mut Rr)) {
-        if let Some(rr) = self.rrs.get_mut(name) {
-            // A version of its own, told by uid and length: fewer states than a server-wide counter gives.
-            rr.version = format!("{}+", rr.version).into();
-            change(rr);
-        }
+    pub(crate) fn touch(&mut self, name: &Arc<str>) {
+        self.change(name, |_| {});
     }
 
     /// The RR goes, by whoever's hand.
@@ -90,6 +109,13 @@ impl Server {
         if let Some(rr) = self.rrs.remove(name) {
             self.buried += rr.count;
         }
+    }
+
+    /// Somebody who knows nothing of claims creates an RR of the fingerprint.
+    pub(crate) fn intrude(&mut self) {
+        let name = format!("by-hand-{}", self.intruders).into();
+        self.intruders += 1;
+        self.create_rr(&Arc::from(""), &name);
     }
 
     /// The RRs that exist.
@@ -107,37 +133,38 @@ impl Server {
         self.active().filter(move |rr| Some(&rr.name) != except)
     }
 
+    /// The RR of this name.
+    pub(crate) fn rr(&self, name: &Arc<str>) -> Option<&Rr> {
+        self.rrs.get(name)
+    }
+
     /// The claim.
     pub(crate) fn claim(&self) -> Option<&Claim> {
         self.claim.as_ref()
     }
 
-    /// Somebody who knows nothing of claims creates an RR of the fingerprint.
-    pub(crate) fn intrude(&mut self) {
-        let name = format!("by-hand-{}", self.rr_creates).into();
-        self.create_rr(&Arc::from(""), &name);
-    }
-
-    /// All signals ever counted, those in deleted RRs included.
+    /// All that RRs ever counted, deleted ones included.
     pub(crate) fn counted(&self) -> u32 {
         self.buried + self.rrs().map(|rr| rr.count).sum::<u32>()
     }
 
+    /// Whether a count was ever written to an RR that takes no signals.
+    pub(crate) fn counted_in_ended(&self) -> bool {
+        self.counted_in_ended
+    }
+
     fn write_claim(&mut self, fields: &ClaimFields) -> Answer {
-        self.claim_writes += 1;
-        let claim =
-            Claim { uid: "claim".into(), version: self.claim_writes.to_string().into(), fields: fields.clone() };
+        let uid = self.claim.as_ref().map(|claim| Arc::clone(&claim.uid)).unwrap_or_else(|| self.token('u'));
+        let claim = Claim { uid, version: self.token('v'), fields: fields.clone() };
         self.claim = Some(claim.clone());
         Answer::Claim(claim)
     }
 
     fn create_rr(&mut self, author: &Arc<str>, name: &Arc<str>) -> Answer {
-        self.rr_creates += 1;
-        let version: Arc<str> = self.rr_creates.to_string().into();
         let rr = Rr {
             name: Arc::clone(name),
-            uid: Arc::clone(&version),
-            version,
+            uid: self.token('u'),
+            version: self.token('v'),
             ours: true,
             creator: Arc::clone(author),
             count: 0,
@@ -150,13 +177,26 @@ impl Server {
     }
 
     /// A status write that carries a resourceVersion, as a merge patch does: it does not look at the uid.
-    fn swap(&mut self, seen: &Rr, change: impl FnOnce(&mut Rr)) -> Answer {
+    fn count(&mut self, seen: &Rr, count: u32) -> Answer {
         match self.rrs.get(&seen.name) {
             None => return Answer::Missing,
             Some(held) if held.version != seen.version => return Answer::Conflict,
             Some(held) => self.counted_in_ended |= held.phase == Phase::Ended,
         }
-        self.touch(&seen.name, change);
+        self.change(&seen.name, |rr| rr.count = count);
         self.rrs.get(&seen.name).cloned().map_or(Answer::Missing, Answer::Rr)
+    }
+
+    fn change(&mut self, name: &Arc<str>, change: impl FnOnce(&mut Rr)) {
+        let version = self.token('v');
+        if let Some(rr) = self.rrs.get_mut(name) {
+            rr.version = version;
+            change(rr);
+        }
+    }
+
+    fn token(&mut self, kind: char) -> Arc<str> {
+        self.tokens += 1;
+        token(kind, self.tokens)
     }
 }

@@ -1,12 +1,12 @@
-//! What may happen next in the model.
+//! What may happen next.
 
 use std::sync::Arc;
 
-use super::replica::Pace;
+use crate::replica::Pace;
 
 /// One atomic event. Replicas are named by their index, late calls by their place, RRs by their name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Action {
+pub enum Action {
     /// A signal reaches the replica.
     Submit(usize),
     /// The call under way is executed and answered. Requests are delayed and reordered by taking this later.
@@ -27,6 +27,8 @@ pub(crate) enum Action {
     End(Arc<str>),
     /// The RR is deleted by somebody.
     Delete(Arc<str>),
+    /// The RR, which has ended, is deleted by somebody.
+    Bury(Arc<str>),
     /// Another controller writes to the RR's status.
     Touch(Arc<str>),
     /// Somebody else creates an RR of the fingerprint.

@@ -1,0 +1,105 @@
+//! Check, then create: what most systems do.
+
+use std::sync::Arc;
+
+use onceway_claim::{Answer, Call, Done, Outcome, Phase, Rr, Step};
+
+use super::Start;
+
+/// What an RR is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Names {
+    /// By the second: two creates within one second collide, which is meant to tell duplicates.
+    Seconds,
+    /// By the nanosecond: no two names are ever the same.
+    Nanoseconds,
+}
+
+/// How an RR is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reads {
+    /// In a cache that a watch fills.
+    Cached,
+    /// At the API server itself.
+    Uncached,
+}
+
+impl Names {
+    /// The name that a signal's RR would have.
+    pub(super) fn fresh(self, start: &Start) -> Arc<str> {
+        let prefix = &start.parameters.name_prefix;
+        let second = start.now.unix_ms / 1000;
+        match self {
+            Self::Seconds => format!("{prefix}-{second}").into(),
+            Self::Nanoseconds => format!("{prefix}-{second}.{:09}", start.signal + 1).into(),
+        }
+    }
+}
+
+/// One signal on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Check {
+    name: Arc<str>,
+    state: State,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum State {
+    Find,
+    Create,
+    Read(Arc<str>),
+    Count(Arc<str>),
+}
+
+impl Check {
+    /// Looks for an RR; `name` is for the one that may have to be created.
+    pub(super) fn begin(name: Arc<str>) -> (Self, Step) {
+        let mut check = Self { name, state: State::Find };
+        let step = check.find();
+        (check, step)
+    }
+
+    /// Takes the answer to the last call.
+    pub(super) fn resume(&mut self, answer: Answer) -> Step {
+        match (&self.state, answer) {
+            (State::Find, Answer::Unknown) => self.find(),
+            (State::Find, Answer::Missing) | (State::Create, Answer::Unknown) => {
+                self.go(State::Create, Call::CreateRr { name: Arc::clone(&self.name) })
+            }
+            (State::Create, Answer::Conflict) => self.read(Arc::clone(&self.name)),
+            (State::Read(_), Answer::Rr(rr)) if rr.phase == Phase::Ended => Step::Done(unanswered()),
+            (State::Find | State::Create | State::Read(_), Answer::Rr(rr)) => {
+                let count = rr.count + 1;
+                self.go(State::Count(Arc::clone(&rr.name)), Call::Count { rr, count })
+            }
+            (State::Count(_), Answer::Rr(rr)) => Step::Done(counted(rr)),
+            (State::Count(name), Answer::Conflict) | (State::Read(name), Answer::Unknown) => {
+                let name = Arc::clone(name);
+                self.read(name)
+            }
+            _ => Step::Done(unanswered()),
+        }
+    }
+
+    fn find(&mut self) -> Step {
+        self.go(State::Find, Call::FindRr { except: None })
+    }
+
+    fn read(&mut self, name: Arc<str>) -> Step {
+        self.go(State::Read(Arc::clone(&name)), Call::GetRr { name })
+    }
+
+    fn go(&mut self, state: State, call: Call) -> Step {
+        self.state = state;
+        Step::Call(call)
+    }
+}
+
+fn counted(rr: Rr) -> Done {
+    Done { outcome: Outcome::Counted { rr, created: false }, aftermath: None }
+}
+
+/// The sender is told to send again.
+fn unanswered() -> Done {
+    Done { outcome: Outcome::InDoubt, aftermath: None }
+}
