@@ -4,12 +4,16 @@
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
 use indicatif::{HumanCount, HumanDuration, ProgressBar};
 use onceway_model::catalogue::{self, Run};
 use onceway_model::{counterexample, explore};
+
+/// How often a line tells the progress where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// Explore every state of the claim protocol, or show how easier protocols fail
 #[derive(Parser)]
@@ -76,9 +80,15 @@ fn prove(args: &Args) -> Result<()> {
 /// Makes one run and says what came of it.
 fn one(run: &Run, threads: usize) -> bool {
     let progress = ProgressBar::new_spinner();
+    let mut next_line = LINE_EVERY;
     let explored = explore(&run.bounds, threads, |states| {
-        progress.set_message(format!("{} states", HumanCount(states as u64)));
+        let states = HumanCount(states as u64);
+        progress.set_message(format!("{states} states"));
         progress.tick();
+        if progress.is_hidden() && progress.elapsed() >= next_line {
+            next_line += LINE_EVERY;
+            eprintln!("  {states} states after {}", HumanDuration(progress.elapsed()));
+        }
     });
     progress.finish_and_clear();
     let (states, took) = (HumanCount(explored.states as u64), HumanDuration(progress.elapsed()));
