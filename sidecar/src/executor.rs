@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::Timestamp;
 use kube::Client;
 use kube::client::Body;
@@ -30,8 +30,9 @@ use crate::incident::WriteSpec;
 use crate::index::Index;
 use crate::metrics::Metrics;
 
-/// The largest answer that is read. etcd's own limit for an object is 1.5 MiB.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// Lists at once, of the calls at once. Each costs the API server a scan of all RRs, and none may keep the counts waiting:
+/// while the index is not in sync, every new incident wants one.
+const MAX_LISTS: usize = 4;
 
 /// What the calls of a batch need beside the protocol's own words.
 #[derive(Clone)]
@@ -57,6 +58,7 @@ pub struct Executor {
     client: Client,
     requests: Requests,
     in_flight: Semaphore,
+    lists: Semaphore,
     call_timeout: Duration,
     index: Arc<Index>,
     rights: Doubt,
@@ -95,6 +97,7 @@ impl Executor {
         Self {
             client,
             in_flight: Semaphore::new(settings.max_calls_in_flight),
+            lists: Semaphore::new(MAX_LISTS),
             call_timeout: settings.call_timeout,
             requests: Requests::new(settings),
             index,
@@ -114,8 +117,8 @@ impl Executor {
     /// If there is no answer.
     pub(crate) async fn send(&self, kind: Kind, request: Request<Vec<u8>>) -> Result<Answered, Failure> {
         let _permit = self.in_flight.acquire().await;
-        let mut measured = Measured::new(self, kind);
-        let answered = self.answered(request).await;
+        let mut measured = Measured::new(self, kind, false);
+        let answered = self.answered(kind, request).await;
         measured.outcome = Some(match &answered {
             Ok(answered) => (outcome(answered.status), !answered.status.is_success()),
             Err(failure) => (failure.label(), true),
@@ -129,13 +132,14 @@ impl Executor {
             Err(error) => {
                 // Only a bug gets here: every part of a request was checked when it was read.
                 error!(%error, ?call, "cannot build a request to the API server");
-                return Reply::unknown(Failure::Refused { status: 400, reason: error.to_string() });
+                return Reply::unknown(error.into());
             }
         };
         // An error would mean that somebody has closed it, and nobody does.
         let _permit = self.in_flight.acquire().await;
-        let mut measured = Measured::new(self, request::kind(call));
-        let reply = match self.answered(request).await {
+        let kind = request::kind(call);
+        let mut measured = Measured::new(self, kind, batch.is_some());
+        let reply = match self.answered(kind, request).await {
             Ok(Answered { status, retry_after, body }) => {
                 Reply { bytes: body.len(), ..response::read(call, fingerprint, status, retry_after, &body) }
             }
@@ -145,21 +149,23 @@ impl Executor {
         reply
     }
 
-    async fn answered(&self, request: Request<Vec<u8>>) -> Result<Answered, Failure> {
-        let answered = match timeout(self.call_timeout, self.exchange(request)).await {
-            Ok(answered) => answered.map_err(|reason| Failure::Connection { reason })?,
-            Err(_) => return Err(Failure::Timeout { after: self.call_timeout }),
-        };
+    async fn answered(&self, kind: Kind, request: Request<Vec<u8>>) -> Result<Answered, Failure> {
+        let exchange = timeout(self.call_timeout, self.exchange(request, kind.max_answer_bytes()));
+        let answered = exchange.await.unwrap_or(Err(Failure::Timeout { after: self.call_timeout }))?;
         if matches!(answered.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.rights.raise();
         }
         Ok(answered)
     }
 
-    async fn exchange(&self, request: Request<Vec<u8>>) -> Result<Answered, String> {
-        let response = self.client.send(request.map(Body::from)).await.map_err(chain)?;
+    async fn exchange(&self, request: Request<Vec<u8>>, max_bytes: usize) -> Result<Answered, Failure> {
+        let broken = |reason| Failure::Connection { reason };
+        let response = self.client.send(request.map(Body::from)).await.map_err(|error| broken(chain(error)))?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| error.to_string())?;
+        let body = Limited::new(body, max_bytes).collect().await.map_err(|error| {
+            let too_large = || Failure::Nonsense { reason: format!("it is larger than {max_bytes} bytes") };
+            if error.is::<LengthLimitError>() { too_large() } else { broken(error.to_string()) }
+        })?;
         let retry_after = response::retry_after(&head.headers);
         Ok(Answered { status: head.status, retry_after, body: body.to_bytes().into() })
     }
@@ -188,14 +194,16 @@ fn outcome(status: StatusCode) -> &'static str {
 struct Measured<'a> {
     metrics: &'a Metrics,
     kind: Kind,
+    /// Whether signals wait for it.
+    on_path: bool,
     started: Instant,
     /// The outcome, and whether it is no definite one.
     outcome: Option<(&'static str, bool)>,
 }
 
 impl<'a> Measured<'a> {
-    fn new(executor: &'a Executor, kind: Kind) -> Self {
-        Self { metrics: &executor.metrics, kind, started: Instant::now(), outcome: None }
+    fn new(executor: &'a Executor, kind: Kind, on_path: bool) -> Self {
+        Self { metrics: &executor.metrics, kind, on_path, started: Instant::now(), outcome: None }
     }
 }
 
@@ -203,7 +211,7 @@ impl Drop for Measured<'_> {
     fn drop(&mut self) {
         let (outcome, failed) = self.outcome.unwrap_or(("abandoned", true));
         self.metrics.api_call(self.kind.verb, self.kind.resource, outcome, self.started.elapsed());
-        if failed && self.kind.resource == LEASES {
+        if failed && self.on_path && self.kind.resource == LEASES {
             self.metrics.lock_failure(outcome);
         }
     }

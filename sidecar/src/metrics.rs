@@ -95,8 +95,8 @@ impl Metrics {
             ),
             lock_failures: names.add(
                 "lock_acquisition_failures",
-                "Calls for a claim's Lease that got no definite answer, by reason. The signals were answered 503 \
-                 unless a later try went through.",
+                "Calls for a claim's Lease that got no definite answer, by reason: those made for signals, which were \
+                 answered 503 unless a later try went through.",
             ),
             fingerprint_mismatches: names.add(
                 "fingerprint_mismatches",

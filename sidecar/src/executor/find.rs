@@ -7,7 +7,7 @@ use onceway_claim::{Answer, Call, Phase, Rr};
 use onceway_signal::Fingerprint;
 
 use super::request::{Kind, RRS};
-use super::response::{self, Failure, Reply};
+use super::response::{self, Reply};
 use super::view::{self, Page};
 use super::{Answered, Executor};
 use crate::index::Lookup;
@@ -15,7 +15,7 @@ use crate::index::Lookup;
 /// How many RRs that the index knows are looked at; of more duplicates than that, any will do later.
 const MAX_CANDIDATES: usize = 4;
 /// How many pages of a list are read. A fingerprint with a thousand RRs has other troubles.
-const MAX_PAGES: usize = 50;
+const MAX_PAGES: usize = 100;
 
 impl Executor {
     pub(super) async fn find(&self, fingerprint: Fingerprint, except: Option<&Arc<str>>) -> Reply {
@@ -44,6 +44,8 @@ impl Executor {
 
     /// The oldest active RR of an uncached list.
     async fn list(&self, fingerprint: Fingerprint) -> Reply {
+        // An error would mean that somebody has closed it, and nobody does.
+        let _turn = self.lists.acquire().await;
         let mut oldest: Option<(String, Rr)> = None;
         let mut next = None;
         for _ in 0..MAX_PAGES {
@@ -62,10 +64,7 @@ impl Executor {
     }
 
     async fn page(&self, fingerprint: Fingerprint, after: Option<&str>) -> Result<Page, Reply> {
-        let request = self
-            .requests
-            .list_rrs(fingerprint, after)
-            .map_err(|error| Reply::unknown(Failure::Refused { status: 400, reason: error.to_string() }))?;
+        let request = self.requests.list_rrs(fingerprint, after).map_err(|error| Reply::unknown(error.into()))?;
         let kind = Kind { verb: "list", resource: RRS };
         let Answered { status, retry_after, body } = self.send(kind, request).await.map_err(Reply::unknown)?;
         if !status.is_success() {

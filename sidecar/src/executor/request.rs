@@ -24,8 +24,13 @@ pub(super) const CREATED: &str = "onceway.io/created";
 /// `onceway.io/floor`, see [`ClaimFields::floor`].
 pub(crate) const FLOOR: &str = "onceway.io/floor";
 
-/// How many RRs of one fingerprint a list asks for at a time: each may be 100 KiB large.
-const LIST_PAGE: u32 = 20;
+/// How many RRs of one fingerprint a list asks for at a time. One of the greatest `limits.maxStoredPayloadBytes` may be as
+/// large as etcd allows, and a page is in memory as a whole.
+const LIST_PAGE: u32 = 10;
+/// The largest answer about one object that is read. etcd's own limit for an object is 1.5 MiB.
+const MAX_OBJECT_BYTES: usize = 4 * 1024 * 1024;
+/// The largest page of a list that is read: [`LIST_PAGE`] times etcd's limit, and some room.
+const MAX_PAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// The resource of claims.
 pub(crate) const LEASES: &str = "leases";
@@ -40,11 +45,19 @@ pub(crate) const CLAIM_LABELS: &str = "app.kubernetes.io/managed-by=onceway";
 const CLAIM_PREFIX: &str = "onceway-";
 
 /// A call as metrics name it.
+#[derive(Clone, Copy)]
 pub(crate) struct Kind {
     /// As RBAC names it.
     pub(crate) verb: &'static str,
     /// As RBAC names it.
     pub(crate) resource: &'static str,
+}
+
+impl Kind {
+    /// The largest answer that is read.
+    pub(super) fn max_answer_bytes(self) -> usize {
+        if self.verb == "list" { MAX_PAGE_BYTES } else { MAX_OBJECT_BYTES }
+    }
 }
 
 /// The verb and resource of a call, as RBAC and audit logs name them.

@@ -102,6 +102,13 @@ impl Failure {
     }
 }
 
+/// Only a bug makes a request that cannot be built: every part of it was checked when it was read.
+impl From<kube::core::request::Error> for Failure {
+    fn from(error: kube::core::request::Error) -> Self {
+        Self::Refused { status: 400, reason: error.to_string() }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

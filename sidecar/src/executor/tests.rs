@@ -91,6 +91,25 @@ async fn a_refusal_is_no_answer_and_counts_as_a_failure_to_take_the_lease() {
     assert!(rig.has_metric(r#"gateway_lock_acquisition_failures_total{reason="forbidden"} 1"#));
 }
 
+#[tokio::test]
+async fn a_call_that_no_signal_waits_for_is_no_failure_to_take_the_lease() {
+    let rig = Rig::new();
+    rig.wire.on(&format!("GET {}", claim_path()), status(403, "Forbidden"));
+    assert_eq!(rig.executor.tidy(&Call::GetClaim, fingerprint()).await.answer, Answer::Unknown);
+    assert!(rig.has_metric(r#"gateway_api_calls_total{verb="get",resource="leases",outcome="forbidden"} 1"#));
+    assert!(!rig.has_metric(r#"gateway_lock_acquisition_failures_total{reason="forbidden"} 1"#));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_said_to_be() {
+    let rig = Rig::new();
+    let mut huge = rr("rr-1", 1, "", 1);
+    huge["spec"]["originalPayload"] = json!("x".repeat(5 * 1024 * 1024));
+    rig.wire.on(&get_rr(), Met::Answer(200, huge));
+    let failure = rig.execute(&Call::GetRr { name: "rr-1".into() }).await.failure.unwrap().to_string();
+    assert!(failure.contains("larger than 4194304 bytes"), "{failure}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn silence_ends_in_a_timeout() {
     let rig = Rig::new();
@@ -159,9 +178,40 @@ async fn a_claim_is_created_where_claims_are() {
 }
 
 mod find {
-    use super::{Answer, Call, Failure, Met, RRS, Rig, get_rr, json, list, name_of, rr, status};
+    use super::{
+        Answer, CALL_TIMEOUT, Call, Failure, Instant, Met, RRS, Rig, get_rr, join_all, json, list, name_of, rr, status,
+    };
 
     const FIND: Call = Call::FindRr { except: None };
+
+    #[tokio::test(start_paused = true)]
+    async fn lists_take_their_turns_and_leave_room_for_other_calls() {
+        let rig = Rig::new();
+        rig.wire.on(&format!("GET {RRS}"), Met::Silence).on(&get_rr(), Met::Answer(200, rr("rr-1", 1, "", 1)));
+        let (begun, call) = (Instant::now(), Call::GetRr { name: "rr-1".into() });
+        let read = async {
+            rig.execute(&call).await;
+            begun.elapsed()
+        };
+        let (_, read) = tokio::join!(join_all((0..8).map(|_| rig.execute(&FIND))), read);
+        assert!(read < CALL_TIMEOUT, "after {read:?}");
+        assert_eq!(begun.elapsed(), CALL_TIMEOUT * 2, "four lists at a time");
+    }
+
+    #[tokio::test]
+    async fn a_page_of_the_largest_rrs_is_read() {
+        let rig = Rig::new();
+        let large = |second: u32| {
+            let mut large = rr(&format!("rr-{second}"), second, "", 1);
+            large["spec"]["originalPayload"] = json!("x".repeat(3 * 1024 * 1024 / 2));
+            large
+        };
+        let page = list([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(large), "");
+        rig.wire.on(&format!("GET {RRS}"), Met::Answer(200, page));
+        let reply = rig.execute(&FIND).await;
+        assert_eq!(name_of(&reply.answer), Some("rr-0"), "{:?}", reply.failure);
+        assert!(rig.wire.made(&format!("GET {RRS}"))[0].query.contains("limit=10"));
+    }
 
     #[tokio::test]
     async fn while_the_index_is_in_sync_and_knows_of_none_nothing_is_asked() {
