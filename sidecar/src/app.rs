@@ -27,7 +27,7 @@ use crate::http::ops;
 use crate::http::server::{Limits, serve};
 use crate::incident::{Commit, Drain};
 use crate::index::Index;
-use crate::index::watch::{follow, silence_limit};
+use crate::index::watch::{Kept, follow, silence_limit};
 use crate::metrics::Metrics;
 use crate::owner::{self, Owners};
 
@@ -111,8 +111,8 @@ where
 
     let patience = config.limits.api_call_timeout;
     let rights = watch_over(client.clone(), namespace.to_owned(), patience, readiness.clone(), doubt.clone());
-    let watch_time = config.index.watch_timeout;
-    let following = follow(watch, namespace.to_owned(), watch_time, Arc::clone(&index), Arc::clone(&metrics));
+    let kept = Kept { index: Arc::clone(&index), doubt: doubt.clone(), metrics: Arc::clone(&metrics) };
+    let following = follow(watch, namespace.to_owned(), config.index.watch_timeout, kept);
     let parts = Parts { config: &config, env: &env, client, namespace, index, doubt, metrics: Arc::clone(&metrics) };
     let Service { commit, housekeeping } = committer(parts);
     let background = async move { tokio::join!(rights, following, housekeeping) };

@@ -122,18 +122,19 @@ impl Index {
 
     /// The RR is new or has changed.
     pub(crate) fn apply(&self, observed: &Observed) {
-        let table = &mut *self.table();
-        table.in_sync = true;
-        if note(&mut table.incidents, observed, None) > 1 {
+        if note(&mut self.table().incidents, observed, None) > 1 {
             self.duplicated.notify_one();
         }
     }
 
     /// The RR is gone.
     pub(crate) fn remove(&self, observed: &Observed) {
-        let mut table = self.table();
-        table.in_sync = true;
-        forget(&mut table.incidents, observed);
+        forget(&mut self.table().incidents, observed);
+    }
+
+    /// A watch has begun, at the place where the list or the watch before it ended: nothing is missed.
+    pub(crate) fn regain_sync(&self) {
+        self.table().in_sync = true;
     }
 
     /// The watch has failed: what happens now is learnt later, or by another list.

@@ -146,11 +146,12 @@ async fn an_rr_that_others_made_is_never_late() {
 }
 
 #[test]
-fn a_failed_watch_makes_it_unsure_until_it_hears_again() {
+fn a_failed_watch_makes_it_unsure_until_another_has_begun() {
     let index = in_sync();
+    index.apply(&rr("a", 1, "", 1));
     index.lose_sync();
     assert_eq!(index.lookup(fingerprint()), Lookup::NotInSync);
-    index.apply(&rr("a", 1, "", 1));
+    index.regain_sync();
     assert_eq!(active(&index), ["a"]);
     assert!(index.is_active(fingerprint(), "a") && !index.is_active(fingerprint(), "b"));
 }

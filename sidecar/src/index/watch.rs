@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, pin_mut};
+use http::{Request, StatusCode};
+use kube::client::Body;
 use kube::runtime::watcher::{Config, Event, watcher};
 use kube::{Api, Client};
 use tokio::time::sleep;
+use tower::service_fn;
 use tracing::{info, warn};
 
 use super::Index;
 use super::observed::Observed;
+use crate::health::permissions::Doubt;
 use crate::metrics::Metrics;
 
 /// How many RRs a page of the list has: each may be 100 KiB large, and a page is in memory as a whole.
@@ -23,14 +27,26 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause after a failure.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// How long the connection of a watch that lasts `watch` may be silent before it is given up.
+/// How long the connection of a watch that lasts `watch` may be silent before it is given up. A watch that falls silent is
+/// given up by kube itself, but for the head of an answer, to a list or to a watch, it would wait for ever.
 pub fn silence_limit(watch: Duration) -> Duration {
     watch + SILENCE
 }
 
-/// Feeds the index with the RRs of `namespace`, for ever; each watch lasts `watch` (whole seconds).
-pub async fn follow(client: Client, namespace: String, watch: Duration, index: Arc<Index>, metrics: Arc<Metrics>) {
-    let rrs = Api::<Observed>::namespaced(client, &namespace);
+/// What the watch keeps up to date.
+#[derive(Clone)]
+pub struct Kept {
+    /// The RRs.
+    pub index: Arc<Index>,
+    /// Told where a call is refused.
+    pub doubt: Doubt,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Keeps all that up to date with the RRs of `namespace`, for ever; each watch lasts `watch` (whole seconds).
+pub async fn follow(client: Client, namespace: String, watch: Duration, kept: Kept) {
+    let rrs = Api::<Observed>::namespaced(attentive(client, kept.clone()), &namespace);
     let seconds = u32::try_from(watch.as_secs()).unwrap_or(u32::MAX);
     let events = watcher(rrs, Config::default().page_size(PAGE).timeout(seconds));
     pin_mut!(events);
@@ -38,34 +54,64 @@ pub async fn follow(client: Client, namespace: String, watch: Duration, index: A
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                // A list that begins has not succeeded yet.
-                if !matches!(event, Event::Init) {
+                // A list that has begun, or has brought some of its pages, has not succeeded yet.
+                if !matches!(event, Event::Init | Event::InitApply(_)) {
                     pause = FIRST_PAUSE;
                 }
-                take(&index, event);
+                kept.take(event);
             }
             Err(error) => {
-                index.lose_sync();
+                kept.index.lose_sync();
+                kept.measure();
                 warn!(%error, namespace, "the watch of the RemediationRequests has failed; trying again");
                 sleep(pause.mul_f64(rand::random_range(1.0..=1.5))).await;
                 pause = (pause * 2).min(MAX_PAUSE);
             }
         }
-        let (incidents, in_sync) = index.size();
-        metrics.indexed(incidents, in_sync);
     }
 }
 
-fn take(index: &Index, event: Event<Observed>) {
-    match event {
-        Event::Init => index.begin_list(),
-        Event::InitApply(observed) => index.list(&observed),
-        Event::InitDone => {
-            index.end_list();
-            info!(incidents = index.size().0, "the index of the RemediationRequests is in sync");
+/// The client, whose answers are seen before kube's watcher has them: it keeps to itself that a watch which had failed has
+/// begun again, and while no RR changes nothing else tells.
+fn attentive(client: Client, kept: Kept) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let seen = service_fn(move |request: Request<Body>| {
+        let (client, kept) = (client.clone(), kept.clone());
+        async move {
+            let watches = request.uri().query().is_some_and(|query| query.contains("watch=true"));
+            let response = client.send(request).await?;
+            match response.status() {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => kept.doubt.raise(),
+                status if watches && status.is_success() => {
+                    kept.index.regain_sync();
+                    kept.measure();
+                }
+                _ => {}
+            }
+            Ok::<_, kube::Error>(response)
         }
-        Event::Apply(observed) => index.apply(&observed),
-        Event::Delete(observed) => index.remove(&observed),
+    });
+    Client::new(seen, namespace)
+}
+
+impl Kept {
+    fn take(&self, event: Event<Observed>) {
+        match event {
+            Event::Init => self.index.begin_list(),
+            Event::InitApply(observed) => self.index.list(&observed),
+            Event::InitDone => {
+                self.index.end_list();
+                info!(incidents = self.index.size().0, "the index of the RemediationRequests is in sync");
+            }
+            Event::Apply(observed) => self.index.apply(&observed),
+            Event::Delete(observed) => self.index.remove(&observed),
+        }
+        self.measure();
+    }
+
+    fn measure(&self) {
+        let (incidents, in_sync) = self.index.size();
+        self.metrics.indexed(incidents, in_sync);
     }
 }
 

@@ -118,12 +118,38 @@ async fn the_watch_survives_a_connection_that_has_died_without_a_word() -> Resul
 }
 
 #[tokio::test]
+async fn a_watch_that_failed_goes_on_where_it_broke_off_and_is_in_sync_though_no_rr_changes() -> Result<()> {
+    let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
+    let away = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Answer(StatusCode::SERVICE_UNAVAILABLE));
+    rig.sidecar(0).until_metric("gateway_index_in_sync", |value| value < 0.5).await?;
+    away.release();
+    rig.sidecar(0).until_in_sync().await?;
+    assert_eq!(rig.record().count_of(|call| call.is(Verb::List, RRS)), 1, "{}", rig.record().text());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_or_a_list_that_is_never_answered_is_given_up() -> Result<()> {
+    let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
+    let proxy = rig.proxy(0);
+    // Both are held to the end of the test.
+    let watch = proxy.rule(Rule::on(Verb::Watch, RRS).once(), Fault::Hold);
+    watch.reached().await;
+    let list = proxy.rule(Rule::on(Verb::List, RRS).once(), Fault::Hold);
+    proxy.rule(Rule::on(Verb::Watch, RRS).once(), Fault::Expire);
+    list.reached().await;
+    rig.create_foreign(&incident(), "made-by-hand").await?;
+    knows(&rig, 0, 1.0).await
+}
+
+#[tokio::test]
 async fn the_watch_survives_a_restart_of_the_api_server() -> Result<()> {
     let rig = Rig::replicas(1).own_cluster().start().await?;
     rig.cluster().apiserver().kill().await?;
     rig.sidecar(0).until_metric("gateway_index_in_sync", |value| value < 0.5).await?;
     rig.cluster().apiserver().restart()?;
     rig.cluster().until_ready().await?;
+    rig.sidecar(0).until_in_sync().await?;
     rig.create_foreign(&incident(), "made-by-hand").await?;
     knows(&rig, 0, 1.0).await?;
     assert_eq!(rig.alert(0, &incident(), 0).await?.status, 202);

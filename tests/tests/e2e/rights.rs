@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::rbac::v1::Role;
 use kube::Api;
@@ -12,6 +12,7 @@ use kube::api::{DeleteParams, PostParams};
 use onceway::health::permissions::{RIGHTS, Right};
 use onceway_tests::payload::Incident;
 use onceway_tests::rig::{Rig, Rr, RrExt};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 /// How long the API server may take to act by a changed Role, and the sidecar to see it.
@@ -136,8 +137,8 @@ async fn active(rig: &Rig, incident: &Incident) -> Result<Vec<Rr>> {
 async fn until_not_ready(rig: &Rig, name: &str) -> Result<usize> {
     let began = Instant::now();
     while began.elapsed() < SOON {
-        for replica in [0, 1] {
-            let readiness = rig.sidecar(replica).readiness().await?;
+        for (replica, sidecar) in rig.sidecars().iter().enumerate() {
+            let readiness = sidecar.readiness().await?;
             if readiness.status == 503 && readiness.text().contains(name) {
                 return Ok(replica);
             }
@@ -145,6 +146,19 @@ async fn until_not_ready(rig: &Rig, name: &str) -> Result<usize> {
         sleep(Duration::from_millis(20)).await;
     }
     anyhow::bail!("no replica says that it lacks {name}")
+}
+
+#[tokio::test]
+async fn a_replica_that_loses_a_right_of_its_index_is_not_ready_and_names_it() -> Result<()> {
+    // Every second the watch begins anew.
+    let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
+    let rights = Rights::of(&rig).await?;
+    let watch = RIGHTS.into_iter().find(|right| right.verb == "watch").context("RRs are watched")?;
+    rights.take_away(watch).await?;
+    until_not_ready(&rig, &watch.to_string()).await?;
+    rights.give_back().await?;
+    rig.sidecar(0).until_ready().await?;
+    rig.sidecar(0).until_in_sync().await
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{follow, silence_limit};
+use super::{Kept, follow};
 use crate::doubles::objects::{RRS, fingerprint, list, rr};
 use crate::doubles::wire::{Met, Wire, status};
+use crate::health::permissions::Doubt;
 use crate::index::{Index, Lookup};
 use crate::metrics::Metrics;
 
@@ -19,7 +20,8 @@ fn event(kind: &str, object: Value) -> Value {
 /// Follows what is on the wire until nothing more happens.
 async fn followed(wire: &Arc<Wire>) -> (Arc<Index>, Arc<Metrics>) {
     let (index, metrics) = (Arc::new(Index::default()), Arc::new(Metrics::new()));
-    let following = follow(wire.client(), "incidents".into(), WATCH, Arc::clone(&index), Arc::clone(&metrics));
+    let kept = Kept { index: Arc::clone(&index), doubt: Doubt::default(), metrics: Arc::clone(&metrics) };
+    let following = follow(wire.client(), "incidents".into(), WATCH, kept);
     assert!(timeout(WATCH, following).await.is_err(), "it follows for ever");
     (index, metrics)
 }
@@ -80,7 +82,28 @@ async fn a_list_that_fails_is_tried_again_and_until_then_the_index_says_nothing(
     assert!((5..20).contains(&tries), "{tries} tries in {WATCH:?}: with growing pauses");
 }
 
-#[test]
-fn a_watch_is_given_up_only_after_it_should_have_ended() {
-    assert!(silence_limit(WATCH) > WATCH);
+#[tokio::test(start_paused = true)]
+async fn a_list_whose_later_pages_fail_is_begun_again_with_growing_pauses_too() {
+    let wire = Wire::new();
+    for _ in 0..100 {
+        wire.on(&format!("GET {RRS}"), Met::Answer(200, list([rr("rr-1", 1, "", 1)], "more")))
+            .on(&format!("GET {RRS}"), status(500, "InternalError"));
+    }
+    followed(&wire).await;
+    let calls = wire.lines().len();
+    assert!((10..40).contains(&calls), "{calls} calls in {WATCH:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_failed_and_has_begun_again_is_in_sync_though_no_rr_changes() {
+    let (get, watch) = (format!("GET {RRS}"), format!("WATCH {RRS}"));
+    for (begins, in_sync) in [(Met::Stream(Vec::new()), true), (Met::Silence, false)] {
+        let wire = Wire::new();
+        wire.on(&get, Met::Answer(200, list([rr("rr-1", 1, "", 1)], "")));
+        wire.on(&watch, Met::Break).on(&watch, status(503, "ServiceUnavailable")).on(&watch, begins);
+        let (index, metrics) = followed(&wire).await;
+        assert_eq!(index.size(), (1, in_sync));
+        assert!(metrics.render().unwrap().contains(&format!("gateway_index_in_sync {}\n", u8::from(in_sync))));
+        assert_eq!((wire.made(&get).len(), wire.made(&watch).len()), (1, 3), "all is not listed again");
+    }
 }
