@@ -181,8 +181,9 @@ pub struct Housekeeping {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub sweep_interval: Duration,
-    /// How long a Lease is kept after its last use. More than clocks of replicas and nodes ever differ, and more than a
-    /// frozen replica ever stands still.
+    /// How old the last name that a Lease gave to a RemediationRequest must be for the Lease to go; one whose
+    /// RemediationRequest was never seen must moreover stand unchanged for as long. More than clocks of replicas and nodes
+    /// ever differ, and more than a frozen replica ever stands still.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub sweep_after: Duration,

@@ -18,6 +18,7 @@ use kube::Client;
 use kube::client::Body;
 use onceway_claim::Call;
 use onceway_signal::Fingerprint;
+use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tracing::error;
@@ -124,6 +125,19 @@ impl Executor {
             Err(failure) => (failure.label(), true),
         });
         answered
+    }
+
+    /// Reads an object, or a page of a list; `None` if there is none.
+    ///
+    /// # Errors
+    /// If nobody can tell.
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        request: Request<Vec<u8>>,
+    ) -> Result<Option<T>, Failure> {
+        let Answered { status, body, .. } = self.send(kind, request).await?;
+        response::read_other(status, &body)
     }
 
     async fn call(&self, call: &Call, fingerprint: Fingerprint, batch: Option<&Context>) -> Reply {

@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body as RequestBody;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tower::service_fn;
 
 /// What a request meets.
@@ -37,6 +38,8 @@ pub(crate) struct Made {
     pub(crate) query: String,
     /// The body; null where there is none.
     pub(crate) body: Value,
+    /// When it was made.
+    pub(crate) at: Instant,
 }
 
 /// See the module's documentation. What is asked for and not written down is not found.
@@ -80,7 +83,7 @@ impl Wire {
         let method = if query.contains("watch=true") { "WATCH" } else { head.method.as_str() };
         let line = format!("{method} {}", head.uri.path());
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        self.made.lock().unwrap().push(Made { line: line.clone(), query, body });
+        self.made.lock().unwrap().push(Made { line: line.clone(), query, body, at: Instant::now() });
         match self.next(&line) {
             Met::Answer(status, body) => Ok(answer(status, body.to_string().into())),
             Met::Stream(lines) => Ok(answer(200, endless(&lines))),

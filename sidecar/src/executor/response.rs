@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use onceway_claim::{Answer, Call};
 use onceway_signal::Fingerprint;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::view;
 
@@ -161,24 +162,33 @@ pub(super) fn read(
             let reason = format!("{}; is the CRD applied, and does the namespace exist?", reason(body));
             Reply::unknown(Failure::Refused { status: 404, reason })
         }
-        StatusCode::NOT_FOUND => believed(body, status, &["NotFound"], Answer::Missing),
-        StatusCode::CONFLICT => believed(body, status, &["AlreadyExists", "Conflict"], Answer::Conflict),
+        StatusCode::NOT_FOUND if says(body, &["NotFound"]) => Reply::definite(Answer::Missing),
+        StatusCode::CONFLICT if says(body, &["AlreadyExists", "Conflict"]) => Reply::definite(Answer::Conflict),
         _ => failed(status, retry_after, body),
+    }
+}
+
+/// Reads the answer to a read that is not of the protocol.
+pub(super) fn read_other<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<Option<T>, Failure> {
+    match status {
+        _ if status.is_success() => {
+            serde_json::from_slice(body).map(Some).map_err(|error| Failure::Nonsense { reason: error.to_string() })
+        }
+        StatusCode::NOT_FOUND if says(body, &["NotFound"]) => Ok(None),
+        _ => Err(Failure::of(status, reason(body))),
     }
 }
 
 /// A 404 or 409 counts only where the API server says it of the object, in a `Status`. A proxy on the way, or a server
 /// that does not serve the resource yet, answers 404 as well, and it would be read as "free".
-fn believed(body: &[u8], status: StatusCode, reasons: &[&str], answer: Answer) -> Reply {
+fn says(body: &[u8], reasons: &[&str]) -> bool {
     #[derive(Deserialize)]
     struct Status {
         kind: String,
         reason: String,
     }
-    match serde_json::from_slice::<Status>(body) {
-        Ok(said) if said.kind == "Status" && reasons.contains(&said.reason.as_str()) => Reply::definite(answer),
-        _ => failed(status, None, body),
-    }
+    serde_json::from_slice::<Status>(body)
+        .is_ok_and(|said| said.kind == "Status" && reasons.contains(&said.reason.as_str()))
 }
 
 /// A write of a claim that left its version as it was has fenced nothing, whatever its status says.

@@ -1,6 +1,6 @@
 //! Removes the claims of fingerprints whose RR is long gone: otherwise every fingerprint ever seen leaves a Lease behind.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,18 +10,16 @@ use kube::api::ListParams;
 use kube::core::request::Request;
 use kube::core::{ObjectList, PartialObjectMeta};
 use kube::{Resource, ResourceExt};
-use onceway_claim::{Sweep, Tidied};
+use onceway_claim::{Answer, Sweep, Tidied, Tidy};
 use onceway_signal::Fingerprint;
 use tokio::time::{Instant, sleep};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::{Housekeeper, spread};
-use crate::executor::{CLAIM_LABELS, FLOOR, INTENT, Kind, LEASES, fingerprint_of_claim};
+use crate::executor::{CLAIM_LABELS, FLOOR, Failure, INTENT, Kind, LEASES, fingerprint_of_claim};
 
 /// How many claims a page of the list has; of each only the metadata comes.
 const PAGE: u32 = 200;
-/// Open claims without an RR that are remembered. Each is from a creator that died at once.
-const MAX_OPEN: usize = 10_000;
 
 /// Since when each open claim without an RR has had which version.
 type Open = HashMap<Fingerprint, (Arc<str>, Instant)>;
@@ -32,68 +30,79 @@ impl Housekeeper {
         let mut open = Open::new();
         loop {
             sleep(spread(self.settings.sweep_interval)).await;
-            let mut next = None;
-            let mut removed = 0_usize;
-            // What this pass does not meet again is not open any more.
-            let mut still_open = Open::new();
-            loop {
-                let Some(page) = self.claims(next.as_deref()).await else { break };
-                for lease in page.items {
-                    removed += usize::from(self.sweep(&lease, &open, &mut still_open).await);
-                }
-                next = page.metadata.continue_.filter(|next| !next.is_empty());
-                if next.is_none() {
-                    break;
-                }
+            match self.sweepable_claims().await {
+                Ok(claims) => self.sweep_all(claims, &mut open).await,
+                Err(failure) => warn!(%failure, "cannot list the Leases; none is swept until the next try"),
             }
-            open = still_open;
-            info!(removed, "swept the Leases of incidents whose RemediationRequest is gone");
         }
     }
 
-    /// A page of the claims.
-    async fn claims(&self, after: Option<&str>) -> Option<Page> {
-        let url = Lease::url_path(&(), Some(&self.namespace));
-        let page = ListParams::default().labels(CLAIM_LABELS).limit(PAGE);
-        let page = after.map_or(page.clone(), |after| page.continue_token(after));
-        let request = Request::new(url).list_metadata(&page).ok()?;
-        let answered = self.executor.send(Kind { verb: "list", resource: LEASES }, request).await.ok()?;
-        // A token that has expired meanwhile ends the pass; the next begins anew.
-        answered.status.is_success().then(|| serde_json::from_slice(&answered.body).ok()).flatten()
-    }
-
-    /// Sweeps the claim if its RR may be gone. Whether it was removed.
-    async fn sweep(&self, lease: &PartialObjectMeta<Lease>, open: &Open, still_open: &mut Open) -> bool {
-        let Some(fingerprint) = self.sweepable(lease) else { return false };
-        // The pace of the whole pass.
-        sleep(Duration::from_secs(1) / self.settings.max_sweeps_per_second).await;
-        let known = open.get(&fingerprint);
-        let settled = known.filter(|(_, since)| since.elapsed() >= self.settings.sweep_after);
-        let (mut sweep, first) = Sweep::begin(settled.map(|(version, _)| Arc::clone(version)));
-        match self.drive(fingerprint, first, |answer| sweep.resume(answer)).await {
-            Tidied::Removed => {
-                self.metrics.removed("lease");
-                debug!(%fingerprint, "removed a Lease");
-                true
-            }
-            Tidied::Open(version) if still_open.len() < MAX_OPEN => {
-                let unchanged = known.filter(|(before, _)| *before == version);
-                let since = unchanged.map_or_else(Instant::now, |(_, since)| *since);
-                still_open.insert(fingerprint, (version, since));
-                false
-            }
-            _ => false,
+    /// The claims that are worth a look. All are listed before any is looked at: the API server forgets within minutes what
+    /// the next page of a list begins with, and at its pace the sweep of many claims takes hours.
+    async fn sweepable_claims(&self) -> Result<HashSet<Fingerprint>, Failure> {
+        let leases = Request::new(Lease::url_path(&(), Some(&self.namespace)));
+        let mut list = ListParams::default().labels(CLAIM_LABELS).limit(PAGE);
+        let mut claims = HashSet::new();
+        loop {
+            let kind = Kind { verb: "list", resource: LEASES };
+            let Some(page) = self.executor.read::<Page>(kind, leases.list_metadata(&list)?).await? else { break };
+            claims.extend(page.items.iter().filter_map(|lease| self.sweepable(lease)));
+            let Some(next) = page.metadata.continue_.filter(|next| !next.is_empty()) else { break };
+            list = list.continue_token(&next);
         }
+        Ok(claims)
     }
 
     /// The fingerprint of a claim that is worth a look: an old one of ours, whose RR is not known to be active.
     fn sweepable(&self, lease: &PartialObjectMeta<Lease>) -> Option<Fingerprint> {
         let fingerprint = fingerprint_of_claim(&lease.name_any())?;
         let intent = lease.annotations().get(INTENT)?;
-        let named_s: i64 = lease.annotations().get(FLOOR)?.parse().ok()?;
-        // Without its claim a fingerprint's names are told apart by clocks alone, which may differ.
-        let age_s = Timestamp::now().as_second().saturating_sub(named_s);
-        let is_old = u64::try_from(age_s).is_ok_and(|age| age >= self.settings.sweep_after.as_secs());
-        (is_old && !self.index.is_active(fingerprint, intent)).then_some(fingerprint)
+        let named_s = lease.annotations().get(FLOOR)?.parse().ok()?;
+        (self.is_old(named_s) && !self.index.is_active(fingerprint, intent)).then_some(fingerprint)
+    }
+
+    /// Whether a claim whose last name bears this second may go. Without its claim a fingerprint's names are told apart by
+    /// clocks alone, which may differ.
+    fn is_old(&self, named_s: u64) -> bool {
+        let now_s = u64::try_from(Timestamp::now().as_second()).unwrap_or(0);
+        now_s.saturating_sub(named_s) >= self.settings.sweep_after.as_secs()
+    }
+
+    /// Sweeps those of the claims whose RR is gone, at the pace of `housekeeping.maxSweepsPerSecond`.
+    async fn sweep_all(&self, claims: HashSet<Fingerprint>, open: &mut Open) {
+        open.retain(|fingerprint, _| claims.contains(fingerprint));
+        let mut removed = 0_usize;
+        for fingerprint in claims {
+            sleep(Duration::from_secs(1) / self.settings.max_sweeps_per_second).await;
+            removed += usize::from(self.sweep(fingerprint, open).await);
+        }
+        if removed > 0 {
+            info!(removed, "swept the Leases of incidents whose RemediationRequest is gone");
+        }
+    }
+
+    /// Sweeps the claim if its RR is gone. Whether it was removed.
+    async fn sweep(&self, fingerprint: Fingerprint, open: &mut Open) -> bool {
+        let settled = open.get(&fingerprint).filter(|(_, since)| since.elapsed() >= self.settings.sweep_after);
+        let (mut sweep, first) = Sweep::begin(settled.map(|(version, _)| Arc::clone(version)));
+        let resume = |answer| match answer {
+            // It was used after it was listed.
+            Answer::Claim(claim) if !self.is_old(claim.fields.floor) => Tidy::Over(Tidied::Kept),
+            answer => sweep.resume(answer),
+        };
+        let tidied = self.drive(fingerprint, first, resume).await;
+        let removed = tidied == Tidied::Removed;
+        match tidied {
+            // Nothing was learnt.
+            Tidied::Unknown => {}
+            Tidied::Open(version) if open.get(&fingerprint).is_some_and(|(known, _)| *known == version) => {}
+            Tidied::Open(version) => drop(open.insert(fingerprint, (version, Instant::now()))),
+            Tidied::Removed | Tidied::Gone | Tidied::Kept => drop(open.remove(&fingerprint)),
+        }
+        if removed {
+            self.metrics.removed("lease");
+            debug!(%fingerprint, "removed a Lease");
+        }
+        removed
     }
 }

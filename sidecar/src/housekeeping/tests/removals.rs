@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 
@@ -108,11 +110,50 @@ async fn an_open_claim_without_an_rr_goes_only_once_it_was_seen_unchanged_for_lo
     rig.wire.on(&delete_claim(), Met::Answer(200, json!({})));
     let house = &rig.config.housekeeping;
     rig.keep_house(house.sweep_after * 2 + house.sweep_interval * 4).await;
-    let lines = rig.wire.lines();
-    let first = lines.iter().position(|line| *line == delete_claim()).expect("it goes in the end");
-    let looks = lines[..first].iter().filter(|line| **line == get_claim()).count();
-    assert!(looks > 2, "{looks} looks");
-    assert_eq!(rig.wire.made(&delete_claim())[0].body["preconditions"]["resourceVersion"], "4");
+    let (looks, deleted) = (rig.wire.made(&get_claim()), &rig.wire.made(&delete_claim())[0]);
+    let seen_for = deleted.at - looks[1].at;
+    assert!(seen_for >= house.sweep_after, "only for {seen_for:?}");
+    assert_eq!(deleted.body["preconditions"]["resourceVersion"], "4");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_listed_or_read_meanwhile_does_not_make_an_open_claim_younger() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let mut rig = Rig::new();
+    rig.config.housekeeping.sweep_interval = MINUTE;
+    let open = claim("rr-1", false, long_ago(), "3");
+    let (leases, page) = (format!("GET {LEASES}"), Met::Answer(200, list([open.clone()], "")));
+    rig.wire.on(&leases, page.clone()).on(&get_claim(), Met::Answer(200, open.clone()));
+    for _ in 0..20 {
+        rig.wire.on(&leases, status(410, "Expired")).on(&get_claim(), Met::Break);
+    }
+    rig.wire.on(&leases, page).on(&get_claim(), Met::Answer(200, open));
+    rig.wire.on(&delete_claim(), Met::Answer(200, json!({})));
+    let sweep_after = rig.config.housekeeping.sweep_after;
+    rig.keep_house(sweep_after * 2).await;
+    let age = rig.wire.made(&delete_claim())[0].at - rig.wire.made(&get_claim())[0].at;
+    assert!((sweep_after..sweep_after + MINUTE * 3).contains(&age), "{age:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_claims_are_listed_before_the_first_is_looked_at() {
+    let rig = Rig::new();
+    let (leases, old) = (format!("GET {LEASES}"), claim("rr-1", true, long_ago(), "3"));
+    rig.wire.on(&leases, Met::Answer(200, list([old], "more"))).on(&leases, Met::Answer(200, list([], "")));
+    rig.keep_house(rig.config.housekeeping.sweep_interval * 2).await;
+    assert_eq!(rig.wire.lines()[..3], [leases.clone(), leases.clone(), get_claim()]);
+    let listed = rig.wire.made(&leases);
+    assert_eq!(listed[0].at, listed[1].at, "a token lives for minutes, and the pace is for the looks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_was_used_since_it_was_listed_stays() {
+    let rig = Rig::new();
+    let old = claim("rr-1", true, long_ago(), "3");
+    rig.wire.on(&format!("GET {LEASES}"), Met::Answer(200, list([old], "")));
+    rig.wire.on(&get_claim(), Met::Answer(200, claim("rr-2", true, Timestamp::now(), "4")));
+    rig.keep_house(rig.config.housekeeping.sweep_interval * 2).await;
+    assert!(!rig.wire.made(&get_claim()).is_empty() && rig.wire.made(&delete_claim()).is_empty());
 }
 
 #[tokio::test(start_paused = true)]
