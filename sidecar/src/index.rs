@@ -68,11 +68,11 @@ impl Index {
         table.incidents.get(&fingerprint).is_some_and(|known| known.iter().any(|known| *known.name == *name))
     }
 
-    /// Fingerprints with more than one active RR, and the names of those, the oldest first.
-    pub fn duplicates(&self) -> Vec<(Fingerprint, Vec<Arc<str>>)> {
+    /// Fingerprints with more than one active RR, and those, the oldest first.
+    pub fn duplicates(&self) -> Vec<(Fingerprint, Vec<Known>)> {
         let table = self.table();
         let several = table.incidents.iter().filter(|(_, known)| known.len() > 1);
-        several.map(|(of, known)| (*of, known.iter().map(|known| Arc::clone(&known.name)).collect())).collect()
+        several.map(|(of, known)| (*of, known.clone())).collect()
     }
 
     /// RRs of ours that have had no count since `limit` or before.
@@ -83,7 +83,7 @@ impl Index {
         late.map(|(of, known)| (*of, Arc::clone(&known.name))).collect()
     }
 
-    /// Returns when a fingerprint has come to have more than one active RR since this was last asked.
+    /// Returns when a fingerprint has come to have one more active RR than it should since this was last asked.
     pub async fn duplicated(&self) {
         self.duplicated.notified().await;
     }
@@ -122,7 +122,7 @@ impl Index {
 
     /// The RR is new or has changed.
     pub(crate) fn apply(&self, observed: &Observed) {
-        if note(&mut self.table().incidents, observed, None) > 1 {
+        if note(&mut self.table().incidents, observed, None) {
             self.duplicated.notify_one();
         }
     }
@@ -152,10 +152,14 @@ fn find<'a>(known: &'a [Known], name: &str) -> Option<&'a Known> {
     known.iter().find(|known| *known.name == *name)
 }
 
-/// Puts the RR as it now is into the incidents. Returns how many active RRs its fingerprint has.
-fn note(incidents: &mut HashMap<Fingerprint, Vec<Known>>, observed: &Observed, since: Option<Instant>) -> usize {
-    let Some(of) = observed.fingerprint.filter(|_| observed.active) else { return forget(incidents, observed) };
+/// Puts the RR as it now is into the incidents. Returns whether it is new there, and not the only one of its fingerprint.
+fn note(incidents: &mut HashMap<Fingerprint, Vec<Known>>, observed: &Observed, since: Option<Instant>) -> bool {
+    let Some(of) = observed.fingerprint.filter(|_| observed.active) else {
+        forget(incidents, observed);
+        return false;
+    };
     let known = incidents.entry(of).or_default();
+    let before = known.len();
     let since = since.or_else(|| find(known, &observed.name).and_then(|known| known.uncounted_since));
     known.retain(|known| known.name != observed.name);
     known.push(Known {
@@ -165,18 +169,16 @@ fn note(incidents: &mut HashMap<Fingerprint, Vec<Known>>, observed: &Observed, s
     });
     // By age; names decide within a second, in the same way in every replica.
     known.sort_by(|a, b| (a.created_s, &a.name).cmp(&(b.created_s, &b.name)));
-    known.len()
+    known.len() > before.max(1)
 }
 
-fn forget(incidents: &mut HashMap<Fingerprint, Vec<Known>>, observed: &Observed) -> usize {
-    let Some(of) = observed.fingerprint else { return 0 };
-    let Slot::Occupied(mut slot) = incidents.entry(of) else { return 0 };
+fn forget(incidents: &mut HashMap<Fingerprint, Vec<Known>>, observed: &Observed) {
+    let Some(of) = observed.fingerprint else { return };
+    let Slot::Occupied(mut slot) = incidents.entry(of) else { return };
     slot.get_mut().retain(|known| known.name != observed.name);
-    let left = slot.get().len();
-    if left == 0 {
+    if slot.get().is_empty() {
         slot.remove();
     }
-    left
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::Resource;
 use kube::api::{Patch, PatchParams};
@@ -12,25 +13,37 @@ use serde_json::json;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{Housekeeper, spread};
+use super::{Housekeeper, note, spread};
 use crate::config::Duplicates;
-use crate::executor::{Kind, RR_STATUS, RRS};
+use crate::executor::{Failure, Kind, RR_STATUS, RRS};
+use crate::index::Known;
 use crate::index::observed::Observed;
 use crate::rr::{RemediationRequest, SKIPPED};
 
 /// Duplicates that are remembered as reported. Beyond it, one may be reported again.
 const MAX_REPORTED: usize = 10_000;
+/// The shortest pause between two looks at all duplicates, however many come meanwhile.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is reported: names with the second of their creation, for a name may be used again.
+type Reported = HashSet<(Arc<str>, i64)>;
 
 impl Housekeeper {
     pub(super) async fn watch_duplicates(&self) {
-        let mut reported = HashSet::new();
+        let mut reported = Reported::new();
         loop {
-            for (fingerprint, names) in self.index.duplicates() {
-                self.look_at(fingerprint, &names, &mut reported).await;
+            for (fingerprint, known) in self.index.duplicates() {
+                if self.is_done_with(&known, &reported) {
+                    continue;
+                }
+                if let Err(failure) = self.look_at(fingerprint, &known, &mut reported).await {
+                    note(fingerprint, &failure);
+                }
             }
             if reported.len() > MAX_REPORTED {
                 reported.clear();
             }
+            sleep(LEAST_PAUSE).await;
             // Every so often in any case: what failed is tried again, and what was started may have been given back.
             tokio::select! {
                 () = self.index.duplicated() => {}
@@ -39,29 +52,38 @@ impl Housekeeper {
         }
     }
 
-    /// Reports (and skips) all of these but the oldest that is active indeed. `reported` holds uids.
-    async fn look_at(&self, fingerprint: Fingerprint, names: &[Arc<str>], reported: &mut HashSet<String>) {
+    /// Whether all but the oldest are reported, and nothing else is to be done.
+    fn is_done_with(&self, known: &[Known], reported: &Reported) -> bool {
+        let is_reported = |known: &Known| reported.contains(&(Arc::clone(&known.name), known.created_s));
+        self.duplicates == Duplicates::Report && known.iter().skip(1).all(is_reported)
+    }
+
+    /// Reports (and skips) all of these but the oldest that is active indeed.
+    async fn look_at(&self, fingerprint: Fingerprint, known: &[Known], reported: &mut Reported) -> Result<(), Failure> {
         let mut oldest: Option<Observed> = None;
-        for name in names {
-            // The index is late: an RR that has ended or gone meanwhile is no duplicate.
-            let Some(rr) = self.read(name).await.filter(|rr| rr.active) else { continue };
+        for known in known {
+            // The index is late: an RR that has ended or gone meanwhile is no duplicate. One of ours without a count may have
+            // been created too late, which is for the reaper to find out.
+            let indeed = |rr: &Observed| rr.active && !rr.is_ours_without_a_count();
+            let Some(rr) = self.read(&known.name).await?.filter(indeed) else { continue };
             let Some(oldest) = &oldest else {
                 oldest = Some(rr);
                 continue;
             };
-            if !reported.contains(rr.uid()) && self.report(fingerprint, oldest, &rr).await {
-                reported.insert(rr.uid().to_owned());
+            let made = (Arc::clone(&rr.name), rr.created_s);
+            if !reported.contains(&made) && self.report(fingerprint, oldest, &rr).await {
+                reported.insert(made);
             }
             if self.duplicates == Duplicates::Skip && rr.unstarted {
                 self.skip(oldest, &rr).await;
             }
         }
+        Ok(())
     }
 
-    async fn read(&self, name: &str) -> Option<Observed> {
-        let request = self.rrs().get(name, &GetParams::default()).ok()?;
-        let answered = self.executor.send(Kind { verb: "get", resource: RRS }, request).await.ok()?;
-        answered.status.is_success().then(|| serde_json::from_slice(&answered.body).ok()).flatten()
+    async fn read(&self, name: &str) -> Result<Option<Observed>, Failure> {
+        let request = self.rrs().get(name, &GetParams::default())?;
+        self.executor.read(Kind { verb: "get", resource: RRS }, request).await
     }
 
     /// Whether it is reported now, by this replica or by another: the event's name is the same in all.

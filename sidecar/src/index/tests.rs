@@ -1,3 +1,4 @@
+use futures::FutureExt;
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, advance, timeout};
@@ -100,8 +101,10 @@ async fn duplicates_are_told_of_at_once_and_listed_by_age() {
     index.apply(&rr("older", 3, "", 1));
     timeout(Duration::from_secs(5), index.duplicated()).await.unwrap();
     let found = index.duplicates();
-    let names: Vec<&str> = found[0].1.iter().map(|name| &**name).collect();
+    let names: Vec<&str> = found[0].1.iter().map(|known| &*known.name).collect();
     assert_eq!((found.len(), found[0].0, names), (1, fingerprint(), vec!["older", "younger"]));
+    index.apply(&rr("older", 3, "Executing", 2));
+    assert!(index.duplicated().now_or_never().is_none(), "one that changes is no other one");
     index.apply(&rr("older", 3, "Completed", 1));
     assert!(index.duplicates().is_empty());
 }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::Rig;
 use crate::config::Duplicates;
@@ -38,6 +39,53 @@ async fn a_younger_active_rr_is_reported_once_by_an_event_that_names_both() {
     assert!(message.contains("rr-1 is the older one and stays"), "{message}");
     assert!(rig.shows("gateway_duplicate_crds_detected_total 1\n"));
     assert!(rig.wire.made(&patch()).is_empty(), "nothing is changed where duplicates are only reported");
+    assert_eq!(rig.wire.lines().len(), 3, "what is reported is not looked at again: {:?}", rig.wire.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn duplicates_that_keep_coming_are_looked_at_once_a_second() {
+    let rig = Rig::new();
+    two(&rig, ["Executing", "Executing"]);
+    // No report goes through, so that none is done with.
+    let coming = async {
+        loop {
+            rig.indexed(&[rr("rr-3", 3, "", 1)]);
+            sleep(ONE_LOOK).await;
+            rig.indexed(&[rr("rr-3", 3, "Completed", 1)]);
+        }
+    };
+    tokio::select! {
+        () = rig.keep_house(Duration::from_secs(10)) => {}
+        () = coming => {}
+    }
+    let looks = rig.wire.made(&format!("GET {RRS}/rr-1")).len();
+    assert!((9..=11).contains(&looks), "{looks} looks in 10 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_rr_that_may_have_come_too_late_is_left_to_the_reaper() {
+    let rig = Rig::with_duplicates(Duplicates::Skip);
+    rig.wire.on(&format!("GET {RRS}/rr-1"), Met::Answer(200, rr("rr-1", 1, "", 0)));
+    two(&rig, ["", "Pending"]);
+    rig.keep_house(ONE_LOOK).await;
+    assert_eq!(rig.wire.lines().len(), 2, "neither is a duplicate: {:?}", rig.wire.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_fails_says_nothing_and_is_made_again() {
+    for failing in [status(500, "InternalError"), status(404, "PageNotFound"), Met::Break] {
+        let rig = Rig::with_duplicates(Duplicates::Skip);
+        rig.wire.on(&format!("GET {RRS}/rr-1"), failing);
+        two(&rig, ["Executing", "Pending"]);
+        rig.indexed(&[rr("rr-3", 3, "", 1)]);
+        rig.wire.on(&format!("GET {RRS}/rr-3"), Met::Answer(200, rr("rr-3", 3, "Executing", 1)));
+        rig.wire.on(&format!("POST {EVENTS}"), Met::Answer(201, json!({})));
+        rig.keep_house(ONE_LOOK).await;
+        assert_eq!(rig.wire.lines().len(), 1, "rr-2 may not be the oldest: {:?}", rig.wire.lines());
+        rig.keep_house(ONE_LOOK).await;
+        let message = rig.wire.made(&format!("POST {EVENTS}"))[0].body["message"].to_string();
+        assert!(message.contains("rr-1 is the older one"), "{message}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
