@@ -115,9 +115,11 @@ where
     let following = follow(watch, namespace.to_owned(), config.index.watch_timeout, kept);
     let parts = Parts { config: &config, env: &env, client, namespace, index, doubt, metrics: Arc::clone(&metrics) };
     let Service { commit, housekeeping } = committer(parts);
-    let background = async move { tokio::join!(rights, following, housekeeping) };
-    let _background = AbortOnDropHandle::new(tokio::spawn(background));
-    serve_until(shutdown, &config, sockets, commit, metrics, readiness).await
+    let background = async move {
+        tokio::join!(rights, following, housekeeping);
+    };
+    let background = AbortOnDropHandle::new(tokio::spawn(background));
+    serve_until(shutdown, &config, sockets, commit, metrics, readiness, background).await
 }
 
 /// Serves all three ports until `shutdown`, and then drains.
@@ -128,6 +130,7 @@ async fn serve_until<C: Commit + Drain>(
     commit: Arc<C>,
     metrics: Arc<Metrics>,
     readiness: Readiness,
+    mut background: AbortOnDropHandle<()>,
 ) -> anyhow::Result<()> {
     let limits = &config.limits;
     let gateway = Gateway::new(Arc::clone(&commit), limits.clone(), Arc::clone(&metrics));
@@ -148,8 +151,9 @@ async fn serve_until<C: Commit + Drain>(
 
     tokio::select! {
         () = shutdown => {}
-        // It ends only when it is told to, unless a bug ends it: better a restart than a replica that looks ready.
+        // Neither ends before it is told to, unless a bug ends it: better a restart than a replica that looks ready.
         died = &mut signals => return died.context("the server of the signal port died"),
+        died = &mut background => return died.context("the task of the index, the housekeeping and the rights died"),
     }
     // Held to the end: probes go on being answered, with "not ready", until the process is gone.
     let _draining = lame_duck(config, &readiness).await;

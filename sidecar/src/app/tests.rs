@@ -1,5 +1,6 @@
 mod service;
 
+use std::future::pending;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::sockets::Sockets;
 use super::{OPS_CONNECTIONS, serve_until};
@@ -39,6 +41,14 @@ struct Rig {
 
 impl Rig {
     async fn new(lame_duck: Duration, drain_timeout: Duration) -> Self {
+        Self::with_background(lame_duck, drain_timeout, pending()).await
+    }
+
+    async fn with_background(
+        lame_duck: Duration,
+        drain_timeout: Duration,
+        background: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
         let mut config =
             Config::parse("listen: {signals: '127.0.0.1:0', health: '127.0.0.1:0', metrics: '127.0.0.1:0'}").unwrap();
         config.shutdown.lame_duck = lame_duck;
@@ -50,9 +60,10 @@ impl Rig {
             [&sockets.signals, &sockets.health, &sockets.metrics].map(|socket| socket.local_addr().unwrap());
         let (shutdown, asked) = oneshot::channel::<()>();
         let (commit, ready) = (Arc::clone(&ledger), readiness.clone());
+        let background = AbortOnDropHandle::new(tokio::spawn(background));
         let running = tokio::spawn(async move {
             let asked = async { asked.await.unwrap() };
-            serve_until(asked, &config, sockets, commit, Arc::new(Metrics::new()), ready).await
+            serve_until(asked, &config, sockets, commit, Arc::new(Metrics::new()), ready, background).await
         });
         Self { ledger, readiness, signals, health, metrics, shutdown: Some(shutdown), running }
     }
@@ -140,6 +151,14 @@ async fn it_says_so_when_it_could_not_drain_in_time() {
     let error = rig.ended().await.unwrap_err().to_string();
     assert!(error.contains("shutdown.drainTimeout"), "{error}");
     in_hand.abort();
+}
+
+#[tokio::test]
+async fn it_ends_when_what_runs_in_the_background_has_died() {
+    let died = async { panic!("told to") };
+    let rig = Rig::with_background(Duration::ZERO, SOON, died).await;
+    let error = format!("{:#}", rig.ended().await.unwrap_err());
+    assert!(error.contains("the index") && error.contains("told to"), "{error}");
 }
 
 #[tokio::test]

@@ -86,18 +86,27 @@ enum Obstacle {
     NoAnswer(String),
 }
 
-/// Keeps the readiness true to the rights, for ever. Each question is given up after `patience`.
-pub async fn watch_over(client: Client, namespace: String, patience: Duration, readiness: Readiness, doubt: Doubt) {
+/// Keeps the readiness true to the rights, for ever. Each question is given up after `patience`. Until they are known to be
+/// there the sidecar is not ready, from this very call on.
+pub fn watch_over(
+    client: Client,
+    namespace: String,
+    patience: Duration,
+    readiness: Readiness,
+    doubt: Doubt,
+) -> impl Future<Output = ()> {
     let starting = readiness.pending("permissions", "asking the API server");
-    confirm(&client, &namespace, patience, starting).await;
-    loop {
-        doubt.0.notified().await;
-        if let Err(Obstacle::Definite(why)) = ask(&client, &namespace, patience).await {
-            error!(namespace, why, "no longer ready");
-            confirm(&client, &namespace, patience, readiness.pending("permissions", why)).await;
+    async move {
+        confirm(&client, &namespace, patience, starting).await;
+        loop {
+            doubt.0.notified().await;
+            if let Err(Obstacle::Definite(why)) = ask(&client, &namespace, patience).await {
+                error!(namespace, why, "no longer ready");
+                confirm(&client, &namespace, patience, readiness.pending("permissions", why)).await;
+            }
+            // A refusal may be of another kind, such as a quota: no reason to ask with each of a storm's calls.
+            sleep(RETRY_FIRST).await;
         }
-        // A refusal may be of another kind, such as a quota: no reason to ask with each of a storm's calls.
-        sleep(RETRY_FIRST).await;
     }
 }
 
