@@ -33,6 +33,8 @@ use crate::owner::{self, Owners};
 
 /// Connections at once on each of the ports for those who watch.
 const OPS_CONNECTIONS: usize = 64;
+/// How long a replica may keep signals waiting for it while it lists the RRs for the first time.
+const FIRST_LIST: Duration = Duration::from_secs(30);
 /// How long a probe or a scrape in hand may keep a drained replica.
 const OPS_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -113,13 +115,20 @@ where
     let rights = watch_over(client.clone(), namespace.to_owned(), patience, readiness.clone(), doubt.clone());
     let kept = Kept { index: Arc::clone(&index), doubt: doubt.clone(), metrics: Arc::clone(&metrics) };
     let following = follow(watch, namespace.to_owned(), config.index.watch_timeout, kept);
+    let listed = until_listed(readiness.pending("index", "listing the RemediationRequests"), Arc::clone(&index));
     let parts = Parts { config: &config, env: &env, client, namespace, index, doubt, metrics: Arc::clone(&metrics) };
     let Service { commit, housekeeping } = committer(parts);
     let background = async move {
-        tokio::join!(rights, following, housekeeping);
+        tokio::join!(rights, following, listed, housekeeping);
     };
     let background = AbortOnDropHandle::new(tokio::spawn(background));
     serve_until(shutdown, &config, sockets, commit, metrics, readiness, background).await
+}
+
+/// Holds the replica back until its index is there: meanwhile each new incident costs a list of its own, and in a storm
+/// other replicas can do better. But not for ever, for without an index it is slow, and no worse.
+async fn until_listed(_pending: Pending, index: Arc<Index>) {
+    let _ = timeout(FIRST_LIST, index.listed()).await;
 }
 
 /// Serves all three ports until `shutdown`, and then drains.

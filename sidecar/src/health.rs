@@ -1,7 +1,8 @@
 //! Whether the sidecar lives and is ready.
 //!
-//! Ready means: started, allowed to do what it must, the CRD there, not draining. It does not mean that the API server answers: an
-//! outage there would empty the load balancer and move every key, and no replica could do better than another.
+//! Ready means: started, the RRs listed (for which it waits a while), allowed to do what it must, the CRD there, not
+//! draining. It does not mean that the API server answers: an outage there would empty the load balancer and move every
+//! key, and no replica could do better than another.
 
 pub mod permissions;
 

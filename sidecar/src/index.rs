@@ -41,6 +41,7 @@ pub enum Lookup {
 pub struct Index {
     table: Mutex<Table>,
     duplicated: Notify,
+    listed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -88,6 +89,11 @@ impl Index {
         self.duplicated.notified().await;
     }
 
+    /// Returns when a list is over, the first if it is called once. For one who waits.
+    pub async fn listed(&self) {
+        self.listed.notified().await;
+    }
+
     /// How many fingerprints have an active RR, and whether the index is in sync: for metrics.
     pub fn size(&self) -> (usize, bool) {
         let table = self.table();
@@ -115,6 +121,7 @@ impl Index {
         let mut table = self.table();
         table.incidents = std::mem::take(&mut table.listing);
         table.in_sync = true;
+        self.listed.notify_one();
         if table.incidents.values().any(|known| known.len() > 1) {
             self.duplicated.notify_one();
         }

@@ -10,14 +10,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::sockets::Sockets;
-use super::{OPS_CONNECTIONS, serve_until};
+use super::{FIRST_LIST, OPS_CONNECTIONS, serve_until, until_listed};
 use crate::config::Config;
 use crate::doubles::{Ledger, Script};
 use crate::health::Readiness;
+use crate::index::Index;
 use crate::metrics::Metrics;
 
 const BODY: &str =
@@ -159,6 +160,22 @@ async fn it_ends_when_what_runs_in_the_background_has_died() {
     let rig = Rig::with_background(Duration::ZERO, SOON, died).await;
     let error = format!("{:#}", rig.ended().await.unwrap_err());
     assert!(error.contains("the index") && error.contains("told to"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_waits_for_its_first_list_but_not_for_ever() {
+    let (readiness, index) = (Readiness::default(), Arc::new(Index::default()));
+    let begun = Instant::now();
+    until_listed(readiness.pending("index", "listing"), Arc::clone(&index)).await;
+    assert_eq!(begun.elapsed(), FIRST_LIST);
+
+    let listed = tokio::spawn(until_listed(readiness.pending("index", "listing"), Arc::clone(&index)));
+    tokio::task::yield_now().await;
+    assert_eq!(readiness.reasons().len(), 1);
+    index.begin_list();
+    index.end_list();
+    listed.await.unwrap();
+    assert_eq!((begun.elapsed(), readiness.reasons().len()), (FIRST_LIST, 0));
 }
 
 #[tokio::test]
