@@ -52,6 +52,9 @@ pub struct Context {
 pub trait Execute: Send + Sync + 'static {
     /// Executes one call, once.
     fn execute(&self, call: &Call, context: &Context) -> impl Future<Output = Reply> + Send;
+
+    /// Whether the RR of this name is known to have ended or gone: a hint, which spares a write that would be refused.
+    fn has_ended(&self, fingerprint: Fingerprint, name: &str) -> bool;
 }
 
 /// The API server, as far as one replica uses it.
@@ -192,6 +195,10 @@ impl Execute for Executor {
             _ => self.call(call, context.fingerprint, Some(context)).await,
         }
     }
+
+    fn has_ended(&self, fingerprint: Fingerprint, name: &str) -> bool {
+        self.index.has_ended(fingerprint, name)
+    }
 }
 
 /// The outcome of an answer as metrics name it.
@@ -249,6 +256,10 @@ fn chain(error: kube::Error) -> String {
 impl<E: Execute> Execute for Arc<E> {
     fn execute(&self, call: &Call, context: &Context) -> impl Future<Output = Reply> + Send {
         E::execute(self, call, context)
+    }
+
+    fn has_ended(&self, fingerprint: Fingerprint, name: &str) -> bool {
+        E::has_ended(self, fingerprint, name)
     }
 }
 

@@ -36,6 +36,9 @@ pub enum Lookup {
     NotInSync,
 }
 
+/// RRs that are remembered to have ended. Beyond it all are forgotten: they save a write, no more.
+const MAX_ENDED: usize = 10_000;
+
 /// The active RRs by fingerprint.
 #[derive(Debug, Default)]
 pub struct Index {
@@ -49,6 +52,8 @@ struct Table {
     incidents: HashMap<Fingerprint, Vec<Known>>,
     /// What a list has brought so far; it replaces `incidents` when it is over.
     listing: HashMap<Fingerprint, Vec<Known>>,
+    /// The RR of each fingerprint that was last seen to end or go.
+    ended: HashMap<Fingerprint, Arc<str>>,
     in_sync: bool,
 }
 
@@ -65,8 +70,15 @@ impl Index {
 
     /// Whether it is known that the RR of this name is active.
     pub fn is_active(&self, fingerprint: Fingerprint, name: &str) -> bool {
+        self.table().find(fingerprint, name).is_some()
+    }
+
+    /// Whether the RR of this name was seen to end or go.
+    pub fn has_ended(&self, fingerprint: Fingerprint, name: &str) -> bool {
         let table = self.table();
-        table.incidents.get(&fingerprint).is_some_and(|known| known.iter().any(|known| *known.name == *name))
+        let ended = table.ended.get(&fingerprint).is_some_and(|ended| **ended == *name);
+        // A late create may have made it anew.
+        ended && table.find(fingerprint, name).is_none()
     }
 
     /// Fingerprints with more than one active RR, and those, the oldest first.
@@ -111,7 +123,7 @@ impl Index {
     pub(crate) fn list(&self, observed: &Observed) {
         let table = &mut *self.table();
         // An RR that was known without a count goes on being known so.
-        let before = observed.fingerprint.and_then(|of| find(table.incidents.get(&of)?, &observed.name));
+        let before = observed.fingerprint.and_then(|of| table.find(of, &observed.name));
         let since = before.and_then(|known| known.uncounted_since);
         note(&mut table.listing, observed, since);
     }
@@ -129,14 +141,17 @@ impl Index {
 
     /// The RR is new or has changed.
     pub(crate) fn apply(&self, observed: &Observed) {
-        if note(&mut self.table().incidents, observed, None) {
+        let mut table = self.table();
+        if !observed.active {
+            table.end(observed);
+        } else if note(&mut table.incidents, observed, None) {
             self.duplicated.notify_one();
         }
     }
 
     /// The RR is gone.
     pub(crate) fn remove(&self, observed: &Observed) {
-        forget(&mut self.table().incidents, observed);
+        self.table().end(observed);
     }
 
     /// A watch has begun, at the place where the list or the watch before it ended: nothing is missed.
@@ -152,6 +167,21 @@ impl Index {
     /// The table stays usable whatever a thread that held it did: each operation leaves it whole.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn find(&self, fingerprint: Fingerprint, name: &str) -> Option<&Known> {
+        find(self.incidents.get(&fingerprint)?, name)
+    }
+
+    /// The RR has ended or gone.
+    fn end(&mut self, observed: &Observed) {
+        let Some(of) = observed.fingerprint.filter(|_| forget(&mut self.incidents, observed)) else { return };
+        if self.ended.len() >= MAX_ENDED {
+            self.ended.clear();
+        }
+        self.ended.insert(of, Arc::clone(&observed.name));
     }
 }
 
@@ -179,13 +209,16 @@ fn note(incidents: &mut HashMap<Fingerprint, Vec<Known>>, observed: &Observed, s
     known.len() > before.max(1)
 }
 
-fn forget(incidents: &mut HashMap<Fingerprint, Vec<Known>>, observed: &Observed) {
-    let Some(of) = observed.fingerprint else { return };
-    let Slot::Occupied(mut slot) = incidents.entry(of) else { return };
+/// Takes the RR out of the incidents. Returns whether it was there.
+fn forget(incidents: &mut HashMap<Fingerprint, Vec<Known>>, observed: &Observed) -> bool {
+    let Some(of) = observed.fingerprint else { return false };
+    let Slot::Occupied(mut slot) = incidents.entry(of) else { return false };
+    let was_there = find(slot.get(), &observed.name).is_some();
     slot.get_mut().retain(|known| known.name != observed.name);
     if slot.get().is_empty() {
         slot.remove();
     }
+    was_there
 }
 
 #[cfg(test)]

@@ -73,6 +73,22 @@ fn it_holds_what_is_active_and_forgets_what_has_ended_or_gone() {
 }
 
 #[test]
+fn it_tells_of_the_last_one_that_it_has_seen_end_or_go_unless_that_is_back() {
+    let index = in_sync();
+    index.apply(&rr("a", 1, "Executing", 1));
+    assert!(!index.has_ended(fingerprint(), "a"));
+    index.apply(&rr("a", 1, "Completed", 1));
+    assert!(index.has_ended(fingerprint(), "a") && !index.has_ended(fingerprint(), "b"));
+    index.apply(&rr("b", 2, "Executing", 1));
+    // Retention.
+    index.remove(&rr("a", 1, "Completed", 1));
+    index.remove(&rr("b", 2, "Executing", 1));
+    assert!(index.has_ended(fingerprint(), "b"));
+    index.apply(&rr("b", 3, "", 0));
+    assert!(!index.has_ended(fingerprint(), "b"));
+}
+
+#[test]
 fn one_that_is_being_deleted_is_over() {
     let mut deleting = object("a", 1, "Executing", 1);
     deleting["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:09Z");

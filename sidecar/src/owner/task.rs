@@ -5,7 +5,7 @@ use std::thread::panicking;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use onceway_claim::{Call, Commit, Now, Outcome, Parameters, Rr, Stage, Step};
+use onceway_claim::{Call, Commit, Now, Outcome, Parameters, Phase, Rr, Stage, Step};
 use onceway_signal::Fingerprint;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{debug, info, warn};
@@ -115,7 +115,8 @@ impl<E: Execute> Task<E> {
     async fn commit(&mut self, batch: &Batch) -> Result<(Rr, bool), SubmitError> {
         let context = &batch.context;
         let parameters = Arc::clone(&self.parameters);
-        let (mut commit, mut step) = Commit::begin(parameters, batch.signals, self.known.take(), self.now());
+        let known = self.known.take().filter(|rr| !self.has_ended(rr));
+        let (mut commit, mut step) = Commit::begin(parameters, batch.signals, known, self.now());
         let mut pauses = Pauses::default();
         loop {
             step = match step {
@@ -148,6 +149,12 @@ impl<E: Execute> Task<E> {
                 }
             };
         }
+    }
+
+    /// Whether it is known already that a count in this RR would be refused. One that blocks its incident is counted in
+    /// after its end.
+    fn has_ended(&self, rr: &Rr) -> bool {
+        rr.phase == Phase::Active && self.shared.executor.has_ended(self.fingerprint, &rr.name)
     }
 
     /// Remembers why a call failed. A refusal ends the commit at once: asking again would be refused again.

@@ -148,6 +148,16 @@ async fn what_is_known_of_an_incident_that_was_quiet_for_long_is_read_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_rr_that_is_known_to_have_ended_is_not_counted_in_before_it_is_read() {
+    let rig = Rig::new();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    rig.api.say_that_rrs_have_ended();
+    // It was but a hint: the API server says that the RR is active.
+    assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 2);
+    assert_eq!((rig.api.reads_of_claims(), rig.api.counts()), (2, vec![1, 2]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drain_does_not_wait_until_a_next_write_would_be_due() {
     let rig = Rig::new();
     rig.api.answer_with_rrs_of(3_000_000);

@@ -45,6 +45,8 @@ struct State {
     rr_bytes: usize,
     /// Whether the last call came with what writes a spec.
     with_spec: bool,
+    /// Whether every RR is known to have ended.
+    ended: bool,
 }
 
 /// The scripted API server.
@@ -92,6 +94,10 @@ impl Api {
 
     pub(super) fn lose_the_answer_of_the_next_count(&self) {
         self.state.lock().unwrap().lose_next_count = true;
+    }
+
+    pub(super) fn say_that_rrs_have_ended(&self) {
+        self.state.lock().unwrap().ended = true;
     }
 
     pub(super) fn panic_at_the_next_call(&self) {
@@ -207,6 +213,10 @@ impl Execute for Api {
             Answer::Unknown => Reply::unknown(Failure::Connection { reason: "cut".into() }),
             answer => Reply { bytes: state.rr_bytes, ..Reply::definite(answer) },
         }
+    }
+
+    fn has_ended(&self, _: Fingerprint, _: &str) -> bool {
+        self.state.lock().unwrap().ended
     }
 }
 
