@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::Thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -154,10 +155,17 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
-        if std::thread::panicking() {
+        // A test that ends with an error drops its processes before anybody knows of that. What a test writes is shown only
+        // if it fails, so that its processes' last lines may be written in any case.
+        if std::thread::panicking() || is_of_a_test(&std::thread::current()) {
             eprintln!("--- {}: the last lines of {}\n{}", self.name, self.log.display(), self.tail());
         }
     }
+}
+
+/// Whether the thread is a test's: the harness names it by the test's path.
+fn is_of_a_test(thread: &Thread) -> bool {
+    thread.name().is_some_and(|name| name.contains("::"))
 }
 
 /// Reaps the child on a thread of its own: it outlives the runtime of whichever test started it.

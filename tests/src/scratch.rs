@@ -1,7 +1,7 @@
 //! Temporary directories that are gone again even where their process was killed.
 //!
 //! A directory is owned as long as its lock file is locked, which the kernel ends with the process. Whoever makes a new
-//! one first removes those that nobody owns. What a failed test leaves is kept for an hour, to be looked at.
+//! one first removes those that nobody owns. What a test that panics leaves is kept for an hour, to be looked at.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

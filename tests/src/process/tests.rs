@@ -1,7 +1,8 @@
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
-use super::Process;
+use super::{Process, is_of_a_test};
 use crate::scratch::Scratch;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -45,6 +46,13 @@ async fn a_process_that_ends_before_it_is_ready_is_an_error_with_its_last_lines(
     let error = process.until_ready(LIMIT, async || false).await.unwrap_err().to_string();
     assert!(error.contains("the reason"), "{error}");
     assert!(error.contains("exit status: 3"), "{error}");
+}
+
+#[test]
+fn a_test_is_told_from_a_program() {
+    assert!(is_of_a_test(&thread::current()));
+    let worker = thread::Builder::new().name("main".into()).spawn(|| is_of_a_test(&thread::current()));
+    assert!(!worker.unwrap().join().unwrap());
 }
 
 #[tokio::test]
