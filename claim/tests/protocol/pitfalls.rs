@@ -118,6 +118,27 @@ fn a_lost_fence_removes_ones_own_late_rr_where_the_claim_has_moved_on() {
 }
 
 #[test]
+fn a_lost_fence_leaves_the_rr_of_another_alone() {
+    let newer = "rr-abc-1001";
+    Script::begin(1)
+        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields(OTHER, OLD, false))))
+        .on(&get_rr(OLD), Answer::Rr(rr(OLD, OTHER, "r1", 0)))
+        .on(&update_claim("c1", fields("", OLD, true)), Answer::Conflict)
+        .on(&Call::GetClaim, Answer::Claim(claim("c9", fields(OTHER, newer, true))))
+        .expects(&get_rr(newer));
+}
+
+#[test]
+fn a_count_that_conflicts_under_a_claim_that_was_only_read_starts_over_from_the_claim() {
+    let counted = rr(OLD, OTHER, "r1", 3);
+    Script::begin(1)
+        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
+        .on(&get_rr(OLD), Answer::Rr(counted.clone()))
+        .on(&count(&counted, 4), Answer::Conflict)
+        .expects(&Call::GetClaim);
+}
+
+#[test]
 fn a_lost_fence_is_tried_anew_where_the_claim_still_names_the_rr() {
     holding_the_claim()
         .after_ms(5000)

@@ -58,6 +58,15 @@ fn an_rr_that_was_counted_in_meanwhile_is_kept() {
 }
 
 #[test]
+fn an_rr_that_somebody_else_removes_first_is_gone_and_not_kept() {
+    assert_eq!(reaps([Answer::Missing, Answer::Missing]), Tidy::Over(Tidied::Gone));
+    let (mut reap, _) = Reap::begin(OLD.into());
+    reap.resume(Answer::Rr(late()));
+    reap.resume(Answer::Missing);
+    assert_eq!(reap.resume(Answer::Missing), Tidy::Over(Tidied::Gone));
+}
+
+#[test]
 fn a_reaper_that_gets_no_answer_removes_nothing() {
     assert_eq!(reaps([Answer::Unknown, Answer::Missing]), Tidy::Over(Tidied::Unknown));
     assert_eq!(reaps([Answer::Rr(late()), Answer::Unknown]), Tidy::Over(Tidied::Unknown));
@@ -76,6 +85,17 @@ fn sweeps(created: bool, settled: Option<&str>, of_rr: Answer) -> Tidy {
 fn a_claim_whose_rr_has_existed_and_is_gone_is_removed_as_it_was_seen() {
     let seen = claim("c1", fields(OTHER, OLD, true));
     assert_eq!(sweeps(true, None, Answer::Missing), Tidy::Call(Call::DeleteClaim { claim: seen }));
+}
+
+#[test]
+fn a_sweep_is_over_once_its_claim_is_deleted_by_it_or_by_another_or_has_changed() {
+    let ends = [(Answer::Deleted, Tidied::Removed), (Answer::Missing, Tidied::Gone), (Answer::Conflict, Tidied::Kept)];
+    for (answer, over) in ends {
+        let (mut sweep, _) = Sweep::begin(None);
+        sweep.resume(Answer::Claim(claim("c1", fields(OTHER, OLD, true))));
+        sweep.resume(Answer::Missing);
+        assert_eq!(sweep.resume(answer), Tidy::Over(over));
+    }
 }
 
 #[test]
