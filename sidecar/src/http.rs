@@ -1,14 +1,13 @@
 //! HTTP: what comes in is checked, decoded and grouped by incident; what became of it is answered once.
 //!
-//! `answer` and `problem` are the contract with senders, pure; `intake` and `admission` keep to the limits; `gateway` is
-//! the way of a request through all of them, `settle` its middle; `ops` serves probes and metrics; `server` owns the sockets.
+//! The contract with senders, [`onceway_signal::answer`], is shared with the filter. Here `intake` and `admission` keep to
+//! the limits; `gateway` is the way of a request through all of them, `settle` its middle; `ops` serves probes and metrics;
+//! `server` owns the sockets.
 
 pub mod admission;
-pub mod answer;
 pub mod gateway;
 mod intake;
 pub mod ops;
-pub mod problem;
 mod quote;
 mod reply;
 pub mod server;

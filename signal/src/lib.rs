@@ -1,4 +1,4 @@
-//! Payload -> signals -> target -> fingerprint.
+//! Payload -> signals -> target -> fingerprint; and the answers that they get.
 //!
 //! The one piece of code that the filter (wasm, inside Envoy) and the sidecar (native) both run on the same bytes, so
 //! that both arrive at the same fingerprint. Pure: no I/O, no clock, no configuration.
@@ -29,13 +29,16 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod alertmanager;
+pub mod answer;
 mod error;
 mod event;
 mod fingerprint;
 mod json;
 mod labels;
 pub mod limits;
+pub mod media_type;
 mod payload;
+pub mod problem;
 mod signal;
 mod source;
 mod target;
@@ -47,3 +50,7 @@ pub use payload::{Entry, Group, Part, Payload, decode};
 pub use signal::{Signal, State};
 pub use source::Source;
 pub use target::{Resource, Target};
+
+/// The header in which the filter says what it had the request hashed on: the fingerprint of the body's first firing
+/// incident. See [`Group::leading`].
+pub const FINGERPRINT_HEADER: &str = "x-onceway-fingerprint";

@@ -25,5 +25,9 @@ pub const MAX_SIGNAL_NAME: usize = 253;
 /// Characters of a severity: `spec.severity`. No part of the identity: what is longer is cut.
 pub const MAX_SEVERITY: usize = 50;
 
+/// Alerts of one webhook that can never be used and are named one by one in an answer; of the rest it tells how many there
+/// are.
+pub const MAX_REJECTIONS: usize = 100;
+
 /// Characters of what a JSON error says about the input, which it may quote: what is longer is cut.
 pub const MAX_PROBLEM: usize = 200;

@@ -10,7 +10,7 @@ use crate::alertmanager::webhook::{Own, Webhook};
 use crate::error::{DecodeError, Rejection};
 use crate::event::Event;
 use crate::fingerprint::Fingerprint;
-use crate::signal::Signal;
+use crate::signal::{Signal, State};
 use crate::source::Source;
 
 mod excerpt;
@@ -43,6 +43,17 @@ pub struct Group {
     pub fingerprint: Fingerprint,
     /// Their places in [`Payload::entries`], ascending; never empty.
     pub entries: Vec<usize>,
+    /// Whether any of them fires: a group without is nothing to do.
+    pub firing: bool,
+}
+
+impl Group {
+    /// The fingerprint that a body is hashed on as a whole: that of its first group that fires, else of its first group.
+    /// What fires decides, since only that is work for the fingerprint's owner.
+    #[must_use]
+    pub fn leading(groups: &[Self]) -> Option<Fingerprint> {
+        groups.iter().find(|group| group.firing).or(groups.first()).map(|group| group.fingerprint)
+    }
 }
 
 /// Decodes a body.
@@ -94,9 +105,13 @@ impl<'a> Payload<'a> {
             let Ok(signal) = &entry.signal else { continue };
             let fingerprint = signal.fingerprint();
             let place = *places.entry(fingerprint).or_insert(groups.len());
+            let firing = signal.state == State::Firing;
             match groups.get_mut(place) {
-                Some(group) => group.entries.push(index),
-                None => groups.push(Group { fingerprint, entries: vec![index] }),
+                Some(group) => {
+                    group.entries.push(index);
+                    group.firing |= firing;
+                }
+                None => groups.push(Group { fingerprint, entries: vec![index], firing }),
             }
         }
         groups

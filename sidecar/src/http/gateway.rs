@@ -8,15 +8,16 @@ use axum::response::Response;
 use axum::routing::post;
 use http::header::ALLOW;
 use http::{HeaderValue, Uri};
-use onceway_signal::Source;
+use onceway_signal::answer::Answer;
+use onceway_signal::problem::{Kind, Problem};
+use onceway_signal::{FINGERPRINT_HEADER, Source};
 use tokio::time::Instant;
 use tracing::{Instrument, debug, error, info_span, warn};
 
 use super::admission::{Admission, RETRY_AFTER_S};
-use super::answer::Answer;
 use super::intake::take;
-use super::problem::{Kind, Problem};
-use super::settle::{FINGERPRINT_HEADER, Settled};
+use super::reply::respond;
+use super::settle::Settled;
 use crate::config::Limits;
 use crate::incident::Commit;
 use crate::metrics::Metrics;
@@ -102,7 +103,7 @@ impl<C: Commit> Gateway<C> {
             }
             answer => answer,
         };
-        let response = answer.into_response(room);
+        let response = respond(&answer, room);
         self.metrics.answered(path, response.status().as_u16(), started.elapsed());
         response
     }

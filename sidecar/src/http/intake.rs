@@ -6,10 +6,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
+use onceway_signal::media_type::{is_json, is_plain};
+use onceway_signal::problem::{Kind, Problem};
 use tokio::time::timeout;
 
 use super::admission::{Admission, RETRY_AFTER_S, held};
-use super::problem::{Kind, Problem};
 use super::quote::quote;
 use crate::config::Limits;
 
@@ -61,12 +62,11 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(media_type) = headers.get(CONTENT_TYPE) else {
         return refuse("there is no Content-Type; send application/json".to_owned());
     };
-    let essence = media_type.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
-    if !essence.trim_ascii().eq_ignore_ascii_case(b"application/json") {
+    if !is_json(media_type.as_bytes()) {
         return refuse(format!("the Content-Type is {}; send application/json", quote(media_type)));
     }
     match headers.get(CONTENT_ENCODING) {
-        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+        Some(encoding) if !is_plain(encoding.as_bytes()) => {
             refuse(format!("the Content-Encoding is {}; send the JSON uncompressed", quote(encoding)))
         }
         _ => Ok(()),

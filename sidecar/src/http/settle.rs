@@ -8,22 +8,19 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use http::HeaderValue;
 use jiff::Timestamp;
+use onceway_signal::answer::{Answer, Failure, Metadata, Outcome, merge};
+use onceway_signal::problem::{Kind, Problem};
 use onceway_signal::{Fingerprint, Group, Source, decode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::admission::RETRY_AFTER_S;
-use super::answer::{Answer, Failure, Metadata, Outcome, merge};
 use super::gateway::Gateway;
-use super::problem::{Kind, Problem};
 use super::quote::quote;
 use super::work::{Firing, Work, sort, state};
 use crate::incident::{Commit, Counted, Submission, SubmitError};
 use crate::rr::Draft;
-
-/// The header in which the filter says what it hashed the request on: its first incident.
-pub(super) const FINGERPRINT_HEADER: &str = "x-onceway-fingerprint";
 
 /// What is allowed beyond the deadline, so that whoever commits can say itself why it is late.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
@@ -90,7 +87,7 @@ impl<C: Commit> Gateway<C> {
     /// chose the replica; what counts is what was computed here.
     fn compare(&self, claimed: Option<HeaderValue>, groups: &[Group]) {
         let Some(claimed) = claimed else { return };
-        let computed = groups.first().map(|group| group.fingerprint.to_string()).unwrap_or_default();
+        let computed = Group::leading(groups).map(|fingerprint| fingerprint.to_string()).unwrap_or_default();
         if claimed.as_bytes() != computed.as_bytes() {
             self.metrics.fingerprint_mismatch();
             warn!(

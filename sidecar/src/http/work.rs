@@ -3,12 +3,9 @@
 //! What waits for the commits is small, whatever the body was: some words an alert. Its outcomes are written when the
 //! commits are done.
 
+use onceway_signal::answer::Outcome;
+use onceway_signal::limits::MAX_REJECTIONS;
 use onceway_signal::{Fingerprint, Group, Part, Payload, Rejection, Source, State};
-
-use super::answer::Outcome;
-
-/// How many of the alerts that can never be used are named in an answer; of the rest it tells how many there are.
-pub(super) const MAX_REJECTIONS: usize = 100;
 
 /// All that a body asks for. Places are indices of alerts: an incident's is that of its first one.
 #[derive(Debug)]
@@ -44,7 +41,7 @@ pub(super) struct Rest {
 pub(super) fn sort(payload: &Payload<'_>, groups: Vec<Group>) -> Work {
     let mut firing = Vec::new();
     let mut rest = Rest { source: payload.source(), resolved: Vec::new(), rejected: Vec::new(), unnamed: None };
-    for Group { fingerprint, entries } in groups {
+    for Group { fingerprint, entries, .. } in groups {
         let place = entries.first().copied().unwrap_or_default();
         let entries: Vec<usize> = entries.into_iter().filter(|&index| state(payload, index) == FIRING).collect();
         match entries.as_slice() {
@@ -81,11 +78,11 @@ impl Rest {
             .into_iter()
             .map(move |(place, fingerprint)| (place, Outcome::nothing_to_do(Some(fingerprint.to_string()), nothing)));
         let rejected = self.rejected.into_iter().map(move |(place, rejection)| {
-            let reason = match source {
-                Source::Prometheus => format!("alerts[{place}]: {rejection}"),
-                Source::KubernetesEvent => rejection.to_string(),
+            let outcome = match source {
+                Source::Prometheus => Outcome::rejected_at(place, rejection),
+                Source::KubernetesEvent => Outcome::rejected(rejection.to_string()),
             };
-            (place, Outcome::rejected(reason))
+            (place, outcome)
         });
         let unnamed = self.unnamed.map(|(place, alerts)| (place, Outcome::unnamed(place, alerts)));
         resolved.chain(rejected).chain(unnamed)

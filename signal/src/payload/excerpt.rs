@@ -1,13 +1,13 @@
-//! Parts of a webhook as valid webhooks of their own: what an RR keeps of it, and what a split sends on.
+//! Parts of a webhook as valid webhooks of their own: what an RR keeps of it. ([`Part`](super::Part) slices what a split sends on.)
 
 use super::Payload;
 use crate::source::Source;
 
 /// The member that holds the alerts, up to them.
-const OPEN: &str = "\"alerts\":[";
+pub(super) const OPEN: &str = "\"alerts\":[";
 
 /// What closes the alerts and the webhook.
-const CLOSE: &str = "]}";
+pub(super) const CLOSE: &str = "]}";
 
 impl Payload<'_> {
     /// The webhook with only the alerts at `indices`, in that order; an event as it is.

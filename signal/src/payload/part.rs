@@ -1,8 +1,9 @@
-//! A part of a body by its places in it, so that it can be read again without all the rest.
+//! A part of a body by its places in it, so that it can be read again, or sent on, without all the rest.
 
 use std::ops::Range;
 use std::str::from_utf8;
 
+use super::excerpt::{CLOSE, OPEN};
 use super::{Payload, decode};
 use crate::alertmanager::webhook::Own;
 use crate::signal::State;
@@ -55,6 +56,46 @@ impl Part {
     #[must_use]
     pub fn entries(&self) -> usize {
         self.alerts.len()
+    }
+
+    /// How many bytes [`Part::slice`] takes, the body having `whole`.
+    #[must_use]
+    pub fn size(&self, whole: usize) -> usize {
+        if self.source == Source::KubernetesEvent {
+            return whole;
+        }
+        let own = self.own().map(|place| place.len() + ",".len()).sum::<usize>();
+        let alerts = self.alerts.iter().map(|place| place.len() + ",".len()).sum::<usize>().saturating_sub(",".len());
+        "{".len() + own + OPEN.len() + alerts + CLOSE.len()
+    }
+
+    /// This part of `body` as a body of its own, byte for byte: the webhook's own fields, then these alerts; the event as it
+    /// is. `None` if these are not the bytes that the part was taken from.
+    #[must_use]
+    pub fn slice(&self, body: &[u8]) -> Option<Vec<u8>> {
+        if self.source == Source::KubernetesEvent {
+            return Some(body.to_vec());
+        }
+        let mut json = Vec::with_capacity(self.size(body.len()));
+        json.push(b'{');
+        for place in self.own() {
+            json.extend_from_slice(body.get(place.clone())?);
+            json.push(b',');
+        }
+        json.extend_from_slice(OPEN.as_bytes());
+        for (index, place) in self.alerts.iter().enumerate() {
+            if index > 0 {
+                json.push(b',');
+            }
+            json.extend_from_slice(body.get(place.clone())?);
+        }
+        json.extend_from_slice(CLOSE.as_bytes());
+        Some(json)
+    }
+
+    /// The places of the webhook's own fields.
+    fn own(&self) -> impl Iterator<Item = &Range<usize>> {
+        [&self.before, &self.after].into_iter().filter(|place| !place.is_empty())
     }
 
     /// Decodes just this part of `body`: a webhook with its own fields and only these alerts. `None` if these are not the

@@ -54,3 +54,21 @@ fn a_part_of_an_event_is_the_event() {
     assert!(part.decode(b"gone").is_none());
     assert!(decode(part.source(), b"gone").is_err());
 }
+
+#[test]
+fn a_part_is_sliced_into_what_an_excerpt_of_it_is() {
+    let own = r#" { "receiver" : "r" , "alerts":[ {"labels":{"alertname":"A"}} , {"labels":{"alertname":"B"},"z":1}],"x":[1] } "#;
+    for body in [own, r#"{"alerts":[{}]}"#, r#"{"alerts":[{},{"a":[]}],"a":1}"#, r#"{"a":1,"alerts":[{} ,{}]}"#] {
+        let whole = decode_webhook(body);
+        for indices in [&[][..], &[0], &[1], &[1, 0], &[0, 7, 1]] {
+            let part = whole.part(indices);
+            let sliced = part.slice(body.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(sliced.clone()).unwrap(), whole.excerpt(indices, None));
+            assert_eq!(part.size(body.len()), sliced.len(), "{body} {indices:?}");
+        }
+    }
+    assert!(decode_webhook(own).part(&[0]).slice(b"{}").is_none(), "too short");
+    let event = event(json!({"kind": "Pod", "name": "p"})).to_string();
+    let part = decode_event(&event).part(&[0]);
+    assert_eq!((part.slice(event.as_bytes()), part.size(event.len())), (Some(event.clone().into_bytes()), event.len()));
+}

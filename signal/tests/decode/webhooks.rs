@@ -1,6 +1,6 @@
 //! The webhook as a whole: states, groups, and one bad alert among good ones.
 
-use onceway_signal::{Source, State};
+use onceway_signal::{Group, Source, State};
 use serde_json::{Value, json};
 
 use crate::support::{alert, decode_webhook, sha256, signal_of, webhook, webhook_of};
@@ -96,4 +96,19 @@ fn an_escaped_key_is_the_same_key() {
         "st\u0061tus":"res\u006flved"}]}"#;
     let signal = signal_of(body);
     assert_eq!((&*signal.name, signal.state, signal.target.to_string()), ("A", State::Resolved, ":Node:n".into()));
+}
+
+#[test]
+fn a_body_is_led_by_the_first_incident_that_fires_else_by_its_first() {
+    let one = |node: &str, status: &str| {
+        let mut alert = alert(json!({"alertname": "A", "node": node}));
+        alert["status"] = status.into();
+        alert
+    };
+    let leading = |alerts: &[Value]| Group::leading(&decode_webhook(&webhook(alerts)).groups());
+    let alone = |node| leading(&[one(node, "firing")]);
+    assert_eq!(leading(&[one("a", "resolved"), one("b", "firing"), one("c", "firing")]), alone("b"));
+    assert_eq!(leading(&[one("a", "resolved"), one("b", "firing"), one("a", "firing")]), alone("a"), "of two states");
+    assert_eq!(leading(&[one("a", "resolved"), one("b", "resolved")]), alone("a"));
+    assert_eq!(leading(&[]), None);
 }

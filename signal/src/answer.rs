@@ -1,11 +1,17 @@
 //! What a sender is told: the outcome of each incident in a request, and the one answer that they make together.
 //!
-//! Pure, and about text alone: a proxy that splits a request into one per incident must merge what it gets back into the
-//! very same answer.
+//! Shared by the sidecar, which answers a whole body, and the filter, which splits a body into one request per incident
+//! and merges what it gets back: the sender sees the very same answer.
+
+use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 
-use super::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem};
+
+mod wire;
+
+pub use self::wire::read;
 
 /// What became of one part of a request: of an incident's signals, or of an alert that names no incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +26,9 @@ pub struct Outcome {
     pub fingerprint: Option<String>,
     /// Whether the signals were counted in an RR that existed before.
     pub duplicate: bool,
+    /// The place of the alert among the webhook's, where an alert names no incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<usize>,
     /// How many alerts it speaks for, where they are too many to be named one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stands_for: Option<usize>,
@@ -125,6 +134,7 @@ impl From<Problem> for Answer {
 /// A part that failed makes it 503 whatever became of the others, so that the sender sends again and nothing is lost;
 /// parts that succeeded are then counted twice, which is what a repeated signal is. Otherwise a single part is answered
 /// as it is, several are answered 207, and 400 says that nothing at all could be used.
+#[must_use]
 pub fn merge(mut outcomes: Vec<Outcome>) -> Answer {
     let summary = Summary::of(&outcomes);
     if summary.failed > 0 {
@@ -144,12 +154,16 @@ pub fn merge(mut outcomes: Vec<Outcome>) -> Answer {
 }
 
 fn one(outcome: Outcome) -> Answer {
-    let code = match outcome.status {
+    Answer::One(code(outcome.status), Box::new(outcome))
+}
+
+/// The HTTP status of an only outcome that is no error.
+const fn code(status: Status) -> u16 {
+    match status {
         Status::Created => 201,
         Status::Duplicate => 202,
         Status::Resolved | Status::Rejected | Status::Failed => 200,
-    };
-    Answer::One(code, Box::new(outcome))
+    }
 }
 
 fn failed(outcomes: Vec<Outcome>, summary: Summary) -> Problem {
@@ -175,13 +189,18 @@ fn rejected(outcomes: Vec<Outcome>, summary: Summary) -> Problem {
     Problem { several: several(outcomes, summary), ..Problem::new(Kind::UnusableSignals, detail) }
 }
 
+/// An alert, by its place in the webhook.
+fn name(place: usize) -> String {
+    format!("alerts[{place}]")
+}
+
 fn several(results: Vec<Outcome>, summary: Summary) -> Option<Box<Several>> {
     (summary.total > 1).then(|| Box::new(Several { results, summary }))
 }
 
 impl Failure {
     /// What is assumed of a failure that does not say what it is.
-    const UNKNOWN: Self = Self { problem: Kind::OutcomeUnknown, retry_after_seconds: 1 };
+    pub const UNKNOWN: Self = Self { problem: Kind::OutcomeUnknown, retry_after_seconds: 1 };
 }
 
 impl Summary {
@@ -202,28 +221,56 @@ impl Summary {
 
 impl Outcome {
     /// There was nothing to do, for `reason`.
+    #[must_use]
     pub fn nothing_to_do(fingerprint: Option<String>, reason: &str) -> Self {
         Self { fingerprint, ..Self::bare(Status::Resolved, format!("nothing to do: {reason}")) }
     }
 
-    /// A signal can never be used; `reason` says which one, and why.
+    /// A signal can never be used, for `reason`.
+    #[must_use]
     pub fn rejected(reason: String) -> Self {
         Self::bare(Status::Rejected, reason)
     }
 
+    /// The alert at `place` of a webhook can never be used, for `reason`.
+    #[must_use]
+    pub fn rejected_at(place: usize, reason: impl Display) -> Self {
+        Self { alert: Some(place), ..Self::rejected(format!("{}: {reason}", name(place))) }
+    }
+
+    /// The same, of an alert that stands at `place` of another webhook. What is not about a single alert stays as it is.
+    #[must_use]
+    pub fn moved_to(self, place: usize) -> Self {
+        let Some(from) = self.alert else { return self };
+        let message = match self.message.strip_prefix(&name(from)) {
+            Some(rest) => format!("{}{rest}", name(place)),
+            None => self.message,
+        };
+        Self { alert: Some(place), message, ..self }
+    }
+
     /// So many `alerts` can never be used, of which the first stands at `place`.
+    #[must_use]
     pub fn unnamed(place: usize, alerts: usize) -> Self {
         let message =
-            format!("alerts[{place}] and later ones cannot be used either, {alerts} in all; mend the first ones");
-        Self { stands_for: Some(alerts), ..Self::rejected(message) }
+            format!("{} and later ones cannot be used either, {alerts} in all; mend the first ones", name(place));
+        Self { alert: Some(place), stands_for: Some(alerts), ..Self::rejected(message) }
     }
 
     /// An incident's signals were not, or are not known to be, counted.
+    #[must_use]
     pub fn failed(fingerprint: String, message: String, failure: Failure) -> Self {
-        Self { fingerprint: Some(fingerprint), failure: Some(failure), ..Self::bare(Status::Failed, message) }
+        Self { fingerprint: Some(fingerprint), ..Self::passing(message, failure) }
+    }
+
+    /// Signals were not, or are not known to be, counted.
+    #[must_use]
+    pub fn passing(message: String, failure: Failure) -> Self {
+        Self { failure: Some(failure), ..Self::bare(Status::Failed, message) }
     }
 
     /// An incident's signals are counted in the RR that `metadata` describes.
+    #[must_use]
     pub fn counted(created: bool, namespace: String, name: String, metadata: Metadata) -> Self {
         let (status, message) = if created {
             (Status::Created, "a RemediationRequest was created")
@@ -246,6 +293,7 @@ impl Outcome {
             message,
             fingerprint: None,
             duplicate: false,
+            alert: None,
             stands_for: None,
             remediation_request_name: None,
             remediation_request_namespace: None,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::Several;
+use crate::answer::Several;
 
 /// The kinds of problems; each has a URI, a title and a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub enum Kind {
     Overloaded,
     /// The replica is shutting down.
     Draining,
+    /// No replica could be asked.
+    Unreachable,
     /// The body took too long to arrive.
     BodyTimeout,
     /// The body did not arrive to its end.
@@ -46,6 +48,31 @@ macro_rules! uri {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 15] = [
+        Self::MalformedPayload,
+        Self::UnusableSignals,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::Internal,
+        Self::Overloaded,
+        Self::Draining,
+        Self::Unreachable,
+        Self::BodyTimeout,
+        Self::BodyIncomplete,
+        Self::DeadlineExceeded,
+        Self::Refused,
+        Self::OutcomeUnknown,
+    ];
+
+    /// The kind that a problem's URI names, if it names one of ours.
+    #[must_use]
+    pub fn from_uri(uri: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.about().1 == uri)
+    }
+
     /// The HTTP status, the URI and the title. 5xx says "send it again", and nothing else does: Alertmanager repeats
     /// 5xx alone, and drops what is answered 4xx for good.
     const fn about(self) -> (u16, &'static str, &'static str) {
@@ -59,6 +86,7 @@ impl Kind {
             Self::Internal => (500, uri!("internal"), "A request met a bug"),
             Self::Overloaded => (503, uri!("overloaded"), "A limit is reached"),
             Self::Draining => (503, uri!("draining"), "The replica is shutting down"),
+            Self::Unreachable => (503, uri!("unreachable"), "No replica could be asked"),
             Self::BodyTimeout => (503, uri!("body-timeout"), "The payload took too long to arrive"),
             Self::BodyIncomplete => (503, uri!("body-incomplete"), "The payload did not arrive to its end"),
             Self::DeadlineExceeded => (503, uri!("deadline-exceeded"), "The signals were not durably counted in time"),
@@ -93,12 +121,14 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of `kind`; `detail` says what happened and what to do.
+    #[must_use]
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let (status, uri, title) = kind.about();
         Self { uri, title, status, detail: detail.into(), instance: None, several: None, retry_after_s: None }
     }
 
     /// The same, to be sent again after `seconds`.
+    #[must_use]
     pub fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
     }

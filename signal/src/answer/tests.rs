@@ -1,7 +1,7 @@
 use serde_json::{Value, json, to_value};
 
-use super::{Answer, Failure, Metadata, Outcome, merge};
-use crate::http::problem::Kind;
+use super::{Answer, Failure, Metadata, Outcome, Status, merge, read};
+use crate::problem::Kind;
 
 fn counted(created: bool, fingerprint: &str) -> Outcome {
     let metadata = Metadata {
@@ -19,7 +19,7 @@ fn resolved(fingerprint: &str) -> Outcome {
 }
 
 fn rejected(index: usize) -> Outcome {
-    Outcome::rejected(format!("alerts[{index}]: no name"))
+    Outcome::rejected_at(index, "no name")
 }
 
 fn failed(fingerprint: &str, problem: Kind, retry_after_seconds: u32) -> Outcome {
@@ -148,4 +148,63 @@ fn outcomes_that_were_sent_and_read_again_merge_into_the_same_answer() {
         vec![counted(true, "aa"), failed("bb", Kind::Draining, 2), rejected(2), resolved("cc"), Outcome::unnamed(4, 9)];
     let text = serde_json::to_string(&outcomes).unwrap();
     assert_eq!(answer(serde_json::from_str(&text).unwrap()), answer(outcomes));
+}
+
+#[test]
+fn an_answer_that_is_read_again_merges_into_the_same_answer() {
+    let told = [
+        vec![counted(true, "aa")],
+        vec![counted(false, "aa")],
+        vec![resolved("aa")],
+        vec![resolved("aa"), rejected(1), counted(true, "bb"), Outcome::unnamed(4, 9)],
+        vec![counted(true, "aa"), failed("bb", Kind::Overloaded, 7), rejected(2)],
+        vec![rejected(0), rejected(1)],
+    ];
+    for outcomes in told {
+        let answer = merge(outcomes.clone());
+        let read = read(answer.status(), answer.retry_after_s(), &answer.to_json());
+        assert_eq!(read, Some(outcomes));
+    }
+}
+
+#[test]
+fn a_lone_failure_and_a_lone_rejection_are_read_again_by_what_they_say() {
+    for kind in Kind::ALL {
+        let answer = merge(vec![failed("bb", kind, 3)]);
+        let read = read(answer.status(), answer.retry_after_s(), &answer.to_json());
+        let permanent = answer.status() < 500;
+        let expected = match permanent {
+            true => Outcome::rejected("bb failed".into()),
+            false => Outcome { fingerprint: None, ..failed("bb", kind, 3) },
+        };
+        assert_eq!(read, Some(vec![expected]), "{kind:?}");
+    }
+    let answer = merge(vec![rejected(0)]);
+    assert_eq!(read(400, None, &answer.to_json()), Some(vec![Outcome::rejected("alerts[0]: no name".into())]));
+}
+
+#[test]
+fn what_contradicts_itself_is_not_read() {
+    let several = |outcomes| merge(outcomes).to_json();
+    let (failing, rejecting) =
+        (several(vec![resolved("aa"), failed("bb", Kind::Draining, 1)]), several(vec![rejected(0), rejected(1)]));
+    assert_eq!(read(400, None, &failing), None);
+    assert_eq!(read(503, None, &rejecting), None);
+    let created = several(vec![counted(true, "aa")]);
+    for status in [100, 200, 202, 204, 207, 301, 400, 503, 600] {
+        assert_eq!(read(status, None, &created), None, "{status}");
+    }
+    assert_eq!(read(201, None, b"{"), None);
+}
+
+#[test]
+fn an_alert_of_another_webhook_is_named_by_its_new_place() {
+    let moved = rejected(1).moved_to(30);
+    assert_eq!((moved.alert, moved.message.as_str()), (Some(30), "alerts[30]: no name"));
+    let moved = Outcome::unnamed(2, 9).moved_to(12);
+    assert!(moved.message.starts_with("alerts[12] and later ones") && moved.stands_for == Some(9), "{moved:?}");
+    assert_eq!(counted(true, "aa").moved_to(5), counted(true, "aa"));
+    let foreign = Outcome { message: "other words".into(), ..rejected(1) };
+    assert_eq!(foreign.moved_to(2).message, "other words");
+    assert_eq!(rejected(1).status, Status::Rejected);
 }

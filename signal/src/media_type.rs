@@ -1,0 +1,41 @@
+//! Media types: which body is read, and what answers are.
+
+/// The media type of payloads and of answers.
+pub const JSON: &str = "application/json";
+
+/// The media type of problems.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Whether a `content-type` says JSON; its parameters are not looked at.
+#[must_use]
+pub fn is_json(content_type: &[u8]) -> bool {
+    let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(JSON.as_bytes())
+}
+
+/// Whether a `content-encoding` leaves the body as it is.
+#[must_use]
+pub const fn is_plain(content_encoding: &[u8]) -> bool {
+    content_encoding.eq_ignore_ascii_case(b"identity")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_json, is_plain};
+
+    #[test]
+    fn json_is_known_in_every_spelling_and_by_nothing_else() {
+        for json in ["application/json", "Application/JSON", " application/json ; charset=utf-8"] {
+            assert!(is_json(json.as_bytes()), "{json}");
+        }
+        for other in ["", "text/json", "application/json5", "application/problem+json", "x; application/json"] {
+            assert!(!is_json(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_identity_is_plain() {
+        assert!(is_plain(b"identity") && is_plain(b"Identity"));
+        assert!(!is_plain(b"gzip") && !is_plain(b"") && !is_plain(b"identity, gzip"));
+    }
+}
