@@ -1,8 +1,9 @@
 //! What the core needs of the proxy around it.
 
+use onceway_signal::answer::Answer;
 use thiserror::Error;
 
-use crate::{Outcome, Problem};
+use crate::Outcome;
 
 /// The proxy, as a request sees it.
 pub trait Host {
@@ -34,18 +35,78 @@ pub trait Host {
     /// The proxy could not hand it out.
     fn request_body(&self, limit: u32) -> Result<Vec<u8>, HostError>;
 
-    /// Answers the request without sending it upstream.
+    /// Answers the request without sending it upstream; `details` are for the access log (`%RESPONSE_CODE_DETAILS%`).
     ///
     /// # Errors
     ///
     /// The proxy could not; the request is still there.
-    fn refuse(&self, problem: &Problem) -> Result<(), HostError>;
+    fn answer(&self, answer: &Answer, details: &'static str) -> Result<(), HostError>;
+
+    /// Lets a request that was held go upstream.
+    ///
+    /// # Errors
+    ///
+    /// The proxy could not; the request is still there.
+    fn resume(&self) -> Result<(), HostError>;
+
+    /// Sends a request of the filter's own, and returns the token that its reply will come with. There is a reply in any
+    /// case, at the latest when the time is up.
+    ///
+    /// # Errors
+    ///
+    /// The proxy did not send it: the cluster is not known, has no host, or has as many requests as it may have.
+    fn dispatch(&self, request: &SubRequest<'_>) -> Result<u32, HostError>;
+
+    /// The headers of the reply that has just come, as the ABI serialises them.
+    ///
+    /// # Errors
+    ///
+    /// The proxy could not hand them out.
+    fn reply_headers(&self) -> Result<Vec<u8>, HostError>;
+
+    /// The body of the reply that has just come, its first `limit` bytes at most.
+    ///
+    /// # Errors
+    ///
+    /// The proxy could not hand it out.
+    fn reply_body(&self, limit: u32) -> Result<Vec<u8>, HostError>;
+
+    /// A clock in milliseconds that never goes back.
+    ///
+    /// # Errors
+    ///
+    /// The proxy has none.
+    fn now_ms(&self) -> Result<u64, HostError>;
 
     /// Counts what became of the request. A count that fails is lost: no request fails for it.
     fn count(&self, outcome: Outcome);
 
     /// Writes to the proxy's log.
     fn log(&self, level: Level, message: &str);
+}
+
+/// A request of the filter's own.
+#[derive(Debug)]
+pub struct SubRequest<'a> {
+    /// The cluster that it goes to.
+    pub cluster: &'a str,
+    /// Its headers, pseudo-headers included, serialised.
+    pub headers: &'a [u8],
+    /// Its body.
+    pub body: &'a [u8],
+    /// How long to wait for the reply, in milliseconds; at least 1.
+    pub timeout_ms: u32,
+}
+
+/// What came back for a request of the filter's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply {
+    /// The request's token.
+    pub token: u32,
+    /// How many headers there are; none where the request broke off.
+    pub headers: usize,
+    /// The size of the body, in bytes.
+    pub body_bytes: usize,
 }
 
 /// How much a log line matters.

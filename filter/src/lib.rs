@@ -3,9 +3,11 @@
 //! request that the filter cannot read goes on without a fingerprint, and the sidecar judges it.
 //!
 //! A request `POST`ed to one of the signal paths is held at its headers until its body is complete. The body is decoded
-//! by the code that the sidecar runs too, and `x-onceway-fingerprint` is set for the route's hash policy. Only a body
-//! that is too large is answered here. All other requests pass untouched, except that no client's `x-onceway-*` header
-//! gets through on any of them.
+//! by the code that the sidecar runs too. Where there is work for one incident, `x-onceway-fingerprint` is set for the
+//! route's hash policy. Where there is work for several, each incident's owner is sent its share of the body in a request of
+//! the filter's own, which the proxy hashes on its `:authority`, the fingerprint; the sender gets one answer, merged by the
+//! code that the sidecar answers a whole body with. Only a body that is too large is refused here. All other requests pass
+//! untouched, except that no client's `x-onceway-*` header gets through on any of them.
 //!
 //! The core ([`Request`], over the trait [`Host`]) knows nothing of proxy-wasm and is tested natively; `shell`, compiled
 //! for wasm32 alone, translates.
@@ -15,11 +17,12 @@
 //! The plugin's configuration is JSON, see [`Config`]: `{"max_body_bytes": 5242880}`. None at all means the defaults; one
 //! that is wrong keeps Envoy from starting, or keeps the running configuration.
 //!
-//! Two settings around the filter matter to it:
+//! Three settings around the filter matter to it:
 //!
 //! * `allow_on_headers_stop_iteration: true` in the plugin; without it every request to a signal path hangs at its headers.
 //! * The route's `request_body_buffer_limit` at least 1 MiB above `max_body_bytes`. Envoy looks at its own limit first, and
 //!   one read may bring that much; with less, its plain-text 413 comes before the one from here, which says what to do.
+//! * `max_stream_duration` more than `split_timeout_ms`: the only end of a request whose VM dies while its parts are out.
 //!
 //! # Metrics
 //!
@@ -32,24 +35,25 @@
 
 mod affinity;
 mod config;
+#[cfg(test)]
+mod fake;
+mod forward;
 mod head;
 pub mod header_map;
 mod host;
 mod outcome;
-mod problem;
+mod refusal;
+mod reply;
 mod request;
 #[cfg(target_arch = "wasm32")]
 mod shell;
+mod split;
 
-pub use affinity::{Affinity, affinity};
+pub use affinity::{Affinity, Share, affinity};
 pub use config::{Config, ConfigError, DEFAULT_MAX_BODY_BYTES, MAX_BODY_BYTES_CEILING};
-pub use host::{Host, HostError, Level};
+pub use host::{Host, HostError, Level, Reply, SubRequest};
 pub use outcome::Outcome;
-pub use problem::Problem;
 pub use request::{Action, Request};
-
-/// The header that carries the fingerprint to the route's hash policy and on to the sidecar.
-pub const FINGERPRINT_HEADER: &str = "x-onceway-fingerprint";
 
 /// No header of this prefix is believed from outside: whatever a client sends is dropped.
 pub const RESERVED_HEADER_PREFIX: &str = "x-onceway-";

@@ -3,15 +3,17 @@
 /// What became of a request to a signal path. Each such request has exactly one outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its signals were of one incident; the fingerprint was set.
+    /// There was work for one incident's owner; the fingerprint was set.
     Fingerprinted,
-    /// Its signals were of several incidents; the first one's fingerprint was set.
+    /// There was work for several incidents; each one's owner was sent its share, and the answers are merged.
+    Split,
+    /// There was work for several incidents, and the body could not be split; passed on with the first one's fingerprint.
     Several,
     /// There was no body, or no signal in it that has a fingerprint; passed on without one.
     Nothing,
     /// The body could not be decoded; passed on without a fingerprint, the sidecar answers.
     Undecodable,
-    /// The body was larger than the limit; answered 413 here.
+    /// A limit of size or number was exceeded; answered 413 here.
     TooLarge,
     /// The proxy failed a call of the filter; passed on without a fingerprint. Counted for a request to any path, since
     /// the path may be what could not be read.
@@ -20,8 +22,9 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, in the order of their declaration.
-    pub const ALL: [Outcome; 6] = [
+    pub const ALL: [Outcome; 7] = [
         Outcome::Fingerprinted,
+        Outcome::Split,
         Outcome::Several,
         Outcome::Nothing,
         Outcome::Undecodable,
@@ -33,6 +36,7 @@ impl Outcome {
     pub const fn metric(self) -> &'static str {
         match self {
             Outcome::Fingerprinted => "onceway_filter_requests_total.outcome.fingerprinted",
+            Outcome::Split => "onceway_filter_requests_total.outcome.split",
             Outcome::Several => "onceway_filter_requests_total.outcome.several",
             Outcome::Nothing => "onceway_filter_requests_total.outcome.nothing",
             Outcome::Undecodable => "onceway_filter_requests_total.outcome.undecodable",

@@ -1,12 +1,20 @@
 //! One request, from its headers to its end: a state machine over the [`Host`].
 //!
 //! The proxy's events go in, and what it shall do next comes out. Every way through it ends: a request that is held is
-//! let go or refused at the end of its body, at its trailers, at the limit of its size, or when the proxy drops the stream.
+//! let go, answered or split at the end of its body, at its trailers, at the limit of its size, or when the proxy drops the
+//! stream; one that is split is answered with the last reply to its parts.
 
-use onceway_signal::Source;
+use std::rc::Rc;
 
+use onceway_signal::answer::Answer;
+use onceway_signal::{FINGERPRINT_HEADER, Source};
+
+use crate::affinity::Share;
+use crate::forward::Forward;
 use crate::head::Head;
-use crate::{Affinity, Config, FINGERPRINT_HEADER, Host, HostError, Level, Outcome, Problem, affinity};
+use crate::refusal::{too_many_bytes, too_much_to_split};
+use crate::split::Split;
+use crate::{Affinity, Config, Host, HostError, Level, Outcome, Reply, affinity};
 
 /// What the proxy shall do with the request next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,27 +28,34 @@ pub enum Action {
 /// One request.
 #[derive(Debug)]
 pub struct Request {
-    max_body_bytes: u32,
+    config: Rc<Config>,
     state: State,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum State {
     /// It goes on: it is none of ours, or we are done with it.
     Passed,
     /// It is held until its body is complete.
     Held(Source),
+    /// It is held until its parts are answered.
+    Split(Box<Split>),
     /// It has been answered; nothing of it may go upstream.
-    Refused,
+    Answered,
 }
+
+/// What the proxy's access log shows (`%RESPONSE_CODE_DETAILS%`) of a body that exceeds a limit.
+const TOO_LARGE: &str = "onceway_payload_too_large";
+/// The same of an answer that is merged of the parts'.
+const MERGED: &str = "onceway_split";
 
 /// The state that an event leads to, and what is to be counted for it.
 type Step = Result<(State, Option<Outcome>), HostError>;
 
 impl Request {
     /// A request of which nothing has been seen.
-    pub fn new(config: Config) -> Request {
-        Request { max_body_bytes: config.max_body_bytes, state: State::Passed }
+    pub fn new(config: Rc<Config>) -> Request {
+        Request { config, state: State::Passed }
     }
 
     /// The headers are there; `end_of_stream`: and that is all.
@@ -54,9 +69,9 @@ impl Request {
     pub fn on_body(&mut self, host: &impl Host, buffered: usize, end_of_stream: bool) -> Action {
         let State::Held(source) = self.state else { return self.action() };
         let step = if self.is_too_large(buffered) {
-            self.refuse(host)
+            self.refuse(host, &too_many_bytes(source, self.config.max_body_bytes))
         } else if end_of_stream {
-            self.mark(host, source)
+            self.judge(host, source)
         } else {
             return Action::Pause;
         };
@@ -66,8 +81,28 @@ impl Request {
     /// The trailers are there. They end the request: where there are trailers, the body's end is never announced.
     pub fn on_trailers(&mut self, host: &impl Host) -> Action {
         let State::Held(source) = self.state else { return self.action() };
-        let step = self.mark(host, source);
+        let step = self.judge(host, source);
         self.settle(host, step)
+    }
+
+    /// There is a reply to a request of the filter's own.
+    pub fn on_reply(&mut self, host: &impl Host, reply: Reply) {
+        let State::Split(split) = &mut self.state else { return };
+        if !split.on_reply(host, reply) {
+            return;
+        }
+        let answer = split.answer();
+        self.state = match host.answer(&answer, MERGED) {
+            Ok(()) => State::Answered,
+            Err(error) => {
+                // What is counted already is counted once more: better than a sender that hears nothing.
+                host.log(Level::Warn, &format!("passing a request on whole, its answer could not be given: {error}"));
+                let _ = host.resume().inspect_err(|error| {
+                    host.log(Level::Error, &format!("a request hangs until its stream's end: {error}"));
+                });
+                State::Passed
+            }
+        };
     }
 
     fn enter(&self, host: &impl Host, end_of_stream: bool) -> Step {
@@ -80,36 +115,68 @@ impl Request {
         if end_of_stream {
             return Ok((State::Passed, Some(Outcome::Nothing)));
         }
-        if head.content_length.is_some_and(|length| length > u64::from(self.max_body_bytes)) {
-            return self.refuse(host);
+        let limit = self.config.max_body_bytes;
+        if head.content_length.is_some_and(|length| length > u64::from(limit)) {
+            return self.refuse(host, &too_many_bytes(source, limit));
         }
         Ok((State::Held(source), None))
     }
 
-    fn mark(&self, host: &impl Host, source: Source) -> Step {
-        let body = host.request_body(self.max_body_bytes)?;
+    fn judge(&self, host: &impl Host, source: Source) -> Step {
+        let body = host.request_body(self.config.max_body_bytes)?;
         if body.is_empty() {
             return Ok((State::Passed, Some(Outcome::Nothing)));
         }
         let affinity = affinity(source, &body);
-        if let Some(fingerprint) = affinity.fingerprint() {
-            host.set_request_header(FINGERPRINT_HEADER, &fingerprint.hex())?;
-        }
+        let fingerprint = affinity.fingerprint();
         let outcome = match affinity {
             Affinity::One(_) => Outcome::Fingerprinted,
-            Affinity::Several { .. } => Outcome::Several,
+            Affinity::Several { alerts, shares } => match self.split(host, source, body, alerts, shares)? {
+                Some(step) => return Ok(step),
+                None => Outcome::Several,
+            },
             Affinity::Nothing => Outcome::Nothing,
             Affinity::Undecodable(error) => {
                 host.log(Level::Debug, &format!("passing a body on without a fingerprint: {error}"));
                 Outcome::Undecodable
             }
         };
+        if let Some(fingerprint) = fingerprint {
+            host.set_request_header(FINGERPRINT_HEADER, &fingerprint.hex())?;
+        }
         Ok((State::Passed, Some(outcome)))
     }
 
-    fn refuse(&self, host: &impl Host) -> Step {
-        host.refuse(&Problem::payload_too_large(self.max_body_bytes))?;
-        Ok((State::Refused, Some(Outcome::TooLarge)))
+    /// Sends each share to its owner. `None`: not one was sent, and the body is to go on whole.
+    fn split(
+        &self,
+        host: &impl Host,
+        source: Source,
+        body: Vec<u8>,
+        alerts: usize,
+        shares: Vec<Share>,
+    ) -> Result<Option<(State, Option<Outcome>)>, HostError> {
+        let map = host.request_headers()?;
+        let forward = Forward::parse(&map).ok_or(HostError::Malformed { call: "proxy_get_header_map_pairs" })?;
+        if !forward.is_plain_json() {
+            return Ok(None);
+        }
+        if let Some(refusal) = too_much_to_split(source, &self.config, body.len(), alerts, &shares) {
+            return self.refuse(host, &refusal).map(Some);
+        }
+        let mut split = Split::new(Rc::clone(&self.config), source, forward, body, shares);
+        Ok(match split.start(host) {
+            Ok(()) => Some((State::Split(Box::new(split)), Some(Outcome::Split))),
+            Err(error) => {
+                host.log(Level::Warn, &format!("passing a body on whole, it could not be split: {error}"));
+                None
+            }
+        })
+    }
+
+    fn refuse(&self, host: &impl Host, refusal: &Answer) -> Step {
+        host.answer(refusal, TOO_LARGE)?;
+        Ok((State::Answered, Some(Outcome::TooLarge)))
     }
 
     /// Fails open: what the proxy could not do costs the request its affinity, never its delivery.
@@ -126,13 +193,13 @@ impl Request {
     }
 
     fn is_too_large(&self, size: usize) -> bool {
-        u32::try_from(size).map_or(true, |size| size > self.max_body_bytes)
+        u32::try_from(size).map_or(true, |size| size > self.config.max_body_bytes)
     }
 
     fn action(&self) -> Action {
         match self.state {
             State::Passed => Action::Continue,
-            State::Held(_) | State::Refused => Action::Pause,
+            State::Held(_) | State::Split(_) | State::Answered => Action::Pause,
         }
     }
 }

@@ -1,58 +1,43 @@
 //! The proxy-wasm shell around the core: it translates, and decides nothing.
 //!
-//! Contexts and entry points are the SDK's. The calls into the proxy are our own ([`abi`]): the SDK's panic on any status
-//! that they do not expect, and a trap takes every request in the VM with it.
+//! Both directions are our own: [`abi`] calls the proxy, [`exports`] is called by it. The SDK for Rust panics on any status
+//! and any token that it does not expect, and a trap takes every request in the VM with it; and it never forgets a call
+//! whose client has left.
 
-use std::panic::set_hook;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{Action as ProxyAction, ContextType};
+use onceway_signal::answer::Answer;
 
-use crate::{Action, Config, Host, HostError, Level, Outcome, Problem, Request};
+use crate::{Action, Config, Host, HostError, Level, Outcome, Reply, Request, SubRequest};
 
 #[expect(unsafe_code, reason = "calls into the proxy cross the module's boundary; all of them are in there")]
 mod abi;
+#[expect(unsafe_code, reason = "what the proxy calls must have a fixed name; all of it is in there")]
+mod exports;
+#[cfg(feature = "trap")]
+mod trap;
 
-proxy_wasm::main! {{
-    // There is nothing in here that panics. If it is wrong, one line of the log says so before the VM dies.
-    set_hook(Box::new(|panic| abi::log(Level::Critical, &panic.to_string())));
-    proxy_wasm::set_root_context(|_| Box::new(Plugin::default()));
-}}
-
-/// The plugin in one VM: what all its requests share.
+/// All that lives in one VM.
 #[derive(Default)]
+struct Vm {
+    /// The plugins by their context: several where a new configuration takes over from an old one.
+    plugins: BTreeMap<u32, Plugin>,
+    /// The requests by their context.
+    streams: BTreeMap<u32, Stream>,
+    /// The requests that wait for replies, by the reply's token.
+    calls: Calls,
+}
+
+/// Which context waits for the reply of which token. The proxy tells the plugin of a reply, not the request.
+type Calls = Rc<RefCell<BTreeMap<u32, u32>>>;
+
+/// A plugin: what all its requests share.
+#[derive(Clone, Default)]
 struct Plugin {
-    config: Config,
+    config: Rc<Config>,
     counters: Counters,
-}
-
-impl Context for Plugin {}
-
-impl RootContext for Plugin {
-    fn on_configure(&mut self, size: usize) -> bool {
-        match read_config(size) {
-            Ok(config) => self.config = config,
-            Err(reason) => {
-                abi::log(Level::Error, &reason);
-                return false;
-            }
-        }
-        self.counters = Counters::define();
-        true
-    }
-
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream { request: Request::new(self.config), proxy: Proxy { counters: self.counters } }))
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-}
-
-fn read_config(size: usize) -> Result<Config, String> {
-    let json = abi::plugin_configuration(size).map_err(|error| error.to_string())?;
-    Config::from_json(&json).map_err(|error| error.to_string())
 }
 
 /// One request's stream in the proxy.
@@ -61,32 +46,66 @@ struct Stream {
     proxy: Proxy,
 }
 
-impl Context for Stream {}
-
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> ProxyAction {
-        translate(self.request.on_headers(&self.proxy, end_of_stream))
+impl Vm {
+    fn create(&mut self, context: u32, parent: u32) {
+        let Some(plugin) = self.plugins.get(&parent) else {
+            // A context without a parent is a plugin's own.
+            self.plugins.insert(context, Plugin::default());
+            return;
+        };
+        let proxy = Proxy { context, counters: plugin.counters, calls: Rc::clone(&self.calls) };
+        self.streams.insert(context, Stream { request: Request::new(Rc::clone(&plugin.config)), proxy });
     }
 
-    fn on_http_request_body(&mut self, buffered: usize, end_of_stream: bool) -> ProxyAction {
-        translate(self.request.on_body(&self.proxy, buffered, end_of_stream))
+    fn configure(&mut self, context: u32, size: usize) -> bool {
+        match read_config(size) {
+            Ok(config) => {
+                self.plugins.insert(context, Plugin { config: Rc::new(config), counters: Counters::define() });
+                true
+            }
+            Err(reason) => {
+                abi::log(Level::Error, &reason);
+                false
+            }
+        }
     }
 
-    fn on_http_request_trailers(&mut self, _count: usize) -> ProxyAction {
-        translate(self.request.on_trailers(&self.proxy))
+    /// What to do with a request next. One that we do not know goes on.
+    fn decide(&mut self, context: u32, event: impl FnOnce(&mut Request, &Proxy) -> Action) -> Action {
+        match self.streams.get_mut(&context) {
+            Some(Stream { request, proxy }) => event(request, proxy),
+            None => Action::Continue,
+        }
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        let context = self.calls.borrow_mut().remove(&reply.token);
+        // A client that left does not wait for it any more.
+        let Some(Stream { request, proxy }) = context.and_then(|context| self.streams.get_mut(&context)) else {
+            return;
+        };
+        if let Err(error) = abi::set_effective_context(proxy.context) {
+            proxy.log(Level::Error, &format!("a reply cannot be given to its request: {error}"));
+        }
+        request.on_reply(proxy, reply);
+    }
+
+    fn delete(&mut self, context: u32) {
+        self.plugins.remove(&context);
+        self.streams.remove(&context);
     }
 }
 
-fn translate(action: Action) -> ProxyAction {
-    match action {
-        Action::Continue => ProxyAction::Continue,
-        Action::Pause => ProxyAction::Pause,
-    }
+fn read_config(size: usize) -> Result<Config, String> {
+    let json = abi::plugin_configuration(size).map_err(|error| error.to_string())?;
+    Config::from_json(&json).map_err(|error| error.to_string())
 }
 
 /// The proxy, as the core wants it.
 struct Proxy {
+    context: u32,
     counters: Counters,
+    calls: Calls,
 }
 
 impl Host for Proxy {
@@ -103,11 +122,37 @@ impl Host for Proxy {
     }
 
     fn request_body(&self, limit: u32) -> Result<Vec<u8>, HostError> {
+        #[cfg(feature = "trap")]
+        trap::at("body");
         abi::request_body(limit)
     }
 
-    fn refuse(&self, problem: &Problem) -> Result<(), HostError> {
-        abi::send_local_response(problem)
+    fn answer(&self, answer: &Answer, details: &'static str) -> Result<(), HostError> {
+        abi::send_local_response(answer, details)
+    }
+
+    fn resume(&self) -> Result<(), HostError> {
+        abi::continue_request()
+    }
+
+    fn dispatch(&self, request: &SubRequest<'_>) -> Result<u32, HostError> {
+        let token = abi::http_call(request)?;
+        self.calls.borrow_mut().insert(token, self.context);
+        Ok(token)
+    }
+
+    fn reply_headers(&self) -> Result<Vec<u8>, HostError> {
+        #[cfg(feature = "trap")]
+        trap::at("reply");
+        abi::reply_headers()
+    }
+
+    fn reply_body(&self, limit: u32) -> Result<Vec<u8>, HostError> {
+        abi::reply_body(limit)
+    }
+
+    fn now_ms(&self) -> Result<u64, HostError> {
+        abi::monotonic_ms()
     }
 
     fn count(&self, outcome: Outcome) {

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::client::Client;
 use crate::exposition::Scrape;
@@ -16,7 +17,7 @@ use crate::tools;
 
 mod config;
 
-pub use self::config::{CONFIG, Edits, Upstream};
+pub use self::config::{CONFIG, Edits, FILTER, Upstream, at, configure_filter, load_module};
 
 /// How long Envoy may take to be ready, the compilation of the filter included.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -44,10 +45,26 @@ impl Envoy {
     /// # Errors
     /// Those of [`Envoy::start`].
     pub async fn start_on(dir: &Path, wasm: &Path, upstreams: &[Upstream], listener: Port) -> Result<Self> {
+        Self::start_edited(dir, wasm, upstreams, listener, |_| {}).await
+    }
+
+    /// Like [`Envoy::start_on`], with a configuration that `edit` has changed further.
+    ///
+    /// # Errors
+    /// Those of [`Envoy::start`].
+    pub async fn start_edited(
+        dir: &Path,
+        wasm: &Path,
+        upstreams: &[Upstream],
+        listener: Port,
+        edit: impl FnOnce(&mut Value),
+    ) -> Result<Self> {
         let admin = Port::reserve()?;
         let edits = Edits { listener: listener.addr(), admin: admin.addr(), wasm, upstreams };
         let path = dir.join("envoy.json");
-        fs::write(&path, format!("{:#}\n", edits.apply(config::shipped()?)?))?;
+        let mut config = edits.apply(config::shipped()?)?;
+        edit(&mut config);
+        fs::write(&path, format!("{config:#}\n"))?;
         let program = tokio::task::spawn_blocking(tools::envoy).await??;
         let service = Service::start("envoy", dir, move || {
             let mut envoy = Command::new(&program);

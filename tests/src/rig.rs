@@ -45,6 +45,7 @@ use crate::cluster::{Cluster, Namespace};
 use crate::envoy::{Envoy, Upstream};
 use crate::fault_proxy::{FaultProxy, Record};
 use crate::payload::Incident;
+use crate::ports::Port;
 use crate::scratch::Scratch;
 use crate::sidecar::{Settings, Sidecar};
 use crate::storm::Storm;
@@ -68,10 +69,13 @@ pub struct Rig {
     scratch: Scratch,
 }
 
+/// Changes Envoy's configuration.
+type Edit = Box<dyn FnOnce(&mut Value) + Send>;
+
 /// What a rig is to consist of.
 pub struct RigBuilder {
     replicas: usize,
-    envoy: bool,
+    envoy: Option<Edit>,
     cluster: Option<Arc<Cluster>>,
     own_cluster: bool,
     fault_proxies: bool,
@@ -84,7 +88,7 @@ impl Rig {
     pub fn replicas(replicas: usize) -> RigBuilder {
         RigBuilder {
             replicas,
-            envoy: false,
+            envoy: None,
             cluster: None,
             own_cluster: false,
             fault_proxies: true,
@@ -180,7 +184,13 @@ impl RigBuilder {
     /// With Envoy and the filter before the replicas.
     #[must_use]
     pub fn with_envoy(self) -> Self {
-        Self { envoy: true, ..self }
+        self.with_envoy_edited(|_| {})
+    }
+
+    /// With Envoy and the filter before the replicas, and a configuration that `edit` has changed.
+    #[must_use]
+    pub fn with_envoy_edited(self, edit: impl FnOnce(&mut Value) + Send + 'static) -> Self {
+        Self { envoy: Some(Box::new(edit)), ..self }
     }
 
     /// With an API server and etcd of its own, which the test may stop, freeze and kill. Costs about three seconds.
@@ -239,14 +249,17 @@ impl RigBuilder {
         }
         try_join_all(sidecars.iter().map(Sidecar::until_ready)).await?;
         try_join_all(sidecars.iter().map(Sidecar::until_in_sync)).await?;
-        let envoy = if self.envoy { Some(start_envoy(&scratch, &sidecars).await?) } else { None };
+        let envoy = match self.envoy {
+            Some(edit) => Some(start_envoy(&scratch, &sidecars, edit).await?),
+            None => None,
+        };
         Ok(Rig { envoy, sidecars, proxies, record, namespace, client: Client::new(), scratch })
     }
 }
 
-async fn start_envoy(scratch: &Scratch, sidecars: &[Sidecar]) -> Result<Envoy> {
+async fn start_envoy(scratch: &Scratch, sidecars: &[Sidecar], edit: Edit) -> Result<Envoy> {
     let wasm = tokio::task::spawn_blocking(artifact::path).await??;
     let upstream = |sidecar: &Sidecar| Upstream { signals: sidecar.signals(), health: sidecar.health() };
     let upstreams: Vec<Upstream> = sidecars.iter().map(upstream).collect();
-    Envoy::start(scratch.path(), &wasm, &upstreams).await
+    Envoy::start_edited(scratch.path(), &wasm, &upstreams, Port::reserve()?, edit).await
 }

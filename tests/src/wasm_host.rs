@@ -20,18 +20,21 @@
 use thiserror::Error;
 use wasmtime::{Instance, Store, Val};
 
+use self::http_call::Replying;
 use self::module::compiled;
 use self::proxy::Proxy;
 
 mod abi;
 mod answer;
 pub mod artifact;
+mod http_call;
 mod module;
 mod proxy;
 mod request;
 mod stream;
 
 pub use answer::{Answer, End};
+pub use http_call::{HttpCall, Reply};
 pub use proxy::{LocalResponse, LogLine, OUTCOMES};
 pub use request::Request;
 
@@ -51,6 +54,7 @@ pub struct Host {
     last_context: u32,
     /// Whether the filter has trapped: nothing in this VM can be relied on from then on.
     dead: bool,
+    replying: Replying,
 }
 
 /// Why the filter did not start.
@@ -90,7 +94,7 @@ impl Host {
         store.limiter(|proxy| &mut proxy.limits);
         let started = refuel(&mut store).and_then(|()| compiled.instance.instantiate(&mut store));
         let instance = started.map_err(|error| StartError::Trapped(format!("{error:?}")))?;
-        let mut host = Host { store, instance, last_context: ROOT_CONTEXT, dead: false };
+        let mut host = Host { store, instance, last_context: ROOT_CONTEXT, dead: false, replying: Box::new(reset) };
         match host.configure() {
             Ok(true) => Ok(host),
             Ok(false) => Err(StartError::Refused(host.store.into_data().log)),
@@ -114,6 +118,27 @@ impl Host {
     /// Lets all host functions work again.
     pub fn heal(&mut self) {
         self.store.data_mut().faults.clear();
+    }
+
+    /// From now on, replies to each of the filter's own requests with what `reply` makes of it, the oldest first. Until
+    /// then, their connections break off.
+    pub fn reply(&mut self, mut reply: impl FnMut(&HttpCall) -> Reply + 'static) {
+        self.reply_picking(move |calls| (0, reply(&calls[0])));
+    }
+
+    /// The same, where `pick` also chooses which of those in flight is replied to next, by its place.
+    pub fn reply_picking(&mut self, pick: impl FnMut(&[HttpCall]) -> (usize, Reply) + 'static) {
+        self.replying = Box::new(pick);
+    }
+
+    /// From now on, so many of the filter's own requests may be in flight at once, as by a circuit breaker.
+    pub fn breaker(&mut self, in_flight: usize) {
+        self.store.data_mut().breaker = in_flight;
+    }
+
+    /// Lets time pass.
+    pub fn pass_time(&mut self, ms: u64) {
+        self.store.data_mut().now_ns += ms * 1_000_000;
     }
 
     /// The host functions that the filter has called so far, failed calls included, by name.
@@ -145,6 +170,7 @@ impl Host {
             wasmtime::bail!("the filter trapped before, and the VM with it");
         }
         refuel(&mut self.store)?;
+        self.store.data_mut().effective_context = arguments.first().copied().unwrap_or(ROOT_CONTEXT);
         let Some(function) = self.instance.get_func(&mut self.store, name) else {
             wasmtime::bail!("the filter has no export {name}");
         };
@@ -157,6 +183,10 @@ impl Host {
         called?;
         Ok(results.first().and_then(Val::i32).unwrap_or(0).cast_unsigned())
     }
+}
+
+fn reset(_calls: &[HttpCall]) -> (usize, Reply) {
+    (0, Reply::reset())
 }
 
 fn refuel(store: &mut Store<Proxy>) -> wasmtime::Result<()> {

@@ -33,3 +33,5 @@ mod races;
 mod replicas;
 #[path = "e2e/rights.rs"]
 mod rights;
+#[path = "e2e/split.rs"]
+mod split;

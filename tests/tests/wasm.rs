@@ -8,6 +8,8 @@ mod wasm {
     mod fingerprints;
     mod headers;
     mod limits;
+    mod merged;
     mod random;
+    mod split;
     mod vectors;
 }

@@ -1,14 +1,15 @@
 //! The core over a proxy made of plain data.
 
-mod fake;
+use std::rc::Rc;
 
-use onceway_signal::Source;
+use onceway_signal::answer::Answer;
+use onceway_signal::{FINGERPRINT_HEADER, Source};
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
-use self::fake::{Call, FakeHost};
 use super::{Action, Request};
-use crate::{Config, FINGERPRINT_HEADER, Outcome, Problem, affinity};
+use crate::fake::{Call, FakeHost};
+use crate::{Affinity, Config, Outcome, affinity};
 
 /// `sha256("prod:Deployment:payment-api")`.
 const PAYMENT_API: &str = "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1";
@@ -30,7 +31,11 @@ fn payment_api() -> String {
 }
 
 fn request() -> Request {
-    Request::new(Config::default())
+    Request::new(Rc::default())
+}
+
+fn limited() -> Request {
+    Request::new(Rc::new(Config { max_body_bytes: 10, ..Config::default() }))
 }
 
 /// Sends a body in one piece to the alerts' path.
@@ -61,13 +66,15 @@ fn an_event_has_a_fingerprint_too() {
 }
 
 #[test]
-fn several_fingerprints_go_on_whole_hashed_on_the_first() {
-    let host = FakeHost::post(Source::Prometheus.path());
+fn several_fingerprints_that_are_not_announced_as_json_go_on_whole_hashed_on_the_first() {
     let node = r#"{"alertname":"Down","node":"worker-node-1"}"#;
     let deployment = r#"{"alertname":"Crash","namespace":"prod","deployment":"payment-api"}"#;
-    assert_eq!(post(&host, &webhook(&[node, deployment, node])), Action::Continue);
-    assert_eq!(host.fingerprint().as_deref(), Some(WORKER_NODE));
-    assert_eq!(host.counted(), [Outcome::Several]);
+    for (name, value) in [("content-type", "text/plain"), ("content-encoding", "gzip")] {
+        let host = FakeHost::post(Source::Prometheus.path()).with(name, value);
+        assert_eq!(post(&host, &webhook(&[node, deployment, node])), Action::Continue);
+        assert_eq!(host.fingerprint().as_deref(), Some(WORKER_NODE));
+        assert_eq!((host.counted(), host.calls(Call::Dispatch)), (vec![Outcome::Several], 0));
+    }
 }
 
 #[test]
@@ -164,39 +171,38 @@ fn trailers_end_a_body_too() {
 
 #[test]
 fn a_content_length_over_the_limit_is_refused_at_the_headers() {
-    let config = Config { max_body_bytes: 10 };
+    let config = Rc::new(Config { max_body_bytes: 10, ..Config::default() });
     for length in ["10", "11", "11x"] {
         let path = Source::Prometheus.path();
         let host = FakeHost::new(&[(":method", "POST"), (":path", path), ("content-length", length)]);
-        assert_eq!(Request::new(config).on_headers(&host, false), Action::Pause);
-        assert_eq!(host.refusal().is_some(), length == "11", "{length}");
+        assert_eq!(Request::new(Rc::clone(&config)).on_headers(&host, false), Action::Pause);
+        assert_eq!(host.answered().is_some(), length == "11", "{length}");
     }
 }
 
 #[test]
 fn a_body_over_the_limit_is_refused_as_soon_as_it_is() {
     let host = FakeHost::post(Source::Prometheus.path());
-    let mut request = Request::new(Config { max_body_bytes: 10 });
+    let mut request = limited();
     assert_eq!(request.on_headers(&host, false), Action::Pause);
     assert_eq!(request.on_body(&host, 10, false), Action::Pause);
-    assert_eq!(host.refusal(), None);
+    assert_eq!(host.answered(), None);
     assert_eq!(request.on_body(&host, 11, false), Action::Pause);
-    assert_eq!(host.refusal(), Some(Problem::payload_too_large(10)));
+    assert_eq!(host.answered().unwrap().status(), 413);
     // A proxy that goes on all the same gets nothing upstream, and no second answer.
     assert_eq!(request.on_body(&host, 12, true), Action::Pause);
     assert_eq!(request.on_trailers(&host), Action::Pause);
-    assert_eq!((host.calls(Call::Refuse), host.counted()), (1, vec![Outcome::TooLarge]));
+    assert_eq!((host.calls(Call::Answer), host.counted()), (1, vec![Outcome::TooLarge]));
 }
 
 #[test]
 fn a_refusal_says_what_the_limit_is_and_what_to_do() {
-    let problem: serde_json::Value = serde_json::from_str(&Problem::payload_too_large(5_242_880).to_json()).unwrap();
-    assert_eq!(problem["type"], "https://onceway.io/problems/payload-too-large");
-    assert_eq!(problem["title"], "Payload too large");
-    assert_eq!(problem["status"], 413);
-    let detail = problem["detail"].as_str().unwrap();
-    assert!(detail.contains("5242880 bytes") && detail.contains("max_body_bytes"), "{detail}");
-    assert_eq!(problem.as_object().unwrap().len(), 4);
+    let host = FakeHost::post(Source::Prometheus.path()).with("content-length", "5242881");
+    assert_eq!(request().on_headers(&host, false), Action::Pause);
+    let Some(Answer::Problem(problem)) = host.answered() else { panic!("it is over the limit") };
+    assert_eq!((problem.status, problem.uri), (413, "https://onceway.io/problems/payload-too-large"));
+    assert_eq!(problem.instance, Some(Source::Prometheus.path()));
+    assert!(problem.detail.contains("5242880 bytes") && problem.detail.contains("max_body_bytes"), "{problem:?}");
 }
 
 #[test]
@@ -211,8 +217,8 @@ fn a_proxy_that_fails_costs_the_affinity_and_not_the_request() {
 
 #[test]
 fn a_refusal_that_fails_leaves_the_request_to_the_sidecar() {
-    let host = FakeHost::post(Source::Prometheus.path()).failing(Call::Refuse);
-    let mut request = Request::new(Config { max_body_bytes: 10 });
+    let host = FakeHost::post(Source::Prometheus.path()).failing(Call::Answer);
+    let mut request = limited();
     assert_eq!(request.on_headers(&host, false), Action::Pause);
     assert_eq!(request.on_body(&host, 11, true), Action::Continue);
     assert_eq!(host.counted(), [Outcome::Error]);
@@ -252,10 +258,14 @@ proptest! {
         host.buffer(&body);
         let mut request = request();
         prop_assert_eq!(request.on_headers(&host, false), Action::Pause);
-        prop_assert_eq!(request.on_body(&host, body.len(), true), Action::Continue);
+        let action = request.on_body(&host, body.len(), true);
         prop_assert_eq!(host.counted().len(), 1);
-        let expected = affinity(source, &body).fingerprint().map(|fingerprint| fingerprint.to_string());
-        prop_assert_eq!(host.fingerprint(), expected);
+        let affinity = affinity(source, &body);
+        let split = matches!(affinity, Affinity::Several { .. });
+        prop_assert_eq!(action == Action::Pause, split);
+        if !split {
+            prop_assert_eq!(host.fingerprint(), affinity.fingerprint().map(|fingerprint| fingerprint.to_string()));
+        }
     }
 
     #[test]
@@ -280,6 +290,6 @@ proptest! {
             }
         }
         prop_assert!(host.counted().len() <= 1);
-        prop_assert!(host.calls(Call::Refuse) + host.calls(Call::Set) <= 1);
+        prop_assert!(host.calls(Call::Answer) + host.calls(Call::Set) <= 1);
     }
 }

@@ -33,6 +33,42 @@ pub struct Edits<'a> {
     pub upstreams: &'a [Upstream],
 }
 
+/// Where the filter stands among Envoy's.
+pub const FILTER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0";
+/// Where its own configuration stands in that.
+const PLUGIN: &str = "/typed_config/config/configuration/value";
+/// Where its module stands in that.
+const MODULE: &str = "/typed_config/config/vm_config/code/local/filename";
+
+/// The value at `place` of a configuration, to be changed.
+///
+/// # Panics
+/// If it is not there: then the file was rearranged, and the test must follow.
+pub fn at<'a>(config: &'a mut Value, place: &str) -> &'a mut Value {
+    config.pointer_mut(place).unwrap_or_else(|| panic!("{CONFIG} has no {place}"))
+}
+
+/// Gives the filter these fields of its own configuration too.
+///
+/// # Panics
+/// If the filter is not where it was.
+pub fn configure_filter(config: &mut Value, fields: &Value) {
+    let value = at(config, &format!("{FILTER}{PLUGIN}"));
+    let mut filter: Value = value.as_str().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    for (field, setting) in fields.as_object().into_iter().flatten() {
+        filter[field] = setting.clone();
+    }
+    *value = filter.to_string().into();
+}
+
+/// Gives Envoy another module of the filter.
+///
+/// # Panics
+/// If the filter is not where it was.
+pub fn load_module(config: &mut Value, wasm: &Path) {
+    *at(config, &format!("{FILTER}{MODULE}")) = json!(wasm);
+}
+
 /// Reads the shipped configuration.
 ///
 /// # Errors
@@ -50,11 +86,10 @@ impl Edits<'_> {
     /// If one of the places is not there: then the file was rearranged, and this must follow.
     pub(super) fn apply(&self, mut config: Value) -> Result<Value> {
         let endpoints: Vec<Value> = self.upstreams.iter().map(endpoint).collect();
-        let filter = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0";
         let edits = [
             ("/admin/address".to_owned(), address(self.admin)),
             ("/static_resources/listeners/0/address".to_owned(), address(self.listener)),
-            (format!("{filter}/typed_config/config/vm_config/code/local/filename"), json!(self.wasm)),
+            (format!("{FILTER}{MODULE}"), json!(self.wasm)),
             ("/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints".to_owned(), json!(endpoints)),
         ];
         for (place, value) in edits {

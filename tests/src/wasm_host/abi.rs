@@ -6,7 +6,10 @@
 
 use wasmtime::{Caller, Result, bail};
 
-use self::guest::{Guest, deserialize, serialize};
+pub(super) use self::guest::deserialize;
+use self::guest::{Guest, serialize};
+use super::ROOT_CONTEXT;
+use super::http_call::HttpCall;
 use super::proxy::{LocalResponse, LogLine, Proxy};
 
 mod guest;
@@ -14,10 +17,17 @@ mod guest;
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 const BAD_ARGUMENT: u32 = 2;
+const INTERNAL_FAILURE: u32 = 10;
 const UNIMPLEMENTED: u32 = 12;
 
 const REQUEST_HEADERS: u64 = 0;
 const REQUEST_BODY: u64 = 0;
+const CALL_HEADERS: u64 = 6;
+const CALL_BODY: u64 = 4;
+const REQUEST_STREAM: u64 = 0;
+const MONOTONIC: u64 = 1;
+/// The cluster that the proxy has.
+const CLUSTER: &str = "onceway";
 const PLUGIN_CONFIGURATION: u64 = 7;
 const COUNTER: u64 = 0;
 
@@ -41,6 +51,31 @@ pub(super) fn serve(caller: Caller<'_, Proxy>, name: &str, arguments: &[u64]) ->
         ("proxy_get_header_map_pairs", &[REQUEST_HEADERS, data, size]) if guest.proxy().stream.has_headers => {
             let map = serialize(&guest.proxy().stream.headers)?;
             guest.hand_over(&map, data, size)
+        }
+        ("proxy_get_header_map_pairs", &[CALL_HEADERS, data, size]) => {
+            let Some(reply) = &guest.proxy().reply else { return Ok(BAD_ARGUMENT) };
+            let map = serialize(&reply.headers)?;
+            guest.hand_over(&map, data, size)
+        }
+        ("proxy_http_call", arguments) => http_call(guest, arguments),
+        ("proxy_set_effective_context", &[context]) => {
+            let context = u32::try_from(context)?;
+            let proxy = guest.proxy();
+            if ![ROOT_CONTEXT, proxy.stream.context].contains(&context) {
+                return Ok(BAD_ARGUMENT);
+            }
+            proxy.effective_context = context;
+            Ok(OK)
+        }
+        ("proxy_continue_stream", &[REQUEST_STREAM]) => {
+            let proxy = guest.proxy();
+            proxy.stream.resumed |= proxy.effective_context == proxy.stream.context;
+            Ok(OK)
+        }
+        ("clock_time_get", &[MONOTONIC, _, place]) => {
+            let now = guest.proxy().now_ns;
+            guest.write(place, &now.to_le_bytes())?;
+            Ok(OK)
         }
         ("proxy_remove_header_map_value", &[REQUEST_HEADERS, name, size]) if guest.proxy().stream.has_headers => {
             let name = guest.bytes(name, size)?;
@@ -97,6 +132,10 @@ fn get_buffer(mut guest: Guest<'_>, buffer: u64, start: u64, max: u64, data: u64
     let bytes = match buffer {
         REQUEST_BODY if proxy.stream.body.is_empty() => return Ok(NOT_FOUND),
         REQUEST_BODY => &proxy.stream.body,
+        CALL_BODY => match &proxy.reply {
+            Some(reply) => &reply.body,
+            None => return Ok(NOT_FOUND),
+        },
         PLUGIN_CONFIGURATION => &proxy.config,
         _ => return Ok(BAD_ARGUMENT),
     };
@@ -116,6 +155,39 @@ fn send_local_response(mut guest: Guest<'_>, arguments: &[u64]) -> Result<u32> {
         headers,
         body: guest.text(body, body_size)?,
     };
-    guest.proxy().stream.local_response = Some(response);
+    let proxy = guest.proxy();
+    // Of a plugin, which has no client, an answer goes nowhere.
+    if proxy.effective_context == proxy.stream.context {
+        proxy.stream.local_response.get_or_insert(response);
+    }
+    Ok(OK)
+}
+
+fn http_call(mut guest: Guest<'_>, arguments: &[u64]) -> Result<u32> {
+    let &[cluster, cluster_size, headers, headers_size, body, body_size, trailers, trailers_size, timeout_ms, token] =
+        arguments
+    else {
+        bail!("proxy_http_call has {} arguments", arguments.len());
+    };
+    let next = guest.proxy().last_token + 1;
+    let (cluster, headers) = (guest.text(cluster, cluster_size)?, guest.bytes(headers, headers_size)?);
+    let body = guest.bytes(body, body_size)?;
+    let Some(call) = HttpCall::new(next, &cluster, &headers, &body, u32::try_from(timeout_ms)?) else {
+        return Ok(BAD_ARGUMENT);
+    };
+    if !deserialize(&guest.bytes(trailers, trailers_size)?)?.is_empty() || timeout_ms == 0 {
+        bail!("a request with trailers, or without an end: {call:?}");
+    }
+    if call.cluster != CLUSTER || !call.is_whole() {
+        return Ok(BAD_ARGUMENT);
+    }
+    let proxy = guest.proxy();
+    if proxy.in_flight.len() >= proxy.breaker {
+        return Ok(INTERNAL_FAILURE);
+    }
+    proxy.last_token = call.token;
+    proxy.in_flight.push(call.clone());
+    proxy.stream.http_calls.push(call.clone());
+    guest.write(token, &call.token.to_le_bytes())?;
     Ok(OK)
 }

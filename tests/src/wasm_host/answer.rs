@@ -1,5 +1,6 @@
 //! What became of a request.
 
+use super::http_call::HttpCall;
 use super::proxy::{Headers, LocalResponse, LogLine, OUTCOMES};
 
 /// How a request ended.
@@ -8,7 +9,7 @@ pub enum End {
     /// It went upstream, with this body.
     Passed(Vec<u8>),
     /// The filter answered it.
-    Refused(LocalResponse),
+    Answered(LocalResponse),
     /// The client went away while the filter held it.
     Abandoned,
     /// The filter held it beyond its end: a client would wait for ever.
@@ -26,7 +27,9 @@ pub struct Answer {
     pub log: Vec<LogLine>,
     /// The fuel that all calls for this request took: about one unit per wasm instruction.
     pub fuel: u64,
-    pub(super) headers: Headers,
+    /// The filter's own requests for it, in the order in which they were sent.
+    pub http_calls: Vec<HttpCall>,
+    pub(crate) headers: Headers,
     pub(super) counted: Vec<String>,
 }
 
@@ -48,9 +51,9 @@ impl Answer {
 
     /// The filter's own answer, if it gave one.
     #[must_use]
-    pub fn refusal(&self) -> Option<&LocalResponse> {
+    pub fn local_response(&self) -> Option<&LocalResponse> {
         match &self.end {
-            End::Refused(response) => Some(response),
+            End::Answered(response) => Some(response),
             _ => None,
         }
     }

@@ -15,6 +15,22 @@ const TARGET: &str = "wasm32-wasip1";
 /// The variable that names a module to take as it is.
 const VARIABLE: &str = "ONCEWAY_FILTER_WASM";
 
+/// The build that ships: profile, and further arguments.
+const SHIPPED: (&str, &[&str]) = ("wasm", &[]);
+/// The build that traps where a request's header `x-trap` asks for it, to see what a proxy does then.
+const TRAPPING: (&str, &[&str]) = ("wasm-trap", &["--features", "trap"]);
+
+/// The path of a module that traps where a request's header `x-trap` asks for it: at the end of its body (`body`), or at
+/// the reply to a part (`reply`).
+///
+/// # Errors
+/// If it cannot be built; the message says what is missing.
+pub fn trapping() -> Result<PathBuf> {
+    static PATH: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let path = PATH.get_or_init(|| build(TRAPPING).map_err(|error| format!("{error:#}")));
+    path.clone().map_err(|error| anyhow!(error))
+}
+
 /// The path of the module: what `$ONCEWAY_FILTER_WASM` names, else what cargo builds in the profile that ships. Asks cargo
 /// once per process, which costs next to nothing where the module is up to date.
 ///
@@ -31,8 +47,13 @@ fn find_or_build() -> Result<PathBuf> {
         ensure!(path.is_file(), "{VARIABLE} names {}, which is no file", path.display());
         return Ok(path);
     }
+    build(SHIPPED)
+}
+
+fn build((profile, arguments): (&str, &[&str])) -> Result<PathBuf> {
     let output = tool("CARGO", "cargo")
-        .args(["build", "--package", "onceway-filter", "--profile", "wasm", "--target", TARGET])
+        .args(["build", "--package", "onceway-filter", "--profile", profile, "--target", TARGET])
+        .args(arguments)
         .arg("--message-format=json-render-diagnostics")
         // Flags are meant for the tests' own target, like those that measure coverage.
         .env_remove("RUSTFLAGS")

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
-use super::MEMORY_LIMIT;
+use super::http_call::{HttpCall, Reply};
+use super::{MEMORY_LIMIT, ROOT_CONTEXT};
 
 /// Names and values of headers. Bytes: clients send what they like.
 pub(super) type Headers = Vec<(Vec<u8>, Vec<u8>)>;
@@ -46,17 +47,32 @@ pub(super) struct Proxy {
     pub(super) counters: Vec<(String, u64)>,
     pub(super) log: Vec<LogLine>,
     pub(super) stream: Stream,
+    /// The context that the filter's calls are about.
+    pub(super) effective_context: u32,
+    /// The filter's own requests that have no reply yet.
+    pub(super) in_flight: Vec<HttpCall>,
+    /// How many of them there may be.
+    pub(super) breaker: usize,
+    pub(super) last_token: u32,
+    /// The reply that the filter is being told of.
+    pub(super) reply: Option<Reply>,
+    pub(super) now_ns: u64,
 }
 
 /// The request that is being served, as the host functions see it.
 #[derive(Default)]
 pub(super) struct Stream {
+    pub(super) context: u32,
     pub(super) headers: Headers,
     /// Whether the headers are still here and not upstream already.
     pub(super) has_headers: bool,
     /// The part of the body that can be read now.
     pub(super) body: Vec<u8>,
     pub(super) local_response: Option<LocalResponse>,
+    /// Whether the filter let it go on by a call of its own.
+    pub(super) resumed: bool,
+    /// The filter's own requests for it, in order.
+    pub(super) http_calls: Vec<HttpCall>,
     /// The counters that were incremented, in order.
     pub(super) counted: Vec<String>,
     pub(super) fuel: u64,
@@ -72,6 +88,12 @@ impl Proxy {
             counters: Vec::new(),
             log: Vec::new(),
             stream: Stream::default(),
+            effective_context: ROOT_CONTEXT,
+            in_flight: Vec::new(),
+            breaker: usize::MAX,
+            last_token: 0,
+            reply: None,
+            now_ns: 1_000_000_000,
         }
     }
 }

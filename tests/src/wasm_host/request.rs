@@ -5,10 +5,11 @@ use super::proxy::Headers;
 /// A request. Without further words it has no body.
 #[derive(Clone, Debug)]
 pub struct Request {
-    pub(super) headers: Headers,
-    pub(super) chunks: Vec<Vec<u8>>,
-    pub(super) trailers: bool,
-    pub(super) hangs_up: bool,
+    pub(crate) headers: Headers,
+    pub(crate) chunks: Vec<Vec<u8>>,
+    pub(crate) trailers: bool,
+    pub(crate) hangs_up: bool,
+    pub(crate) leaves: bool,
 }
 
 impl Request {
@@ -16,14 +17,14 @@ impl Request {
     #[must_use]
     pub fn new(method: &str, path: &str) -> Request {
         let headers = Vec::new();
-        let request = Request { headers, chunks: Vec::new(), trailers: false, hangs_up: false };
+        let request = Request { headers, chunks: Vec::new(), trailers: false, hangs_up: false, leaves: false };
         request.header(":method", method).header(":path", path).header(":authority", "onceway")
     }
 
-    /// A `POST`.
+    /// A `POST` of JSON.
     #[must_use]
     pub fn post(path: &str) -> Request {
-        Request::new("POST", path)
+        Request::new("POST", path).header("content-type", "application/json")
     }
 
     /// Adds a header; a name can be added more than once.
@@ -52,6 +53,13 @@ impl Request {
     #[must_use]
     pub fn trailers(mut self) -> Request {
         self.trailers = true;
+        self
+    }
+
+    /// The client goes away after it has sent all, while the filter waits for replies to its own requests.
+    #[must_use]
+    pub fn leaves(mut self) -> Request {
+        self.leaves = true;
         self
     }
 

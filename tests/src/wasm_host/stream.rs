@@ -17,14 +17,15 @@ const CONTINUE: u32 = 0;
 /// Sends a request through the filter in a context of its own.
 pub(super) fn run(host: &mut Host, context: u32, request: Request) -> Answer {
     let proxy = host.store.data_mut();
-    proxy.stream = Stream { headers: request.headers.clone(), has_headers: true, ..Stream::default() };
+    proxy.stream = Stream { context, headers: request.headers.clone(), has_headers: true, ..Stream::default() };
     let lines_before = proxy.log.len();
     let mut course = Course { host, context, held: false, passed: Vec::new() };
     let end = course.run(&request).unwrap_or_else(|trap| End::Trapped(format!("{trap:?}")));
     let proxy = host.store.data_mut();
     let stream = take(&mut proxy.stream);
     let log = proxy.log.split_off(lines_before);
-    Answer { end, log, fuel: stream.fuel, headers: stream.headers, counted: stream.counted }
+    let Stream { fuel, http_calls, headers, counted, .. } = stream;
+    Answer { end, log, fuel, http_calls, headers, counted }
 }
 
 struct Course<'a> {
@@ -39,33 +40,68 @@ struct Course<'a> {
 impl Course<'_> {
     fn run(&mut self, request: &Request) -> Result<End> {
         self.host.call("proxy_on_context_create", &[self.context, ROOT_CONTEXT])?;
-        let end = self.send(request)?;
-        self.host.call("proxy_on_done", &[self.context])?;
-        self.host.call("proxy_on_log", &[self.context])?;
-        self.host.call("proxy_on_delete", &[self.context])?;
+        self.send(request)?;
+        if request.leaves {
+            self.close()?;
+            self.reply_to_calls()?;
+            return Ok(End::Abandoned);
+        }
+        self.reply_to_calls()?;
+        let end = self.end(request);
+        self.close()?;
         Ok(end)
     }
 
-    fn send(&mut self, request: &Request) -> Result<End> {
+    fn close(&mut self) -> Result<()> {
+        for event in ["proxy_on_done", "proxy_on_delete"] {
+            self.host.call(event, &[self.context])?;
+        }
+        Ok(())
+    }
+
+    /// Replies to the filter's own requests until none is in flight. The plugin is told, not the request.
+    fn reply_to_calls(&mut self) -> Result<()> {
+        while !self.host.store.data().in_flight.is_empty() {
+            let (place, reply) = (self.host.replying)(&self.host.store.data().in_flight);
+            let proxy = self.host.store.data_mut();
+            let token = proxy.in_flight.remove(place).token;
+            let (headers, body) = (u32::try_from(reply.headers.len())?, u32::try_from(reply.body.len())?);
+            proxy.reply = Some(reply);
+            self.host.call("proxy_on_http_call_response", &[ROOT_CONTEXT, token, headers, body, 0])?;
+            let proxy = self.host.store.data_mut();
+            proxy.reply = None;
+            if take(&mut proxy.stream.resumed) {
+                self.held = false;
+                self.passed.append(&mut proxy.stream.body);
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, request: &Request) -> End {
+        match self.host.store.data_mut().stream.local_response.take() {
+            Some(response) => End::Answered(response),
+            None if !self.held => End::Passed(take(&mut self.passed)),
+            None if request.hangs_up => End::Abandoned,
+            None => End::Hung,
+        }
+    }
+
+    fn send(&mut self, request: &Request) -> Result<()> {
         let open_ended = request.trailers || request.hangs_up;
         let headers = u32::try_from(request.headers.len())?;
         let ends = request.chunks.is_empty() && !open_ended;
         self.decide("proxy_on_request_headers", &[headers, u32::from(ends)])?;
         for (index, chunk) in request.chunks.iter().enumerate() {
             let ends = index + 1 == request.chunks.len() && !open_ended;
-            if !self.is_refused() {
+            if !self.is_answered() {
                 self.push(chunk, ends)?;
             }
         }
-        if request.trailers && !self.is_refused() {
+        if request.trailers && !self.is_answered() {
             self.decide("proxy_on_request_trailers", &[1])?;
         }
-        Ok(match self.host.store.data_mut().stream.local_response.take() {
-            Some(response) => End::Refused(response),
-            None if !self.held => End::Passed(take(&mut self.passed)),
-            None if request.hangs_up => End::Abandoned,
-            None => End::Hung,
-        })
+        Ok(())
     }
 
     fn push(&mut self, chunk: &[u8], ends: bool) -> Result<()> {
@@ -79,7 +115,7 @@ impl Course<'_> {
     fn decide(&mut self, event: &str, arguments: &[u32]) -> Result<()> {
         let action = self.host.call(event, &[&[self.context], arguments].concat())?;
         self.held = action != CONTINUE;
-        if !self.held && !self.is_refused() {
+        if !self.held && !self.is_answered() {
             let stream = &mut self.host.store.data_mut().stream;
             stream.has_headers = false;
             self.passed.append(&mut stream.body);
@@ -87,7 +123,7 @@ impl Course<'_> {
         Ok(())
     }
 
-    fn is_refused(&self) -> bool {
+    fn is_answered(&self) -> bool {
         self.host.store.data().stream.local_response.is_some()
     }
 }

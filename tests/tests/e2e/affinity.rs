@@ -28,7 +28,7 @@ async fn owners(rig: &Rig, incidents: &[Incident], n: u64) -> Result<BTreeMap<St
 
 /// The owners once two rounds in a row have the same: Envoy's workers learn of a replica a little after its main thread,
 /// which is the one that can be asked. Counts the rounds.
-async fn settled(rig: &Rig, incidents: &[Incident], rounds: &mut u64) -> Result<BTreeMap<String, String>> {
+pub(crate) async fn settled(rig: &Rig, incidents: &[Incident], rounds: &mut u64) -> Result<BTreeMap<String, String>> {
     let mut before = BTreeMap::new();
     for _ in 0..MAX_ROUNDS {
         let now = owners(rig, incidents, *rounds).await?;

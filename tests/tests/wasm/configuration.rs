@@ -1,6 +1,7 @@
 //! What the filter makes of its configuration, and says about it.
 
 use onceway_tests::wasm_host::{Host, Request, StartError};
+use serde_json::json;
 
 use super::bodies::{ALERTS, payment_api};
 
@@ -22,13 +23,32 @@ fn without_a_configuration_the_defaults_hold() {
 #[test]
 fn an_unknown_field_is_refused_by_its_name() {
     let refusal = refusal(r#"{"max_body_byte": 1}"#);
-    assert!(refusal.contains("`max_body_byte`, expected `max_body_bytes`"), "{refusal}");
+    assert!(refusal.contains("`max_body_byte`, expected one of `max_body_bytes`"), "{refusal}");
 }
 
 #[test]
 fn a_wrong_configuration_is_refused_with_a_reason() {
-    for config in ["{", "[]", "null", "\u{0}", r#"{"max_body_bytes": 0}"#, r#"{"max_body_bytes": -1}"#] {
+    for config in ["{", "[]", "null", "\u{0}", r#"{"max_body_bytes": 0}"#, r#"{"cluster": ""}"#] {
         assert!(!refusal(config).is_empty(), "{config}");
+    }
+}
+
+#[test]
+fn a_limit_out_of_its_bounds_is_refused_by_its_name() {
+    let limits = [
+        "max_body_bytes",
+        "max_alerts",
+        "max_fingerprints",
+        "max_split_bytes",
+        "max_answer_bytes",
+        "max_subrequests_in_flight",
+        "split_timeout_ms",
+    ];
+    for limit in limits {
+        for value in [0, u32::MAX] {
+            let refusal = refusal(&json!({limit: value}).to_string());
+            assert!(refusal.starts_with(&format!("{limit} is {value}; set it to 1 or more")), "{refusal}");
+        }
     }
 }
 
@@ -42,7 +62,7 @@ fn a_configuration_that_cannot_be_read_is_refused() {
 fn there_is_one_counter_for_each_outcome_from_the_start() {
     let host = Host::new("");
     let counters: Vec<_> = host.counters().iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let expected = ["fingerprinted", "several", "nothing", "undecodable", "too_large", "error"];
+    let expected = ["fingerprinted", "split", "several", "nothing", "undecodable", "too_large", "error"];
     let expected = expected.map(|outcome| (format!("onceway_filter_requests_total.outcome.{outcome}"), 0));
     assert_eq!(counters, expected.each_ref().map(|(name, value)| (name.as_str(), *value)));
 }

@@ -5,7 +5,7 @@ use onceway_signal::Source;
 use onceway_tests::wasm_host::{End, Host, Request};
 use serde_json::json;
 
-use super::bodies::{ALERTS, EVENTS, PAYMENT_API, WORKER_NODE, alert, deployment, node, payment_api, webhook};
+use super::bodies::{ALERTS, EVENTS, PAYMENT_API, WORKER_NODE, alert, payment_api, webhook};
 
 #[test]
 fn a_request_goes_on_with_its_body_and_its_fingerprint() {
@@ -24,15 +24,6 @@ fn an_event_has_the_fingerprint_of_what_it_is_about() {
     });
     let answer = Host::new("").request(Request::post(EVENTS).body(event.to_string()));
     assert_eq!(answer.fingerprint().as_deref(), Some(WORKER_NODE));
-}
-
-#[test]
-fn a_body_of_several_incidents_goes_on_whole_hashed_on_its_first() {
-    let body = webhook([node("worker-node-1"), deployment("payment-api"), node("worker-node-1")]);
-    let answer = Host::new("").request(Request::post(ALERTS).body(&body));
-    assert_eq!(answer.fingerprint().as_deref(), Some(WORKER_NODE));
-    assert_eq!(answer.body(), Some(body.as_bytes()));
-    assert_eq!(answer.outcomes(), ["several"]);
 }
 
 #[test]

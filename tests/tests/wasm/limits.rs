@@ -13,8 +13,9 @@ fn assert_says_too_large(refusal: &LocalResponse, limit: usize) {
     assert_eq!(refusal.headers, [("content-type".to_owned(), "application/problem+json".to_owned())]);
     let problem: Value = serde_json::from_str(&refusal.body).unwrap();
     assert_eq!(problem["type"], "https://onceway.io/problems/payload-too-large");
-    assert_eq!(problem["title"], "Payload too large");
+    assert_eq!(problem["title"], "The payload is too large");
     assert_eq!(problem["status"], 413);
+    assert!([ALERTS, EVENTS].contains(&problem["instance"].as_str().unwrap()), "{problem}");
     assert!(problem["detail"].as_str().unwrap().contains(&format!("{limit} bytes")), "{problem}");
 }
 
@@ -24,7 +25,7 @@ fn a_content_length_over_the_limit_is_refused_before_the_body_comes() {
     for path in [ALERTS, EVENTS] {
         let request = Request::post(path).header("content-length", (LIMIT + 1).to_string());
         let answer = host.request(request.hangs_up());
-        assert_says_too_large(answer.refusal().expect("it is over the limit"), LIMIT);
+        assert_says_too_large(answer.local_response().expect("it is over the limit"), LIMIT);
         assert_eq!(answer.outcomes(), ["too_large"]);
     }
 }
@@ -35,7 +36,7 @@ fn a_body_over_the_limit_is_refused_as_soon_as_it_is() {
     let megabyte = " ".repeat(1024 * 1024);
     // The sixth piece crosses the limit; the client has not finished, and there will be no end.
     let answer = host.request(Request::post(ALERTS).chunks(vec![&megabyte; 6]).hangs_up());
-    assert_says_too_large(answer.refusal().expect("it is over the limit"), LIMIT);
+    assert_says_too_large(answer.local_response().expect("it is over the limit"), LIMIT);
     assert_eq!(answer.outcomes(), ["too_large"]);
 }
 
@@ -43,7 +44,7 @@ fn a_body_over_the_limit_is_refused_as_soon_as_it_is() {
 fn a_content_length_that_lies_does_not_get_a_body_through() {
     let mut host = Host::new(r#"{"max_body_bytes": 100}"#);
     let request = Request::post(ALERTS).header("content-length", "1").chunks(["a".repeat(101)]);
-    assert_says_too_large(host.request(request).refusal().expect("it is over the limit"), 100);
+    assert_says_too_large(host.request(request).local_response().expect("it is over the limit"), 100);
 }
 
 #[test]
@@ -53,7 +54,7 @@ fn the_limit_itself_is_allowed() {
     let answer = host.request(Request::post(ALERTS).body(&body));
     assert_eq!(answer.fingerprint().as_deref(), Some(PAYMENT_API));
     let answer = host.request(Request::post(ALERTS).body(format!("{body} ")));
-    assert!(answer.refusal().is_some());
+    assert!(answer.local_response().is_some());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use onceway_filter::{Affinity, affinity};
 use onceway_signal::Source;
-use onceway_tests::wasm_host::{Host, Request};
+use onceway_tests::wasm_host::{Host, Reply, Request};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Map, Value, json};
@@ -81,18 +81,28 @@ proptest! {
     ) {
         let source = if event { Source::KubernetesEvent } else { Source::Prometheus };
         let request = Request::post(source.path()).chunks(cut(&body, &sizes));
-        let answer = Host::new("").request(if trailers { request.trailers() } else { request });
+        let mut host = Host::new("");
+        host.reply(|_| Reply::new(503, ""));
+        let answer = host.request(if trailers { request.trailers() } else { request });
 
-        prop_assert!(answer.passed(), "{:?}", answer.end);
-        prop_assert_eq!(answer.body(), Some(body.as_slice()));
         let native = affinity(source, &body);
-        prop_assert_eq!(answer.fingerprint(), native.fingerprint().map(|fingerprint| fingerprint.to_string()));
-        let outcome = match native {
+        let outcome = match &native {
             Affinity::One(_) => "fingerprinted",
-            Affinity::Several { .. } => "several",
+            Affinity::Several { .. } => "split",
             Affinity::Undecodable(_) if !body.is_empty() => "undecodable",
             Affinity::Nothing | Affinity::Undecodable(_) => "nothing",
         };
         prop_assert_eq!(answer.outcomes(), [outcome]);
+        if let Affinity::Several { shares, .. } = native {
+            prop_assert_eq!(answer.local_response().map(|response| response.status), Some(503));
+            let sent: Vec<_> = answer.http_calls.iter().map(|call| (call.authority(), call.body.as_slice())).collect();
+            let expected: Vec<_> =
+                shares.iter().map(|share| (share.fingerprint.to_string(), share.part.slice(&body).unwrap())).collect();
+            prop_assert_eq!(sent, expected.iter().map(|(authority, body)| (authority.as_str(), body.as_slice())).collect::<Vec<_>>());
+            return Ok(());
+        }
+        prop_assert!(answer.passed(), "{:?}", answer.end);
+        prop_assert_eq!(answer.body(), Some(body.as_slice()));
+        prop_assert_eq!(answer.fingerprint(), native.fingerprint().map(|fingerprint| fingerprint.to_string()));
     }
 }

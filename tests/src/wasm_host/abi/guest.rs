@@ -73,7 +73,7 @@ pub(super) fn serialize(headers: &Headers) -> Result<Vec<u8>> {
 }
 
 /// Reads a header map of the filter's own making, which is text.
-pub(super) fn deserialize(map: &[u8]) -> Result<Vec<(String, String)>> {
+pub(in crate::wasm_host) fn deserialize(map: &[u8]) -> Result<Vec<(String, String)>> {
     let word = |index: usize| -> Result<usize> {
         let word = map.get(index * 4..).and_then(|rest| rest.first_chunk::<4>());
         let word = word.ok_or_else(|| format_err!("a header map of {} bytes is cut short", map.len()))?;

@@ -1,0 +1,274 @@
+//! A proxy made of plain data.
+
+use std::cell::RefCell;
+
+use onceway_signal::FINGERPRINT_HEADER;
+use onceway_signal::answer::Answer;
+
+use crate::header_map::{serialize, visit};
+use crate::{Host, HostError, Level, Outcome, Reply, Request, SubRequest};
+
+/// A call of the [`Host`] that can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Headers,
+    Remove,
+    Set,
+    Body,
+    Answer,
+    Resume,
+    Dispatch,
+    ReplyHeaders,
+    ReplyBody,
+    Now,
+}
+
+impl Call {
+    pub(crate) const ALL: [Call; 10] = [
+        Call::Headers,
+        Call::Remove,
+        Call::Set,
+        Call::Body,
+        Call::Answer,
+        Call::Resume,
+        Call::Dispatch,
+        Call::ReplyHeaders,
+        Call::ReplyBody,
+        Call::Now,
+    ];
+}
+
+/// A request of the filter's own, as the proxy got it.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) token: u32,
+    pub(crate) cluster: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+    pub(crate) timeout_ms: u32,
+}
+
+impl Sent {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct FakeHost {
+    failing: Option<Call>,
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Serialised, as a proxy hands them out.
+    headers: Vec<u8>,
+    body: Vec<u8>,
+    calls: Vec<Call>,
+    counted: Vec<Outcome>,
+    answer: Option<Answer>,
+    logged: Vec<String>,
+    sent: Vec<Sent>,
+    /// The tokens that have no reply yet.
+    pending: Vec<u32>,
+    /// How many requests of the filter's own may be in flight at once.
+    breaker: Option<usize>,
+    reply: (Vec<u8>, Vec<u8>),
+    now_ms: u64,
+}
+
+impl FakeHost {
+    pub(crate) fn new(headers: &[(&str, &str)]) -> FakeHost {
+        FakeHost::with_map(map(headers))
+    }
+
+    /// A `POST` of JSON.
+    pub(crate) fn post(path: &str) -> FakeHost {
+        FakeHost::new(&[(":method", "POST"), (":path", path), ("content-type", "application/json")])
+    }
+
+    /// One whose header map is none.
+    pub(crate) fn malformed() -> FakeHost {
+        FakeHost::with_map(vec![0xff; 16])
+    }
+
+    fn with_map(headers: Vec<u8>) -> FakeHost {
+        FakeHost { failing: None, state: RefCell::new(State { headers, ..State::default() }) }
+    }
+
+    pub(crate) fn with(self, name: &str, value: &str) -> FakeHost {
+        self.replace(name.as_bytes(), Some(value.as_bytes()));
+        self
+    }
+
+    pub(crate) fn failing(mut self, call: Call) -> FakeHost {
+        self.failing = Some(call);
+        self
+    }
+
+    /// From now on, `in_flight` requests of the filter's own may be in flight at once.
+    pub(crate) fn breaker(&self, in_flight: usize) {
+        self.state.borrow_mut().breaker = Some(in_flight);
+    }
+
+    pub(crate) fn pass_time(&self, ms: u64) {
+        self.state.borrow_mut().now_ms += ms;
+    }
+
+    /// What of the body is there from now on.
+    pub(crate) fn buffer(&self, body: &[u8]) {
+        self.state.borrow_mut().body = body.to_vec();
+    }
+
+    /// Replies to a request of the filter's own.
+    pub(crate) fn reply(&self, request: &mut Request, token: u32, headers: &[(&str, &str)], body: &str) {
+        let mut state = self.state.borrow_mut();
+        state.reply = (map(headers), body.as_bytes().to_vec());
+        state.pending.retain(|pending| *pending != token);
+        drop(state);
+        request.on_reply(self, Reply { token, headers: headers.len(), body_bytes: body.len() });
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let state = self.state.borrow();
+        read(&state.headers).into_iter().filter(|(key, _)| key == name).map(|(_, value)| value).next_back()
+    }
+
+    pub(crate) fn fingerprint(&self) -> Option<String> {
+        self.header(FINGERPRINT_HEADER)
+    }
+
+    pub(crate) fn calls(&self, call: Call) -> usize {
+        self.state.borrow().calls.iter().filter(|made| **made == call).count()
+    }
+
+    pub(crate) fn counted(&self) -> Vec<Outcome> {
+        self.state.borrow().counted.clone()
+    }
+
+    pub(crate) fn answered(&self) -> Option<Answer> {
+        self.state.borrow().answer.clone()
+    }
+
+    pub(crate) fn logged(&self) -> Vec<String> {
+        self.state.borrow().logged.clone()
+    }
+
+    /// The requests of the filter's own so far.
+    pub(crate) fn sent(&self) -> Vec<Sent> {
+        self.state.borrow().sent.clone()
+    }
+
+    /// Those without a reply.
+    pub(crate) fn pending(&self) -> Vec<u32> {
+        self.state.borrow().pending.clone()
+    }
+
+    fn enter(&self, call: Call) -> Result<(), HostError> {
+        self.state.borrow_mut().calls.push(call);
+        if self.failing == Some(call) { Err(FAILED) } else { Ok(()) }
+    }
+
+    fn replace(&self, name: &[u8], value: Option<&[u8]>) {
+        let mut state = self.state.borrow_mut();
+        let mut kept = Vec::new();
+        visit(&state.headers, |key, old| {
+            if key != name {
+                kept.push((key, old));
+            }
+        });
+        kept.extend(value.map(|value| (name, value)));
+        let headers = serialize(&kept);
+        state.headers = headers;
+    }
+}
+
+const FAILED: HostError = HostError::Status { call: "fake", status: 10 };
+
+fn map(headers: &[(&str, &str)]) -> Vec<u8> {
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    serialize(&headers)
+}
+
+fn read(map: &[u8]) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    visit(map, |key, value| headers.push((text(key), text(value))));
+    headers
+}
+
+impl Host for FakeHost {
+    fn request_headers(&self) -> Result<Vec<u8>, HostError> {
+        self.enter(Call::Headers)?;
+        Ok(self.state.borrow().headers.clone())
+    }
+
+    fn remove_request_header(&self, name: &[u8]) -> Result<(), HostError> {
+        self.enter(Call::Remove)?;
+        self.replace(name, None);
+        Ok(())
+    }
+
+    fn set_request_header(&self, name: &str, value: &str) -> Result<(), HostError> {
+        self.enter(Call::Set)?;
+        self.replace(name.as_bytes(), Some(value.as_bytes()));
+        Ok(())
+    }
+
+    fn request_body(&self, limit: u32) -> Result<Vec<u8>, HostError> {
+        self.enter(Call::Body)?;
+        Ok(self.state.borrow().body.iter().copied().take(limit as usize).collect())
+    }
+
+    fn answer(&self, answer: &Answer, _details: &'static str) -> Result<(), HostError> {
+        self.enter(Call::Answer)?;
+        assert!(self.state.borrow_mut().answer.replace(answer.clone()).is_none(), "one request, one answer");
+        Ok(())
+    }
+
+    fn resume(&self) -> Result<(), HostError> {
+        self.enter(Call::Resume)
+    }
+
+    fn dispatch(&self, request: &SubRequest<'_>) -> Result<u32, HostError> {
+        self.enter(Call::Dispatch)?;
+        let mut state = self.state.borrow_mut();
+        if state.breaker.is_some_and(|breaker| state.pending.len() >= breaker) {
+            return Err(FAILED);
+        }
+        let token = u32::try_from(state.sent.len()).unwrap() + 100;
+        state.pending.push(token);
+        state.sent.push(Sent {
+            token,
+            cluster: request.cluster.to_owned(),
+            headers: read(request.headers),
+            body: String::from_utf8(request.body.to_vec()).unwrap(),
+            timeout_ms: request.timeout_ms,
+        });
+        Ok(token)
+    }
+
+    fn reply_headers(&self) -> Result<Vec<u8>, HostError> {
+        self.enter(Call::ReplyHeaders)?;
+        Ok(self.state.borrow().reply.0.clone())
+    }
+
+    fn reply_body(&self, limit: u32) -> Result<Vec<u8>, HostError> {
+        self.enter(Call::ReplyBody)?;
+        Ok(self.state.borrow().reply.1.iter().copied().take(limit as usize).collect())
+    }
+
+    fn now_ms(&self) -> Result<u64, HostError> {
+        self.enter(Call::Now)?;
+        Ok(self.state.borrow().now_ms)
+    }
+
+    fn count(&self, outcome: Outcome) {
+        self.state.borrow_mut().counted.push(outcome);
+    }
+
+    fn log(&self, _level: Level, message: &str) {
+        self.state.borrow_mut().logged.push(message.to_owned());
+    }
+}
