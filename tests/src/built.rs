@@ -1,4 +1,4 @@
-//! The sidecar's program: the one that ships, built if it is not up to date.
+//! What runs in other processes, built if it is not up to date: the sidecar's program, the one that ships, and its clock.
 
 use std::env;
 use std::path::PathBuf;
@@ -10,9 +10,6 @@ use serde_json::Value;
 
 use crate::cluster::deploy::repository;
 
-/// The variable that names a program to take as it is.
-const VARIABLE: &str = "ONCEWAY_BIN";
-
 /// The path of the program: what `$ONCEWAY_BIN` names, else what cargo builds in the release profile. Asks cargo once per
 /// process, which costs next to nothing where the program is up to date, so that no test runs yesterday's.
 ///
@@ -20,26 +17,40 @@ const VARIABLE: &str = "ONCEWAY_BIN";
 /// If it cannot be built.
 pub fn sidecar() -> Result<PathBuf> {
     static PATH: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let path = PATH.get_or_init(|| find_or_build().map_err(|error| format!("{error:#}")));
+    once(&PATH, || find_or_build("ONCEWAY_BIN", &["--package", "onceway", "--bin", "onceway"], executable))
+}
+
+/// The path of the library that gives a sidecar a clock of its own: what `$ONCEWAY_CLOCK` names, else what cargo builds.
+///
+/// # Errors
+/// If it cannot be built.
+pub fn clock() -> Result<PathBuf> {
+    static PATH: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    once(&PATH, || find_or_build("ONCEWAY_CLOCK", &["--package", "onceway-clock"], library))
+}
+
+fn once(path: &OnceLock<Result<PathBuf, String>>, find: impl FnOnce() -> Result<PathBuf>) -> Result<PathBuf> {
+    let path = path.get_or_init(|| find().map_err(|error| format!("{error:#}")));
     path.clone().map_err(|error| anyhow!(error))
 }
 
-fn find_or_build() -> Result<PathBuf> {
-    if let Some(path) = env::var_os(VARIABLE).map(PathBuf::from) {
-        ensure!(path.is_file(), "{VARIABLE} names {}, which is no file", path.display());
+/// What the variable names is taken as it is; `artifact` finds the path in one of cargo's messages.
+fn find_or_build(variable: &str, what: &[&str], artifact: fn(&str) -> Option<PathBuf>) -> Result<PathBuf> {
+    if let Some(path) = env::var_os(variable).map(PathBuf::from) {
+        ensure!(path.is_file(), "{variable} names {}, which is no file", path.display());
         return Ok(path);
     }
     let output = cargo()
-        .args(["build", "--release", "--package", "onceway", "--bin", "onceway"])
-        .arg("--message-format=json-render-diagnostics")
+        .args(["build", "--release", "--message-format=json-render-diagnostics"])
+        .args(what)
         .current_dir(repository())
         .stderr(Stdio::inherit())
         .output()
-        .context("cannot run cargo to build the sidecar")?;
-    ensure!(output.status.success(), "cargo could not build the sidecar ({}); it says why above", output.status);
+        .context("cannot run cargo to build what is tested")?;
+    let what = what.join(" ");
+    ensure!(output.status.success(), "cargo could not build {what} ({}); it says why above", output.status);
     let messages = String::from_utf8_lossy(&output.stdout);
-    let mut executables = messages.lines().filter_map(executable);
-    executables.next_back().context("cargo built the sidecar and named no program")
+    messages.lines().filter_map(artifact).next_back().with_context(|| format!("cargo built {what} and named no file"))
 }
 
 /// The cargo that runs us, without what it told us about this package: build scripts that look at such variables would
@@ -59,4 +70,15 @@ fn cargo() -> Command {
 fn executable(message: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(message).ok()?;
     message["executable"].as_str().map(PathBuf::from)
+}
+
+/// The dynamic library that one of cargo's messages names.
+fn library(message: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let files = message["filenames"].as_array().filter(|_| message["target"]["kind"][0] == "cdylib")?;
+    files
+        .iter()
+        .filter_map(Value::as_str)
+        .map(PathBuf::from)
+        .find(|path| path.extension().is_some_and(|end| end == "so"))
 }

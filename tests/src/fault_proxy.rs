@@ -29,6 +29,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use kube::Client;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::cluster::Cluster;
@@ -58,6 +59,8 @@ struct Shared {
     upstream: Client,
     rules: Mutex<Vec<Arc<Armed>>>,
     record: Record,
+    /// Told when all open connections are to be cut.
+    cut: Notify,
 }
 
 impl FaultProxy {
@@ -74,6 +77,7 @@ impl FaultProxy {
             upstream: Client::try_from(cluster.config()?)?,
             rules: Mutex::default(),
             record: record.clone(),
+            cut: Notify::new(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared))).abort_handle();
         Ok(Self { addr, shared, accepting })
@@ -89,6 +93,12 @@ impl FaultProxy {
         let armed = Arc::new(Armed::new(rule, fault));
         self.shared.rules().push(Arc::clone(&armed));
         RuleHandle::new(armed)
+    }
+
+    /// Cuts all open connections, watches included. What the API server has been sent goes on there; new connections meet
+    /// whatever rules there are.
+    pub fn cut(&self) {
+        self.shared.cut.notify_one();
     }
 
     /// Ends all rules and releases all that they hold.
@@ -126,6 +136,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                     let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
                 });
             }
+            () = shared.cut.notified() => connections.abort_all(),
             Some(_) = connections.join_next() => {}
         }
     }

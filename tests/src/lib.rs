@@ -8,17 +8,19 @@
 //! | [`fault_proxy`] | between a replica and the API server: delays, holds, refuses, cuts, loses answers; records all calls |
 //! | [`sidecar`], [`envoy`] | the programs that ship, with the configurations that ship, on ports of their own |
 //! | [`alertmanager`] | a real Alertmanager that notifies them |
+//! | [`clock`] | a wall clock for one sidecar, to be set by the test |
 //! | [`storm`], [`payload`], [`client`] | what senders do, and what they send |
 //! | [`exposition`] | reads metrics |
 //! | [`service`], [`process`], [`ports`], [`scratch`] | processes that die with the test, ports that cannot clash, directories that go |
 //! | [`tools`], [`built`] | where the servers and our own programs come from |
 //! | [`wasm_host`] | the filter's `.wasm` without Envoy |
-//! | [`demo`], [`bench`](mod@bench) | `cargo xtask demo`, `cargo xtask bench` |
+//! | [`demo`], [`bench`](mod@bench), [`soak`] | `cargo xtask demo`, `cargo xtask bench`, `cargo xtask soak` |
 
 pub mod alertmanager;
 pub mod bench;
 pub mod built;
 pub mod client;
+pub mod clock;
 pub mod cluster;
 pub mod demo;
 pub mod envoy;
@@ -31,6 +33,7 @@ pub mod rig;
 pub mod scratch;
 pub mod service;
 pub mod sidecar;
+pub mod soak;
 pub mod storm;
 pub mod tools;
 pub mod wasm_host;

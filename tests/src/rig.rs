@@ -41,6 +41,7 @@ use serde_json::{Value, json};
 
 use crate::built;
 use crate::client::{Answer, Client};
+use crate::clock::Clock;
 use crate::cluster::{Cluster, Namespace};
 use crate::envoy::{Envoy, Upstream};
 use crate::fault_proxy::{FaultProxy, Record};
@@ -79,6 +80,8 @@ pub struct RigBuilder {
     cluster: Option<Arc<Cluster>>,
     own_cluster: bool,
     fault_proxies: bool,
+    clocks: bool,
+    bodies: bool,
     label: &'static str,
     config: Value,
 }
@@ -92,6 +95,8 @@ impl Rig {
             cluster: None,
             own_cluster: false,
             fault_proxies: true,
+            clocks: false,
+            bodies: true,
             label: "rig",
             config: json!({}),
         }
@@ -211,6 +216,18 @@ impl RigBuilder {
         Self { fault_proxies: false, ..self }
     }
 
+    /// With a wall clock of its own for each replica, which the test may set.
+    #[must_use]
+    pub fn with_clocks(self) -> Self {
+        Self { clocks: true, ..self }
+    }
+
+    /// With a record that does not keep what calls send: for hundreds of thousands of them.
+    #[must_use]
+    pub fn without_bodies(self) -> Self {
+        Self { bodies: false, ..self }
+    }
+
     /// In a namespace whose name starts with `label`.
     #[must_use]
     pub fn label(self, label: &'static str) -> Self {
@@ -236,7 +253,8 @@ impl RigBuilder {
             None => Cluster::shared().await?,
         };
         let namespace = cluster.namespace(self.label).await?;
-        let (record, mut proxies, mut sidecars) = (Record::new(), Vec::new(), Vec::new());
+        let record = if self.bodies { Record::new() } else { Record::without_bodies() };
+        let (mut proxies, mut sidecars) = (Vec::new(), Vec::new());
         for replica in 0..self.replicas {
             let name = format!("onceway-{replica}");
             if self.fault_proxies {
@@ -244,7 +262,8 @@ impl RigBuilder {
             }
             let api_url = proxies.last().map_or_else(|| cluster.url(), FaultProxy::url);
             let (program, config) = (program.clone(), self.config.clone());
-            let settings = Settings { name: &name, program, dir: scratch.path(), api_url: &api_url, config };
+            let clock = if self.clocks { Some(Clock::start(scratch.path(), &name).await?) } else { None };
+            let settings = Settings { name: &name, program, dir: scratch.path(), api_url: &api_url, config, clock };
             sidecars.push(Sidecar::start(&namespace, settings)?);
         }
         try_join_all(sidecars.iter().map(Sidecar::until_ready)).await?;

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client};
+use crate::clock::Clock;
 use crate::cluster::{Namespace, Token, kubeconfig};
 use crate::exposition::Scrape;
 use crate::ports::Port;
@@ -27,6 +28,7 @@ pub struct Sidecar {
     health: Port,
     metrics: Port,
     token_path: PathBuf,
+    clock: Option<Clock>,
 }
 
 /// What a replica is started with.
@@ -41,6 +43,8 @@ pub struct Settings<'a> {
     pub api_url: &'a str,
     /// Keys of its configuration other than the ports, as `--print-default-config` shows them; `{}` for the defaults.
     pub config: Value,
+    /// A wall clock of its own, where it is to have one.
+    pub clock: Option<Clock>,
 }
 
 impl Sidecar {
@@ -50,7 +54,7 @@ impl Sidecar {
     /// # Errors
     /// If it cannot be started.
     pub fn start(namespace: &Namespace, settings: Settings<'_>) -> Result<Self> {
-        let Settings { name, program, dir, api_url, mut config } = settings;
+        let Settings { name, program, dir, api_url, mut config, clock } = settings;
         let (signals, health, metrics) = (Port::reserve()?, Port::reserve()?, Port::reserve()?);
         config["listen"] = json!({ "signals": signals.addr(), "health": health.addr(), "metrics": metrics.addr() });
         let config_path = dir.join(format!("{name}.yaml"));
@@ -64,13 +68,15 @@ impl Sidecar {
         fs::write(&kubeconfig_path, access)?;
 
         let (pod, pod_namespace) = (name.to_owned(), namespace.name().to_owned());
+        let clock_environment = clock.as_ref().map(Clock::environment);
         let service = Service::start(name, dir, move || {
             let mut sidecar = Command::new(&program);
+            sidecar.envs(clock_environment.iter().flatten().cloned());
             sidecar.arg("--config").arg(&config_path);
             sidecar.env("KUBECONFIG", &kubeconfig_path).env("POD_NAME", &pod).env("POD_NAMESPACE", &pod_namespace);
             sidecar
         })?;
-        Ok(Self { name: name.to_owned(), service, client: Client::new(), signals, health, metrics, token_path })
+        Ok(Self { name: name.to_owned(), service, client: Client::new(), signals, health, metrics, token_path, clock })
     }
 
     /// Its `POD_NAME`.
@@ -81,6 +87,14 @@ impl Sidecar {
     /// Its process; kill it, freeze it, start it again.
     pub fn service(&self) -> &Service {
         &self.service
+    }
+
+    /// Its wall clock.
+    ///
+    /// # Panics
+    /// If the rig was started without such clocks.
+    pub fn clock(&self) -> &Clock {
+        self.clock.as_ref().expect("a replica has a clock of its own only where with_clocks() asks for it")
     }
 
     /// Where it takes signals.

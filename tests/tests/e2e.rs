@@ -35,3 +35,5 @@ mod replicas;
 mod rights;
 #[path = "e2e/split.rs"]
 mod split;
+#[path = "e2e/soak.rs"]
+mod soak;

@@ -16,25 +16,31 @@ const TARGET: &str = "wasm32-wasip1";
 pub(crate) struct Built {
     sidecar: PathBuf,
     filter: PathBuf,
+    clock: PathBuf,
 }
 
 impl Built {
     /// Tells a program that runs them where they are, so that it need not ask cargo.
     pub(crate) fn tell(&self, command: &mut Command) {
         command.env("ONCEWAY_BIN", &self.sidecar).env("ONCEWAY_FILTER_WASM", &self.filter);
+        command.env("ONCEWAY_CLOCK", &self.clock);
     }
 }
 
-/// Builds both.
+/// Builds both, and the clock that tests give to a sidecar.
 pub(crate) fn all() -> Result<Built> {
     install_target()?;
     Step::new("Building the sidecar").run(cargo(&["build", "--release", "--package", "onceway"]))?;
+    Step::new("Building the tests' clock").run(cargo(&["build", "--release", "--package", "onceway-clock"]))?;
     let filter = ["build", "--package", "onceway-filter", "--profile", "wasm", "--target", TARGET];
     Step::new("Building the filter").run(cargo(&filter))?;
     let target = target_dir()?;
-    let built =
-        Built { sidecar: target.join("release/onceway"), filter: target.join(TARGET).join("wasm/onceway_filter.wasm") };
-    for path in [&built.sidecar, &built.filter] {
+    let built = Built {
+        sidecar: target.join("release/onceway"),
+        filter: target.join(TARGET).join("wasm/onceway_filter.wasm"),
+        clock: target.join("release/libonceway_clock.so"),
+    };
+    for path in [&built.sidecar, &built.filter, &built.clock] {
         ensure!(path.is_file(), "cargo built no {}", path.display());
     }
     Ok(built)

@@ -42,6 +42,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Incidents under a nemesis (kills, freezes, partitions, lost answers, wrong clocks), and a verdict on their history
+    #[command(disable_help_flag = true)]
+    Soak {
+        /// Options of the soak; `cargo xtask soak --help` shows them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Measure which lines of signal, claim and sidecar their own tests run; 90 % is the least
     Coverage,
     /// Run every test, end-to-end ones included
@@ -58,6 +65,7 @@ fn main() -> ExitCode {
         Task::Demo { options } => show("demo", &options),
         Task::Bench { options } => show("bench", &options),
         Task::Prove { options } => prove(&options),
+        Task::Soak { options } => show("soak", &options),
         Task::Coverage => coverage::run(),
         Task::Test { options } => test(&options),
     };

@@ -43,6 +43,7 @@ pub struct Rule {
     writes_only: bool,
     name: Option<String>,
     skip: u64,
+    every: Option<u64>,
     times: Option<u64>,
 }
 
@@ -86,6 +87,20 @@ impl Rule {
         self.times(1)
     }
 
+    /// Only each `n`-th of them.
+    #[must_use]
+    pub fn every(self, n: u64) -> Self {
+        Self { every: Some(n.max(1)), ..self }
+    }
+
+    /// Whether the fault is for a call that matches, `earlier` others having matched before.
+    fn is_for(&self, earlier: u64) -> bool {
+        let Some(place) = earlier.checked_sub(self.skip) else { return false };
+        let every = self.every.unwrap_or(1);
+        // The last of each `every`, so that the first is not always the one that is hit.
+        (place + 1).is_multiple_of(every) && self.times.is_none_or(|times| place / every < times)
+    }
+
     fn matches(&self, call: &Call) -> bool {
         self.what.as_ref().is_none_or(|(verb, resource)| call.is(*verb, resource))
             && (!self.writes_only || call.verb.writes())
@@ -117,7 +132,7 @@ impl Armed {
             return false;
         }
         let earlier = self.seen.fetch_add(1, Ordering::AcqRel);
-        earlier >= self.rule.skip && self.rule.times.is_none_or(|times| earlier - self.rule.skip < times)
+        self.rule.is_for(earlier)
     }
 
     /// Tells the handle that a call has met the fault.

@@ -182,3 +182,31 @@ async fn the_clients_own_credentials_are_what_the_server_judges() -> Result<()> 
     drop(rig.cluster);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_cut_ends_every_open_connection_and_what_had_been_sent_goes_on() -> Result<()> {
+    let rig = rig("cut").await?;
+    let hold = rig.proxy.rule(Rule::writes().once(), Fault::Hold);
+    let cut = async {
+        hold.reached().await;
+        rig.proxy.cut();
+    };
+    let (created, ()) = tokio::join!(rig.create(), cut);
+    assert!(matches!(created, Err(Error::HyperError(_) | Error::Service(_))), "{created:?}");
+    assert!(!rig.exists().await?);
+    hold.release();
+    rig.record.wait_for(|calls| calls.iter().all(|call| call.ended.is_some())).await?;
+    assert!(rig.exists().await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_each_second_call_meets_a_fault_that_is_for_each_second() -> Result<()> {
+    let rig = rig("each-second").await?;
+    rig.proxy.rule(Rule::on(Verb::Get, MAPS).every(2), Fault::Answer(StatusCode::FORBIDDEN));
+    for _ in 0..3 {
+        assert_eq!(rig.maps.get_opt(&rig.name).await?, None);
+        assert_eq!(status(rig.maps.get(&rig.name).await), 403);
+    }
+    Ok(())
+}
