@@ -33,7 +33,7 @@ mod races;
 mod replicas;
 #[path = "e2e/rights.rs"]
 mod rights;
-#[path = "e2e/split.rs"]
-mod split;
 #[path = "e2e/soak.rs"]
 mod soak;
+#[path = "e2e/split.rs"]
+mod split;
