@@ -14,6 +14,7 @@
 //! | [`service`], [`process`], [`ports`], [`scratch`] | processes that die with the test, ports that cannot clash, directories that go |
 //! | [`tools`], [`built`] | where the servers and our own programs come from |
 //! | [`wasm_host`] | the filter's `.wasm` without Envoy |
+//! | [`fuzz`] | `cargo xtask fuzz`: the `.wasm` against the native core, on any input |
 //! | [`demo`], [`bench`](mod@bench), [`soak`] | `cargo xtask demo`, `cargo xtask bench`, `cargo xtask soak` |
 
 pub mod alertmanager;
@@ -26,6 +27,7 @@ pub mod demo;
 pub mod envoy;
 pub mod exposition;
 pub mod fault_proxy;
+pub mod fuzz;
 pub mod payload;
 pub mod ports;
 pub mod process;

@@ -6,6 +6,7 @@ mod wasm {
     mod cost;
     mod faults;
     mod fingerprints;
+    mod fuzz;
     mod headers;
     mod limits;
     mod merged;

@@ -6,8 +6,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use self::optimize::optimize;
 use crate::metadata::target_dir;
 use crate::step::{Step, cargo};
+
+mod optimize;
 
 /// The filter's target.
 const TARGET: &str = "wasm32-wasip1";
@@ -20,6 +23,11 @@ pub(crate) struct Built {
 }
 
 impl Built {
+    /// Prints where they are.
+    pub(crate) fn print(&self) {
+        println!("{}\n{}", self.sidecar.display(), self.filter.display());
+    }
+
     /// Tells a program that runs them where they are, so that it need not ask cargo.
     pub(crate) fn tell(&self, command: &mut Command) {
         command.env("ONCEWAY_BIN", &self.sidecar).env("ONCEWAY_FILTER_WASM", &self.filter);
@@ -35,15 +43,12 @@ pub(crate) fn all() -> Result<Built> {
     let filter = ["build", "--package", "onceway-filter", "--profile", "wasm", "--target", TARGET];
     Step::new("Building the filter").run(cargo(&filter))?;
     let target = target_dir()?;
-    let built = Built {
-        sidecar: target.join("release/onceway"),
-        filter: target.join(TARGET).join("wasm/onceway_filter.wasm"),
-        clock: target.join("release/libonceway_clock.so"),
-    };
-    for path in [&built.sidecar, &built.filter, &built.clock] {
+    let (sidecar, filter) = (target.join("release/onceway"), target.join(TARGET).join("wasm/onceway_filter.wasm"));
+    let clock = target.join("release/libonceway_clock.so");
+    for path in [&sidecar, &filter, &clock] {
         ensure!(path.is_file(), "cargo built no {}", path.display());
     }
-    Ok(built)
+    Ok(Built { sidecar, filter: optimize(&filter)?, clock })
 }
 
 /// rustup brings the target by itself where it installs the toolchain; a toolchain that was there before may lack it.

@@ -21,6 +21,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Build what ships, the filter optimised further where wasm-opt is had, and print where it lies
+    Build,
     /// Show it at work: a storm through Envoy and three sidecars into a real Kubernetes API server
     #[command(disable_help_flag = true)]
     Demo {
@@ -49,6 +51,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Send the filter whatever there can be, as a module and natively, and compare; 10 million bodies unless told otherwise
+    #[command(disable_help_flag = true)]
+    Fuzz {
+        /// Options; `cargo xtask fuzz --help` shows them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Measure which lines of signal, claim and sidecar their own tests run; 90 % is the least
     Coverage,
     /// Run every test, end-to-end ones included
@@ -62,10 +71,12 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Args::parse().command {
+        Task::Build => build::all().map(|built| built.print()),
         Task::Demo { options } => show("demo", &options),
         Task::Bench { options } => show("bench", &options),
         Task::Prove { options } => prove(&options),
         Task::Soak { options } => show("soak", &options),
+        Task::Fuzz { options } => show("fuzz", &options),
         Task::Coverage => coverage::run(),
         Task::Test { options } => test(&options),
     };
