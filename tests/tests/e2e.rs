@@ -17,6 +17,8 @@ mod crd;
 mod edge;
 #[path = "e2e/faults.rs"]
 mod faults;
+#[path = "e2e/hardship.rs"]
+mod hardship;
 #[path = "e2e/housekeeping.rs"]
 mod housekeeping;
 #[path = "e2e/index.rs"]
@@ -29,6 +31,8 @@ mod lifecycle;
 mod outage;
 #[path = "e2e/races.rs"]
 mod races;
+#[path = "e2e/reload.rs"]
+mod reload;
 #[path = "e2e/replicas.rs"]
 mod replicas;
 #[path = "e2e/rights.rs"]
