@@ -250,6 +250,35 @@ async fn a_count_that_cannot_be_resolved_is_not_acknowledged_and_not_added_again
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_in_doubt_does_not_say_that_nothing_was_counted() {
+    let rig = Rig::new();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    rig.api.lose_the_answer_of_the_next_count_and_refuse_what_follows();
+    let error = rig.submit(1, 1).await.unwrap().unwrap_err();
+    assert!(matches!(error, SubmitError::Unresolved { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_took_longer_than_a_takeover_or_a_second_is_fenced_before_it_counts() {
+    let (short, long) = (Duration::from_millis(100), Duration::from_secs(5));
+    let just_over = |limit| limit + Duration::from_millis(1);
+    for (takeover_after, took, fenced) in [
+        (short, short, false),
+        (short, just_over(short), true),
+        (long, Duration::from_secs(1), false),
+        (long, just_over(Duration::from_secs(1)), true),
+    ] {
+        let rig = Rig::with(|settings| settings.takeover_after = takeover_after);
+        rig.api.take_for_a_create(took);
+        rig.submit(1, 1).await.unwrap().unwrap();
+        let calls = rig.api.calls();
+        let counted = calls.iter().position(|call| matches!(call, Call::Count { .. })).unwrap();
+        let confirmed = calls[..counted].iter().any(|call| matches!(call, Call::UpdateClaim { .. }));
+        assert_eq!(confirmed, fenced, "{takeover_after:?} {took:?}: {calls:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deadline_that_cuts_a_count_off_does_not_say_that_it_was_not_counted() {
     let rig = Rig::new();
     rig.submit(1, 1).await.unwrap().unwrap();

@@ -83,8 +83,7 @@ async fn slow_bodies_are_served_and_aborted_ones_leave_nothing_behind() -> Resul
         connection.write_all(&request.as_bytes()[..request.len() * part / 100]).await?;
         anyhow::Ok(())
     };
-    let (slow, aborted) =
-        tokio::join!(try_join_all((0..10).map(|_| slow())), try_join_all((0..100).map(|part| aborted(part))));
+    let (slow, aborted) = tokio::join!(try_join_all((0..10).map(|_| slow())), try_join_all((0..100).map(aborted)));
     aborted?;
     assert!(slow?.iter().all(|answer| answer.starts_with("HTTP/1.1 207 ")));
     until_idle(&rig).await?;

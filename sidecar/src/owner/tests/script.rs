@@ -9,7 +9,7 @@ use onceway_claim::{Answer, Call, Claim, ClaimFields, Phase, Rr};
 use onceway_signal::Fingerprint;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::executor::{Context, Execute, Failure, Reply};
 use crate::incident::{Commit, Counted, Submission, SubmitError};
@@ -41,6 +41,10 @@ struct State {
     calls: Vec<(Instant, Call)>,
     answer: Option<Reply>,
     lose_next_count: bool,
+    /// What all calls are answered after a count whose answer was lost.
+    after_loss: Option<Reply>,
+    /// How long the create of an RR takes.
+    create_takes: Duration,
     panic: bool,
     rr_bytes: usize,
     /// Whether the last call came with what writes a spec.
@@ -96,6 +100,16 @@ impl Api {
         self.state.lock().unwrap().lose_next_count = true;
     }
 
+    /// As above, and all that follows is refused.
+    pub(super) fn lose_the_answer_of_the_next_count_and_refuse_what_follows(&self) {
+        self.lose_the_answer_of_the_next_count();
+        self.state.lock().unwrap().after_loss = refused();
+    }
+
+    pub(super) fn take_for_a_create(&self, time: Duration) {
+        self.state.lock().unwrap().create_takes = time;
+    }
+
     pub(super) fn say_that_rrs_have_ended(&self) {
         self.state.lock().unwrap().ended = true;
     }
@@ -145,6 +159,10 @@ impl Api {
             Held::One(incident) => fingerprint == self::fingerprint(*incident),
             Held::All => true,
         };
+        let create_takes = self.state.lock().unwrap().create_takes;
+        if matches!(call, Call::CreateRr { .. }) && !create_takes.is_zero() {
+            sleep(create_takes).await;
+        }
         if matches!(call, Call::Count { .. }) && is_held(&held.borrow_and_update().clone()) {
             self.reached.notify_one();
             held.wait_for(|held| !is_held(held)).await.unwrap();
@@ -182,7 +200,11 @@ impl State {
             Call::Count { rr, count } => {
                 let counted = Rr { count: *count, version: self.version(), ..rr.clone() };
                 self.rrs.insert(fingerprint, counted.clone());
-                if std::mem::take(&mut self.lose_next_count) { Answer::Unknown } else { Answer::Rr(counted) }
+                if !std::mem::take(&mut self.lose_next_count) {
+                    return Answer::Rr(counted);
+                }
+                self.answer = self.after_loss.take();
+                Answer::Unknown
             }
             Call::FindRr { .. } => Answer::Missing,
             Call::DeleteRr { .. } | Call::DeleteClaim { .. } => Answer::Deleted,
