@@ -92,6 +92,19 @@ async fn a_refusal_is_no_answer_and_counts_as_a_failure_to_take_the_lease() {
 }
 
 #[tokio::test]
+async fn a_refusal_has_the_rights_asked_for_again_and_nothing_else_does() {
+    for (code, reason, doubted) in
+        [(401, "Unauthorized", true), (403, "Forbidden", true), (500, "InternalError", false)]
+    {
+        let rig = Rig::new();
+        rig.wire.on(&format!("GET {}", claim_path()), status(code, reason));
+        rig.execute(&Call::GetClaim).await;
+        let raised = timeout(Duration::from_millis(1), rig.executor.rights.raised()).await;
+        assert_eq!(raised.is_ok(), doubted, "{code}");
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_no_signal_waits_for_is_no_failure_to_take_the_lease() {
     let rig = Rig::new();
     rig.wire.on(&format!("GET {}", claim_path()), status(403, "Forbidden"));

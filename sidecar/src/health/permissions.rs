@@ -76,6 +76,11 @@ impl Doubt {
     pub fn raise(&self) {
         self.0.notify_one();
     }
+
+    /// Returns once it has been raised since this returned last. For one who waits.
+    pub(crate) async fn raised(&self) {
+        self.0.notified().await;
+    }
 }
 
 /// What keeps the sidecar from being ready.
@@ -99,7 +104,7 @@ pub fn watch_over(
     async move {
         confirm(&client, &namespace, patience, starting).await;
         loop {
-            doubt.0.notified().await;
+            doubt.raised().await;
             if let Err(Obstacle::Definite(why)) = ask(&client, &namespace, patience).await {
                 error!(namespace, why, "no longer ready");
                 confirm(&client, &namespace, patience, readiness.pending("permissions", why)).await;

@@ -115,7 +115,9 @@ impl Course {
     /// Ends all active RRs of the fingerprint, with or without a count.
     async fn end(&mut self) -> Result<()> {
         let active: Vec<Known> = self.world.observer.look(|seen| seen.active(&self.fingerprint).cloned().collect());
-        for rr in active {
+        // The watch is late: one that has ended already must not be brought back to life.
+        let is_over = |rr: &Known| self.ended.iter().any(|ended| ended.uid == rr.uid);
+        for rr in active.into_iter().filter(|rr| !is_over(rr)).collect::<Vec<_>>() {
             if self.rng.random_bool(0.3) {
                 let phase = MIDWAY[self.rng.random_range(0..MIDWAY.len())];
                 self.patch(&rr, phase).await?;
