@@ -68,7 +68,7 @@ pub struct Args {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
     pub replicas: u8,
     /// How many fingerprints have incidents at the same time, again and again
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub fingerprints: u16,
     /// Where the history is written, whatever the verdict; else only one that is not exact is, below target
     #[arg(long, value_name = "FILE")]

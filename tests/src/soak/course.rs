@@ -1,7 +1,7 @@
 //! The life of one fingerprint: bursts of signals, RRs that are ended, in the middle of a burst or after it, and deleted
 //! some time later, as controllers and people do; so that its incident recurs again and again.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ pub(super) struct Course {
     next: u64,
     /// Its RRs that have ended and are still there, the oldest first.
     ended: VecDeque<Known>,
+    /// The uids of all that it has ended. The watch is late, and what has ended must never become active again.
+    over: HashSet<String>,
 }
 
 impl Course {
@@ -65,7 +67,7 @@ impl Course {
     pub(super) fn new(world: Arc<World>, place: u64, incident: Incident, seed: u64) -> Self {
         let fingerprint = incident.fingerprint().to_string();
         let rng = StdRng::seed_from_u64(seed);
-        Self { world, incident, fingerprint, rng, next: place * NUMBERS, ended: VecDeque::new() }
+        Self { world, incident, fingerprint, rng, next: place * NUMBERS, ended: VecDeque::new(), over: HashSet::new() }
     }
 
     /// Goes on until `incidents` have ended, of all fingerprints together.
@@ -115,9 +117,10 @@ impl Course {
     /// Ends all active RRs of the fingerprint, with or without a count.
     async fn end(&mut self) -> Result<()> {
         let active: Vec<Known> = self.world.observer.look(|seen| seen.active(&self.fingerprint).cloned().collect());
-        // The watch is late: one that has ended already must not be brought back to life.
-        let is_over = |rr: &Known| self.ended.iter().any(|ended| ended.uid == rr.uid);
-        for rr in active.into_iter().filter(|rr| !is_over(rr)).collect::<Vec<_>>() {
+        for rr in active {
+            if self.over.contains(&rr.uid) {
+                continue;
+            }
             if self.rng.random_bool(0.3) {
                 let phase = MIDWAY[self.rng.random_range(0..MIDWAY.len())];
                 self.patch(&rr, phase).await?;
@@ -128,6 +131,7 @@ impl Course {
             if self.patch(&rr, phase).await? {
                 let end = self.world.recorder.now();
                 self.world.recorder.change(Change { start, end, uid: rr.uid.clone(), deleted: false });
+                self.over.insert(rr.uid.clone());
                 self.ended.push_back(rr);
             }
         }

@@ -23,7 +23,7 @@ mod kind;
 use self::kind::{CALLS, Kind, PROCESS};
 
 /// How long a replica is left alone between two strikes of a hand, in milliseconds.
-const PEACE_MS: std::ops::RangeInclusive<u64> = 300..=1_800;
+const PEACE_MS: std::ops::RangeInclusive<u64> = 1_000..=4_000;
 /// How long most faults last, in milliseconds.
 const STRIKE_MS: std::ops::RangeInclusive<u64> = 150..=1_200;
 /// How long a replica stands still that is to outlast its lease, in milliseconds; the lease is of five seconds.

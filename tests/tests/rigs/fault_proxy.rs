@@ -185,7 +185,7 @@ async fn the_clients_own_credentials_are_what_the_server_judges() -> Result<()> 
 
 #[tokio::test]
 async fn a_cut_ends_every_open_connection_and_what_had_been_sent_goes_on() -> Result<()> {
-    let rig = rig("cut").await?;
+    let rig = rig("cut-open").await?;
     let hold = rig.proxy.rule(Rule::writes().once(), Fault::Hold);
     let cut = async {
         hold.reached().await;

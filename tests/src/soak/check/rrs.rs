@@ -61,6 +61,9 @@ pub(super) fn fold<'a>(events: &'a [Event], violations: &mut Vec<Violation>) -> 
             rrs.push(born(event, counted_before > 0));
             rrs.len() - 1
         });
+        if rrs[place].last.ended && !event.ended {
+            violations.push(Violation::Reopened { rr: event.name.clone(), version });
+        }
         step(&mut rrs[place], event, violations);
         rrs[place].last = event;
         of_incident.retain(|place| !rrs[*place].is_over());

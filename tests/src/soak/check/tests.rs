@@ -191,6 +191,12 @@ fn a_count_in_an_rr_that_has_ended_is_caught() {
 }
 
 #[test]
+fn an_rr_that_becomes_active_again_is_caught() {
+    let story = Story::begun().ended(20, "u1", 1).seen(30, "u1", 1);
+    story.has_only(|violation| matches!(violation, Violation::Reopened { .. }));
+}
+
+#[test]
 fn a_creation_that_two_senders_are_told_of_is_caught() {
     let story = Story::begun().seen(22, "u1", 2).created(20, 24, "rr-1", 2);
     story.has_only(|violation| matches!(violation, Violation::CreatedTwice { .. }));

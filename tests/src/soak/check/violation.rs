@@ -85,6 +85,14 @@ pub enum Violation {
         /// The version.
         version: u64,
     },
+    /// An RR that had ended became active again: whoever ended it broke what the protocol rests on.
+    #[error("reopened: {rr} had ended, and is active again at version {version}")]
+    Reopened {
+        /// The RR.
+        rr: String,
+        /// The version.
+        version: u64,
+    },
     /// A signal was refused for good.
     #[error("refused: signal {signal} was answered {answer}")]
     Refused {
