@@ -10,10 +10,11 @@
 
 mod batch;
 mod pause;
+mod sync;
 mod table;
 mod task;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -21,6 +22,7 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::sync::{Mutex, MutexGuard, spawn};
 use self::table::{Bounds, Queued, Table};
 use self::task::{Task, Trouble};
 use crate::executor::Execute;
@@ -126,7 +128,8 @@ impl<E: Execute> Shared<E> {
         match queued {
             Queued::Behind(trouble) => Ok(trouble),
             Queued::First { trouble, known } => {
-                self.tracker.spawn(Task::new(fingerprint, known, trouble.clone(), Arc::clone(self)).run());
+                let task = Task::new(fingerprint, known, trouble.clone(), Arc::clone(self));
+                spawn(&self.tracker, task.run());
                 Ok(trouble)
             }
         }
@@ -144,5 +147,7 @@ fn overloaded(limit: &'static str) -> SubmitError {
     SubmitError::Overloaded { limit, retry_after_s: RETRY_AFTER_S }
 }
 
+#[cfg(test)]
+mod interleavings;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::batch::Batch;
 use super::pause::Pauses;
+use super::sync::spawn;
 use super::{Shared, Waiter};
 use crate::executor::{Context, Execute, Failure};
 use crate::incident::SubmitError;
@@ -195,7 +196,9 @@ impl<E: Execute> Task<E> {
     fn after(&self, call: Option<Call>, context: &Context) {
         let Some(call) = call else { return };
         let (shared, context) = (Arc::clone(&self.shared), Context { spec: None, ..context.clone() });
-        self.shared.tracker.spawn(async move { shared.executor.execute(&call, &context).await });
+        spawn(&self.shared.tracker, async move {
+            shared.executor.execute(&call, &context).await;
+        });
     }
 
     fn note(&self, batch: &Batch, rr: &Rr, created: bool) {
