@@ -60,6 +60,16 @@ pub fn quick() -> Vec<Run> {
             states: Some(997_029),
         },
         Run {
+            name: "two replicas: four signals, lost answer, end",
+            bounds: Bounds { signals: 4, losses: 1, ends: 1, ..two() },
+            states: Some(544_733),
+        },
+        Run {
+            name: "two replicas: two lost answers, crash, end",
+            bounds: Bounds { losses: 2, crashes: 1, ends: 1, ..two() },
+            states: Some(1_062_871),
+        },
+        Run {
             name: "three replicas: lost answer, crash",
             bounds: Bounds { losses: 1, crashes: 1, ..three() },
             states: Some(1_252_878),
@@ -101,19 +111,9 @@ pub fn deep() -> Vec<Run> {
             states: None,
         },
         Run {
-            name: "two replicas: four signals, lost answer, end",
-            bounds: Bounds { signals: 4, losses: 1, ends: 1, ..two() },
-            states: None,
-        },
-        Run {
-            name: "two replicas: two lost answers, crash, end",
-            bounds: Bounds { losses: 2, crashes: 1, ends: 1, ..two() },
-            states: None,
-        },
-        Run {
             name: "two replicas: RR of another, lost answer, end, deletion",
             bounds: Bounds { losses: 1, ends: 1, deletions: 1, intrusions: 1, ..two() },
-            states: None,
+            states: Some(3_342_972),
         },
         Run {
             name: "two replicas: sweeper, reaper, crash, deletion",
