@@ -1,36 +1,136 @@
 //! What it costs, measured: each benchmark runs its contenders side by side, alternating, in one run on one machine, and
-//! prints ratios with their spread. An absolute figure says as much about the machine as about us.
+//! reports ratios with their spread. An absolute figure says as much about the machine as about us.
+//!
+//! Each benchmark measures ([`data`]: rows that are kept as CSV) and then reports from these rows alone, so that tables
+//! and charts can be drawn again, by anyone, without measuring.
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+
+mod affinity;
 mod bar;
-mod compare;
+mod chart;
+mod contender;
+mod cost;
+mod data;
+mod duel;
+mod figure;
 mod latency;
+mod load;
 mod machine;
-mod samples;
+mod page;
+mod progress;
+mod scale;
+mod storms;
+mod table;
+
+use self::data::Data;
+use self::page::Report;
 
 /// What it costs, as ratios of things measured side by side in one run.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 pub struct Args {
-    #[command(subcommand)]
-    benchmark: Benchmark,
+    /// What to measure [default: all of it, one after the other]
+    #[arg(value_enum)]
+    benchmarks: Vec<Benchmark>,
+    /// Small and short, a few minutes for all; the default
+    #[arg(long)]
+    quick: bool,
+    /// The real thing, an hour for all
+    #[arg(long, conflicts_with = "quick")]
+    full: bool,
+    /// Where raw data (CSV), tables (Markdown) and charts (SVG) go
+    #[arg(long, value_name = "DIR", default_value = "target/bench")]
+    out: PathBuf,
+    /// Measure nothing: make tables and charts again from the raw data in --out
+    #[arg(long)]
+    redraw: bool,
 }
 
-#[derive(Clone, Debug, Subcommand)]
+/// A benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Benchmark {
-    /// How long one signal takes through Envoy, over the bare Kubernetes writes that it cannot do without
-    Latency(latency::Args),
+    /// One signal at a time, over the bare Kubernetes writes that it cannot do without: the price of the lock
+    Latency,
+    /// Storms, against the per-signal algorithm
+    Storms,
+    /// As storms, RRs, fingerprints and replicas grow
+    Scale,
+    /// Every signal at its owner, against replicas at random
+    Affinity,
 }
 
-/// Runs a benchmark and prints what it found; returns whether every bar is met, or at least not surely missed.
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    Quick,
+    Full,
+}
+
+impl Benchmark {
+    /// What its files are called.
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    async fn measure(self, depth: Depth) -> Result<Data> {
+        match self {
+            Self::Latency => latency::measure(depth).await,
+            Self::Storms => storms::measure(depth).await,
+            Self::Scale => scale::measure(depth).await,
+            Self::Affinity => affinity::measure(depth).await,
+        }
+    }
+
+    fn report(self, data: &Data) -> Report {
+        match self {
+            Self::Latency => latency::report(data),
+            Self::Storms => storms::report(data),
+            Self::Scale => scale::report(data),
+            Self::Affinity => affinity::report(data),
+        }
+    }
+}
+
+/// Runs benchmarks and prints what they found; returns whether every bar is met, or at least not surely missed.
 ///
 /// # Errors
-/// If something that it needs cannot be had, built or started, or anything but the expected answer was given: a benchmark
-/// of a system that fails measures nothing.
+/// If something that they need cannot be had, built or started, or a system fails in a way that leaves nothing to measure.
 pub async fn run(args: Args) -> Result<bool> {
-    match args.benchmark {
-        Benchmark::Latency(args) => latency::run(args).await,
+    let depth = if args.full { Depth::Full } else { Depth::Quick };
+    let benchmarks = if args.benchmarks.is_empty() { Benchmark::value_variants() } else { &args.benchmarks };
+    fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    let mut met = true;
+    for &benchmark in benchmarks {
+        let name = benchmark.name();
+        if !args.redraw {
+            let mut data = benchmark.measure(depth).await.with_context(|| format!("the benchmark {name}"))?;
+            data.heading = heading(&name, depth);
+            data.write(&page::raw(&args.out, &name))?;
+        }
+        met &= report(benchmark, &args.out)?;
     }
+    println!("\nRaw data, tables and charts: {}", args.out.display());
+    Ok(met)
+}
+
+fn report(benchmark: Benchmark, dir: &Path) -> Result<bool> {
+    let name = benchmark.name();
+    let data = page::read(dir, &name)?;
+    let report = benchmark.report(&data);
+    report.write(dir, &name, &data.heading)?;
+    println!("{}", report.page(&name, &data.heading));
+    Ok(report.is_met())
+}
+
+fn heading(name: &str, depth: Depth) -> Vec<String> {
+    let depth = match depth {
+        Depth::Quick => "--quick",
+        Depth::Full => "--full",
+    };
+    vec![format!("`cargo xtask bench {name} {depth}`: {}.", machine::text())]
 }

@@ -20,6 +20,16 @@ pub fn sidecar() -> Result<PathBuf> {
     once(&PATH, || find_or_build("ONCEWAY_BIN", &["--package", "onceway", "--bin", "onceway"], executable))
 }
 
+/// The path of the baseline's program: what `$ONCEWAY_BASELINE` names, else what cargo builds.
+///
+/// # Errors
+/// If it cannot be built.
+pub fn baseline() -> Result<PathBuf> {
+    static PATH: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let what = ["--package", "onceway-tests", "--bin", "baseline"];
+    once(&PATH, || find_or_build("ONCEWAY_BASELINE", &what, executable))
+}
+
 /// The path of the library that gives a sidecar a clock of its own: what `$ONCEWAY_CLOCK` names, else what cargo builds.
 ///
 /// # Errors

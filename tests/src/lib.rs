@@ -14,10 +14,12 @@
 //! | [`service`], [`process`], [`ports`], [`scratch`] | processes that die with the test, ports that cannot clash, directories that go |
 //! | [`tools`], [`built`] | where the servers and our own programs come from |
 //! | [`wasm_host`] | the filter's `.wasm` without Envoy |
+//! | [`baseline`] | what the benchmarks compare the sidecar with: the per-signal algorithm |
 //! | [`fuzz`] | `cargo xtask fuzz`: the `.wasm` against the native core, on any input |
 //! | [`demo`], [`bench`](mod@bench), [`soak`] | `cargo xtask demo`, `cargo xtask bench`, `cargo xtask soak` |
 
 pub mod alertmanager;
+pub mod baseline;
 pub mod bench;
 pub mod built;
 pub mod client;

@@ -32,6 +32,7 @@
 //! Rigs share one API server, each in a namespace of its own; a test that stops, freezes or kills the API server or etcd
 //! asks for [`RigBuilder::own_cluster`]. `rig.record()` is the history of all API calls, by replica.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -39,6 +40,7 @@ use futures::future::try_join_all;
 use onceway_signal::Source;
 use serde_json::{Value, json};
 
+use crate::baseline::Holder;
 use crate::built;
 use crate::client::{Answer, Client};
 use crate::clock::Clock;
@@ -82,6 +84,8 @@ pub struct RigBuilder {
     fault_proxies: bool,
     clocks: bool,
     bodies: bool,
+    program: fn() -> Result<PathBuf>,
+    environment: Vec<(&'static str, &'static str)>,
     label: &'static str,
     config: Value,
 }
@@ -97,6 +101,8 @@ impl Rig {
             fault_proxies: true,
             clocks: false,
             bodies: true,
+            program: built::sidecar,
+            environment: Vec::new(),
             label: "rig",
             config: json!({}),
         }
@@ -228,6 +234,12 @@ impl RigBuilder {
         Self { bodies: false, ..self }
     }
 
+    /// With the baseline of the benchmarks in the place of each sidecar, and its lock held by `holder`.
+    #[must_use]
+    pub fn of_baseline(self, holder: Holder) -> Self {
+        Self { program: built::baseline, environment: vec![holder.variable()], ..self }
+    }
+
     /// In a namespace whose name starts with `label`.
     #[must_use]
     pub fn label(self, label: &'static str) -> Self {
@@ -245,7 +257,7 @@ impl RigBuilder {
     /// # Errors
     /// If a part cannot be had, built or started, or is not ready in time; the error shows its last lines.
     pub async fn start(self) -> Result<Rig> {
-        let program = tokio::task::spawn_blocking(built::sidecar).await??;
+        let program = tokio::task::spawn_blocking(self.program).await??;
         let scratch = Scratch::new("rig")?;
         let cluster = match self.cluster {
             Some(cluster) => cluster,
@@ -263,7 +275,9 @@ impl RigBuilder {
             let api_url = proxies.last().map_or_else(|| cluster.url(), FaultProxy::url);
             let (program, config) = (program.clone(), self.config.clone());
             let clock = if self.clocks { Some(Clock::start(scratch.path(), &name).await?) } else { None };
-            let settings = Settings { name: &name, program, dir: scratch.path(), api_url: &api_url, config, clock };
+            let environment = self.environment.clone();
+            let (name, dir, api_url) = (name.as_str(), scratch.path(), api_url.as_str());
+            let settings = Settings { name, program, dir, api_url, config, clock, environment };
             sidecars.push(Sidecar::start(&namespace, settings)?);
         }
         try_join_all(sidecars.iter().map(Sidecar::until_ready)).await?;

@@ -45,6 +45,8 @@ pub struct Settings<'a> {
     pub config: Value,
     /// A wall clock of its own, where it is to have one.
     pub clock: Option<Clock>,
+    /// Variables of its environment, beside those that every replica has.
+    pub environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Sidecar {
@@ -54,7 +56,7 @@ impl Sidecar {
     /// # Errors
     /// If it cannot be started.
     pub fn start(namespace: &Namespace, settings: Settings<'_>) -> Result<Self> {
-        let Settings { name, program, dir, api_url, mut config, clock } = settings;
+        let Settings { name, program, dir, api_url, mut config, clock, environment } = settings;
         let (signals, health, metrics) = (Port::reserve()?, Port::reserve()?, Port::reserve()?);
         config["listen"] = json!({ "signals": signals.addr(), "health": health.addr(), "metrics": metrics.addr() });
         let config_path = dir.join(format!("{name}.yaml"));
@@ -71,7 +73,7 @@ impl Sidecar {
         let clock_environment = clock.as_ref().map(Clock::environment);
         let service = Service::start(name, dir, move || {
             let mut sidecar = Command::new(&program);
-            sidecar.envs(clock_environment.iter().flatten().cloned());
+            sidecar.envs(clock_environment.iter().flatten().cloned()).envs(environment.iter().copied());
             sidecar.arg("--config").arg(&config_path);
             sidecar.env("KUBECONFIG", &kubeconfig_path).env("POD_NAME", &pod).env("POD_NAMESPACE", &pod_namespace);
             sidecar

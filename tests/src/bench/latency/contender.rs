@@ -1,7 +1,5 @@
 //! Who is measured, and what over what.
 
-use std::fmt;
-
 /// One thing whose time is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contender {
@@ -31,6 +29,18 @@ impl Contender {
     pub(super) const ALL: [Self; 6] =
         [Self::BareOpening, Self::BareCount, Self::First, Self::Recurring, Self::JustEnded, Self::Duplicate];
 
+    /// Its name in tables and raw data.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::BareOpening => "bare create + status write",
+            Self::BareCount => "bare status write",
+            Self::First => "first incident",
+            Self::Recurring => "recurring incident",
+            Self::JustEnded => "recurring, RR just ended",
+            Self::Duplicate => "duplicate at its owner",
+        }
+    }
+
     /// Whether each of its trials makes an RR.
     pub(super) fn opens(self) -> bool {
         !matches!(self, Self::BareCount | Self::Duplicate)
@@ -43,16 +53,3 @@ pub(super) const COMPARISONS: [Comparison; 4] = [
     Comparison { ours: Contender::JustEnded, bare: Contender::BareOpening, bar: None },
     Comparison { ours: Contender::Duplicate, bare: Contender::BareCount, bar: None },
 ];
-
-impl fmt::Display for Contender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::BareOpening => "bare create + status write",
-            Self::BareCount => "bare status write",
-            Self::First => "first incident",
-            Self::Recurring => "recurring incident",
-            Self::JustEnded => "recurring, RR just ended",
-            Self::Duplicate => "duplicate at its owner",
-        })
-    }
-}

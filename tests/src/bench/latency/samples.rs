@@ -1,6 +1,6 @@
 //! Times of one contender, kept round by round, and their percentiles.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 /// The percentiles that are reported.
 pub(super) const PERCENTILES: [f64; 3] = [0.50, 0.95, 0.99];
@@ -13,21 +13,18 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    /// Begins a round.
-    pub(super) fn begin_round(&mut self) {
-        self.rounds.push(Vec::new());
-    }
-
-    /// Adds a time to the round that was begun last.
-    pub(super) fn add(&mut self, time: Duration) {
-        if let Some(round) = self.rounds.last_mut() {
-            round.push(time.as_secs_f64() * 1e3);
+    /// Times in milliseconds, with their rounds.
+    pub(super) fn of(values: impl Iterator<Item = (u32, f64)>) -> Self {
+        let mut rounds: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        for (round, value) in values {
+            rounds.entry(round).or_default().push(value);
         }
+        Self { rounds: rounds.into_values().collect() }
     }
 
-    /// By round, in the order in which they were taken, in milliseconds.
-    pub(super) fn rounds(&self) -> &[Vec<f64>] {
-        &self.rounds
+    /// How many rounds.
+    pub(super) fn rounds(&self) -> usize {
+        self.rounds.len()
     }
 
     /// The times of these rounds taken together; a round that is named twice counts twice.
@@ -65,17 +62,12 @@ impl Sorted {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::Samples;
 
-    fn samples(rounds: &[&[u64]]) -> Samples {
-        let mut samples = Samples::default();
-        for round in rounds {
-            samples.begin_round();
-            round.iter().for_each(|&ms| samples.add(Duration::from_millis(ms)));
-        }
-        samples
+    fn samples(rounds: &[&[u32]]) -> Samples {
+        let with_round =
+            |(round, times): (usize, &&[u32])| times.iter().map(move |&ms| (round as u32, f64::from(ms))).collect();
+        Samples::of(rounds.iter().enumerate().flat_map(|round| -> Vec<(u32, f64)> { with_round(round) }))
     }
 
     #[test]
@@ -91,6 +83,6 @@ mod tests {
         let samples = samples(&[&[1, 2, 3], &[10]]);
         assert_eq!(samples.of_rounds(&[1, 1, 1, 0]).percentile(0.99), 10.0);
         assert_eq!(samples.of_rounds(&[0]).percentile(0.99), 3.0);
-        assert_eq!(samples.rounds().len(), 2);
+        assert_eq!(samples.rounds(), 2);
     }
 }

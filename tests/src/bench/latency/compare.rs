@@ -1,31 +1,17 @@
-//! Compares two contenders of one run, and says how far the figure can be trusted.
-
-use std::fmt;
+//! Compares the samples of two contenders, and says how far the figure can be trusted: the interval is the one that 95 % of
+//! figures fall into when the rounds are drawn anew (bootstrap over rounds: what disturbs a machine lasts longer than one
+//! sample, so that samples of a round are no independent witnesses).
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::samples::{Samples, Sorted};
+use crate::bench::figure::Figure;
 
 /// How many times the rounds are drawn anew.
 const DRAWS: usize = 1000;
 /// The share of the draws' figures that the interval leaves out at either end.
 const TAIL: f64 = 0.025;
-
-/// A figure, and the interval that 95 % of its values fall into when the rounds are drawn anew (bootstrap over rounds:
-/// what disturbs a machine lasts longer than one sample, so that samples of a round are no independent witnesses).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Figure {
-    pub(super) value: f64,
-    pub(super) low: f64,
-    pub(super) high: f64,
-}
-
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} [{:.2} {:.2}]", self.value, self.low, self.high)
-    }
-}
 
 /// How many times as long `ours` takes as `bare`, at this percentile.
 pub(super) fn ratio(ours: &Samples, bare: &Samples, share: f64) -> Figure {
@@ -38,7 +24,7 @@ pub(super) fn added(ours: &Samples, bare: &Samples, share: f64) -> Figure {
 }
 
 fn compare(ours: &Samples, bare: &Samples, figure: impl Fn(&Sorted, &Sorted) -> f64) -> Figure {
-    let rounds = ours.rounds().len().min(bare.rounds().len());
+    let rounds = ours.rounds().min(bare.rounds());
     // The same samples give the same interval.
     let mut rng = StdRng::seed_from_u64(0);
     let mut draws: Vec<f64> = (0..DRAWS)
@@ -55,30 +41,24 @@ fn compare(ours: &Samples, bare: &Samples, figure: impl Fn(&Sorted, &Sorted) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::{Figure, added, ratio};
-    use crate::bench::samples::Samples;
+    use crate::bench::latency::samples::Samples;
 
     /// Ten rounds of ten samples around a time that drifts from round to round.
-    fn drifting(scale: u64) -> Samples {
-        let mut samples = Samples::default();
-        for round in 0..10 {
-            samples.begin_round();
-            (0..10).for_each(|n| samples.add(Duration::from_micros(scale * (1000 + 100 * round + n))));
-        }
-        samples
+    fn drifting(scale: f64) -> Samples {
+        let time = |n: u32| (n / 10, scale * (1.0 + 0.1 * f64::from(n / 10) + 0.001 * f64::from(n % 10)));
+        Samples::of((0..100).map(time))
     }
 
     #[test]
     fn a_drift_that_both_share_does_not_blur_their_ratio() {
-        let Figure { value, low, high } = ratio(&drifting(2), &drifting(1), 0.5);
+        let Figure { value, low, high } = ratio(&drifting(2.0), &drifting(1.0), 0.5);
         assert!((value - 2.0).abs() < 0.01 && high - low < 0.01, "{value} [{low} {high}]");
     }
 
     #[test]
     fn the_difference_is_in_milliseconds_and_within_its_interval() {
-        let Figure { value, low, high } = added(&drifting(2), &drifting(1), 0.99);
+        let Figure { value, low, high } = added(&drifting(2.0), &drifting(1.0), 0.99);
         assert!(low <= value && value <= high);
         assert!((1.8..2.0).contains(&value), "{value}");
     }

@@ -1,0 +1,120 @@
+//! What a stretch of time has cost: CPU time by part, and calls as the API server itself counts them.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use http::Request;
+use procfs::process::Process;
+
+use crate::exposition::Scrape;
+use crate::rig::Rig;
+use crate::service::Service;
+
+const RR: (&str, &str) = ("resource", "remediationrequests");
+const LEASE: (&str, &str) = ("resource", "leases");
+const READS: [&str; 2] = ["GET", "LIST"];
+const WRITES: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
+
+/// Readings that only grow.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    cpu: BTreeMap<&'static str, f64>,
+    calls: Calls,
+}
+
+/// Calls for RRs and Leases.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Calls {
+    pub(super) reads: f64,
+    pub(super) writes: f64,
+    /// Writes of an RR's status: counts.
+    pub(super) counts: f64,
+    /// Calls that were answered 409.
+    pub(super) conflicts: f64,
+}
+
+/// What was spent between two readings.
+#[derive(Clone, Debug)]
+pub(super) struct Spent {
+    /// CPU time by part, in seconds.
+    pub(super) cpu: BTreeMap<&'static str, f64>,
+    pub(super) calls: Calls,
+}
+
+impl Reading {
+    /// Reads all meters of a rig.
+    ///
+    /// # Errors
+    /// If a part is gone, or the API server does not answer.
+    pub(super) async fn of(rig: &Rig) -> Result<Self> {
+        let text = rig.namespace().client().request_text(Request::get("/metrics").body(Vec::new())?).await;
+        let calls = Calls::of(&Scrape::new(text.context("no metrics of the API server")?));
+        let mut cpu = BTreeMap::new();
+        cpu.insert("sidecars", rig.sidecars().iter().map(|sidecar| seconds(sidecar.service())).sum::<Result<f64>>()?);
+        cpu.insert("Envoy", seconds(rig.envoy().service())?);
+        cpu.insert("API server", seconds(rig.cluster().apiserver())?);
+        cpu.insert("etcd", seconds(rig.cluster().etcd())?);
+        cpu.insert("sender", cpu_seconds(&Process::myself()?)?);
+        Ok(Self { cpu, calls })
+    }
+
+    /// What was spent since then.
+    pub(super) fn since(&self, then: &Self) -> Spent {
+        let part = |(part, now): (&&'static str, &f64)| (*part, now - then.cpu.get(part).unwrap_or(&0.0));
+        Spent { cpu: self.cpu.iter().map(part).collect(), calls: self.calls.since(then.calls) }
+    }
+}
+
+impl Calls {
+    fn of(scrape: &Scrape) -> Self {
+        let sum = |labels: &[(&str, &str)]| scrape.sum("apiserver_request_total", labels);
+        let verbs = |verbs: &[&str]| {
+            let each = verbs.iter().map(|verb| sum(&[RR, ("verb", verb)]) + sum(&[LEASE, ("verb", verb)]));
+            each.sum::<f64>()
+        };
+        Self {
+            reads: verbs(&READS),
+            writes: verbs(&WRITES),
+            counts: sum(&[RR, ("subresource", "status")]),
+            conflicts: sum(&[RR, ("code", "409")]) + sum(&[LEASE, ("code", "409")]),
+        }
+    }
+
+    fn since(self, then: Self) -> Self {
+        Self {
+            reads: self.reads - then.reads,
+            writes: self.writes - then.writes,
+            counts: self.counts - then.counts,
+            conflicts: self.conflicts - then.conflicts,
+        }
+    }
+}
+
+fn seconds(service: &Service) -> Result<f64> {
+    cpu_seconds(&Process::new(service.process()?.pid())?)
+}
+
+fn cpu_seconds(process: &Process) -> Result<f64> {
+    let stat = process.stat()?;
+    Ok((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Calls;
+    use crate::exposition::Scrape;
+
+    #[test]
+    fn calls_are_counted_as_the_api_server_names_them() {
+        let text = "apiserver_request_total{code=\"200\",group=\"kubernaut.ai\",resource=\"remediationrequests\",\
+                    subresource=\"status\",verb=\"PATCH\"} 7\n\
+                    apiserver_request_total{code=\"409\",group=\"kubernaut.ai\",resource=\"remediationrequests\",\
+                    subresource=\"status\",verb=\"PATCH\"} 2\n\
+                    apiserver_request_total{code=\"201\",resource=\"leases\",subresource=\"\",verb=\"POST\"} 3\n\
+                    apiserver_request_total{code=\"200\",resource=\"leases\",subresource=\"\",verb=\"GET\"} 5\n\
+                    apiserver_request_total{code=\"200\",resource=\"remediationrequests\",subresource=\"\",verb=\"WATCH\"} 11\n\
+                    apiserver_request_total{code=\"200\",resource=\"pods\",subresource=\"\",verb=\"LIST\"} 13\n";
+        let calls = Calls::of(&Scrape::new(text.to_owned()));
+        assert_eq!(calls, Calls { reads: 5.0, writes: 12.0, counts: 9.0, conflicts: 2.0 });
+    }
+}

@@ -1,0 +1,75 @@
+//! Storms that all contenders take in turn.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::contender::Contender;
+use super::data::{At, Data};
+use super::figure::Figure;
+use super::load::{Amount, Load, measure};
+use super::progress::Progress;
+use crate::payload::Incident;
+use crate::rig::Rig;
+
+/// A kind of storm.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case {
+    pub(super) name: &'static str,
+    pub(super) at_once: usize,
+    pub(super) incidents: usize,
+    /// Whether half of all signals are about one more incident.
+    pub(super) hot: bool,
+}
+
+impl Case {
+    /// Incidents that nobody has seen before.
+    fn incidents(&self, round: u32) -> Vec<Incident> {
+        let fresh =
+            |n: usize| Incident::new("prod", &format!("service-{}-{}-{round}-{n}", self.at_once, self.incidents));
+        let all = (0..self.incidents).map(fresh);
+        match self.hot {
+            false => all.collect(),
+            true => all.flat_map(|cold| [fresh(self.incidents), cold]).collect(),
+        }
+    }
+}
+
+/// Has every contender take every storm, round by round.
+///
+/// # Errors
+/// If a part is gone, or nothing was acknowledged.
+pub(super) async fn run(
+    data: &mut Data,
+    rigs: &[(Contender, Rig)],
+    cases: &[Case],
+    x: f64,
+    rounds: u32,
+    time: Duration,
+) -> Result<()> {
+    let progress = Progress::new(rigs.len() * cases.len() * (rounds as usize + 1));
+    // Connections and caches of all parts are warm after a round that is not measured.
+    for round in 0..=rounds {
+        for case in cases {
+            // Who was first is last in the next round: nobody always has the same neighbour in time.
+            for place in 0..rigs.len() {
+                let (contender, rig) = &rigs[(place + round as usize) % rigs.len()];
+                progress.doing(format_args!("{}, {}, round {round} of {rounds}", case.name, contender.name()));
+                let (at_once, incidents) = (case.at_once, case.incidents(round));
+                let load = Load { incidents, at_once, amount: Amount::For(if round == 0 { time / 4 } else { time }) };
+                let values =
+                    measure(rig, load).await.with_context(|| format!("{}, {}", case.name, contender.name()))?;
+                if let Some(round) = round.checked_sub(1) {
+                    data.add(At { case: case.name, contender: contender.name(), x }, round, values);
+                }
+                progress.step();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Figures at 0, 1, 2, ...: groups of bars.
+pub(super) fn points(figures: impl Iterator<Item = Option<Figure>>) -> Vec<(f64, Figure)> {
+    figures.enumerate().filter_map(|(place, figure)| Some((place as f64, figure?))).collect()
+}

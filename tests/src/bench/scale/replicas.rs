@@ -1,0 +1,31 @@
+//! As replicas are added, on a machine that does not grow with them.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::CONTENDERS;
+use crate::bench::Depth;
+use crate::bench::data::Data;
+use crate::bench::duel::{self, Case};
+use crate::cluster::Cluster;
+
+pub(super) const CASE: &str = "replicas, 50 incidents, 100 at a time";
+pub(super) const X: &str = "replicas";
+
+pub(super) async fn measure(data: &mut Data, depth: Depth) -> Result<()> {
+    let (counts, rounds, time): (&[usize], u32, _) = match depth {
+        Depth::Quick => (&[1, 3], 2, Duration::from_secs(3)),
+        Depth::Full => (&[1, 3, 5], 3, Duration::from_secs(6)),
+    };
+    let cluster = Cluster::start().await?;
+    let case = Case { name: CASE, at_once: 100, incidents: 50, hot: false };
+    for &replicas in counts {
+        let mut rigs = Vec::new();
+        for contender in CONTENDERS {
+            rigs.push((contender, contender.start(&cluster, replicas).await?));
+        }
+        duel::run(data, &rigs, &[case], replicas as f64, rounds, time).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! The same storms against the per-signal algorithm and against Onceway.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::Depth;
+use super::bar::{Bar, Judged};
+use super::chart::{Chart, Series, Shape};
+use super::contender::Contender;
+use super::data::{At, Data};
+use super::duel::{self, Case};
+use super::load::{
+    self, CALLS, CONFLICTS, COUNTED, COUNTS, CPU, LATENCY, RATE, REFUSED, RRS, SENDER_CPU, SIDECAR_CPU, WRITES,
+};
+use super::page::Report;
+use super::table::Table;
+use crate::cluster::Cluster;
+
+const CONTENDERS: [Contender; 3] = [Contender::Onceway, Contender::PerSignal, Contender::PerSignalLocked];
+const REPLICAS: usize = 3;
+const ONE_OF_100: &str = "one incident, 100 at a time";
+const ONE_OF_1000: &str = "one incident, 1,000 at a time";
+const MANY: &str = "1,000 incidents, 100 at a time";
+const MIX: &str = "half of it one incident, half 200 others, 100 at a time";
+
+/// What is shown of each storm, beside the rate and the latency.
+const COSTS: [&str; 9] = [CALLS, WRITES, COUNTS, CONFLICTS, REFUSED, RRS, COUNTED, CPU, SIDECAR_CPU];
+
+fn cases(depth: Depth) -> Vec<Case> {
+    let one = |name, at_once| Case { name, at_once, incidents: 1, hot: false };
+    let few = [one(ONE_OF_100, 100), Case { name: MIX, at_once: 100, incidents: 200, hot: true }];
+    let more = [one(ONE_OF_1000, 1000), Case { name: MANY, at_once: 100, incidents: 1000, hot: false }];
+    match depth {
+        Depth::Quick => few.into(),
+        Depth::Full => few.into_iter().chain(more).collect(),
+    }
+}
+
+/// Measures.
+pub(super) async fn measure(depth: Depth) -> Result<Data> {
+    let cluster = Cluster::start().await?;
+    let mut rigs = Vec::new();
+    for contender in CONTENDERS {
+        rigs.push((contender, contender.start(&cluster, REPLICAS).await?));
+    }
+    let (rounds, time) = match depth {
+        Depth::Quick => (3, Duration::from_secs(3)),
+        Depth::Full => (5, Duration::from_secs(6)),
+    };
+    let mut data = Data::default();
+    duel::run(&mut data, &rigs, &cases(depth), 0.0, rounds, time).await?;
+    Ok(data)
+}
+
+/// Draws conclusions.
+pub(super) fn report(data: &Data) -> Report {
+    let cases = data.names(|row| &row.case);
+    let names = CONTENDERS.map(Contender::name);
+    let mut tables = Vec::new();
+    for case in &cases {
+        let mut table = Table::new([case.as_str()].into_iter().chain(names));
+        for metric in [RATE].into_iter().chain(LATENCY).chain(COSTS).chain([SENDER_CPU]) {
+            let figures = names.map(|name| data.figure(at(case, name), metric));
+            let cell = |figure: Option<super::figure::Figure>| figure.map_or_else(|| "-".into(), |it| it.to_string());
+            table.row([metric.to_owned()].into_iter().chain(figures.map(cell)));
+        }
+        tables.push((case.clone(), table));
+    }
+    tables.push(("How many times the baseline's rate".into(), gains(data, &cases)));
+    Report { method: method(), tables, charts: vec![chart(data, &cases)], bars: bars(data) }
+}
+
+fn gains(data: &Data, cases: &[String]) -> Table {
+    let others = [Contender::PerSignal, Contender::PerSignalLocked].map(Contender::name);
+    let mut table = Table::new(["storm"].into_iter().chain(others));
+    for case in cases {
+        let ours = at(case, Contender::Onceway.name());
+        let gain =
+            |other| data.ratio(ours, ours.of(other), RATE).map_or_else(|| "-".to_owned(), |ratio| ratio.to_string());
+        table.row([case.clone()].into_iter().chain(others.map(gain)));
+    }
+    table
+}
+
+fn bars(data: &Data) -> Vec<Judged> {
+    let one = at(ONE_OF_100, Contender::Onceway.name());
+    let gain = data.ratio(one, one.of(Contender::PerSignal.name()), RATE);
+    let mut bars = vec![
+        Judged::new(format!("{ONE_OF_100}: times the baseline's rate"), gain, Bar::AtLeast(50.0)),
+        Judged::new(format!("{ONE_OF_100}: {}", LATENCY[2]), data.figure(one, LATENCY[2]), Bar::AtMost(60.0)),
+    ];
+    for case in &data.names(|row| &row.case) {
+        let mut judge = |metric, bar| {
+            bars.push(Judged::new(format!("{case}: {metric}"), data.figure(at(case, one.contender), metric), bar))
+        };
+        if [ONE_OF_100, ONE_OF_1000].contains(&case.as_str()) {
+            judge(COUNTS, Bar::AtMost(50.0));
+        }
+        judge(RRS, Bar::AtMost(1.0));
+        judge(COUNTED, Bar::AtLeast(1.0));
+    }
+    bars
+}
+
+fn chart(data: &Data, cases: &[String]) -> Chart {
+    let series = CONTENDERS.map(|contender| Series {
+        label: contender.name().into(),
+        points: duel::points(cases.iter().map(move |case| data.figure(at(case, contender.name()), RATE))),
+    });
+    let groups = cases
+        .iter()
+        .map(|case| case.replace(" at a time", "").replace("half of it one incident, half 200 others", "mix"));
+    Chart {
+        name: "rate",
+        title: "Signals that were acknowledged and counted".into(),
+        x: "",
+        y: "signals per second",
+        shape: Shape::Bars(groups.collect()),
+        series: series.into(),
+    }
+}
+
+fn at<'a>(case: &'a str, contender: &'a str) -> At<'a> {
+    At { case, contender, x: 0.0 }
+}
+
+fn method() -> String {
+    format!(
+        "Storms in a closed loop: so many senders, each of which sends the next signal when the last one is answered, {REPLICAS} \
+         replicas behind an Envoy each, one\nAPI server. Each storm is of incidents that nobody has seen before. In each round \
+         every contender has its turn.\nA figure is the median of the rounds [least, greatest]; a ratio is that of the rounds' \
+         ratios.\n\n\
+         \"{}\" is the algorithm of the gateways of this field (tests/src/baseline.rs) behind the same HTTP front, decoder and \
+         client\nlibrary, its replicas chosen at random and the lock held by a replica, as theirs is. \"{}\": the same with a \
+         lock that excludes all\nother signals.\n\
+         \"{}\": what is acknowledged and not counted, and what is counted and not acknowledged, is none.",
+        Contender::PerSignal.name(),
+        Contender::PerSignalLocked.name(),
+        load::RATE,
+    )
+}

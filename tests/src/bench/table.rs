@@ -1,0 +1,63 @@
+//! Tables that read well both in a terminal and as Markdown.
+
+use std::fmt::Write;
+
+/// A table; its first column holds names, all others figures.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these headings.
+    pub(super) fn new<T: Into<String>>(headings: impl IntoIterator<Item = T>) -> Self {
+        Self { rows: vec![headings.into_iter().map(Into::into).collect()] }
+    }
+
+    /// Adds a row.
+    pub(super) fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    /// As text.
+    pub(super) fn text(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns).map(|column| self.width(column)).collect();
+        let mut text = String::new();
+        for (place, row) in self.rows.iter().enumerate() {
+            for (column, &width) in widths.iter().enumerate() {
+                let cell = row.get(column).map_or("", String::as_str);
+                let _ = if column == 0 { write!(text, "| {cell:<width$} ") } else { write!(text, "| {cell:>width$} ") };
+            }
+            text.push_str("|\n");
+            if place == 0 {
+                text.push_str(&rule(&widths));
+            }
+        }
+        text
+    }
+
+    fn width(&self, column: usize) -> usize {
+        self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    }
+}
+
+fn rule(widths: &[usize]) -> String {
+    let column = |(place, width): (usize, &usize)| match place {
+        0 => format!("|{}", "-".repeat(width + 2)),
+        _ => format!("|{}:", "-".repeat(width + 1)),
+    };
+    widths.iter().enumerate().map(column).collect::<String>() + "|\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Table;
+
+    #[test]
+    fn columns_are_aligned() {
+        let mut table = Table::new(["storm", "P50"]);
+        table.row(["one incident", "7.25"]);
+        assert_eq!(table.text(), "| storm        |  P50 |\n|--------------|-----:|\n| one incident | 7.25 |\n");
+    }
+}
