@@ -122,7 +122,8 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Batching {
-    /// While signals of an incident keep coming, one write per this time counts them all. The first goes at once.
+    /// While signals of an incident keep coming, one write per this time counts them all. The first goes at once. Where the
+    /// API server takes longer than this for a count, there are fewer, two a second at least.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub count_interval: Duration,

@@ -10,6 +10,7 @@
 
 mod batch;
 mod pause;
+mod strain;
 mod sync;
 mod table;
 mod task;
@@ -22,6 +23,7 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::strain::Strain;
 use self::sync::{Mutex, MutexGuard, spawn};
 use self::table::{Bounds, Queued, Table};
 use self::task::{Task, Trouble};
@@ -68,6 +70,7 @@ struct Shared<E> {
     settings: Settings,
     metrics: Arc<Metrics>,
     table: Mutex<Table>,
+    strain: Strain,
     /// Cancelled under the table's lock: whatever is in a queue by then is still answered.
     draining: CancellationToken,
     tracker: TaskTracker,
@@ -85,7 +88,8 @@ impl<E: Execute> Owners<E> {
         let Settings { max_incidents: incidents, max_queue_per_incident: queue, incident_idle: idle, .. } = settings;
         let table = Mutex::new(Table::new(Bounds { incidents, queue, idle }));
         let (draining, tracker) = (CancellationToken::new(), TaskTracker::new());
-        Self { shared: Arc::new(Shared { executor, settings, metrics, table, draining, tracker }) }
+        let strain = Strain::new();
+        Self { shared: Arc::new(Shared { executor, settings, metrics, table, strain, draining, tracker }) }
     }
 }
 

@@ -12,6 +12,7 @@ use clap::{Parser, ValueEnum};
 
 mod affinity;
 mod bar;
+mod change;
 mod chart;
 mod contender;
 mod cost;
@@ -22,6 +23,7 @@ mod latency;
 mod load;
 mod machine;
 mod page;
+mod pair;
 mod progress;
 mod scale;
 mod storms;
@@ -62,6 +64,8 @@ enum Benchmark {
     Scale,
     /// Every signal at its owner, against replicas at random
     Affinity,
+    /// This sidecar against one that was built before a change ($ONCEWAY_BEFORE); not among all of it
+    Change,
 }
 
 /// How much is measured.
@@ -72,6 +76,9 @@ enum Depth {
 }
 
 impl Benchmark {
+    /// What needs nothing but this repository.
+    const ALL: [Self; 4] = [Self::Latency, Self::Storms, Self::Scale, Self::Affinity];
+
     /// What its files are called.
     fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
@@ -83,6 +90,7 @@ impl Benchmark {
             Self::Storms => storms::measure(depth).await,
             Self::Scale => scale::measure(depth).await,
             Self::Affinity => affinity::measure(depth).await,
+            Self::Change => change::measure(depth).await,
         }
     }
 
@@ -92,6 +100,7 @@ impl Benchmark {
             Self::Storms => storms::report(data),
             Self::Scale => scale::report(data),
             Self::Affinity => affinity::report(data),
+            Self::Change => change::report(data),
         }
     }
 }
@@ -102,7 +111,7 @@ impl Benchmark {
 /// If something that they need cannot be had, built or started, or a system fails in a way that leaves nothing to measure.
 pub async fn run(args: Args) -> Result<bool> {
     let depth = if args.full { Depth::Full } else { Depth::Quick };
-    let benchmarks = if args.benchmarks.is_empty() { Benchmark::value_variants() } else { &args.benchmarks };
+    let benchmarks = if args.benchmarks.is_empty() { Benchmark::ALL.as_slice() } else { &args.benchmarks };
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     let mut met = true;
     for &benchmark in benchmarks {

@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::cluster::deploy::repository;
 
+/// The variable that names the sidecar of [`before`].
+pub const BEFORE: &str = "ONCEWAY_BEFORE";
+
 /// The path of the program: what `$ONCEWAY_BIN` names, else what cargo builds in the release profile. Asks cargo once per
 /// process, which costs next to nothing where the program is up to date, so that no test runs yesterday's.
 ///
@@ -18,6 +21,17 @@ use crate::cluster::deploy::repository;
 pub fn sidecar() -> Result<PathBuf> {
     static PATH: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     once(&PATH, || find_or_build("ONCEWAY_BIN", &["--package", "onceway", "--bin", "onceway"], executable))
+}
+
+/// The path of the sidecar that a change is measured against: what `$ONCEWAY_BEFORE` names.
+///
+/// # Errors
+/// If it names nothing.
+pub fn before() -> Result<PathBuf> {
+    let path = env::var_os(BEFORE).map(PathBuf::from);
+    let path = path.with_context(|| format!("set {BEFORE} to a sidecar that was built before the change"))?;
+    ensure!(path.is_file(), "{BEFORE} names {}, which is no file", path.display());
+    Ok(path)
 }
 
 /// The path of the baseline's program: what `$ONCEWAY_BASELINE` names, else what cargo builds.

@@ -234,10 +234,16 @@ impl RigBuilder {
         Self { bodies: false, ..self }
     }
 
+    /// With this program in the place of each sidecar.
+    #[must_use]
+    pub fn of(self, program: fn() -> Result<PathBuf>) -> Self {
+        Self { program, ..self }
+    }
+
     /// With the baseline of the benchmarks in the place of each sidecar, and its lock held by `holder`.
     #[must_use]
     pub fn of_baseline(self, holder: Holder) -> Self {
-        Self { program: built::baseline, environment: vec![holder.variable()], ..self }
+        Self { environment: vec![holder.variable()], ..self.of(built::baseline) }
     }
 
     /// In a namespace whose name starts with `label`.

@@ -14,7 +14,7 @@ use super::batch::Batch;
 use super::pause::Pauses;
 use super::sync::spawn;
 use super::{Shared, Waiter};
-use crate::executor::{Context, Execute, Failure};
+use crate::executor::{Context, Execute, Failure, Reply};
 use crate::incident::SubmitError;
 
 /// How long after sending the claim's write a create is prompt: within this time nobody can have created, finished
@@ -22,6 +22,8 @@ use crate::incident::SubmitError;
 const PROMPT: Duration = Duration::from_secs(1);
 /// How often to look for the RR of a claim that another replica holds.
 const HELP_POLL: Duration = Duration::from_millis(25);
+/// What part of the deadline the writes of an incident are apart at most for the sake of a strained API server.
+const STRETCH: u32 = 16;
 /// How many digits of the fingerprint an RR's name bears.
 const NAME_DIGITS: usize = 12;
 
@@ -123,12 +125,13 @@ impl<E: Execute> Task<E> {
             step = match step {
                 Step::Call(call) => {
                     self.stage = commit.stage();
+                    let called = Instant::now();
                     let reply = self.shared.executor.execute(&call, context).await;
                     if let Some(failure) = &reply.failure {
                         self.failed(failure)?;
                     }
                     if self.stage == Stage::Count {
-                        self.rr_bytes = reply.bytes;
+                        self.counted(&reply, called.elapsed());
                     }
                     let pause = pauses.after(&reply);
                     // Even an empty sleep takes until the timer's next tick.
@@ -158,6 +161,14 @@ impl<E: Execute> Task<E> {
         rr.phase == Phase::Active && self.shared.executor.has_ended(self.fingerprint, &rr.name)
     }
 
+    /// Remembers what a count says of the next one. One that was not answered says nothing of those that will be.
+    fn counted(&mut self, reply: &Reply, took: Duration) {
+        self.rr_bytes = reply.bytes;
+        if reply.failure.is_none() {
+            self.shared.strain.note(took);
+        }
+    }
+
     /// Remembers why a call failed. A refusal ends the commit at once: asking again would be refused again.
     fn failed(&self, failure: &Failure) -> Result<(), SubmitError> {
         debug!(fingerprint = %self.fingerprint, stage = ?self.stage, %failure, "a call has no definite answer");
@@ -183,12 +194,14 @@ impl<E: Execute> Task<E> {
 
     /// How long after the beginning of a batch the next one may begin. Every count rewrites the whole RR in etcd, which
     /// keeps the old revisions for some minutes: a large RR is written less often. But half of the deadline is left for the
-    /// write itself, or whoever waits for it would wait in vain.
+    /// write itself, or whoever waits for it would wait in vain. An API server that is strained gets fewer writes too, for
+    /// a smaller part of the deadline: that is to make signals wait less, not more.
     fn pace(&self) -> Duration {
         let settings = &self.shared.settings;
         let bytes = u32::try_from(self.rr_bytes).unwrap_or(u32::MAX);
         let written = Duration::from_secs(1).mul_f64(f64::from(bytes) / f64::from(settings.max_bytes_per_second));
-        settings.count_interval.max(written).min(settings.deadline / 2)
+        let spared = self.shared.strain.stretch(settings.count_interval, settings.deadline / STRETCH);
+        spared.max(written).min(settings.deadline / 2)
     }
 
     /// Makes a call that nobody waits for. Its outcome does not matter: it only spares others a wait. It creates nothing,

@@ -311,6 +311,29 @@ async fn an_rr_of_any_size_is_written_often_enough_for_those_who_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_strained_api_server_gets_fewer_writes_with_more_signals_in_each() {
+    let apart = apart_when_a_count_takes(100).await;
+    assert!((170..=181).contains(&apart), "{apart}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_strained_the_api_server_is_an_incident_is_written_twice_a_second() {
+    assert_eq!(apart_when_a_count_takes(400).await, 500, "a sixteenth of the deadline");
+}
+
+/// How many milliseconds lie between two counts of an incident in the end, if each takes so many.
+async fn apart_when_a_count_takes(ms: u64) -> u128 {
+    let rig = Rig::new();
+    rig.api.take_for_a_count(Duration::from_millis(ms));
+    let start = Instant::now();
+    for _ in 0..30 {
+        rig.submit(1, 1).await.unwrap().unwrap();
+    }
+    let counted = rig.api.counted_at(start);
+    counted[29] - counted[28]
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_a_bug_ends_is_replaced_and_leaves_nothing_behind() {
     let rig = Rig::new();
     rig.api.panic_at_the_next_call();

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::baseline::Holder;
+use crate::built;
 use crate::cluster::Cluster;
 use crate::envoy::at;
 use crate::rig::Rig;
@@ -18,6 +19,8 @@ const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/t
 pub(super) enum Contender {
     /// What ships.
     Onceway,
+    /// What shipped before a change.
+    Before,
     /// What ships, but Envoy sends each request to a replica at random.
     Sprayed,
     /// The per-signal algorithm as it is deployed: no filter, replicas at random, the lock held by a replica.
@@ -31,6 +34,7 @@ impl Contender {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Onceway => "Onceway",
+            Self::Before => "Onceway before",
             Self::Sprayed => "Onceway, replicas at random",
             Self::PerSignal => "per signal",
             Self::PerSignalLocked => "per signal, strict lock",
@@ -45,6 +49,7 @@ impl Contender {
         let rig = Rig::replicas(replicas).in_cluster(Arc::clone(cluster)).without_fault_proxies().label("bench");
         match self {
             Self::Onceway => rig.with_envoy(),
+            Self::Before => rig.of(built::before).with_envoy(),
             Self::Sprayed => rig.with_envoy_edited(spray),
             Self::PerSignal => rig.of_baseline(Holder::Pod).with_envoy_edited(without_filter),
             Self::PerSignalLocked => rig.of_baseline(Holder::Signal).with_envoy_edited(without_filter),

@@ -35,30 +35,48 @@ impl Case {
     }
 }
 
+/// Contenders with what they are made for: their number of replicas, or of whatever is varied.
+pub(super) type Sized = (f64, Vec<(Contender, Rig)>);
+
 /// Has every contender take every storm, round by round.
 ///
 /// # Errors
 /// If a part is gone, or nothing was acknowledged.
 pub(super) async fn run(
     data: &mut Data,
-    rigs: &[(Contender, Rig)],
+    rigs: Vec<(Contender, Rig)>,
     cases: &[Case],
-    x: f64,
     rounds: u32,
     time: Duration,
 ) -> Result<()> {
-    let progress = Progress::new(rigs.len() * cases.len() * (rounds as usize + 1));
+    run_by_size(data, &[(0.0, rigs)], cases, rounds, time).await
+}
+
+/// Has every contender of every size take every storm, round by round.
+///
+/// # Errors
+/// Those of [`run`].
+pub(super) async fn run_by_size(
+    data: &mut Data,
+    sizes: &[Sized],
+    cases: &[Case],
+    rounds: u32,
+    time: Duration,
+) -> Result<()> {
+    let all: Vec<(f64, &(Contender, Rig))> =
+        sizes.iter().flat_map(|(x, rigs)| rigs.iter().map(|rig| (*x, rig))).collect();
+    let progress = Progress::new(all.len() * cases.len() * (rounds as usize + 1));
     // Connections and caches of all parts are warm after a round that is not measured.
     for round in 0..=rounds {
         for case in cases {
-            // Who was first is last in the next round: nobody always has the same neighbour in time.
-            for place in 0..rigs.len() {
-                let (contender, rig) = &rigs[(place + round as usize) % rigs.len()];
+            for place in 0..all.len() {
+                // Who was first is last in the next round: nobody always has the same neighbour in time.
+                let (x, (contender, rig)) = all[(place + round as usize) % all.len()];
                 progress.doing(format_args!("{}, {}, round {round} of {rounds}", case.name, contender.name()));
                 let (at_once, incidents) = (case.at_once, case.incidents(round));
-                let load = Load { incidents, at_once, amount: Amount::For(if round == 0 { time / 4 } else { time }) };
-                let values =
-                    measure(rig, load).await.with_context(|| format!("{}, {}", case.name, contender.name()))?;
+                let amount = Amount::For(if round == 0 { time / 4 } else { time });
+                let values = measure(rig, Load { incidents, at_once, amount }).await;
+                let values = values.with_context(|| format!("{}, {}", case.name, contender.name()))?;
                 if let Some(round) = round.checked_sub(1) {
                     data.add(At { case: case.name, contender: contender.name(), x }, round, values);
                 }

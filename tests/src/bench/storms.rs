@@ -49,7 +49,7 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
         Depth::Full => (5, Duration::from_secs(6)),
     };
     let mut data = Data::default();
-    duel::run(&mut data, &rigs, &cases(depth), 0.0, rounds, time).await?;
+    duel::run(&mut data, rigs, &cases(depth), rounds, time).await?;
     Ok(data)
 }
 

@@ -45,6 +45,8 @@ struct State {
     after_loss: Option<Reply>,
     /// How long the create of an RR takes.
     create_takes: Duration,
+    /// How long a count takes.
+    count_takes: Duration,
     panic: bool,
     rr_bytes: usize,
     /// Whether the last call came with what writes a spec.
@@ -110,6 +112,10 @@ impl Api {
         self.state.lock().unwrap().create_takes = time;
     }
 
+    pub(super) fn take_for_a_count(&self, time: Duration) {
+        self.state.lock().unwrap().count_takes = time;
+    }
+
     pub(super) fn say_that_rrs_have_ended(&self) {
         self.state.lock().unwrap().ended = true;
     }
@@ -159,9 +165,13 @@ impl Api {
             Held::One(incident) => fingerprint == self::fingerprint(*incident),
             Held::All => true,
         };
-        let create_takes = self.state.lock().unwrap().create_takes;
-        if matches!(call, Call::CreateRr { .. }) && !create_takes.is_zero() {
-            sleep(create_takes).await;
+        let takes = match (call, self.state.lock().unwrap()) {
+            (Call::CreateRr { .. }, state) => state.create_takes,
+            (Call::Count { .. }, state) => state.count_takes,
+            _ => Duration::ZERO,
+        };
+        if !takes.is_zero() {
+            sleep(takes).await;
         }
         if matches!(call, Call::Count { .. }) && is_held(&held.borrow_and_update().clone()) {
             self.reached.notify_one();

@@ -16,16 +16,17 @@ pub(super) const X: &str = "replicas";
 pub(super) async fn measure(data: &mut Data, depth: Depth) -> Result<()> {
     let (counts, rounds, time): (&[usize], u32, _) = match depth {
         Depth::Quick => (&[1, 3], 2, Duration::from_secs(3)),
-        Depth::Full => (&[1, 3, 5], 3, Duration::from_secs(6)),
+        Depth::Full => (&[1, 3, 5], 5, Duration::from_secs(6)),
     };
     let cluster = Cluster::start().await?;
-    let case = Case { name: CASE, at_once: 100, incidents: 50, hot: false };
+    let mut sizes = Vec::new();
     for &replicas in counts {
         let mut rigs = Vec::new();
         for contender in CONTENDERS {
             rigs.push((contender, contender.start(&cluster, replicas).await?));
         }
-        duel::run(data, &rigs, &[case], replicas as f64, rounds, time).await?;
+        sizes.push((replicas as f64, rigs));
     }
-    Ok(())
+    let case = Case { name: CASE, at_once: 100, incidents: 50, hot: false };
+    duel::run_by_size(data, &sizes, &[case], rounds, time).await
 }

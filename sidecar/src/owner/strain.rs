@@ -1,0 +1,104 @@
+//! How much the API server is strained, and how far apart the writes of an incident should be for that.
+//!
+//! While a count is in flight, the signals that come wait for the next one; the one in flight can take no more with it. If
+//! an incident is written again as soon as it has been, a strained API server gets as many writes as there are incidents,
+//! all at once, each with few signals in it. Apart by twice the time that they take, half of them are in flight: they take
+//! half of the time, and count twice as many signals.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// For how long a count is remembered, more or less: long enough that one which is slow by chance holds up no storm, and
+/// short enough that a strain which is over is soon forgotten, however few counts there are.
+const MEMORY: Duration = Duration::from_millis(250);
+
+/// How long counts take of late, over all incidents of a replica.
+pub(super) struct Strain(Mutex<Typical>);
+
+struct Typical {
+    seconds: f64,
+    /// When a count was noted last.
+    noted: Instant,
+}
+
+impl Strain {
+    /// None so far.
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Typical { seconds: 0.0, noted: Instant::now() }))
+    }
+
+    /// Notes that a count was just answered after `took`.
+    pub(super) fn note(&self, took: Duration) {
+        let mut typical = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A moving average that the last count weighs more in the longer ago those before it were.
+        let weight = 1.0 - (-typical.noted.elapsed().div_duration_f64(MEMORY)).exp();
+        typical.seconds += weight * (took.as_secs_f64() - typical.seconds);
+        typical.noted = Instant::now();
+    }
+
+    /// How far apart the writes of one incident should be: by `interval`, as long as counts take no longer than that.
+    /// Never by more than `most`.
+    pub(super) fn stretch(&self, interval: Duration, most: Duration) -> Duration {
+        let seconds = self.0.lock().unwrap_or_else(PoisonError::into_inner).seconds;
+        let typical = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        typical.saturating_mul(2).saturating_sub(interval).min(most).max(interval)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::sleep;
+
+    use super::Strain;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Counts that take so many milliseconds each, and are answered so many apart.
+    async fn counts(strain: &Strain, apart: u32, all: impl IntoIterator<Item = u32>) -> Duration {
+        for took in all {
+            sleep(MS * apart).await;
+            strain.note(MS * took);
+        }
+        strain.stretch(20 * MS, 500 * MS)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn counts_that_are_fast_leave_the_interval_as_it_is() {
+        let strain = Strain::new();
+        assert_eq!(strain.stretch(20 * MS, 500 * MS), 20 * MS);
+        assert_eq!(counts(&strain, 20, [20; 100]).await, 20 * MS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_slow_count_holds_nothing_up() {
+        assert_eq!(counts(&Strain::new(), 20, [5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 150]).await, 20 * MS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn writes_are_apart_by_twice_the_time_that_they_take() {
+        let stretched = counts(&Strain::new(), 3, [145; 500]).await;
+        assert!((255 * MS..=270 * MS).contains(&stretched), "{stretched:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_strain_that_is_over_is_forgotten_within_a_second_by_many_counts_and_by_few() {
+        for apart in [10, 250] {
+            let strain = Strain::new();
+            counts(&strain, 3, [145; 500]).await;
+            let after = counts(&strain, apart, (0..1000 / apart).map(|_| 5)).await;
+            assert_eq!(after, 20 * MS, "{apart} ms apart");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_time_is_too_long() {
+        let strain = Strain::new();
+        sleep(MS).await;
+        strain.note(Duration::MAX);
+        assert_eq!(strain.stretch(20 * MS, 500 * MS), 500 * MS);
+    }
+}

@@ -1,0 +1,109 @@
+//! Two contenders over the same storms, side by side.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::Depth;
+use super::bar::{Bar, Judged};
+use super::contender::Contender;
+use super::data::{At, Data};
+use super::duel::{self, Case};
+use super::load::{
+    API_CPU, CALLS, CONFLICTS, COUNTED, COUNTS, CPU, ENVOY_CPU, LATENCY, RATE, REFUSED, RRS, SIDECAR_CPU, WRITES,
+};
+use super::page::Report;
+use super::table::Table;
+use crate::cluster::Cluster;
+
+pub(super) const ONE: Case = Case { name: "one incident, 100 at a time", at_once: 100, incidents: 1, hot: false };
+pub(super) const FIFTY: Case = Case { name: "50 incidents, 100 at a time", at_once: 100, incidents: 50, hot: false };
+pub(super) const FIVE_HUNDRED: Case =
+    Case { name: "half of it one incident, half 50 others, 500 at a time", at_once: 500, incidents: 50, hot: true };
+
+const REPLICAS: usize = 3;
+const METRICS: [&str; 15] = [
+    RATE,
+    LATENCY[0],
+    LATENCY[1],
+    LATENCY[2],
+    CALLS,
+    WRITES,
+    COUNTS,
+    CONFLICTS,
+    REFUSED,
+    RRS,
+    COUNTED,
+    CPU,
+    SIDECAR_CPU,
+    ENVOY_CPU,
+    API_CPU,
+];
+
+/// Two contenders, and the storms that they take.
+pub(super) struct Pair {
+    pub(super) ours: Contender,
+    pub(super) theirs: Contender,
+    pub(super) cases: &'static [Case],
+}
+
+impl Pair {
+    /// Measures both.
+    ///
+    /// # Errors
+    /// If a part cannot be had, or nothing was acknowledged.
+    pub(super) async fn measure(&self, depth: Depth) -> Result<Data> {
+        let cluster = Cluster::start().await?;
+        let mut rigs = Vec::new();
+        for contender in [self.ours, self.theirs] {
+            rigs.push((contender, contender.start(&cluster, REPLICAS).await?));
+        }
+        let (rounds, time) = match depth {
+            Depth::Quick => (3, Duration::from_secs(3)),
+            Depth::Full => (7, Duration::from_secs(5)),
+        };
+        let mut data = Data::default();
+        duel::run(&mut data, rigs, self.cases, rounds, time).await?;
+        Ok(data)
+    }
+
+    /// Draws conclusions; `how` says where the storms go.
+    pub(super) fn report(&self, data: &Data, how: &str) -> Report {
+        let (mut tables, mut bars) = (Vec::new(), Vec::new());
+        for case in self.cases.iter().map(|case| case.name) {
+            let at = |contender: Contender| At { case, contender: contender.name(), x: 0.0 };
+            let pair = [self.ours, self.theirs].map(at);
+            tables.push((case.to_owned(), table(data, pair)));
+            for at in pair {
+                let what = |metric| format!("{case}, {}: {metric}", at.contender);
+                bars.push(Judged::new(what(RRS), data.figure(at, RRS), Bar::AtMost(1.0)));
+                bars.push(Judged::new(what(COUNTED), data.figure(at, COUNTED), Bar::AtLeast(1.0)));
+            }
+        }
+        Report { method: method(how), tables, charts: Vec::new(), bars }
+    }
+}
+
+fn table(data: &Data, [ours, theirs]: [At<'_>; 2]) -> Table {
+    let mut table = Table::new(["", ours.contender, theirs.contender, "second over first"]);
+    for metric in METRICS {
+        let figure = |at| data.figure(at, metric).map_or_else(|| "-".to_owned(), |figure| figure.to_string());
+        let ratio = data.ratio(theirs, ours, metric).filter(|ratio| ratio.value.is_finite());
+        let ratio = ratio.map_or_else(
+            || "-".to_owned(),
+            |ratio| match ratio.is_drowned() {
+                true => format!("{ratio}: noise"),
+                false => ratio.to_string(),
+            },
+        );
+        table.row([metric.to_owned(), figure(ours), figure(theirs), ratio]);
+    }
+    table
+}
+
+fn method(how: &str) -> String {
+    format!(
+        "The same storms in a closed loop {how}:\n{REPLICAS} replicas each, one API server, in turn within each round. A figure \
+         is the median of the rounds [least, greatest]; a ratio\nthat of the rounds' ratios, and \"noise\" where it may as well be 1."
+    )
+}
