@@ -22,6 +22,7 @@ mod figure;
 mod latency;
 mod load;
 mod machine;
+mod memory;
 mod page;
 mod pair;
 mod progress;
@@ -60,8 +61,10 @@ enum Benchmark {
     Latency,
     /// Storms, against the per-signal algorithm
     Storms,
-    /// As storms, RRs, fingerprints and replicas grow
+    /// As storms, RRs and replicas grow
     Scale,
+    /// The memory of a sidecar, as the fingerprints grow that it has seen
+    Memory,
     /// Every signal at its owner, against replicas at random
     Affinity,
     /// This sidecar against one that was built before a change ($ONCEWAY_BEFORE); not among all of it
@@ -77,7 +80,7 @@ enum Depth {
 
 impl Benchmark {
     /// What needs nothing but this repository.
-    const ALL: [Self; 4] = [Self::Latency, Self::Storms, Self::Scale, Self::Affinity];
+    const ALL: [Self; 5] = [Self::Latency, Self::Storms, Self::Scale, Self::Affinity, Self::Memory];
 
     /// What its files are called.
     fn name(self) -> String {
@@ -89,6 +92,7 @@ impl Benchmark {
             Self::Latency => latency::measure(depth).await,
             Self::Storms => storms::measure(depth).await,
             Self::Scale => scale::measure(depth).await,
+            Self::Memory => memory::measure(depth).await,
             Self::Affinity => affinity::measure(depth).await,
             Self::Change => change::measure(depth).await,
         }
@@ -99,6 +103,7 @@ impl Benchmark {
             Self::Latency => latency::report(data),
             Self::Storms => storms::report(data),
             Self::Scale => scale::report(data),
+            Self::Memory => memory::report(data),
             Self::Affinity => affinity::report(data),
             Self::Change => change::report(data),
         }

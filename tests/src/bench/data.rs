@@ -93,6 +93,12 @@ impl Data {
         Figure::over(divided.collect())
     }
 
+    /// The figures of a metric over all that the case was varied by.
+    pub(super) fn line(&self, at: At<'_>, metric: &str) -> Vec<(f64, Figure)> {
+        let figure = |x| self.figure(At { x, ..at }, metric).map(|figure| (x, figure));
+        self.xs(at.case).into_iter().filter_map(figure).collect()
+    }
+
     /// All that a case was varied by, in ascending order.
     pub(super) fn xs(&self, case: &str) -> Vec<f64> {
         let mut xs: Vec<f64> = self.rows.iter().filter(|row| row.case == case).map(|row| row.x).collect();

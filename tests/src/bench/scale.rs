@@ -1,4 +1,4 @@
-//! How costs grow: with the storm, with the RRs of the namespace, with the fingerprints seen, with the replicas.
+//! How costs grow: with the storm, with the RRs of the namespace, with the replicas.
 
 use anyhow::Result;
 
@@ -12,7 +12,6 @@ use super::page::Report;
 use super::table::Table;
 
 mod burst;
-mod memory;
 mod replicas;
 mod stock;
 
@@ -24,7 +23,6 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
     burst::measure(&mut data, depth).await?;
     stock::measure(&mut data, depth).await?;
     replicas::measure(&mut data, depth).await?;
-    memory::measure(&mut data, depth).await?;
     Ok(data)
 }
 
@@ -40,8 +38,6 @@ pub(super) fn report(data: &Data) -> Report {
             tables.push((format!("{case}: {}", contender.name()), table(data, case, x, contender.name(), &metrics)));
         }
     }
-    let name = Contender::Onceway.name();
-    tables.push((memory::CASE.into(), table(data, memory::CASE, memory::X, name, &memory::METRICS)));
     Report { method: METHOD.into(), tables, charts: charts(data), bars: bars(data) }
 }
 
@@ -69,14 +65,12 @@ fn charts(data: &Data) -> Vec<Chart> {
         chart("stock-cpu", stock::CASE, stock::X, CPU),
         chart("stock-latency", stock::CASE, stock::X, LATENCY[0]),
         chart("replicas-rate", replicas::CASE, replicas::X, RATE),
-        chart("memory", memory::CASE, memory::X, memory::RESIDENT),
     ]
 }
 
 fn chart(data: &Data, name: &'static str, case: &'static str, x: &'static str, metric: &'static str) -> Chart {
     let series = CONTENDERS.iter().filter_map(|contender| {
-        let point = |x| data.figure(At { case, contender: contender.name(), x }, metric).map(|figure| (x, figure));
-        let points: Vec<_> = data.xs(case).into_iter().filter_map(point).collect();
+        let points = data.line(At { case, contender: contender.name(), x: 0.0 }, metric);
         (!points.is_empty()).then(|| Series { label: contender.name().into(), points })
     });
     Chart { name, title: format!("{case}: {metric}"), x, y: metric, shape: Shape::Lines, series: series.collect() }
@@ -101,12 +95,6 @@ fn bars(data: &Data) -> Vec<Judged> {
     for x in data.xs(burst::CASE).into_iter().filter(|x| *x >= 1000.0) {
         let what = format!("{} at once: {COUNTS}", super::figure::digits(x));
         bars.push(Judged::new(what, data.figure(ours(burst::CASE, x), COUNTS), Bar::AtMost(50.0)));
-    }
-    if let Some(most) = data.xs(memory::CASE).last().copied() {
-        for metric in memory::METRICS {
-            let what = format!("{} fingerprints: {metric}", super::figure::digits(most));
-            bars.push(Judged::new(what, data.figure(ours(memory::CASE, most), metric), Bar::AtMost(64.0)));
-        }
     }
     bars
 }
