@@ -16,7 +16,10 @@ use crate::signal::{Signal, State, severity, time};
 use crate::target::table::{CLUSTER_SCOPE, TARGETS};
 use crate::target::{NAMESPACE, Resource, bounded};
 
+mod quick;
 pub(crate) mod webhook;
+
+pub(crate) use self::quick::quick;
 
 /// The fields of an alert that are read; what else there is passes.
 #[derive(Deserialize)]
@@ -32,31 +35,59 @@ struct Alert<'a> {
     starts_at: Option<Text<'a>>,
 }
 
+/// An alert that was read, apart from what it means.
+#[derive(Default)]
+struct Read<'a> {
+    status: Member<Text<'a>>,
+    labels: Member<&'a str>,
+    /// The labels that are read.
+    known: Known<'a>,
+    annotations: Member<&'a str>,
+    starts_at: Member<Text<'a>>,
+}
+
+/// Outer: whether there is such a member; inner: whether it is not null.
+type Member<T> = Option<Option<T>>;
+
 /// One alert of a webhook as a signal; `group` is the state of the webhook, for an alert that does not tell its own.
 pub(crate) fn signal(alert: &str, group: State) -> Result<Signal<'_>, Rejection> {
     let Object(alert): Object<Alert<'_>> =
         from_str(alert).map_err(|error| Rejection::malformed("the alert", &error))?;
-    let labels = alert.labels.map_or("{}", RawValue::get);
-    let mut labels: Known<'_> = from_str(labels).map_err(|error| Rejection::malformed("`labels`", &error))?;
-    let name = present(labels.alertname.take()).ok_or(Rejection::Missing { field: "labels.alertname" })?;
-    let name = bounded("labels.alertname", name, MAX_SIGNAL_NAME)?;
-    let cluster = present(labels.cluster.take());
-    let cluster = cluster.map(|cluster| bounded("labels.cluster", cluster, MAX_CLUSTER)).transpose()?;
-    let severity = severity(present(labels.severity.take()));
-    let resource = labels.resource(&name)?;
-    let target = resource.target();
-    target.unambiguous(cluster.as_deref())?;
-    Ok(Signal {
-        state: present(alert.status).map_or(group, |status| state(&status)),
-        name,
-        severity,
-        firing_time: time(alert.starts_at),
-        cluster,
-        resource,
-        target,
-        labels: Labels::new(alert.labels),
-        annotations: Labels::new(alert.annotations),
-    })
+    let labels = alert.labels.map(RawValue::get);
+    let known = from_str(labels.unwrap_or("{}")).map_err(|error| Rejection::malformed("`labels`", &error))?;
+    let read = Read {
+        status: Some(alert.status),
+        labels: Some(labels),
+        known,
+        annotations: Some(alert.annotations.map(RawValue::get)),
+        starts_at: Some(alert.starts_at),
+    };
+    read.signal(group)
+}
+
+impl<'a> Read<'a> {
+    fn signal(self, group: State) -> Result<Signal<'a>, Rejection> {
+        let mut known = self.known;
+        let name = present(known.alertname.take()).ok_or(Rejection::Missing { field: "labels.alertname" })?;
+        let name = bounded("labels.alertname", name, MAX_SIGNAL_NAME)?;
+        let cluster = present(known.cluster.take());
+        let cluster = cluster.map(|cluster| bounded("labels.cluster", cluster, MAX_CLUSTER)).transpose()?;
+        let severity = severity(present(known.severity.take()));
+        let resource = known.resource(&name)?;
+        let target = resource.target();
+        target.unambiguous(cluster.as_deref())?;
+        Ok(Signal {
+            state: present(self.status.flatten()).map_or(group, |status| state(&status)),
+            name,
+            severity,
+            firing_time: time(self.starts_at.flatten()),
+            cluster,
+            resource,
+            target,
+            labels: Labels::new(self.labels.flatten()),
+            annotations: Labels::new(self.annotations.flatten()),
+        })
+    }
 }
 
 /// Only `resolved` says that there is nothing to do: any other word is rather a page too many than one too few.

@@ -75,8 +75,8 @@ impl<'a> Event<'a> {
             cluster: None,
             resource,
             target,
-            labels: Labels::new(metadata.labels),
-            annotations: Labels::new(metadata.annotations),
+            labels: Labels::new(metadata.labels.map(RawValue::get)),
+            annotations: Labels::new(metadata.annotations.map(RawValue::get)),
         })
     }
 }

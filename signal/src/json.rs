@@ -8,6 +8,10 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
+mod cursor;
+
+pub(crate) use self::cursor::{Cursor, Literal};
+
 /// A string of the body: a slice of it, or its own where the body escapes it.
 #[derive(Deserialize, Default)]
 #[serde(transparent)]

@@ -21,8 +21,8 @@ pub struct Labels<'a> {
 }
 
 impl<'a> Labels<'a> {
-    pub(crate) fn new(json: Option<&'a RawValue>) -> Self {
-        Self { json: json.map_or("", RawValue::get) }
+    pub(crate) fn new(json: Option<&'a str>) -> Self {
+        Self { json: json.unwrap_or_default() }
     }
 
     /// The pairs in the body's order. A name that stands twice comes twice; the last one counts, as in a map that they are

@@ -65,6 +65,9 @@ pub fn decode(source: Source, body: &[u8]) -> Result<Payload<'_>, DecodeError> {
     let text = from_utf8(body).map_err(|error| DecodeError::NotUtf8 { offset: error.valid_up_to() })?;
     match source {
         Source::Prometheus => {
+            if let Some((entries, own)) = alertmanager::quick(text) {
+                return Ok(Payload { source, body, entries, own });
+            }
             let Webhook { alerts, own } =
                 Webhook::decode(text).map_err(|error| DecodeError::json("an Alertmanager webhook", &error))?;
             Ok(Payload::of_alerts(body, own, alerts.into_iter().map(RawValue::get)))

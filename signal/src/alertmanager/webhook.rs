@@ -48,21 +48,21 @@ impl<'a> Webhook<'a> {
 
 /// Where the members of the object begin.
 #[derive(Default)]
-struct Keys<'a> {
+pub(super) struct Keys<'a> {
     first: Option<&'a str>,
-    alerts: Option<&'a str>,
+    pub(super) alerts: Option<&'a str>,
     after_alerts: Option<&'a str>,
 }
 
 impl<'a> Keys<'a> {
-    fn see(&mut self, key: &'a str) {
+    pub(super) fn see(&mut self, key: &'a str) {
         self.first.get_or_insert(key);
         if self.alerts.is_some() {
             self.after_alerts.get_or_insert(key);
         }
     }
 
-    fn own(&self, body: &'a str, state: State) -> Own<'a> {
+    pub(super) fn own(&self, body: &'a str, state: State) -> Own<'a> {
         let offset = |key: &str| key.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
         let before = match (self.first, self.alerts) {
             (Some(first), Some(alerts)) => body.get(offset(first)..offset(alerts)).unwrap_or_default(),

@@ -1,0 +1,210 @@
+//! An ordinary webhook, read in one pass. serde_json alone would pass over each label four times: to find the end of the
+//! alerts, of the alert, and of the labels, and to read them; and most of what a signal costs is that.
+
+use super::webhook::{Keys, Own};
+use super::{Known, Member, Read, state};
+use crate::json::{Cursor, Literal, Text, present};
+use crate::limits::MAX_ALERTS;
+use crate::payload::Entry;
+use crate::signal::State;
+
+/// The alerts of a webhook and its own other fields. `None` where serde_json is to read it: there may be something wrong.
+pub(crate) fn quick(body: &str) -> Option<(Vec<Entry<'_>>, Own<'_>)> {
+    let (mut cursor, mut webhook) = (Cursor::new(body), Webhook::default());
+    cursor.object(|cursor, key| webhook.member(cursor, key))?;
+    cursor.end()?;
+    let group = webhook.state();
+    // They were taken to fire.
+    if webhook.has_alerts_without_state && group != State::Firing {
+        return None;
+    }
+    Some((webhook.alerts?, webhook.keys.own(body, group)))
+}
+
+/// What there is of a webhook by now.
+#[derive(Default)]
+struct Webhook<'a> {
+    keys: Keys<'a>,
+    status: Member<Text<'a>>,
+    alerts: Option<Vec<Entry<'a>>>,
+    has_alerts_without_state: bool,
+}
+
+impl<'a> Webhook<'a> {
+    fn state(&mut self) -> State {
+        present(self.status.take().flatten()).map_or(State::Firing, |status| state(&status))
+    }
+
+    fn member(&mut self, cursor: &mut Cursor<'a>, key: Literal<'a>) -> Option<()> {
+        let raw = key.raw()?;
+        self.keys.see(raw);
+        match key.plain()? {
+            "alerts" => {
+                once(&mut self.keys.alerts, raw)?;
+                let mut alerts = Vec::new();
+                cursor.list(|cursor| {
+                    alerts.push(self.alert(cursor)?);
+                    (alerts.len() <= MAX_ALERTS).then_some(())
+                })?;
+                self.alerts = Some(alerts);
+                Some(())
+            }
+            "status" => once(&mut self.status, cursor.unless_null(Cursor::text)?),
+            _ => cursor.pass(),
+        }
+    }
+
+    fn alert(&mut self, cursor: &mut Cursor<'a>) -> Option<Entry<'a>> {
+        let mut read = Read::default();
+        let raw = cursor.raw(|cursor| cursor.object(|cursor, key| read.member(cursor, key)))?;
+        let status = read.status.as_ref().and_then(Option::as_ref);
+        self.has_alerts_without_state |= status.is_none_or(|Text(status)| status.is_empty());
+        Some(Entry { raw, signal: read.signal(State::Firing) })
+    }
+}
+
+impl<'a> Read<'a> {
+    fn member(&mut self, cursor: &mut Cursor<'a>, key: Literal<'a>) -> Option<()> {
+        match key.plain()? {
+            "status" => once(&mut self.status, cursor.unless_null(Cursor::text)?),
+            "labels" => {
+                let known = &mut self.known;
+                let labels = |cursor: &mut Cursor<'a>| cursor.object(|cursor, label| known.member(cursor, label));
+                once(&mut self.labels, cursor.unless_null(|cursor| cursor.raw(labels))?)
+            }
+            "annotations" => once(&mut self.annotations, cursor.unless_null(|cursor| cursor.raw(Cursor::pass))?),
+            "startsAt" => once(&mut self.starts_at, cursor.unless_null(Cursor::text)?),
+            _ => cursor.pass(),
+        }
+    }
+}
+
+impl<'a> Known<'a> {
+    fn member(&mut self, cursor: &mut Cursor<'a>, label: Literal<'a>) -> Option<()> {
+        let (label, value) = (label.plain()?, cursor.text()?);
+        self.slot(label).map_or(Some(()), |slot| once(slot, value))
+    }
+}
+
+/// Fills a slot; `None` if it was filled before.
+fn once<T>(slot: &mut Option<T>, value: T) -> Option<()> {
+    slot.replace(value).is_none().then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
+    use proptest::sample::{Index, select};
+
+    use super::super::signal;
+    use super::super::webhook::Webhook;
+    use super::{Entry, quick};
+    use serde_json::value::RawValue;
+
+    const WEBHOOK: &str = r#" {"receiver":"a\"\\\u00e9\ud83d","groupKey":"{}:{a=\"b\"}", "status":"resolved","alerts":[
+        {"status":"firing","labels":{"alertname":"A","namespace":"prod","pod":"web-0","x":"\u00e9😀"},
+         "annotations":{"a":{"b":[1,-0.5e+3,true,false,null,[],{}]}},"startsAt":"2026-01-01T00:00:00Z","endsAt":""} ,
+        {"labels":{"alertname":"B","node":"n"},"annotations":null,"startsAt":null,"status":"firing"},
+        {"labels":{},"status":"resolved"}],"truncatedAlerts":10,"x":[]} "#;
+
+    /// What stands in a webhook, and what almost does.
+    const PIECES: [&str; 40] = [
+        "\"",
+        "\\",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        " ",
+        "\t",
+        "\n",
+        "0",
+        "00",
+        "-",
+        "1.",
+        ".5",
+        "1e",
+        "e5",
+        "E+1",
+        "true",
+        "null",
+        "nul",
+        "\\u12",
+        "\\ud800",
+        "\\x",
+        "\\/",
+        "é",
+        "😀",
+        "\u{1}",
+        "\u{7f}",
+        "\"\"",
+        "\"status\":",
+        "\"alerts\":",
+        "\"alerts\":[],",
+        "\"labels\":",
+        "\"status\":\"\",",
+        "\"a\":null,",
+        "\"a\":{},",
+        "\"startsAt\":1,",
+        "[[[[",
+    ];
+
+    /// What serde_json reads.
+    fn slow(body: &str) -> Option<String> {
+        let Webhook { alerts, own } = Webhook::decode(body).ok()?;
+        let entry = |raw| Entry { raw, signal: signal(raw, own.state) };
+        let entries: Vec<_> = alerts.into_iter().map(RawValue::get).map(entry).collect();
+        Some(format!("{entries:?} {own:?}"))
+    }
+
+    fn is_read_alike(body: &str) -> bool {
+        quick(body).is_none_or(|(entries, own)| Some(format!("{entries:?} {own:?}")) == slow(body))
+    }
+
+    #[test]
+    fn an_ordinary_webhook_is_read_as_by_serde_json() {
+        let (entries, _) = quick(WEBHOOK).unwrap();
+        assert_eq!(entries.len(), 3);
+        assert!(is_read_alike(WEBHOOK));
+    }
+
+    #[test]
+    fn an_alert_without_a_state_has_that_of_its_webhook() {
+        for status in ["", r#","status":"""#, r#","status":null"#] {
+            let alert = format!(r#"{{"labels":{{"alertname":"A"}}{status}}}"#);
+            for group in ["resolved", "firing"] {
+                assert!(is_read_alike(&format!(r#"{{"alerts":[{alert}],"status":"{group}"}}"#)), "{group} {alert}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_nested_deeply_is_left_to_serde_json() {
+        let nested = |depth: usize| format!(r#"{{"a":{}{},"alerts":[]}}"#, "[".repeat(depth), "]".repeat(depth));
+        assert!(quick(&nested(32)).is_some());
+        assert!(quick(&nested(33)).is_none());
+        assert!(slow(&nested(1000)).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn no_change_makes_it_read_what_serde_json_would_not(
+            changes in proptest::collection::vec((any::<Index>(), 0_usize..4, prop_oneof![
+                4 => select(PIECES.to_vec()).prop_map(str::to_owned),
+                1 => any::<String>(),
+                2 => Just(String::new()),
+            ]), 1..3),
+        ) {
+            let mut body: Vec<char> = WEBHOOK.chars().collect();
+            for (place, removed, piece) in changes {
+                let start = place.index(body.len());
+                let end = (start + removed).min(body.len());
+                body.splice(start..end, piece.chars());
+            }
+            let body: String = body.into_iter().collect();
+            assert!(is_read_alike(&body), "{body}");
+        }
+    }
+}
