@@ -104,9 +104,15 @@ impl<'a> Payload<'a> {
         let mut groups: Vec<Group> = Vec::new();
         // Ordered, not hashed: a hash map would want random numbers, which a filter must ask the host for.
         let mut places = BTreeMap::new();
+        let mut last: Option<(&Signal<'_>, Fingerprint)> = None;
         for (index, entry) in self.entries.iter().enumerate() {
             let Ok(signal) = &entry.signal else { continue };
-            let fingerprint = signal.fingerprint();
+            // Alerts often follow others about the same target, and to compare costs far less than to hash in a filter.
+            let fingerprint = match last {
+                Some((last, known)) if last.target == signal.target && last.cluster == signal.cluster => known,
+                _ => signal.fingerprint(),
+            };
+            last = Some((signal, fingerprint));
             let place = *places.entry(fingerprint).or_insert(groups.len());
             let firing = signal.state == State::Firing;
             match groups.get_mut(place) {
