@@ -19,6 +19,7 @@ mod cost;
 mod data;
 mod duel;
 mod figure;
+mod filter;
 mod latency;
 mod load;
 mod machine;
@@ -67,6 +68,8 @@ enum Benchmark {
     Memory,
     /// Every signal at its owner, against replicas at random
     Affinity,
+    /// The filter in one Envoy worker, over the same Envoy without it and over the same work done natively
+    Filter,
     /// This sidecar against one that was built before a change ($ONCEWAY_BEFORE); not among all of it
     Change,
 }
@@ -80,7 +83,7 @@ enum Depth {
 
 impl Benchmark {
     /// What needs nothing but this repository.
-    const ALL: [Self; 5] = [Self::Latency, Self::Storms, Self::Scale, Self::Affinity, Self::Memory];
+    const ALL: [Self; 6] = [Self::Latency, Self::Storms, Self::Scale, Self::Affinity, Self::Filter, Self::Memory];
 
     /// What its files are called.
     fn name(self) -> String {
@@ -94,6 +97,7 @@ impl Benchmark {
             Self::Scale => scale::measure(depth).await,
             Self::Memory => memory::measure(depth).await,
             Self::Affinity => affinity::measure(depth).await,
+            Self::Filter => filter::measure(depth).await,
             Self::Change => change::measure(depth).await,
         }
     }
@@ -105,6 +109,7 @@ impl Benchmark {
             Self::Scale => scale::report(data),
             Self::Memory => memory::report(data),
             Self::Affinity => affinity::report(data),
+            Self::Filter => filter::report(data),
             Self::Change => change::report(data),
         }
     }

@@ -17,10 +17,13 @@ use crate::tools;
 
 mod config;
 
-pub use self::config::{CONFIG, Edits, FILTER, Upstream, at, configure_filter, load_module};
+pub use self::config::{CONFIG, Edits, FILTER, Upstream, at, configure_filter, load_module, remove_filter};
 
 /// How long Envoy may take to be ready, the compilation of the filter included.
 const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// Workers, unless told otherwise: two, so that what differs between workers is seen.
+const WORKERS: u32 = 2;
 
 /// A running Envoy; it stops when dropped.
 pub struct Envoy {
@@ -59,6 +62,21 @@ impl Envoy {
         listener: Port,
         edit: impl FnOnce(&mut Value),
     ) -> Result<Self> {
+        Self::start_with_workers(WORKERS, dir, wasm, upstreams, listener, edit).await
+    }
+
+    /// Like [`Envoy::start_edited`], with so many workers.
+    ///
+    /// # Errors
+    /// Those of [`Envoy::start`].
+    pub async fn start_with_workers(
+        workers: u32,
+        dir: &Path,
+        wasm: &Path,
+        upstreams: &[Upstream],
+        listener: Port,
+        edit: impl FnOnce(&mut Value),
+    ) -> Result<Self> {
         let admin = Port::reserve()?;
         let edits = Edits { listener: listener.addr(), admin: admin.addr(), wasm, upstreams };
         let path = dir.join("envoy.json");
@@ -68,10 +86,9 @@ impl Envoy {
         let program = tokio::task::spawn_blocking(tools::envoy).await??;
         let service = Service::start("envoy", dir, move || {
             let mut envoy = Command::new(&program);
-            // Hot restart would need an id that no other Envoy of this machine uses. Two workers, so that what differs
-            // between workers is seen.
-            envoy.args(["--disable-hot-restart", "--concurrency", "2", "--log-level", "warning", "--config-path"]);
-            envoy.arg(&path);
+            // Hot restart would need an id that no other Envoy of this machine uses.
+            envoy.args(["--disable-hot-restart", "--log-level", "warning"]);
+            envoy.arg("--concurrency").arg(workers.to_string()).arg("--config-path").arg(&path);
             envoy
         })?;
         let envoy = Self { service, client: Client::new(), listener, admin };
@@ -82,6 +99,11 @@ impl Envoy {
     /// Where it takes signals.
     pub fn url(&self) -> String {
         format!("http://{}", self.listener.addr())
+    }
+
+    /// The address of that.
+    pub fn addr(&self) -> SocketAddr {
+        self.listener.addr()
     }
 
     /// The URL of its admin page.

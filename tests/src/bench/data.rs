@@ -85,12 +85,27 @@ impl Data {
     /// By how many times the first is more than the second. Divided round by round: neighbours in time had the same
     /// neighbours.
     pub(super) fn ratio(&self, ours: At<'_>, theirs: At<'_>, metric: &str) -> Option<Figure> {
+        self.round_by_round(ours, theirs, metric, |value, other| value / other)
+    }
+
+    /// How much more the first is than the second, round by round.
+    pub(super) fn difference(&self, ours: At<'_>, theirs: At<'_>, metric: &str) -> Option<Figure> {
+        self.round_by_round(ours, theirs, metric, |value, other| value - other)
+    }
+
+    fn round_by_round(
+        &self,
+        ours: At<'_>,
+        theirs: At<'_>,
+        metric: &str,
+        compare: impl Fn(f64, f64) -> f64,
+    ) -> Option<Figure> {
         let theirs: Vec<(u32, f64)> = self.values(theirs, metric).collect();
-        let divided = self.values(ours, metric).filter_map(|(round, value)| {
+        let compared = self.values(ours, metric).filter_map(|(round, value)| {
             let (_, other) = theirs.iter().find(|(other, _)| *other == round)?;
-            Some(value / other)
+            Some(compare(value, *other))
         });
-        Figure::over(divided.collect())
+        Figure::over(compared.collect())
     }
 
     /// The figures of a metric over all that the case was varied by.
@@ -184,6 +199,8 @@ mod tests {
         assert_eq!((rate.value, rate.low, rate.high), (30.0, 10.0, 40.0));
         let ratio = data().ratio(OURS, OURS.of("theirs"), "rate").unwrap();
         assert_eq!((ratio.value, ratio.low, ratio.high), (2.0, 1.0, 3.0));
+        let difference = data().difference(OURS, OURS.of("theirs"), "rate").unwrap();
+        assert_eq!((difference.value, difference.low, difference.high), (20.0, 0.0, 20.0));
         assert_eq!(data().figure(OURS.of("nobody"), "rate"), None);
     }
 

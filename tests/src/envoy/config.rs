@@ -69,6 +69,16 @@ pub fn load_module(config: &mut Value, wasm: &Path) {
     *at(config, &format!("{FILTER}{MODULE}")) = json!(wasm);
 }
 
+/// Takes the filter out.
+///
+/// # Panics
+/// If the filter is not where it was.
+pub fn remove_filter(config: &mut Value) {
+    let (filters, place) = FILTER.rsplit_once('/').unwrap_or_default();
+    let filters = at(config, filters).as_array_mut();
+    filters.zip(place.parse().ok()).map(|(filters, place): (_, usize)| filters.remove(place));
+}
+
 /// Reads the shipped configuration.
 ///
 /// # Errors
