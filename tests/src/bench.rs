@@ -44,7 +44,7 @@ pub struct Args {
     /// Small and short, a few minutes for all; the default
     #[arg(long)]
     quick: bool,
-    /// The real thing, an hour for all
+    /// The real thing, most of an hour for all
     #[arg(long, conflicts_with = "quick")]
     full: bool,
     /// Where raw data (CSV), tables (Markdown) and charts (SVG) go
@@ -127,8 +127,9 @@ pub async fn run(args: Args) -> Result<bool> {
     for &benchmark in benchmarks {
         let name = benchmark.name();
         if !args.redraw {
+            let heading = heading(&name, depth);
             let mut data = benchmark.measure(depth).await.with_context(|| format!("the benchmark {name}"))?;
-            data.heading = heading(&name, depth);
+            data.heading = heading;
             data.write(&page::raw(&args.out, &name))?;
         }
         met &= report(benchmark, &args.out)?;
@@ -152,4 +153,30 @@ fn heading(name: &str, depth: Depth) -> Vec<String> {
         Depth::Full => "--full",
     };
     vec![format!("`cargo xtask bench {name} {depth}`: {}.", machine::text())]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Benchmark, page};
+    use crate::cluster::deploy::repository;
+
+    #[test]
+    fn the_pages_in_docs_are_made_from_the_raw_data_beside_them() {
+        let dir = repository().join("docs/benchmarks");
+        for benchmark in Benchmark::ALL {
+            let name = benchmark.name();
+            let data = page::read(&dir, &name).unwrap();
+            for (file, text) in benchmark.report(&data).files(&name, &data.heading).unwrap() {
+                let kept = fs::read_to_string(dir.join(&file)).unwrap_or_default();
+                assert!(
+                    kept == text,
+                    "docs/benchmarks/{} is not what its raw data says; run: cargo xtask bench {name} --redraw --out \
+                     docs/benchmarks",
+                    file.display()
+                );
+            }
+        }
+    }
 }

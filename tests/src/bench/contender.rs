@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 use crate::baseline::Holder;
 use crate::built;
 use crate::cluster::Cluster;
-use crate::envoy::at;
+use crate::envoy::{at, remove_filter};
 use crate::rig::Rig;
 
 const POLICY: &str = "/static_resources/clusters/0/lb_policy";
-const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +65,5 @@ fn spray(config: &mut Value) {
 
 fn without_filter(config: &mut Value) {
     spray(config);
-    if let Some(filters) = at(config, FILTERS).as_array_mut() {
-        filters.retain(|filter| filter["name"] != "onceway");
-    }
+    remove_filter(config);
 }

@@ -1,18 +1,22 @@
 //! What a benchmark ran on: figures of another machine differ, and ratios less so.
 
-use std::fs;
 use std::thread::available_parallelism;
+
+use procfs::{CpuInfo, Current, LoadAverage, Meminfo};
 
 use crate::tools::{ENVOY, ETCD, KUBERNETES};
 
 /// The machine and the servers, in one line.
 pub(super) fn text() -> String {
+    let unknown = || "unknown".to_owned();
     let cores = available_parallelism().map_or(1, usize::from);
+    let cpu = CpuInfo::current().ok().and_then(|info| info.model_name(0).map(str::to_owned)).unwrap_or_else(unknown);
+    let memory = Meminfo::current().map_or_else(|_| unknown(), |info| format!("{} GiB", info.mem_total >> 30));
     // Work of others is the first suspect when figures scatter.
-    let load = fs::read_to_string("/proc/loadavg").ok();
-    let load = load.as_deref().and_then(|text| text.split(' ').next()).unwrap_or("unknown");
+    let load = LoadAverage::current().map_or_else(|_| unknown(), |load| load.one.to_string());
+    let today = jiff::Timestamp::now().strftime("%Y-%m-%d");
     format!(
-        "{cores} cores shared by all parts, load {load} at the start; Envoy {ENVOY}, kube-apiserver {KUBERNETES}, \
-         etcd {ETCD} without fsync"
+        "{today}, {cores} cores ({cpu}) and {memory} shared by all parts, load {load} at the start; Envoy {ENVOY}, \
+         kube-apiserver {KUBERNETES}, etcd {ETCD} without fsync"
     )
 }

@@ -74,9 +74,10 @@ pub fn load_module(config: &mut Value, wasm: &Path) {
 /// # Panics
 /// If the filter is not where it was.
 pub fn remove_filter(config: &mut Value) {
-    let (filters, place) = FILTER.rsplit_once('/').unwrap_or_default();
-    let filters = at(config, filters).as_array_mut();
-    filters.zip(place.parse().ok()).map(|(filters, place): (_, usize)| filters.remove(place));
+    let (filters, _) = FILTER.rsplit_once('/').unwrap_or_default();
+    if let Some(filters) = at(config, filters).as_array_mut() {
+        filters.retain(|filter| filter["name"] != "onceway");
+    }
 }
 
 /// Reads the shipped configuration.

@@ -34,7 +34,9 @@ impl Contender {
         let mut all = vec![Self::start(WITHOUT.to_owned(), None, upstreams).await?];
         let shipped = artifact::path()?;
         all.push(Self::start(WITH.to_owned(), Some(shipped), upstreams).await?);
-        for module in env::split_paths(&env::var_os(AGAINST).unwrap_or_default()) {
+        // A variable that is empty or not set names one path, which is empty.
+        let against = env::var_os(AGAINST).unwrap_or_default();
+        for module in env::split_paths(&against).filter(|path| !path.as_os_str().is_empty()) {
             let name = module.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             all.push(Self::start(name, Some(module), upstreams).await?);
         }
