@@ -195,7 +195,9 @@ fn note(incidents: &mut HashMap<Fingerprint, Vec<Known>>, observed: &Observed, s
         forget(incidents, observed);
         return false;
     };
-    let known = incidents.entry(of).or_default();
+    // All but a few have one. A vector that begins with nothing makes room for four with the first: of 100,000 incidents,
+    // 12 MiB for nothing.
+    let known = incidents.entry(of).or_insert_with(|| Vec::with_capacity(1));
     let before = known.len();
     let since = since.or_else(|| find(known, &observed.name).and_then(|known| known.uncounted_since));
     known.retain(|known| known.name != observed.name);

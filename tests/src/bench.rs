@@ -1,7 +1,7 @@
 //! What it costs, measured: each benchmark runs its contenders side by side, alternating, in one run on one machine, and
 //! reports ratios with their spread. An absolute figure says as much about the machine as about us.
 //!
-//! Each benchmark measures ([`data`]: rows that are kept as CSV) and then reports from these rows alone, so that tables
+//! Each benchmark measures (rows of `bench/data.rs`, which are kept as CSV) and then reports from these rows alone, so that tables
 //! and charts can be drawn again, by anyone, without measuring.
 
 use std::fs;

@@ -174,3 +174,12 @@ fn a_failed_watch_makes_it_unsure_until_another_has_begun() {
     assert_eq!(active(&index), ["a"]);
     assert!(index.is_active(fingerprint(), "a") && !index.is_active(fingerprint(), "b"));
 }
+
+#[test]
+fn an_incident_takes_no_room_for_rrs_that_it_does_not_have() {
+    let index = in_sync();
+    for count in 0..3 {
+        index.apply(&rr("rr-1", 1, "Pending", count));
+    }
+    assert_eq!(index.table().incidents[&fingerprint()].capacity(), 1);
+}

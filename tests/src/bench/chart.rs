@@ -22,8 +22,10 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
 ];
-/// The room above and below what is drawn.
+/// The room beside and below what is drawn, as a factor.
 const ROOM: f64 = 1.4;
+/// The room above it, for the legend, as a share of its height.
+const TOP: f64 = 0.35;
 
 /// A chart.
 #[derive(Clone, Debug)]
@@ -108,7 +110,8 @@ impl Chart {
 
     fn heights(&self) -> Result<Range<f64>> {
         let span = self.span(|(_, figure)| [figure.low, figure.high])?;
-        Ok(span.start / ROOM..span.end * ROOM)
+        let low = span.start / ROOM;
+        Ok(low..span.end * (span.end / low).powf(TOP))
     }
 
     /// From the least to the greatest of what is drawn; nothing that is not positive has a place on a logarithmic axis.
@@ -132,6 +135,7 @@ where
 {
     chart
         .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.2))
         .label_font((FONT, 13))

@@ -46,7 +46,7 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
     }
     let (rounds, time) = match depth {
         Depth::Quick => (3, Duration::from_secs(3)),
-        Depth::Full => (5, Duration::from_secs(4)),
+        Depth::Full => (4, Duration::from_secs(4)),
     };
     let mut data = Data::default();
     duel::run(&mut data, rigs, &cases(depth), rounds, time).await?;

@@ -16,7 +16,7 @@ pub(super) const X: &str = "replicas";
 pub(super) async fn measure(data: &mut Data, depth: Depth) -> Result<()> {
     let (counts, rounds, time): (&[usize], u32, _) = match depth {
         Depth::Quick => (&[1, 3], 2, Duration::from_secs(3)),
-        Depth::Full => (&[1, 3, 5], 5, Duration::from_secs(4)),
+        Depth::Full => (&[1, 3, 5], 4, Duration::from_secs(4)),
     };
     let cluster = Cluster::start().await?;
     let mut sizes = Vec::new();

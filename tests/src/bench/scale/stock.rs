@@ -32,7 +32,7 @@ struct Stock {
 pub(super) async fn measure(data: &mut Data, depth: Depth) -> Result<()> {
     let (sizes, rounds, time): (&[usize], u32, _) = match depth {
         Depth::Quick => (&[100, 3000], 3, Duration::from_secs(3)),
-        Depth::Full => (&[100, 1000, 5000, 20_000], 5, Duration::from_secs(4)),
+        Depth::Full => (&[100, 1000, 5000, 20_000], 4, Duration::from_secs(4)),
     };
     let progress = Progress::new(sizes.len() * CONTENDERS.len() * (rounds as usize + 2));
     let mut stocks = Vec::new();
