@@ -56,6 +56,13 @@ pub(super) struct Series {
     pub(super) points: Vec<(f64, Figure)>,
 }
 
+impl Series {
+    /// The points that have a place on a logarithmic axis.
+    fn shown(&self) -> impl Iterator<Item = &(f64, Figure)> {
+        self.points.iter().filter(|(_, figure)| figure.value > 0.0)
+    }
+}
+
 impl Chart {
     /// The chart as an SVG document.
     ///
@@ -76,7 +83,9 @@ impl Chart {
         root.fill(&WHITE)?;
         let xs = self.span(|(x, _)| [*x, *x])?;
         let axes = (xs.start / ROOM..xs.end * ROOM).log_scale();
-        let mut chart = self.builder(&root).build_cartesian_2d(axes, self.heights()?.log_scale())?;
+        let heights = self.heights()?;
+        let floor = heights.start;
+        let mut chart = self.builder(&root).build_cartesian_2d(axes, heights.log_scale())?;
         chart
             .configure_mesh()
             .x_desc(self.x)
@@ -87,13 +96,13 @@ impl Chart {
             .bold_line_style(BLACK.mix(0.12))
             .draw()?;
         for (series, colour) in self.series.iter().zip(COLOURS.iter().cycle()) {
-            let middle = series.points.iter().map(|(x, figure)| (*x, figure.value));
+            let middle = series.shown().map(|(x, figure)| (*x, figure.value));
             let line = LineSeries::new(middle, colour.stroke_width(2));
             chart.draw_series(line)?.label(&series.label).legend(|at| key(at, *colour));
             let spread = |(x, figure): &(f64, Figure)| {
-                ErrorBar::new_vertical(*x, figure.low, figure.value, figure.high, colour.filled(), 6)
+                ErrorBar::new_vertical(*x, figure.low.max(floor), figure.value, figure.high, colour.filled(), 6)
             };
-            chart.draw_series(series.points.iter().map(spread))?;
+            chart.draw_series(series.shown().map(spread))?;
         }
         legend(&mut chart)?;
         Ok(root.present()?)
@@ -148,7 +157,7 @@ mod tests {
     use super::{Chart, Figure, Series, Shape};
 
     fn chart(shape: Shape) -> Chart {
-        let point = |x: f64| (x, Figure { value: x * 2.0, low: x, high: x * 3.0 });
+        let point = |x: f64| (x, Figure { value: x * 2.0 - 2.0, low: x - 1.0, high: x * 3.0 });
         let series = ["ours", "theirs"]
             .map(|label| Series { label: label.into(), points: [1.0, 2.0, 1000.0].map(point).into() });
         Chart { name: "it", title: "How it grows".into(), x: "signals", y: "ms", shape, series: series.into() }

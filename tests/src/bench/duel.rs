@@ -41,7 +41,7 @@ pub(super) type Sized = (f64, Vec<(Contender, Rig)>);
 /// Has every contender take every storm, round by round.
 ///
 /// # Errors
-/// If a part is gone, or nothing was acknowledged.
+/// If a part is gone.
 pub(super) async fn run(
     data: &mut Data,
     rigs: Vec<(Contender, Rig)>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use kube::api::ListParams;
 use onceway_signal::Fingerprint;
 use tokio::time::sleep;
@@ -65,14 +65,13 @@ pub(super) enum Amount {
 /// Sends a storm through the rig's Envoy and measures it.
 ///
 /// # Errors
-/// If a part is gone, or nothing was acknowledged.
+/// If a part is gone.
 pub(super) async fn measure(rig: &Rig, load: Load) -> Result<Vec<(&'static str, f64)>> {
     let incidents = load.incidents.clone();
     let before = Reading::of(rig).await?;
     let report = send(rig, load).await;
     sleep(AFTERMATH).await;
     let spent = Reading::of(rig).await?.since(&before);
-    ensure!(report.total().acknowledged > 0, "a storm of which nothing was acknowledged measures nothing");
     let counted = counted(rig, &incidents).await?;
     Ok(values(&report, &counted, &spent))
 }
@@ -129,6 +128,10 @@ fn values(report: &Report, counted: &Counted, spent: &Spent) -> Vec<(&'static st
         let seconds: f64 = parts.iter().filter_map(|part| spent.cpu.get(part)).sum();
         seconds * 1e3 / acknowledged
     };
+    if acknowledged == 0.0 {
+        // Nothing to divide by: there is no cost of a signal, and no latency.
+        return vec![(RATE, 0.0), (REFUSED, 1.0)];
+    }
     let latency = |percentile| report.latency.value_at_percentile(percentile) as f64 / 1e3;
     vec![
         (RATE, right / elapsed),

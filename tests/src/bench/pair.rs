@@ -51,7 +51,7 @@ impl Pair {
     /// Measures both.
     ///
     /// # Errors
-    /// If a part cannot be had, or nothing was acknowledged.
+    /// If a part cannot be had, or is gone.
     pub(super) async fn measure(&self, depth: Depth) -> Result<Data> {
         let cluster = Cluster::start().await?;
         let mut rigs = Vec::new();

@@ -31,13 +31,13 @@ impl Chart {
         let width = SHARE / self.series.len().max(1) as f64;
         for (place, (series, colour)) in self.series.iter().zip(COLOURS.iter().cycle()).enumerate() {
             let left = |x: f64| x - SHARE / 2.0 + width * place as f64;
-            let bars = series.points.iter().map(|(x, figure)| {
+            let bars = series.shown().map(|(x, figure)| {
                 Rectangle::new([(left(*x), floor), (left(*x) + width * 0.9, figure.value)], colour.filled())
             });
             chart.draw_series(bars)?.label(&series.label).legend(|at| key(at, *colour));
-            let spread = series.points.iter().map(|(x, figure)| {
+            let spread = series.shown().map(|(x, figure)| {
                 let middle = left(*x) + width * 0.45;
-                ErrorBar::new_vertical(middle, figure.low, figure.value, figure.high, BLACK.filled(), 6)
+                ErrorBar::new_vertical(middle, figure.low.max(floor), figure.value, figure.high, BLACK.filled(), 6)
             });
             chart.draw_series(spread)?;
         }
