@@ -1,14 +1,16 @@
 //! Storms that all contenders take in turn.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::contender::Contender;
 use super::data::{At, Data};
-use super::figure::Figure;
+use super::figure::{Figure, digits};
 use super::load::{Amount, Load, measure};
 use super::progress::Progress;
+use crate::cluster::Cluster;
 use crate::payload::Incident;
 use crate::rig::Rig;
 
@@ -35,30 +37,36 @@ impl Case {
     }
 }
 
-/// Contenders with what they are made for: their number of replicas, or of whatever is varied.
-pub(super) type Sized = (f64, Vec<(Contender, Rig)>);
+/// Contenders that run.
+pub(super) type Rigs = Vec<(Contender, Rig)>;
+
+/// Starts these contenders in `cluster`, each with so many replicas.
+///
+/// # Errors
+/// If a part cannot be had, built or started.
+pub(super) async fn start(contenders: &[Contender], cluster: &Arc<Cluster>, replicas: usize) -> Result<Rigs> {
+    let mut rigs = Rigs::new();
+    for &contender in contenders {
+        rigs.push((contender, contender.start(cluster, replicas).await?));
+    }
+    Ok(rigs)
+}
 
 /// Has every contender take every storm, round by round.
 ///
 /// # Errors
 /// If a part is gone.
-pub(super) async fn run(
-    data: &mut Data,
-    rigs: Vec<(Contender, Rig)>,
-    cases: &[Case],
-    rounds: u32,
-    time: Duration,
-) -> Result<()> {
+pub(super) async fn run(data: &mut Data, rigs: Rigs, cases: &[Case], rounds: u32, time: Duration) -> Result<()> {
     run_by_size(data, &[(0.0, rigs)], cases, rounds, time).await
 }
 
-/// Has every contender of every size take every storm, round by round.
+/// Has every contender of every size (of replicas, or of whatever is varied) take every storm, round by round.
 ///
 /// # Errors
 /// Those of [`run`].
 pub(super) async fn run_by_size(
     data: &mut Data,
-    sizes: &[Sized],
+    sizes: &[(f64, Rigs)],
     cases: &[Case],
     rounds: u32,
     time: Duration,
@@ -72,13 +80,15 @@ pub(super) async fn run_by_size(
             for place in 0..all.len() {
                 // Who was first is last in the next round: nobody always has the same neighbour in time.
                 let (x, (contender, rig)) = all[(place + round as usize) % all.len()];
-                progress.doing(format_args!("{}, {}, round {round} of {rounds}", case.name, contender.name()));
+                let size = if sizes.len() > 1 { format!("{} ", digits(x)) } else { String::new() };
+                let (name, who) = (case.name, contender.name());
+                progress.doing(format_args!("{size}{name}, {who}, round {round} of {rounds}"));
                 let (at_once, incidents) = (case.at_once, case.incidents(round));
                 let amount = Amount::For(if round == 0 { time / 4 } else { time });
                 let values = measure(rig, Load { incidents, at_once, amount }).await;
-                let values = values.with_context(|| format!("{}, {}", case.name, contender.name()))?;
+                let values = values.with_context(|| format!("{size}{name}, {who}"))?;
                 if let Some(round) = round.checked_sub(1) {
-                    data.add(At { case: case.name, contender: contender.name(), x }, round, values);
+                    data.add(At { case: name, contender: who, x }, round, values);
                 }
                 progress.step();
             }

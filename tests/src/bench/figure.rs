@@ -38,6 +38,11 @@ impl fmt::Display for Figure {
     }
 }
 
+/// A figure as a table has it, where there may be none.
+pub(super) fn cell(figure: Option<Figure>) -> String {
+    figure.map_or_else(|| "-".to_owned(), |figure| figure.to_string())
+}
+
 /// Three digits that mean something.
 pub(super) fn digits(value: f64) -> String {
     let places = match value.abs() {

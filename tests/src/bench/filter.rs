@@ -13,7 +13,7 @@ use super::bar::{Bar, Judged};
 use super::chart::{Chart, Series, Shape};
 use super::data::{At, Data};
 use super::duel::points;
-use super::figure::Figure;
+use super::figure::cell;
 use super::page::Report;
 use super::progress::Progress;
 use super::table::Table;
@@ -88,8 +88,8 @@ pub(super) fn report(data: &Data) -> Report {
     for case in Case::ALL {
         let mut table = Table::new([case.name(), RATE, "ratio", RATE_OF_A_CORE, "ratio", CPU, BUSY, WAITING]);
         for contender in &contenders {
-            let figure = |metric| text(data.figure(at(case, contender), metric));
-            let ratio = |metric| text(data.ratio(at(case, contender), at(case, WITHOUT), metric));
+            let figure = |metric| cell(data.figure(at(case, contender), metric));
+            let ratio = |metric| cell(data.ratio(at(case, contender), at(case, WITHOUT), metric));
             let rates = [RATE, RATE_OF_A_CORE].map(|rate| [figure(rate), ratio(rate)]);
             let cells = rates.into_iter().flatten().chain([CPU, BUSY, WAITING].map(figure));
             table.row([contender.clone()].into_iter().chain(cells));
@@ -107,7 +107,7 @@ fn added(data: &Data) -> Table {
     for case in Case::ALL {
         let added = data.difference(at(case, WITH), at(case, WITHOUT), CPU);
         let [native, fuel] = [(NATIVE, CPU), (WITH, FUEL)].map(|(who, metric)| data.figure(at(case, who), metric));
-        table.row([case.name().to_owned(), text(added), text(native), text(fuel)]);
+        table.row([case.name().to_owned(), cell(added), cell(native), cell(fuel)]);
     }
     table
 }
@@ -125,10 +125,6 @@ fn chart(data: &Data, contenders: &[String]) -> Chart {
         shape: Shape::Bars(Case::ALL.map(|case| case.name().to_owned()).into()),
         series: series.collect(),
     }
-}
-
-fn text(figure: Option<Figure>) -> String {
-    figure.map_or_else(|| "-".to_owned(), |figure| figure.to_string())
 }
 
 const METHOD: &str = "\

@@ -11,7 +11,7 @@ use super::data::{At, Data};
 use super::figure::digits;
 use super::page::Report;
 use super::progress::Progress;
-use super::table::Table;
+use super::table::growth;
 use crate::cluster::Cluster;
 use crate::payload::Incident;
 use crate::rig::Rig;
@@ -53,11 +53,6 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
 /// Draws conclusions.
 pub(super) fn report(data: &Data) -> Report {
     let at = |x| At { case: CASE, contender: Contender::Onceway.name(), x };
-    let mut table = Table::new([X].into_iter().chain(METRICS));
-    for x in data.xs(CASE) {
-        let cell = |metric| data.figure(at(x), metric).map_or_else(|| "-".to_owned(), |figure| figure.to_string());
-        table.row([digits(x)].into_iter().chain(METRICS.map(cell)));
-    }
     let most = data.xs(CASE).last().copied().unwrap_or_default();
     let judge = |metric| {
         Judged::new(
@@ -68,7 +63,7 @@ pub(super) fn report(data: &Data) -> Report {
     };
     Report {
         method: METHOD.into(),
-        tables: vec![(CASE.into(), table)],
+        tables: vec![(CASE.into(), growth(data, at(0.0), X, &METRICS))],
         charts: vec![chart(data)],
         bars: METRICS.map(judge).into(),
     }

@@ -9,6 +9,7 @@ use super::bar::{Bar, Judged};
 use super::contender::Contender;
 use super::data::{At, Data};
 use super::duel::{self, Case};
+use super::figure::cell;
 use super::load::{
     API_CPU, CALLS, CONFLICTS, COUNTED, COUNTS, CPU, ENVOY_CPU, LATENCY, RATE, REFUSED, RRS, SIDECAR_CPU, WRITES,
 };
@@ -54,10 +55,7 @@ impl Pair {
     /// If a part cannot be had, or is gone.
     pub(super) async fn measure(&self, depth: Depth) -> Result<Data> {
         let cluster = Cluster::start().await?;
-        let mut rigs = Vec::new();
-        for contender in [self.ours, self.theirs] {
-            rigs.push((contender, contender.start(&cluster, REPLICAS).await?));
-        }
+        let rigs = duel::start(&[self.ours, self.theirs], &cluster, REPLICAS).await?;
         let (rounds, time) = match depth {
             Depth::Quick => (3, Duration::from_secs(3)),
             Depth::Full => (7, Duration::from_secs(5)),
@@ -87,15 +85,10 @@ impl Pair {
 fn table(data: &Data, [ours, theirs]: [At<'_>; 2]) -> Table {
     let mut table = Table::new(["", ours.contender, theirs.contender, "second over first"]);
     for metric in METRICS {
-        let figure = |at| data.figure(at, metric).map_or_else(|| "-".to_owned(), |figure| figure.to_string());
+        let figure = |at| cell(data.figure(at, metric));
         let ratio = data.ratio(theirs, ours, metric).filter(|ratio| ratio.value.is_finite());
-        let ratio = ratio.map_or_else(
-            || "-".to_owned(),
-            |ratio| match ratio.is_drowned() {
-                true => format!("{ratio}: noise"),
-                false => ratio.to_string(),
-            },
-        );
+        let noise = if ratio.is_some_and(|ratio| ratio.is_drowned()) { ": noise" } else { "" };
+        let ratio = cell(ratio) + noise;
         table.row([metric.to_owned(), figure(ours), figure(theirs), ratio]);
     }
     table

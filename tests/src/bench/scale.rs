@@ -7,9 +7,10 @@ use super::bar::{Bar, Judged};
 use super::chart::{Chart, Series, Shape};
 use super::contender::Contender;
 use super::data::{At, Data};
+use super::figure::digits;
 use super::load::{CALLS, COUNTED, COUNTS, CPU, LATENCY, RATE, RRS};
 use super::page::Report;
-use super::table::Table;
+use super::table::growth;
 
 mod burst;
 mod replicas;
@@ -35,24 +36,13 @@ pub(super) fn report(data: &Data) -> Report {
         (replicas::CASE, replicas::X, [RATE, LATENCY[0], LATENCY[2], CALLS, CPU, COUNTED]),
     ] {
         for contender in CONTENDERS {
-            tables.push((format!("{case}: {}", contender.name()), table(data, case, x, contender.name(), &metrics)));
+            tables.push((
+                format!("{case}: {}", contender.name()),
+                growth(data, At { case, contender: contender.name(), x: 0.0 }, x, &metrics),
+            ));
         }
     }
     Report { method: METHOD.into(), tables, charts: charts(data), bars: bars(data) }
-}
-
-fn table(data: &Data, case: &str, x: &str, contender: &str, metrics: &[&str]) -> Table {
-    let mut table = Table::new([x].into_iter().chain(metrics.iter().copied()));
-    for x in data.xs(case) {
-        let at = At { case, contender, x };
-        if data.figure(at, metrics[0]).is_none() {
-            continue;
-        }
-        let cells =
-            metrics.iter().map(|metric| data.figure(at, metric).map_or_else(|| "-".into(), |it| it.to_string()));
-        table.row([super::figure::digits(x)].into_iter().chain(cells));
-    }
-    table
 }
 
 fn charts(data: &Data) -> Vec<Chart> {
@@ -81,19 +71,19 @@ fn bars(data: &Data) -> Vec<Judged> {
     let ours = |case, x| At { case, contender: Contender::Onceway.name(), x };
     if let [few, .., many] = data.xs(stock::CASE)[..] {
         let grown = |metric| data.ratio(ours(stock::CASE, many), ours(stock::CASE, few), metric);
-        let between = format!("{} RRs over {few}", super::figure::digits(many));
+        let between = format!("{} RRs over {few}", digits(many));
         for metric in [CPU, LATENCY[0], CALLS] {
             bars.push(Judged::new(format!("{between}: {metric}"), grown(metric), Bar::AtMost(1.1)));
         }
     }
     for x in data.xs(burst::CASE) {
         for (metric, bar) in [(RRS, Bar::AtMost(1.0)), (COUNTED, Bar::AtLeast(1.0))] {
-            let what = format!("{} at once: {metric}", super::figure::digits(x));
+            let what = format!("{} at once: {metric}", digits(x));
             bars.push(Judged::new(what, data.figure(ours(burst::CASE, x), metric), bar));
         }
     }
     for x in data.xs(burst::CASE).into_iter().filter(|x| *x >= 1000.0) {
-        let what = format!("{} at once: {COUNTS}", super::figure::digits(x));
+        let what = format!("{} at once: {COUNTS}", digits(x));
         bars.push(Judged::new(what, data.figure(ours(burst::CASE, x), COUNTS), Bar::AtMost(50.0)));
     }
     bars

@@ -10,6 +10,7 @@ use super::chart::{Chart, Series, Shape};
 use super::contender::Contender;
 use super::data::{At, Data};
 use super::duel::{self, Case};
+use super::figure::cell;
 use super::load::{
     self, CALLS, CONFLICTS, COUNTED, COUNTS, CPU, LATENCY, RATE, REFUSED, RRS, SENDER_CPU, SIDECAR_CPU, WRITES,
 };
@@ -40,10 +41,7 @@ fn cases(depth: Depth) -> Vec<Case> {
 /// Measures.
 pub(super) async fn measure(depth: Depth) -> Result<Data> {
     let cluster = Cluster::start().await?;
-    let mut rigs = Vec::new();
-    for contender in CONTENDERS {
-        rigs.push((contender, contender.start(&cluster, REPLICAS).await?));
-    }
+    let rigs = duel::start(&CONTENDERS, &cluster, REPLICAS).await?;
     let (rounds, time) = match depth {
         Depth::Quick => (3, Duration::from_secs(3)),
         Depth::Full => (4, Duration::from_secs(4)),
@@ -61,9 +59,8 @@ pub(super) fn report(data: &Data) -> Report {
     for case in &cases {
         let mut table = Table::new([case.as_str()].into_iter().chain(names));
         for metric in [RATE].into_iter().chain(LATENCY).chain(COSTS).chain([SENDER_CPU]) {
-            let figures = names.map(|name| data.figure(at(case, name), metric));
-            let cell = |figure: Option<super::figure::Figure>| figure.map_or_else(|| "-".into(), |it| it.to_string());
-            table.row([metric.to_owned()].into_iter().chain(figures.map(cell)));
+            let figures = names.map(|name| cell(data.figure(at(case, name), metric)));
+            table.row([metric.to_owned()].into_iter().chain(figures));
         }
         tables.push((case.clone(), table));
     }
@@ -76,8 +73,7 @@ fn gains(data: &Data, cases: &[String]) -> Table {
     let mut table = Table::new(["storm"].into_iter().chain(others));
     for case in cases {
         let ours = at(case, Contender::Onceway.name());
-        let gain =
-            |other| data.ratio(ours, ours.of(other), RATE).map_or_else(|| "-".to_owned(), |ratio| ratio.to_string());
+        let gain = |other| cell(data.ratio(ours, ours.of(other), RATE));
         table.row([case.clone()].into_iter().chain(others.map(gain)));
     }
     table

@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use super::data::{At, Data};
+use super::figure::{cell, digits};
+
 /// A table; its first column holds names, all others figures.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
@@ -40,6 +43,18 @@ impl Table {
     fn width(&self, column: usize) -> usize {
         self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     }
+}
+
+/// What a contender's case comes to as it grows: a row for each of the values `x` that it is varied by and has figures of.
+pub(super) fn growth(data: &Data, at: At<'_>, x: &str, metrics: &[&str]) -> Table {
+    let mut table = Table::new([x].into_iter().chain(metrics.iter().copied()));
+    for x in data.xs(at.case) {
+        let figures: Vec<_> = metrics.iter().map(|metric| data.figure(At { x, ..at }, metric)).collect();
+        if figures.iter().any(Option::is_some) {
+            table.row([digits(x)].into_iter().chain(figures.into_iter().map(cell)));
+        }
+    }
+    table
 }
 
 fn rule(widths: &[usize]) -> String {

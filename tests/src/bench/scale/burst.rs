@@ -6,6 +6,7 @@ use super::CONTENDERS;
 use crate::bench::Depth;
 use crate::bench::contender::Contender;
 use crate::bench::data::{At, Data};
+use crate::bench::duel;
 use crate::bench::load::{Amount, Load, measure as storm};
 use crate::bench::progress::Progress;
 use crate::cluster::Cluster;
@@ -29,10 +30,7 @@ pub(super) async fn measure(data: &mut Data, depth: Depth) -> Result<()> {
     let cluster = Cluster::start().await?;
     let (sizes, rounds) = plan(depth);
     let progress = Progress::new(sizes.len() * CONTENDERS.len() * (rounds as usize + 1));
-    let mut rigs = Vec::new();
-    for contender in CONTENDERS {
-        rigs.push((contender, contender.start(&cluster, REPLICAS).await?));
-    }
+    let rigs = duel::start(&CONTENDERS, &cluster, REPLICAS).await?;
     for round in 0..=rounds {
         for &size in sizes {
             for (contender, rig) in &rigs {

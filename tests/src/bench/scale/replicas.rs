@@ -21,11 +21,7 @@ pub(super) async fn measure(data: &mut Data, depth: Depth) -> Result<()> {
     let cluster = Cluster::start().await?;
     let mut sizes = Vec::new();
     for &replicas in counts {
-        let mut rigs = Vec::new();
-        for contender in CONTENDERS {
-            rigs.push((contender, contender.start(&cluster, replicas).await?));
-        }
-        sizes.push((replicas as f64, rigs));
+        sizes.push((replicas as f64, duel::start(&CONTENDERS, &cluster, replicas).await?));
     }
     let case = Case { name: CASE, at_once: 100, incidents: 50, hot: false };
     duel::run_by_size(data, &sizes, &[case], rounds, time).await
