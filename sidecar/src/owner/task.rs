@@ -56,6 +56,8 @@ pub(super) struct Task<E> {
     /// How large the RR was when it was last written, in bytes.
     rr_bytes: usize,
     started: Instant,
+    /// How often the count of the batch in hand was written; more than once where others wrote between.
+    writes: u32,
     /// The earliest moment of the next write, so that a storm of any size costs a bounded number of writes a second.
     next_write: Instant,
 }
@@ -73,6 +75,7 @@ impl<E: Execute> Task<E> {
             stage: Stage::Finished,
             rr_bytes: 0,
             started: now,
+            writes: 0,
             next_write: now,
         }
     }
@@ -98,6 +101,7 @@ impl<E: Execute> Task<E> {
         let Some(batch) = Batch::gather(waiters, &self.shared.metrics) else { return };
         let begun = Instant::now();
         self.trouble.set(None);
+        self.writes = 0;
         let committed = timeout_at(batch.deadline, self.commit(&batch)).await;
         self.next_write = begun + self.pace();
         match committed.unwrap_or_else(|_| Err(self.late())) {
@@ -163,6 +167,7 @@ impl<E: Execute> Task<E> {
 
     /// Remembers what a count says of the next one. One that was not answered says nothing of those that will be.
     fn counted(&mut self, reply: &Reply, took: Duration) {
+        self.writes += 1;
         self.rr_bytes = reply.bytes;
         if reply.failure.is_none() {
             self.shared.strain.note(took);
@@ -194,14 +199,15 @@ impl<E: Execute> Task<E> {
 
     /// How long after the beginning of a batch the next one may begin. Every count rewrites the whole RR in etcd, which
     /// keeps the old revisions for some minutes: a large RR is written less often. But half of the deadline is left for the
-    /// write itself, or whoever waits for it would wait in vain. An API server that is strained gets fewer writes too, for
+    /// write itself, or whoever waits for it would wait in vain. A write that met a conflict is one, too: it was tried again
+    /// at once, and the next batch waits for both. An API server that is strained gets fewer writes too, for
     /// a smaller part of the deadline: that is to make signals wait less, not more.
     fn pace(&self) -> Duration {
         let settings = &self.shared.settings;
         let bytes = u32::try_from(self.rr_bytes).unwrap_or(u32::MAX);
         let written = Duration::from_secs(1).mul_f64(f64::from(bytes) / f64::from(settings.max_bytes_per_second));
         let spared = self.shared.strain.stretch(settings.count_interval, settings.deadline / STRETCH);
-        spared.max(written).min(settings.deadline / 2)
+        spared.max(written).saturating_mul(self.writes.max(1)).min(settings.deadline / 2)
     }
 
     /// Makes a call that nobody waits for. Its outcome does not matter: it only spares others a wait. It creates nothing,

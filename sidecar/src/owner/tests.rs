@@ -64,6 +64,20 @@ async fn the_first_write_goes_at_once_and_later_ones_one_per_interval() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_that_meets_a_conflict_is_one_of_those_that_are_paced() {
+    let rig = Rig::new();
+    let start = Instant::now();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    rig.api.have_the_rr_written_by_others_before_the_next_counts(2);
+    for _ in 0..2 {
+        rig.submit(1, 1).await.unwrap().unwrap();
+    }
+    let counted = rig.api.counted_at(start);
+    assert_eq!(counted[..3], [0, 20, 20], "a conflict is tried again at once");
+    assert_eq!(counted[4], 80, "as if each of the three writes had been of a batch of its own");
+}
+
+#[tokio::test(start_paused = true)]
 async fn incidents_do_not_wait_for_each_other() {
     let rig = Rig::new();
     let hold = rig.api.hold_counts();

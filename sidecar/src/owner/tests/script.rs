@@ -41,6 +41,8 @@ struct State {
     calls: Vec<(Instant, Call)>,
     answer: Option<Reply>,
     lose_next_count: bool,
+    /// How many counts meet an RR that somebody else has written meanwhile.
+    conflicts: u32,
     /// What all calls are answered after a count whose answer was lost.
     after_loss: Option<Reply>,
     /// How long the create of an RR takes.
@@ -106,6 +108,10 @@ impl Api {
     pub(super) fn lose_the_answer_of_the_next_count_and_refuse_what_follows(&self) {
         self.lose_the_answer_of_the_next_count();
         self.state.lock().unwrap().after_loss = refused();
+    }
+
+    pub(super) fn have_the_rr_written_by_others_before_the_next_counts(&self, counts: u32) {
+        self.state.lock().unwrap().conflicts = counts;
     }
 
     pub(super) fn take_for_a_create(&self, time: Duration) {
@@ -206,6 +212,12 @@ impl State {
                 };
                 self.rrs.insert(fingerprint, rr.clone());
                 Answer::Rr(rr)
+            }
+            Call::Count { .. } if self.conflicts > 0 => {
+                self.conflicts -= 1;
+                let version = self.version();
+                self.rrs.entry(fingerprint).and_modify(|rr| rr.version = version);
+                Answer::Conflict
             }
             Call::Count { rr, count } => {
                 let counted = Rr { count: *count, version: self.version(), ..rr.clone() };
