@@ -12,15 +12,19 @@
 //! It runs behind the sidecar's own HTTP front, decoder, rights and client library, so that what is compared is the
 //! algorithm alone; and it answers 503 where gateways have been seen to answer 2xx for what they had not counted.
 
+use std::iter;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::pending;
+use jiff::Timestamp;
 use kube::api::{Api, ListParams, PostParams};
 use onceway::app::{Parts, Service};
 use onceway::incident::{Commit, Counted, Drain, Submission, SubmitError};
 use onceway::rr::{RemediationRequest, is_terminal};
 use onceway_signal::Fingerprint;
+use rand::random_range;
 
 mod count;
 mod lock;
@@ -33,7 +37,9 @@ const NAME_DIGITS: usize = 12;
 const CONFLICT: u16 = 409;
 
 /// Commits each signal by itself.
-pub struct PerSignal {
+pub struct PerSignal(Arc<Algorithm>);
+
+struct Algorithm {
     rrs: Api<RemediationRequest>,
     namespace: String,
     lock: Lock,
@@ -44,16 +50,16 @@ pub fn service(parts: Parts<'_>, holder: Holder) -> Service<PerSignal> {
     let Parts { env, client, namespace, .. } = parts;
     let rrs = Api::namespaced(client.clone(), namespace);
     let lock = Lock::new(client, namespace, &env.pod_name, holder);
-    let commit = Arc::new(PerSignal { rrs, namespace: namespace.to_owned(), lock });
+    let commit = Arc::new(PerSignal(Arc::new(Algorithm { rrs, namespace: namespace.to_owned(), lock })));
     Service { commit, housekeeping: pending().boxed() }
 }
 
 impl Commit for PerSignal {
     async fn submit(&self, submission: Submission) -> Result<Counted, SubmitError> {
-        let held = self.lock.acquire(submission.fingerprint).await?;
-        let counted = self.count_or_create(&submission).await;
-        self.lock.release(held).await;
-        counted
+        let this = Arc::clone(&self.0);
+        // Nobody waits longer than a request may take; what holds the lock then goes on nevertheless, and releases it.
+        let lasting = tokio::spawn(async move { this.submit(submission).await });
+        lasting.await.unwrap_or_else(|error| Err(SubmitError::Unresolved { cause: error.to_string() }))
     }
 }
 
@@ -61,7 +67,14 @@ impl Drain for PerSignal {
     async fn drain(&self) {}
 }
 
-impl PerSignal {
+impl Algorithm {
+    async fn submit(&self, submission: Submission) -> Result<Counted, SubmitError> {
+        let held = self.lock.acquire(submission.fingerprint).await?;
+        let counted = self.count_or_create(&submission).await;
+        self.lock.release(held).await;
+        counted
+    }
+
     async fn count_or_create(&self, submission: &Submission) -> Result<Counted, SubmitError> {
         let (rr, created) = match self.active(submission.fingerprint).await? {
             Some(rr) => (rr, false),
@@ -79,7 +92,7 @@ impl PerSignal {
 
     async fn create(&self, submission: &Submission) -> Result<(RemediationRequest, bool), SubmitError> {
         let digits = &submission.fingerprint.to_string()[..NAME_DIGITS];
-        let name = format!("rr-{digits}-{}", submission.received.as_second());
+        let name = format!("rr-{digits}-{}", Timestamp::now().as_second());
         let rr = RemediationRequest::new(&name, (submission.spec)());
         match self.rrs.create(&PostParams::default(), &rr).await {
             Ok(rr) => Ok((rr, true)),
@@ -88,6 +101,13 @@ impl PerSignal {
             Err(error) => Err(refused(error)),
         }
     }
+}
+
+/// The pauses between tries, which are one more. Each is up to a tenth longer, as client-go's are, so that those who met do
+/// not meet again.
+fn pauses(tries: usize, first: Duration, factor: u32, most: Duration) -> impl Iterator<Item = Duration> {
+    let lengths = iter::successors(Some(first), move |pause| Some((*pause * factor).min(most)));
+    lengths.take(tries - 1).map(|pause| pause.mul_f64(random_range(1.0..1.1)))
 }
 
 fn has_ended(rr: &RemediationRequest) -> bool {
@@ -102,4 +122,26 @@ fn is_conflict(error: &kube::Error) -> bool {
 /// Whatever the API server says against it, the sender is to send again.
 fn refused(error: kube::Error) -> SubmitError {
     SubmitError::Refused { cause: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::pauses;
+
+    #[test]
+    fn there_is_a_pause_between_two_tries_and_none_after_the_last() {
+        let ms = |pause: Duration| pause.as_millis();
+        let lock: Vec<u128> = pauses(10, Duration::from_millis(100), 2, Duration::from_secs(1)).map(ms).collect();
+        for (pause, wanted) in lock.iter().zip([100, 200, 400, 800, 1000, 1000, 1000, 1000, 1000]) {
+            assert!((wanted..wanted * 11 / 10).contains(pause), "{lock:?}");
+        }
+        assert_eq!(lock.len(), 9);
+        let count: Vec<u128> = pauses(4, Duration::from_millis(10), 5, Duration::MAX).map(ms).collect();
+        for (pause, wanted) in count.iter().zip([10, 50, 250]) {
+            assert!((wanted..wanted * 11 / 10).contains(pause), "{count:?}");
+        }
+        assert_eq!(count.len(), 3);
+    }
 }

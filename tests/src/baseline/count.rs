@@ -10,16 +10,16 @@ use onceway::rr::{Deduplication, RemediationRequest};
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{PerSignal, is_conflict, refused};
+use super::{Algorithm, is_conflict, pauses, refused};
 
 /// How often a count is tried.
-const TRIES: u32 = 4;
+const TRIES: usize = 4;
 /// The first pause after a conflict.
 const BACKOFF: Duration = Duration::from_millis(10);
 /// By what the next pause is longer.
 const FACTOR: u32 = 5;
 
-impl PerSignal {
+impl Algorithm {
     pub(super) async fn count(
         &self,
         mut rr: RemediationRequest,
@@ -27,8 +27,8 @@ impl PerSignal {
         created: bool,
     ) -> Result<Counted, SubmitError> {
         let name = rr.metadata.name.clone().unwrap_or_default();
-        let mut pause = BACKOFF;
-        for _ in 0..TRIES {
+        let mut pauses = pauses(TRIES, BACKOFF, FACTOR, Duration::MAX);
+        loop {
             let seen = seen_once_more(&rr, submission);
             let patch = json!({
                 // The compare-and-swap of an update, without the fields that this program does not know.
@@ -38,12 +38,14 @@ impl PerSignal {
             match self.rrs.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch)).await {
                 Ok(_) => return Ok(self.counted(name, &seen, created)),
                 Err(error) if !is_conflict(&error) => return Err(refused(error)),
-                Err(_) => sleep(pause).await,
+                Err(_) => {}
             }
-            pause *= FACTOR;
+            let Some(pause) = pauses.next() else {
+                return Err(SubmitError::Unresolved { cause: format!("{name} was changed by others {TRIES} times") });
+            };
+            sleep(pause).await;
             rr = self.rrs.get(&name).await.map_err(refused)?;
         }
-        Err(SubmitError::Unresolved { cause: format!("{name} was changed by others {TRIES} times") })
     }
 
     fn counted(&self, name: String, seen: &Deduplication, created: bool) -> Counted {

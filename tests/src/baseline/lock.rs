@@ -14,14 +14,16 @@ use serde_json::json;
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::{is_conflict, refused};
+use super::{is_conflict, pauses, refused};
 
 /// How long a holder that says nothing more keeps the lock.
 const DURATION_S: i32 = 30;
 /// How often a lock that another holds is tried.
-const TRIES: u32 = 10;
-/// The first pause before it is tried again; it doubles.
+const TRIES: usize = 10;
+/// The first pause before it is tried again.
 const BACKOFF: Duration = Duration::from_millis(100);
+/// By what the next pause is longer.
+const FACTOR: u32 = 2;
 /// The longest pause.
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 /// What to say to the sender of a signal that did not get it, in seconds.
@@ -69,19 +71,21 @@ impl Lock {
 
     /// Takes the lock of a fingerprint, waiting for it for some seconds.
     pub(super) async fn acquire(&self, fingerprint: Fingerprint) -> Result<Held, SubmitError> {
-        let lease = self.draft(fingerprint);
-        let name = lease.metadata.name.clone().unwrap_or_default();
-        let mut pause = BACKOFF;
-        for _ in 0..TRIES {
+        let mut pauses = pauses(TRIES, BACKOFF, FACTOR, MAX_BACKOFF);
+        loop {
+            let lease = self.draft(fingerprint);
+            let name = lease.metadata.name.clone().unwrap_or_default();
             match self.leases.create(&PostParams::default(), &lease).await {
                 Ok(_) => return Ok(Held(name)),
                 Err(error) if !is_conflict(&error) => return Err(refused(error)),
                 Err(_) if self.take_over(&name, &lease).await? => return Ok(Held(name)),
-                Err(_) => sleep(pause).await,
+                Err(_) => {}
             }
-            pause = (pause * 2).min(MAX_BACKOFF);
+            let Some(pause) = pauses.next() else {
+                return Err(SubmitError::Overloaded { limit: "tries for the lock", retry_after_s: RETRY_AFTER_S });
+            };
+            sleep(pause).await;
         }
-        Err(SubmitError::Overloaded { limit: "tries for the lock", retry_after_s: RETRY_AFTER_S })
     }
 
     /// Releases it. One that cannot be released runs out; another signal of the replica may have done it before.
