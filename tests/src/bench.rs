@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
 mod affinity;
+mod audit;
 mod bar;
 mod change;
 mod chart;
@@ -30,6 +31,7 @@ mod progress;
 mod scale;
 mod storms;
 mod table;
+mod turns;
 
 use self::data::Data;
 use self::page::Report;
@@ -118,24 +120,33 @@ impl Benchmark {
 /// Runs benchmarks and prints what they found; returns whether every bar is met, or at least not surely missed.
 ///
 /// # Errors
-/// If something that they need cannot be had, built or started, or a system fails in a way that leaves nothing to measure.
+/// If something that they need cannot be had, built or started, or a system fails in a way that leaves nothing to measure. The
+/// other benchmarks are run nevertheless.
 pub async fn run(args: Args) -> Result<bool> {
     let depth = if args.full { Depth::Full } else { Depth::Quick };
     let benchmarks = if args.benchmarks.is_empty() { Benchmark::ALL.as_slice() } else { &args.benchmarks };
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
-    let mut met = true;
+    let (mut met, mut failed) = (true, Ok(()));
     for &benchmark in benchmarks {
-        let name = benchmark.name();
-        if !args.redraw {
-            let heading = heading(&name, depth);
-            let mut data = benchmark.measure(depth).await.with_context(|| format!("the benchmark {name}"))?;
-            data.heading = heading;
-            data.write(&page::raw(&args.out, &name))?;
+        let measured = if args.redraw { Ok(()) } else { measure(benchmark, depth, &args.out).await };
+        match measured.and_then(|()| report(benchmark, &args.out)) {
+            Ok(all) => met &= all,
+            Err(error) => {
+                eprintln!("the benchmark {} failed: {error:#}", benchmark.name());
+                failed = Err(error.context(format!("the benchmark {}", benchmark.name())));
+            }
         }
-        met &= report(benchmark, &args.out)?;
     }
     println!("\nRaw data, tables and charts: {}", args.out.display());
-    Ok(met)
+    failed.map(|()| met)
+}
+
+async fn measure(benchmark: Benchmark, depth: Depth, dir: &Path) -> Result<()> {
+    let name = benchmark.name();
+    let heading = heading(&name, depth);
+    let mut data = benchmark.measure(depth).await?;
+    data.heading = heading;
+    data.write(&page::raw(dir, &name))
 }
 
 fn report(benchmark: Benchmark, dir: &Path) -> Result<bool> {
@@ -144,7 +155,10 @@ fn report(benchmark: Benchmark, dir: &Path) -> Result<bool> {
     let report = benchmark.report(&data);
     report.write(dir, &name, &data.heading)?;
     println!("{}", report.page(&name, &data.heading));
-    Ok(report.is_met())
+    for bar in report.missed() {
+        eprintln!("{name}: {}", bar.text());
+    }
+    Ok(report.missed().next().is_none())
 }
 
 fn heading(name: &str, depth: Depth) -> Vec<String> {

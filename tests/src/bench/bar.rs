@@ -53,6 +53,18 @@ impl Judged {
         Self { verdict, what: what.into(), figure, bar }
     }
 
+    /// Judges what must be so in each of these rounds: one that is not is a miss.
+    pub(super) fn always(what: impl Into<String>, rounds: Vec<f64>, bar: Bar) -> Self {
+        let judged = Self::new(what, Figure::of_all(rounds), bar);
+        let verdict = if judged.verdict == Verdict::Met { Verdict::Met } else { Verdict::Missed };
+        Self { verdict, ..judged }
+    }
+
+    /// As a line: what, its bar, its figure and the verdict.
+    pub(super) fn text(&self) -> String {
+        self.cells().join(" ")
+    }
+
     /// The cells of a table's row: what, its bar, its figure and the verdict.
     pub(super) fn cells(&self) -> [String; 4] {
         let figure = self.figure.map_or_else(|| "not measured".to_owned(), |figure| figure.to_string());
@@ -89,6 +101,13 @@ mod tests {
         let judge = |bar| Judged::new("it", figure, bar).verdict;
         assert_eq!([2.0, 1.8, 1.5].map(Bar::AtMost).map(judge), [Verdict::Met, Verdict::Unclear, Verdict::Missed]);
         assert_eq!([1.5, 1.8, 2.0].map(Bar::AtLeast).map(judge), [Verdict::Met, Verdict::Unclear, Verdict::Missed]);
+    }
+
+    #[test]
+    fn what_must_be_so_in_each_round_is_missed_by_one_of_many() {
+        let judge = |last| Judged::always("it", [vec![1.0; 30], vec![last]].concat(), Bar::AtMost(1.0)).verdict;
+        assert_eq!((judge(1.0), judge(2.0)), (Verdict::Met, Verdict::Missed));
+        assert_eq!(Judged::always("it", Vec::new(), Bar::AtMost(1.0)).verdict, Verdict::Missed);
     }
 
     #[test]

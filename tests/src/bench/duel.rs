@@ -7,9 +7,10 @@ use anyhow::{Context, Result};
 
 use super::contender::Contender;
 use super::data::{At, Data};
-use super::figure::{Figure, digits};
+use super::figure::{Figure, count};
 use super::load::{Amount, Load, measure};
 use super::progress::Progress;
+use super::turns::turns;
 use crate::cluster::Cluster;
 use crate::payload::Incident;
 use crate::rig::Rig;
@@ -22,13 +23,18 @@ pub(super) struct Case {
     pub(super) incidents: usize,
     /// Whether half of all signals are about one more incident.
     pub(super) hot: bool,
+    /// How many signals, each sent until it is acknowledged; `None`: as many as go in some time, each sent once. Contenders
+    /// of unequal speed take the same storm only where its incidents get the same numbers of signals, or are one.
+    pub(super) signals: Option<u64>,
 }
 
 impl Case {
     /// Incidents that nobody has seen before.
     fn incidents(&self, round: u32) -> Vec<Incident> {
-        let fresh =
-            |n: usize| Incident::new("prod", &format!("service-{}-{}-{round}-{n}", self.at_once, self.incidents));
+        let fresh = |n: usize| {
+            let storm = format!("{}-{}-{}", self.at_once, self.incidents, self.hot);
+            Incident::new("prod", &format!("service-{storm}-{round}-{n}"))
+        };
         let all = (0..self.incidents).map(fresh);
         match self.hot {
             false => all.collect(),
@@ -71,26 +77,31 @@ pub(super) async fn run_by_size(
     rounds: u32,
     time: Duration,
 ) -> Result<()> {
-    let all: Vec<(f64, &(Contender, Rig))> =
-        sizes.iter().flat_map(|(x, rigs)| rigs.iter().map(|rig| (*x, rig))).collect();
-    let progress = Progress::new(all.len() * cases.len() * (rounds as usize + 1));
-    // Connections and caches of all parts are warm after a round that is not measured.
+    let contenders = sizes.first().map_or(0, |(_, rigs)| rigs.len());
+    let progress = Progress::new(sizes.len() * contenders * cases.len() * (rounds as usize + 1));
+    // The caches of all parts are warm after a round that is not measured.
     for round in 0..=rounds {
         for case in cases {
-            for place in 0..all.len() {
-                // Who was first is last in the next round: nobody always has the same neighbour in time.
-                let (x, (contender, rig)) = all[(place + round as usize) % all.len()];
-                let size = if sizes.len() > 1 { format!("{} ", digits(x)) } else { String::new() };
-                let (name, who) = (case.name, contender.name());
-                progress.doing(format_args!("{size}{name}, {who}, round {round} of {rounds}"));
-                let (at_once, incidents) = (case.at_once, case.incidents(round));
-                let amount = Amount::For(if round == 0 { time / 4 } else { time });
-                let values = measure(rig, Load { incidents, at_once, amount }).await;
-                let values = values.with_context(|| format!("{size}{name}, {who}"))?;
-                if let Some(round) = round.checked_sub(1) {
-                    data.add(At { case: name, contender: who, x }, round, values);
-                }
+            for (contender, size) in turns(contenders, sizes.len(), round) {
                 progress.step();
+                let (x, rigs) = &sizes[size];
+                let (contender, rig) = &rigs[contender];
+                let (name, who) = (case.name, contender.name());
+                let what =
+                    if sizes.len() > 1 { format!("{name}: {}, {who}", count(*x)) } else { format!("{name}, {who}") };
+                progress.doing(format_args!("{what}, round {round} of {rounds}"));
+                let (at_once, incidents) = (case.at_once, case.incidents(round));
+                let amount = match (case.signals, round) {
+                    (None, 0) => Amount::For(time / 4),
+                    (None, _) => Amount::For(time),
+                    (Some(_), 0) => continue,
+                    (Some(signals), _) => Amount::Signals(signals),
+                };
+                let values = measure(rig, Load { incidents, at_once, amount }).await;
+                let values = values.with_context(|| what)?;
+                if let Some(round) = round.checked_sub(1) {
+                    data.add(At { case: name, contender: who, x: *x }, round, values);
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use super::bar::{Bar, Judged};
 use super::chart::{Chart, Series, Shape};
 use super::data::{At, Data};
 use super::duel::points;
-use super::figure::cell;
+use super::figure::{self, cell};
 use super::page::Report;
 use super::progress::Progress;
 use super::table::Table;
@@ -46,7 +46,7 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
         for case in Case::ALL {
             let bodies = case.bodies();
             let requests: Arc<[Vec<u8>]> = bodies.iter().map(|body| load::request(body)).collect();
-            // Who was first is last in the next round: nobody always has the same neighbour in time.
+            // Who was first is last in the next round.
             for place in 0..contenders.len() {
                 let contender = &contenders[(place + round as usize) % contenders.len()];
                 progress.doing(format_args!("{case}, {}, round {round} of {rounds}", contender.name));
@@ -99,7 +99,7 @@ pub(super) fn report(data: &Data) -> Report {
     tables.push(("What it adds, and what the same work takes natively".to_owned(), added(data)));
     let rate = data.ratio(at(Case::One, WITH), at(Case::One, WITHOUT), RATE);
     let bars = vec![Judged::new(format!("{}: {RATE} over {WITHOUT}", Case::One.name()), rate, Bar::AtLeast(0.85))];
-    Report { method: METHOD.to_owned(), tables, charts: vec![chart(data, &contenders)], bars }
+    Report { method: format!("{METHOD}\n{}", figure::METHOD), tables, charts: vec![chart(data, &contenders)], bars }
 }
 
 fn added(data: &Data) -> Table {
@@ -133,6 +133,5 @@ them under load at a time, in turn, from 48 connections (8 where webhooks are sp
 webhook when the last is answered. Replicas answer 202 at once with what a sidecar says of a duplicate. Load and \
 replicas have a thread each, and share the cores with Envoy: where they are two, the worker may have to wait for \
 one, which is told, and requests per second of its CPU time are told too. CPU time is that of the whole Envoy \
-process. A figure is the median of the rounds [least, greatest]; a ratio over the Envoy without the filter is that \
-of the rounds' ratios. Natively: decode, fingerprint and split in a loop, without proxy or headers. Fuel: wasm \
+process. Natively: decode, fingerprint and split in a loop, without proxy or headers. Fuel: wasm \
 instructions, for one webhook in a warm VM.";

@@ -55,7 +55,7 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
             }
             progress.step();
         }
-        // Who was first is last in the next round: nobody always has the same neighbour in time.
+        // Who was first is last in the next round.
         turns.rotate_left(1);
     }
     course.verify().await?;

@@ -1,19 +1,19 @@
 //! One storm, and what is measured of it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use kube::api::ListParams;
-use onceway_signal::Fingerprint;
 use tokio::time::sleep;
 
+use super::audit::{Audit, COUNTED, Counted, EXCESS, MOST_RRS, counted};
+use super::bar::{Bar, Judged};
 use super::cost::{Reading, Spent};
+use super::data::{At, Data};
 use crate::payload::Incident;
-use crate::rig::{Rig, Rr, RrExt};
+use crate::rig::Rig;
 use crate::storm::Report;
 
-/// Signals per second that were answered 2xx and are counted in an RR.
+/// Signals per second that were answered 2xx and are counted in an RR, for as long as signals were sent.
 pub(super) const RATE: &str = "acknowledged and counted signals/s";
 /// From sending a signal until its 2xx.
 pub(super) const LATENCY: [&str; 3] = ["P50 ms", "P95 ms", "P99 ms"];
@@ -23,12 +23,14 @@ pub(super) const CALLS: &str = "API calls/signal";
 pub(super) const WRITES: &str = "API writes/signal";
 /// Those of them that were answered 409.
 pub(super) const CONFLICTS: &str = "conflicts/signal";
-/// Writes of any RR's status a second.
-pub(super) const COUNTS: &str = "status writes/s";
-/// RRs of an incident; 1 is right.
+/// Writes of RRs and Leases a second.
+pub(super) const WRITE_RATE: &str = "API writes/s";
+/// RRs by incident, of those of which a signal was acknowledged.
 pub(super) const RRS: &str = "RRs/incident";
-/// Of the signals that were answered 2xx, those that are counted; 1 is right.
-pub(super) const COUNTED: &str = "counted/acknowledged";
+/// Signals that were answered 2xx.
+pub(super) const ACKNOWLEDGED: &str = "acknowledged";
+/// From the first signal to the last answer.
+pub(super) const ELAPSED: &str = "seconds until the last answer";
 /// Of the attempts, those that were not answered 2xx.
 pub(super) const REFUSED: &str = "refused/attempts";
 /// CPU time of all parts but the sender, by signal.
@@ -39,6 +41,17 @@ pub(super) const ENVOY_CPU: &str = "Envoy CPU ms/signal";
 pub(super) const API_CPU: &str = "API server and etcd CPU ms/signal";
 /// That of the storm itself, which shares the machine with what it storms.
 pub(super) const SENDER_CPU: &str = "sender CPU ms/signal";
+
+/// Signals of which CPU time is told at least: the kernel counts it in hundredths of a second, and idling takes some.
+const LEAST_FOR_CPU: u64 = 100;
+/// Writes of an incident that one replica may make in a second, on average, whatever the storm.
+const MOST_WRITES: f64 = 50.0;
+
+/// Judges the writes of a storm of one incident that so many replicas write.
+pub(super) fn write_bar(data: &Data, at: At<'_>, what: &str, replicas: usize) -> Judged {
+    let what = format!("{what}: {WRITE_RATE}");
+    Judged::new(what, data.figure(at, WRITE_RATE), Bar::AtMost(MOST_WRITES * replicas as f64))
+}
 
 /// How long what is done off the path of the last signal may take.
 const AFTERMATH: Duration = Duration::from_millis(100);
@@ -68,61 +81,44 @@ pub(super) enum Amount {
 /// If a part is gone.
 pub(super) async fn measure(rig: &Rig, load: Load) -> Result<Vec<(&'static str, f64)>> {
     let incidents = load.incidents.clone();
-    let before = Reading::of(rig).await?;
-    let report = send(rig, load).await;
+    let before = Reading::before(rig).await?;
+    let sent = send(rig, load).await;
     sleep(AFTERMATH).await;
-    let spent = Reading::of(rig).await?.since(&before);
+    let spent = Reading::after(rig).await?.since(&before);
     let counted = counted(rig, &incidents).await?;
-    Ok(values(&report, &counted, &spent))
+    Ok(values(&sent, &counted, &spent))
 }
 
-async fn send(rig: &Rig, load: Load) -> Report {
+/// What came of a storm.
+struct Sent {
+    report: Report,
+    /// For how long signals were sent. Those that were then on their way may take longer.
+    time: Duration,
+    /// Signals that were acknowledged in that time.
+    acknowledged: u64,
+}
+
+async fn send(rig: &Rig, load: Load) -> Sent {
     let storm = rig.storm(load.incidents).concurrency(load.at_once);
     match load.amount {
-        Amount::Signals(signals) => storm.signals(signals).run().await,
+        Amount::Signals(signals) => {
+            let report = storm.signals(signals).run().await;
+            Sent { time: report.elapsed, acknowledged: report.total().acknowledged, report }
+        }
         Amount::For(time) => {
             let running = storm.endless().max_attempts(1).start();
             sleep(time).await;
             running.end();
-            running.report().await
+            let (time, acknowledged) = (running.elapsed(), running.progress().acknowledged());
+            Sent { time, acknowledged, report: running.report().await }
         }
     }
 }
 
-/// RRs, and signals counted in them, by incident.
-type Counted = BTreeMap<Fingerprint, (u64, u64)>;
-
-async fn counted(rig: &Rig, incidents: &[Incident]) -> Result<Counted> {
-    let mut counted: Counted = incidents.iter().map(|incident| (incident.fingerprint(), (0, 0))).collect();
-    let one = (counted.len() == 1).then(|| incidents[0].fingerprint());
-    let wanted = one.map_or_else(ListParams::default, |fingerprint| {
-        ListParams::default().fields(&format!("spec.signalFingerprint={fingerprint}"))
-    });
-    for rr in rig.rr_api().list(&wanted).await?.items {
-        let of_storm = fingerprint(&rr).and_then(|fingerprint| counted.get_mut(&fingerprint));
-        if let Some((rrs, signals)) = of_storm {
-            *rrs += 1;
-            *signals += rr.count();
-        }
-    }
-    Ok(counted)
-}
-
-fn fingerprint(rr: &Rr) -> Option<Fingerprint> {
-    rr.spec.signal_fingerprint.parse().ok()
-}
-
-fn values(report: &Report, counted: &Counted, spent: &Spent) -> Vec<(&'static str, f64)> {
-    let total = report.total();
-    let acknowledged = total.acknowledged as f64;
-    let each = report.incidents.iter().filter(|(_, told)| told.acknowledged > 0);
-    let right = each.clone().map(|(fingerprint, told)| {
-        let (_, signals) = counted.get(fingerprint).copied().unwrap_or_default();
-        // What was counted and not acknowledged is sent again, and no gain.
-        told.acknowledged.min(signals)
-    });
-    let (right, incidents) = (right.sum::<u64>() as f64, each.count() as f64);
-    let rrs: u64 = counted.values().map(|(rrs, _)| rrs).sum();
+fn values(sent: &Sent, counted: &Counted, spent: &Spent) -> Vec<(&'static str, f64)> {
+    let Sent { report, time, .. } = sent;
+    let (total, audit) = (report.total(), Audit::of(report, counted));
+    let (acknowledged, right) = (total.acknowledged as f64, audit.right as f64);
     let (elapsed, calls) = (report.elapsed.as_secs_f64(), spent.calls);
     let cpu = |parts: &[&str]| {
         let seconds: f64 = parts.iter().filter_map(|part| spent.cpu.get(part)).sum();
@@ -133,22 +129,31 @@ fn values(report: &Report, counted: &Counted, spent: &Spent) -> Vec<(&'static st
         return vec![(RATE, 0.0), (REFUSED, 1.0)];
     }
     let latency = |percentile| report.latency.value_at_percentile(percentile) as f64 / 1e3;
-    vec![
-        (RATE, right / elapsed),
+    let mut values = vec![
+        (RATE, right / acknowledged * sent.acknowledged as f64 / time.as_secs_f64()),
         (LATENCY[0], latency(50.0)),
         (LATENCY[1], latency(95.0)),
         (LATENCY[2], latency(99.0)),
         (CALLS, (calls.reads + calls.writes) / acknowledged),
         (WRITES, calls.writes / acknowledged),
         (CONFLICTS, calls.conflicts / acknowledged),
-        (COUNTS, calls.counts / elapsed),
-        (RRS, rrs as f64 / incidents),
+        (WRITE_RATE, calls.writes / elapsed),
+        (RRS, audit.rrs as f64 / audit.incidents as f64),
+        (MOST_RRS, audit.most as f64),
         (COUNTED, right / acknowledged),
+        (EXCESS, audit.excess as f64),
+        (ACKNOWLEDGED, acknowledged),
+        (ELAPSED, elapsed),
         (REFUSED, 1.0 - acknowledged / total.attempts as f64),
-        (CPU, cpu(&["sidecars", "Envoy", "API server", "etcd"])),
-        (SIDECAR_CPU, cpu(&["sidecars"])),
-        (ENVOY_CPU, cpu(&["Envoy"])),
-        (API_CPU, cpu(&["API server", "etcd"])),
-        (SENDER_CPU, cpu(&["sender"])),
-    ]
+    ];
+    if total.acknowledged >= LEAST_FOR_CPU {
+        values.extend([
+            (CPU, cpu(&["sidecars", "Envoy", "API server", "etcd"])),
+            (SIDECAR_CPU, cpu(&["sidecars"])),
+            (ENVOY_CPU, cpu(&["Envoy"])),
+            (API_CPU, cpu(&["API server", "etcd"])),
+            (SENDER_CPU, cpu(&["sender"])),
+        ]);
+    }
+    values
 }

@@ -1,12 +1,23 @@
 //! What a benchmark ran on: figures of another machine differ, and ratios less so.
 
+use std::process::Command;
 use std::thread::available_parallelism;
 
 use procfs::{CpuInfo, Current, LoadAverage, Meminfo};
 
+use crate::cluster::deploy::repository;
 use crate::tools::{ENVOY, ETCD, KUBERNETES};
 
-/// The machine and the servers, in one line.
+/// What was measured: the commit, and whether there was more than that.
+fn commit() -> String {
+    let git =
+        Command::new("git").args(["describe", "--always", "--dirty", "--exclude=*"]).current_dir(repository()).output();
+    let commit =
+        git.ok().filter(|output| output.status.success()).and_then(|output| String::from_utf8(output.stdout).ok());
+    commit.map_or_else(|| "unknown commit".to_owned(), |commit| format!("commit {}", commit.trim()))
+}
+
+/// The commit, the machine and the servers, in one line.
 pub(super) fn text() -> String {
     let unknown = || "unknown".to_owned();
     let cores = available_parallelism().map_or(1, usize::from);
@@ -16,7 +27,8 @@ pub(super) fn text() -> String {
     let load = LoadAverage::current().map_or_else(|_| unknown(), |load| load.one.to_string());
     let today = jiff::Timestamp::now().strftime("%Y-%m-%d");
     format!(
-        "{today}, {cores} cores ({cpu}) and {memory} shared by all parts, load {load} at the start; Envoy {ENVOY}, \
-         kube-apiserver {KUBERNETES}, etcd {ETCD} without fsync"
+        "{today}, {}, {cores} cores ({cpu}) and {memory} shared by all parts, load {load} at the start; Envoy {ENVOY}, \
+         kube-apiserver {KUBERNETES}, etcd {ETCD} without fsync",
+        commit()
     )
 }

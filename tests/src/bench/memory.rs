@@ -79,7 +79,7 @@ fn chart(data: &Data) -> Chart {
 }
 
 const METHOD: &str = "\
-One replica that is sent one signal of each fingerprint, opens an RR for each, and keeps all of them in its index. The time that
+One run: one replica that is sent one signal of each fingerprint, opens an RR for each, and keeps all of them in its index. The time that
 this takes does not matter here, and so neither does what else the machine does. \"resident\" is what it has in hand when the last
 answer came, \"peak\" the most that it ever had.";
 

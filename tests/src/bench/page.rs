@@ -21,9 +21,9 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Whether no bar is surely missed.
-    pub(super) fn is_met(&self) -> bool {
-        self.bars.iter().all(|bar| bar.verdict != Verdict::Missed)
+    /// The bars that are surely missed.
+    pub(super) fn missed(&self) -> impl Iterator<Item = &Judged> {
+        self.bars.iter().filter(|bar| bar.verdict == Verdict::Missed)
     }
 
     /// The page, in Markdown, of the benchmark of this name. Charts are beside it.

@@ -5,22 +5,29 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Depth;
-use super::bar::{Bar, Judged};
+use super::audit::{self, COUNTED};
 use super::contender::Contender;
 use super::data::{At, Data};
 use super::duel::{self, Case};
-use super::figure::cell;
+use super::figure::{self, cell};
 use super::load::{
-    API_CPU, CALLS, CONFLICTS, COUNTED, COUNTS, CPU, ENVOY_CPU, LATENCY, RATE, REFUSED, RRS, SIDECAR_CPU, WRITES,
+    self, API_CPU, CALLS, CONFLICTS, CPU, ENVOY_CPU, LATENCY, RATE, REFUSED, RRS, SIDECAR_CPU, WRITE_RATE, WRITES,
 };
 use super::page::Report;
 use super::table::Table;
 use crate::cluster::Cluster;
 
-pub(super) const ONE: Case = Case { name: "one incident, 100 at a time", at_once: 100, incidents: 1, hot: false };
-pub(super) const FIFTY: Case = Case { name: "50 incidents, 100 at a time", at_once: 100, incidents: 50, hot: false };
-pub(super) const FIVE_HUNDRED: Case =
-    Case { name: "half of it one incident, half 50 others, 500 at a time", at_once: 500, incidents: 50, hot: true };
+pub(super) const ONE: Case =
+    Case { name: "one incident, 100 at a time", at_once: 100, incidents: 1, hot: false, signals: None };
+pub(super) const FIFTY: Case =
+    Case { name: "50 incidents, 100 at a time", at_once: 100, incidents: 50, hot: false, signals: None };
+pub(super) const FIVE_HUNDRED: Case = Case {
+    name: "half of it one incident, half 50 others, 500 at a time",
+    at_once: 500,
+    incidents: 50,
+    hot: true,
+    signals: None,
+};
 
 const REPLICAS: usize = 3;
 const METRICS: [&str; 15] = [
@@ -30,7 +37,7 @@ const METRICS: [&str; 15] = [
     LATENCY[2],
     CALLS,
     WRITES,
-    COUNTS,
+    WRITE_RATE,
     CONFLICTS,
     REFUSED,
     RRS,
@@ -68,14 +75,17 @@ impl Pair {
     /// Draws conclusions; `how` says where the storms go.
     pub(super) fn report(&self, data: &Data, how: &str) -> Report {
         let (mut tables, mut bars) = (Vec::new(), Vec::new());
-        for case in self.cases.iter().map(|case| case.name) {
-            let at = |contender: Contender| At { case, contender: contender.name(), x: 0.0 };
+        for case in self.cases {
+            let at = |contender: Contender| At { case: case.name, contender: contender.name(), x: 0.0 };
             let pair = [self.ours, self.theirs].map(at);
-            tables.push((case.to_owned(), table(data, pair)));
-            for at in pair {
-                let what = |metric| format!("{case}, {}: {metric}", at.contender);
-                bars.push(Judged::new(what(RRS), data.figure(at, RRS), Bar::AtMost(1.0)));
-                bars.push(Judged::new(what(COUNTED), data.figure(at, COUNTED), Bar::AtLeast(1.0)));
+            tables.push((case.name.to_owned(), table(data, pair)));
+            for (contender, at) in [self.ours, self.theirs].into_iter().zip(pair) {
+                let what = format!("{}, {}", case.name, at.contender);
+                if case.incidents == 1 {
+                    let writers = if contender == Contender::Sprayed { REPLICAS } else { 1 };
+                    bars.push(load::write_bar(data, at, &what, writers));
+                }
+                bars.extend(audit::bars(data, &[at], &what));
             }
         }
         Report { method: method(how), tables, charts: Vec::new(), bars }
@@ -87,7 +97,8 @@ fn table(data: &Data, [ours, theirs]: [At<'_>; 2]) -> Table {
     for metric in METRICS {
         let figure = |at| cell(data.figure(at, metric));
         let ratio = data.ratio(theirs, ours, metric).filter(|ratio| ratio.value.is_finite());
-        let noise = if ratio.is_some_and(|ratio| ratio.is_drowned()) { ": noise" } else { "" };
+        let noise =
+            if ratio.is_some_and(|ratio| ratio.is_drowned() && ratio.low < ratio.high) { ": noise" } else { "" };
         let ratio = cell(ratio) + noise;
         table.row([metric.to_owned(), figure(ours), figure(theirs), ratio]);
     }
@@ -96,7 +107,8 @@ fn table(data: &Data, [ours, theirs]: [At<'_>; 2]) -> Table {
 
 fn method(how: &str) -> String {
     format!(
-        "The same storms in a closed loop {how}:\n{REPLICAS} replicas each, one API server, in turn within each round. A figure \
-         is the median of the rounds [least, greatest]; a ratio\nthat of the rounds' ratios, and \"noise\" where it may as well be 1."
+        "The same storms in a closed loop {how}:\n{REPLICAS} replicas each, one API server, in turn within each round. A ratio \
+         that may as well be 1 is called noise.\n{}",
+        figure::METHOD
     )
 }

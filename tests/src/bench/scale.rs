@@ -3,18 +3,22 @@
 use anyhow::Result;
 
 use super::Depth;
+use super::audit::{self, COUNTED};
 use super::bar::{Bar, Judged};
 use super::chart::{Chart, Series, Shape};
 use super::contender::Contender;
 use super::data::{At, Data};
-use super::figure::digits;
-use super::load::{CALLS, COUNTED, COUNTS, CPU, LATENCY, RATE, RRS};
+use super::figure::{self, count};
+use super::load::{self, CALLS, CPU, LATENCY, RATE, REFUSED, RRS};
 use super::page::Report;
 use super::table::growth;
 
 mod burst;
 mod replicas;
 mod stock;
+
+/// Signals at once from which on a storm lasts long enough to tell how often an incident is written.
+const LARGE: f64 = 1000.0;
 
 const CONTENDERS: [Contender; 2] = [Contender::Onceway, Contender::PerSignal];
 
@@ -31,9 +35,9 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
 pub(super) fn report(data: &Data) -> Report {
     let mut tables = Vec::new();
     for (case, x, metrics) in [
-        (burst::CASE, burst::X, [RATE, LATENCY[0], LATENCY[2], CALLS, CPU, COUNTED]),
-        (stock::CASE, stock::X, [RATE, LATENCY[0], LATENCY[2], CALLS, CPU, RRS]),
-        (replicas::CASE, replicas::X, [RATE, LATENCY[0], LATENCY[2], CALLS, CPU, COUNTED]),
+        (burst::CASE, burst::X, [RATE, LATENCY[0], LATENCY[2], CALLS, CPU, REFUSED, COUNTED]),
+        (stock::CASE, stock::X, [RATE, LATENCY[0], LATENCY[2], CALLS, CPU, REFUSED, RRS]),
+        (replicas::CASE, replicas::X, [RATE, LATENCY[0], LATENCY[2], CALLS, CPU, REFUSED, RRS]),
     ] {
         for contender in CONTENDERS {
             tables.push((
@@ -42,7 +46,7 @@ pub(super) fn report(data: &Data) -> Report {
             ));
         }
     }
-    Report { method: METHOD.into(), tables, charts: charts(data), bars: bars(data) }
+    Report { method: format!("{METHOD}\n{}", figure::METHOD), tables, charts: charts(data), bars: bars(data) }
 }
 
 fn charts(data: &Data) -> Vec<Chart> {
@@ -71,25 +75,23 @@ fn bars(data: &Data) -> Vec<Judged> {
     let ours = |case, x| At { case, contender: Contender::Onceway.name(), x };
     if let [few, .., many] = data.xs(stock::CASE)[..] {
         let grown = |metric| data.ratio(ours(stock::CASE, many), ours(stock::CASE, few), metric);
-        let between = format!("{} RRs over {few}", digits(many));
+        let between = format!("{} RRs over {few}", count(many));
         for metric in [CPU, LATENCY[0], CALLS] {
             bars.push(Judged::new(format!("{between}: {metric}"), grown(metric), Bar::AtMost(1.1)));
         }
     }
-    for x in data.xs(burst::CASE) {
-        for (metric, bar) in [(RRS, Bar::AtMost(1.0)), (COUNTED, Bar::AtLeast(1.0))] {
-            let what = format!("{} at once: {metric}", digits(x));
-            bars.push(Judged::new(what, data.figure(ours(burst::CASE, x), metric), bar));
-        }
+    for x in data.xs(burst::CASE).into_iter().filter(|x| *x >= LARGE) {
+        bars.push(load::write_bar(data, ours(burst::CASE, x), &format!("{} {}", count(x), burst::X), 1));
     }
-    for x in data.xs(burst::CASE).into_iter().filter(|x| *x >= 1000.0) {
-        let what = format!("{} at once: {COUNTS}", digits(x));
-        bars.push(Judged::new(what, data.figure(ours(burst::CASE, x), COUNTS), Bar::AtMost(50.0)));
+    for case in [burst::CASE, stock::CASE, replicas::CASE] {
+        let storms: Vec<_> = data.xs(case).into_iter().map(|x| ours(case, x)).collect();
+        bars.extend(audit::bars(data, &storms, case));
     }
     bars
 }
 
 const METHOD: &str = "\
-Each storm is of incidents that nobody has seen before, through an Envoy of each contender's own. Contenders, and where that is
-possible what is varied too, have their turns within each round. A figure is the median of the rounds [least, greatest]; a ratio
-is that of the rounds' ratios.";
+Each storm is of incidents that nobody has seen before, through an Envoy of each contender's own. RRs in the namespace: each
+contender has its turn with all numbers of RRs, in each round; storms last 1.5 s, and 3 s with the baseline. All others are of so
+many signals, and each is sent until it is acknowledged, so that its latency has all pauses between attempts in it; contenders
+take turns in each round. The baseline is given no more than 1,000 signals at once (100 with --quick), which take it minutes.";

@@ -5,14 +5,15 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Depth;
+use super::audit::{self, COUNTED};
 use super::bar::{Bar, Judged};
 use super::chart::{Chart, Series, Shape};
 use super::contender::Contender;
 use super::data::{At, Data};
 use super::duel::{self, Case};
-use super::figure::cell;
+use super::figure::{self, cell};
 use super::load::{
-    self, CALLS, CONFLICTS, COUNTED, COUNTS, CPU, LATENCY, RATE, REFUSED, RRS, SENDER_CPU, SIDECAR_CPU, WRITES,
+    self, CALLS, CONFLICTS, CPU, ELAPSED, LATENCY, RATE, REFUSED, RRS, SENDER_CPU, SIDECAR_CPU, WRITE_RATE, WRITES,
 };
 use super::page::Report;
 use super::table::Table;
@@ -26,12 +27,14 @@ const MANY: &str = "1,000 incidents, 100 at a time";
 const MIX: &str = "half of it one incident, half 200 others, 100 at a time";
 
 /// What is shown of each storm, beside the rate and the latency.
-const COSTS: [&str; 9] = [CALLS, WRITES, COUNTS, CONFLICTS, REFUSED, RRS, COUNTED, CPU, SIDECAR_CPU];
+const COSTS: [&str; 10] = [CALLS, WRITES, WRITE_RATE, CONFLICTS, REFUSED, RRS, COUNTED, CPU, SIDECAR_CPU, ELAPSED];
 
 fn cases(depth: Depth) -> Vec<Case> {
-    let one = |name, at_once| Case { name, at_once, incidents: 1, hot: false };
-    let few = [one(ONE_OF_100, 100), Case { name: MIX, at_once: 100, incidents: 200, hot: true }];
-    let more = [one(ONE_OF_1000, 1000), Case { name: MANY, at_once: 100, incidents: 1000, hot: false }];
+    let one = |name, at_once| Case { name, at_once, incidents: 1, hot: false, signals: None };
+    let mix = Case { name: MIX, at_once: 100, incidents: 200, hot: true, signals: Some(400) };
+    let many = Case { name: MANY, at_once: 100, incidents: 1000, hot: false, signals: Some(2000) };
+    let few = [one(ONE_OF_100, 100), mix];
+    let more = [one(ONE_OF_1000, 1000), many];
     match depth {
         Depth::Quick => few.into(),
         Depth::Full => few.into_iter().chain(more).collect(),
@@ -44,7 +47,7 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
     let rigs = duel::start(&CONTENDERS, &cluster, REPLICAS).await?;
     let (rounds, time) = match depth {
         Depth::Quick => (3, Duration::from_secs(3)),
-        Depth::Full => (4, Duration::from_secs(4)),
+        Depth::Full => (5, Duration::from_secs(4)),
     };
     let mut data = Data::default();
     duel::run(&mut data, rigs, &cases(depth), rounds, time).await?;
@@ -86,16 +89,12 @@ fn bars(data: &Data) -> Vec<Judged> {
         Judged::new(format!("{ONE_OF_100}: times the baseline's rate"), gain, Bar::AtLeast(50.0)),
         Judged::new(format!("{ONE_OF_100}: {}", LATENCY[2]), data.figure(one, LATENCY[2]), Bar::AtMost(60.0)),
     ];
-    for case in &data.names(|row| &row.case) {
-        let mut judge = |metric, bar| {
-            bars.push(Judged::new(format!("{case}: {metric}"), data.figure(at(case, one.contender), metric), bar))
-        };
-        if [ONE_OF_100, ONE_OF_1000].contains(&case.as_str()) {
-            judge(COUNTS, Bar::AtMost(50.0));
-        }
-        judge(RRS, Bar::AtMost(1.0));
-        judge(COUNTED, Bar::AtLeast(1.0));
+    let cases = data.names(|row| &row.case);
+    let storms: Vec<_> = cases.iter().map(|case| at(case, one.contender)).collect();
+    for storm in storms.iter().filter(|storm| [ONE_OF_100, ONE_OF_1000].contains(&storm.case)) {
+        bars.push(load::write_bar(data, *storm, storm.case, 1));
     }
+    bars.extend(audit::bars(data, &storms, "each storm"));
     bars
 }
 
@@ -125,12 +124,14 @@ fn method() -> String {
     format!(
         "Storms in a closed loop: so many senders, each of which sends the next signal when the last one is answered, {REPLICAS} \
          replicas behind an Envoy each, one\nAPI server. Each storm is of incidents that nobody has seen before. In each round \
-         every contender has its turn.\nA figure is the median of the rounds [least, greatest]; a ratio is that of the rounds' \
-         ratios.\n\n\
+         every contender has its turn. A\nstorm of one incident lasts some seconds, and each signal is sent once; what the senders \
+         still wait for then is no part of the rate.\nAll others are of so many signals, and each is sent until it is \
+         acknowledged: so all contenders have the same to do. Latency is of\nsignals that were acknowledged.\n{}\n\n\
          \"{}\" is the algorithm of the gateways of this field (tests/src/baseline.rs) behind the same HTTP front, decoder and \
          client\nlibrary, its replicas chosen at random and the lock held by a replica, as theirs is. \"{}\": the same with a \
          lock that excludes all\nother signals.\n\
          \"{}\": what is acknowledged and not counted, and what is counted and not acknowledged, is none.",
+        figure::METHOD,
         Contender::PerSignal.name(),
         Contender::PerSignalLocked.name(),
         load::RATE,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::data::{At, Data};
-use super::figure::{cell, digits};
+use super::figure::{cell, count};
 
 /// A table; its first column holds names, all others figures.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ pub(super) fn growth(data: &Data, at: At<'_>, x: &str, metrics: &[&str]) -> Tabl
     for x in data.xs(at.case) {
         let figures: Vec<_> = metrics.iter().map(|metric| data.figure(At { x, ..at }, metric)).collect();
         if figures.iter().any(Option::is_some) {
-            table.row([digits(x)].into_iter().chain(figures.into_iter().map(cell)));
+            table.row([count(x)].into_iter().chain(figures.into_iter().map(cell)));
         }
     }
     table

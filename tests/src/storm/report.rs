@@ -70,7 +70,7 @@ impl IncidentReport {
 }
 
 impl Report {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // The bounds are constants that hdrhistogram takes; three digits are exact to a thousandth.
         let latency = Histogram::new_with_max(MAX_MICROS, 3).expect("the bounds are valid");
         Self { incidents: BTreeMap::new(), latency, elapsed: Duration::ZERO }

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::envoy::{Envoy, Upstream, remove_filter};
 use crate::ports::Port;
@@ -38,6 +38,11 @@ impl Contender {
         let against = env::var_os(AGAINST).unwrap_or_default();
         for module in env::split_paths(&against).filter(|path| !path.as_os_str().is_empty()) {
             let name = module.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            ensure!(module.is_file(), "{} of ${AGAINST} is not there", module.display());
+            ensure!(
+                all.iter().all(|other| other.name != name),
+                "${AGAINST} names two modules {name}: rename one, figures are by name"
+            );
             all.push(Self::start(name, Some(module), upstreams).await?);
         }
         Ok(all)

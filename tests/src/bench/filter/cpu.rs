@@ -1,7 +1,7 @@
 //! The processor time of Envoy's threads, in nanoseconds: `/proc/<pid>/stat` counts in hundredths of a second, which are a
 //! hundredth of all that is measured here.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use procfs::process::Process;
 
 /// The name that Envoy gives its only worker.
@@ -22,18 +22,20 @@ impl Cpu {
     /// Reads it.
     ///
     /// # Errors
-    /// If the process has ended, or the kernel does not keep account.
+    /// If the process has ended or has no such worker, or the kernel does not keep account.
     pub(super) fn of(pid: i32) -> Result<Self> {
-        let mut cpu = Self::default();
+        let (mut cpu, mut has_worker) = (Self::default(), false);
         for task in Process::new(pid)?.tasks()? {
             let task = task?;
             let used = task.schedstat()?;
             cpu.all += used.sum_exec_runtime;
             if task.stat()?.comm == WORKER {
+                has_worker = true;
                 cpu.worker += used.sum_exec_runtime;
                 cpu.waited += used.run_delay;
             }
         }
+        ensure!(has_worker, "Envoy has no thread {WORKER}, whose time is to be taken");
         Ok(cpu)
     }
 

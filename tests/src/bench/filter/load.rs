@@ -11,12 +11,14 @@ use onceway_signal::Source;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::cpu::Cpu;
 
 /// How long requests are sent before what they take is measured.
 const WARM_UP: Duration = Duration::from_millis(200);
+/// How long the last answers may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How much of an answer is read at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -78,11 +80,12 @@ impl Load {
     /// Sends, and measures, on a thread of its own.
     ///
     /// # Errors
-    /// If a connection fails, or an answer is not as expected.
+    /// If a connection fails, or an answer is not as expected or does not come.
     pub(super) async fn run(self) -> Result<Taken> {
         tokio::task::spawn_blocking(move || {
             let runtime = Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(self.measure())
+            let limit = WARM_UP + self.time + PATIENCE;
+            runtime.block_on(async { timeout(limit, self.measure()).await })?
         })
         .await?
     }

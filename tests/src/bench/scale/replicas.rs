@@ -10,19 +10,20 @@ use crate::bench::data::Data;
 use crate::bench::duel::{self, Case};
 use crate::cluster::Cluster;
 
-pub(super) const CASE: &str = "replicas, 50 incidents, 100 at a time";
+pub(super) const CASE: &str = "replicas, 10 signals of each of 50 incidents, 100 at a time";
 pub(super) const X: &str = "replicas";
+const SIGNALS: u64 = 500;
 
 pub(super) async fn measure(data: &mut Data, depth: Depth) -> Result<()> {
-    let (counts, rounds, time): (&[usize], u32, _) = match depth {
-        Depth::Quick => (&[1, 3], 2, Duration::from_secs(3)),
-        Depth::Full => (&[1, 3, 5], 4, Duration::from_secs(4)),
+    let (counts, rounds): (&[usize], _) = match depth {
+        Depth::Quick => (&[1, 3], 2),
+        Depth::Full => (&[1, 3, 5], 5),
     };
     let cluster = Cluster::start().await?;
     let mut sizes = Vec::new();
     for &replicas in counts {
         sizes.push((replicas as f64, duel::start(&CONTENDERS, &cluster, replicas).await?));
     }
-    let case = Case { name: CASE, at_once: 100, incidents: 50, hot: false };
-    duel::run_by_size(data, &sizes, &[case], rounds, time).await
+    let case = Case { name: CASE, at_once: 100, incidents: 50, hot: false, signals: Some(SIGNALS) };
+    duel::run_by_size(data, &sizes, &[case], rounds, Duration::ZERO).await
 }

@@ -21,26 +21,34 @@ const REPLICAS: usize = 3;
 const CREATES: usize = 32;
 
 pub(super) async fn measure(data: &mut Data, depth: Depth) -> Result<()> {
-    let (sizes, rounds, time): (&[usize], u32, _) = match depth {
-        Depth::Quick => (&[100, 3000], 3, Duration::from_secs(3)),
-        Depth::Full => (&[100, 1000, 5000, 20_000], 4, Duration::from_secs(4)),
+    // The least and the most, which a bar compares, are neighbours: what disturbs the machine disturbs both of them.
+    let (sizes, rounds): (&[usize], _) = match depth {
+        Depth::Quick => (&[100, 3000], [9, 3]),
+        Depth::Full => (&[100, 20_000, 1000, 5000], [25, 5]),
     };
+    let case = Case { name: CASE, at_once: 100, incidents: 1, hot: false, signals: None };
     let stocks = stock(sizes).await?;
-    let case = Case { name: CASE, at_once: 100, incidents: 1, hot: false };
-    duel::run_by_size(data, &stocks, &[case], rounds, time).await
+    // What is compared is the growth of each contender: each has its turn with all sizes, and with storms as long as it needs.
+    for ((sizes, rounds), seconds) in stocks.iter().zip(rounds).zip([1.5, 3.0]) {
+        duel::run_by_size(data, sizes, &[case], rounds, Duration::from_secs_f64(seconds)).await?;
+    }
+    Ok(())
 }
 
-/// A cluster for each of these numbers, with as many RRs in each contender's namespace.
-async fn stock(sizes: &[usize]) -> Result<Vec<(f64, Rigs)>> {
+/// A cluster for each of these numbers, with as many RRs in each contender's namespace; by contender.
+async fn stock(sizes: &[usize]) -> Result<[Vec<(f64, Rigs)>; CONTENDERS.len()]> {
     let progress = Progress::new(sizes.len());
-    let mut stocks = Vec::new();
+    let mut stocks = CONTENDERS.map(|_| Vec::new());
     for &rrs in sizes {
         progress.doing(format_args!("creating {rrs} RRs for each contender"));
-        let rigs = duel::start(&CONTENDERS, &Cluster::start().await?, REPLICAS).await?;
-        for (_, rig) in &rigs {
-            fill(rig, rrs).await?;
+        let cluster = Cluster::start().await?;
+        for (contender, stock) in CONTENDERS.into_iter().zip(&mut stocks) {
+            let rigs = duel::start(&[contender], &cluster, REPLICAS).await?;
+            for (_, rig) in &rigs {
+                fill(rig, rrs).await?;
+            }
+            stock.push((rrs as f64, rigs));
         }
-        stocks.push((rrs as f64, rigs));
         progress.step();
     }
     Ok(stocks)
