@@ -2,16 +2,17 @@
 //!
 //! While a count is in flight, the signals that come wait for the next one; the one in flight can take no more with it. If
 //! an incident is written again as soon as it has been, a strained API server gets as many writes as there are incidents,
-//! all at once, each with few signals in it. Apart by twice the time that they take, half of them are in flight: they take
-//! half of the time, and count twice as many signals.
+//! all at once, each with few signals in it. Apart by nearly twice the time that they take, some half of them are in flight:
+//! they take less time, and count more signals. An incident that is alone is written again as soon as it has been: there is
+//! one write in flight, and to wait would spare nothing but make its signals wait.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// For how long a count is remembered, more or less: long enough that one which is slow by chance holds up no storm, and
-/// short enough that a strain which is over is soon forgotten, however few counts there are.
+/// For how long a count is remembered, more or less: long enough that one of many which is slow by chance holds up no storm,
+/// and short enough that a strain which is over is soon forgotten, however few counts there are.
 const MEMORY: Duration = Duration::from_millis(250);
 
 /// How long counts take of late, over all incidents of a replica.
@@ -38,12 +39,15 @@ impl Strain {
         typical.noted = Instant::now();
     }
 
-    /// How far apart the writes of one incident should be: by `interval`, as long as counts take no longer than that.
-    /// Never by more than `most`.
-    pub(super) fn stretch(&self, interval: Duration, most: Duration) -> Duration {
+    /// How far apart the writes of one of so many incidents should be: by `interval`, as long as counts take no longer than
+    /// that. Else by the time that they take, and for each of the others a part of what that is too long, so that there is no
+    /// leap from one to the other. Never by more than `most`.
+    pub(super) fn stretch(&self, interval: Duration, most: Duration, incidents: usize) -> Duration {
         let seconds = self.0.lock().unwrap_or_else(PoisonError::into_inner).seconds;
         let typical = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-        typical.saturating_mul(2).saturating_sub(interval).min(most).max(interval)
+        let others = 1.0 - 1.0 / incidents.max(1) as f64;
+        let excess = typical.saturating_sub(interval).min(most).mul_f64(others);
+        typical.saturating_add(excess).min(most).max(interval)
     }
 }
 
@@ -57,19 +61,19 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// Counts that take so many milliseconds each, and are answered so many apart.
+    /// Counts of very many incidents that take so many milliseconds each, and are answered so many apart.
     async fn counts(strain: &Strain, apart: u32, all: impl IntoIterator<Item = u32>) -> Duration {
         for took in all {
             sleep(MS * apart).await;
             strain.note(MS * took);
         }
-        strain.stretch(20 * MS, 500 * MS)
+        strain.stretch(20 * MS, 500 * MS, usize::MAX)
     }
 
     #[tokio::test(start_paused = true)]
     async fn counts_that_are_fast_leave_the_interval_as_it_is() {
         let strain = Strain::new();
-        assert_eq!(strain.stretch(20 * MS, 500 * MS), 20 * MS);
+        assert_eq!(strain.stretch(20 * MS, 500 * MS, usize::MAX), 20 * MS);
         assert_eq!(counts(&strain, 20, [20; 100]).await, 20 * MS);
     }
 
@@ -79,9 +83,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn writes_are_apart_by_twice_the_time_that_they_take() {
+    async fn writes_of_many_are_apart_by_twice_the_time_that_they_take_less_the_interval() {
         let stretched = counts(&Strain::new(), 3, [145; 500]).await;
         assert!((255 * MS..=270 * MS).contains(&stretched), "{stretched:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_incident_that_is_alone_is_written_again_as_soon_as_it_has_been() {
+        let strain = Strain::new();
+        counts(&strain, 3, [145; 500]).await;
+        let apart = [1, 2, 5].map(|incidents| strain.stretch(20 * MS, 500 * MS, incidents).as_millis());
+        assert!((143..=145).contains(&apart[0]), "{apart:?}");
+        assert!((203..=208).contains(&apart[1]), "{apart:?}");
+        assert!((240..=245).contains(&apart[2]), "{apart:?}");
+        assert_eq!(strain.stretch(20 * MS, 500 * MS, 0), strain.stretch(20 * MS, 500 * MS, 1));
     }
 
     #[tokio::test(start_paused = true)]
@@ -99,6 +114,6 @@ mod tests {
         let strain = Strain::new();
         sleep(MS).await;
         strain.note(Duration::MAX);
-        assert_eq!(strain.stretch(20 * MS, 500 * MS), 500 * MS);
+        assert_eq!(strain.stretch(20 * MS, 500 * MS, usize::MAX), 500 * MS);
     }
 }

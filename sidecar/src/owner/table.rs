@@ -57,6 +57,11 @@ impl Table {
         Self { busy: HashMap::new(), quiet: LruCache::unbounded(), bounds }
     }
 
+    /// How many incidents have a task.
+    pub(super) fn in_hand(&self) -> usize {
+        self.busy.len()
+    }
+
     /// Queues a submission.
     ///
     /// # Errors

@@ -56,6 +56,8 @@ pub(super) struct Task<E> {
     /// How large the RR was when it was last written, in bytes.
     rr_bytes: usize,
     started: Instant,
+    /// How many incidents the replica had in hand when the batch in hand began.
+    incidents: usize,
     /// How often the count of the batch in hand was written; more than once where others wrote between.
     writes: u32,
     /// The earliest moment of the next write, so that a storm of any size costs a bounded number of writes a second.
@@ -75,6 +77,7 @@ impl<E: Execute> Task<E> {
             stage: Stage::Finished,
             rr_bytes: 0,
             started: now,
+            incidents: 1,
             writes: 0,
             next_write: now,
         }
@@ -93,7 +96,9 @@ impl<E: Execute> Task<E> {
         if self.next_write > Instant::now() {
             self.shared.draining.run_until_cancelled(sleep_until(self.next_write)).await;
         }
-        self.shared.table().next(self.fingerprint, &mut self.known)
+        let mut table = self.shared.table();
+        self.incidents = table.in_hand();
+        table.next(self.fingerprint, &mut self.known)
     }
 
     /// Commits all that waits together, and answers it.
@@ -206,7 +211,8 @@ impl<E: Execute> Task<E> {
         let settings = &self.shared.settings;
         let bytes = u32::try_from(self.rr_bytes).unwrap_or(u32::MAX);
         let written = Duration::from_secs(1).mul_f64(f64::from(bytes) / f64::from(settings.max_bytes_per_second));
-        let spared = self.shared.strain.stretch(settings.count_interval, settings.deadline / STRETCH);
+        let most = settings.deadline / STRETCH;
+        let spared = self.shared.strain.stretch(settings.count_interval, most, self.incidents);
         spared.max(written).saturating_mul(self.writes.max(1)).min(settings.deadline / 2)
     }
 

@@ -326,25 +326,34 @@ async fn an_rr_of_any_size_is_written_often_enough_for_those_who_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_strained_api_server_gets_fewer_writes_with_more_signals_in_each() {
-    let apart = apart_when_a_count_takes(100).await;
+    let apart = apart_when_a_count_takes(100, 50).await;
     assert!((170..=181).contains(&apart), "{apart}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn however_strained_the_api_server_is_an_incident_is_written_twice_a_second() {
-    assert_eq!(apart_when_a_count_takes(400).await, 500, "a sixteenth of the deadline");
+async fn an_incident_that_is_alone_is_spared_no_write() {
+    assert_eq!(apart_when_a_count_takes(100, 1).await, 100);
 }
 
-/// How many milliseconds lie between two counts of an incident in the end, if each takes so many.
-async fn apart_when_a_count_takes(ms: u64) -> u128 {
+#[tokio::test(start_paused = true)]
+async fn however_strained_the_api_server_is_an_incident_is_written_twice_a_second() {
+    assert_eq!(apart_when_a_count_takes(400, 50).await, 500, "a sixteenth of the deadline");
+}
+
+/// How many milliseconds lie between two counts of one of so many incidents in the end, if each takes so many.
+async fn apart_when_a_count_takes(ms: u64, incidents: u8) -> u128 {
     let rig = Rig::new();
     rig.api.take_for_a_count(Duration::from_millis(ms));
     let start = Instant::now();
     for _ in 0..30 {
-        rig.submit(1, 1).await.unwrap().unwrap();
+        let all: Vec<_> = (0..incidents).map(|incident| rig.submit(incident, 1)).collect();
+        for one in all {
+            one.await.unwrap().unwrap();
+        }
     }
     let counted = rig.api.counted_at(start);
-    counted[29] - counted[28]
+    let incidents = usize::from(incidents);
+    counted[29 * incidents] - counted[28 * incidents]
 }
 
 #[tokio::test(start_paused = true)]
