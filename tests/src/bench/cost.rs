@@ -1,10 +1,12 @@
 //! What a stretch of time has cost: CPU time by part, and calls as the API server itself counts them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use http::Request;
 use procfs::process::Process;
+use tokio::time::sleep;
 
 use crate::exposition::Scrape;
 use crate::rig::Rig;
@@ -14,6 +16,11 @@ const RR: (&str, &str) = ("resource", "remediationrequests");
 const LEASE: (&str, &str) = ("resource", "leases");
 const READS: [&str; 2] = ["GET", "LIST"];
 const WRITES: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
+
+/// How long nobody must have asked for anything. Longer than any pause between two tries.
+const QUIET: Duration = Duration::from_millis(1200);
+/// How often that is looked at, before the storm begins nevertheless.
+const QUIET_TRIES: u32 = 40;
 
 /// Readings that only grow.
 #[derive(Clone, Debug)]
@@ -40,14 +47,23 @@ pub(super) struct Spent {
 }
 
 impl Reading {
-    /// Reads all meters of a rig, before what is to be measured.
+    /// Reads all meters of a rig, before what is to be measured: once the API server has nothing to do, since all contenders
+    /// have one, and what the last one is still trying would be charged to the next.
     ///
     /// # Errors
     /// If a part is gone, or the API server does not answer.
     pub(super) async fn before(rig: &Rig) -> Result<Self> {
+        let mut calls = calls_of(rig).await?;
+        for _ in 0..QUIET_TRIES {
+            sleep(QUIET).await;
+            let now = calls_of(rig).await?;
+            if now == calls {
+                break;
+            }
+            calls = now;
+        }
         // To write its metrics is work, too, and none of the storm's.
-        let calls = calls(rig).await?;
-        Ok(Self { calls, cpu: cpu(rig)? })
+        Ok(Self { calls, cpu: cpu_of(rig)? })
     }
 
     /// Reads all meters of a rig, after what is to be measured.
@@ -55,8 +71,8 @@ impl Reading {
     /// # Errors
     /// Those of [`Reading::before`].
     pub(super) async fn after(rig: &Rig) -> Result<Self> {
-        let cpu = cpu(rig)?;
-        Ok(Self { calls: calls(rig).await?, cpu })
+        let cpu = cpu_of(rig)?;
+        Ok(Self { calls: calls_of(rig).await?, cpu })
     }
 
     /// What was spent since then.
@@ -66,12 +82,12 @@ impl Reading {
     }
 }
 
-async fn calls(rig: &Rig) -> Result<Calls> {
+async fn calls_of(rig: &Rig) -> Result<Calls> {
     let text = rig.namespace().client().request_text(Request::get("/metrics").body(Vec::new())?).await;
     Ok(Calls::of(&Scrape::new(text.context("no metrics of the API server")?)))
 }
 
-fn cpu(rig: &Rig) -> Result<BTreeMap<&'static str, f64>> {
+fn cpu_of(rig: &Rig) -> Result<BTreeMap<&'static str, f64>> {
     let sidecars = rig.sidecars().iter().map(|sidecar| seconds(sidecar.service()));
     Ok(BTreeMap::from([
         ("sidecars", sidecars.sum::<Result<f64>>()?),

@@ -47,7 +47,7 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
     let rigs = duel::start(&CONTENDERS, &cluster, REPLICAS).await?;
     let (rounds, time) = match depth {
         Depth::Quick => (3, Duration::from_secs(3)),
-        Depth::Full => (5, Duration::from_secs(4)),
+        Depth::Full => (5, Duration::from_secs(6)),
     };
     let mut data = Data::default();
     duel::run(&mut data, rigs, &cases(depth), rounds, time).await?;
@@ -123,7 +123,8 @@ fn at<'a>(case: &'a str, contender: &'a str) -> At<'a> {
 fn method() -> String {
     format!(
         "Storms in a closed loop: so many senders, each of which sends the next signal when the last one is answered, {REPLICAS} \
-         replicas behind an Envoy each, one\nAPI server. Each storm is of incidents that nobody has seen before. In each round \
+         replicas behind an Envoy each, one\nAPI server. Each storm is of incidents that nobody has seen before, and begins when the API \
+         server is quiet. In each round \
          every contender has its turn. A\nstorm of one incident lasts some seconds, and each signal is sent once; what the senders \
          still wait for then is no part of the rate.\nAll others are of so many signals, and each is sent until it is \
          acknowledged: so all contenders have the same to do. Latency is of\nsignals that were acknowledged.\n{}\n\n\
