@@ -43,10 +43,10 @@ pub struct Args {
     /// What to measure [default: all of it, one after the other]
     #[arg(value_enum)]
     benchmarks: Vec<Benchmark>,
-    /// Small and short, a few minutes for all; the default
+    /// Small and short, a quarter of an hour for all; the default
     #[arg(long)]
     quick: bool,
-    /// The real thing, most of an hour for all
+    /// The real thing, more than an hour for all
     #[arg(long, conflicts_with = "quick")]
     full: bool,
     /// Where raw data (CSV), tables (Markdown) and charts (SVG) go
