@@ -45,7 +45,7 @@ pub use self::check::{Totals, Verdict, Violation, judge};
 pub use self::history::{Answer, Attempt, Change, Event, Fault, History, Left, Micros};
 pub use self::report::text;
 
-use self::course::{Course, World};
+use self::course::{Course, Goal, World};
 use self::live::Live;
 use self::observer::Observer;
 use self::recorder::Recorder;
@@ -67,6 +67,9 @@ pub struct Args {
     /// How many sidecars
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
     pub replicas: u8,
+    /// How many faults, too: a fast machine has its incidents before the nemesis has struck much, and then goes on
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+    pub faults: u64,
     /// How many fingerprints have incidents at the same time, again and again
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub fingerprints: u16,
@@ -84,10 +87,16 @@ pub struct Args {
 impl Args {
     /// The command that makes the same decisions again.
     fn command(&self) -> String {
-        let Self { incidents, seed, replicas, fingerprints, .. } = self;
+        let Self { incidents, faults, seed, replicas, fingerprints, .. } = self;
         format!(
-            "cargo xtask soak --incidents {incidents} --seed {seed} --replicas {replicas} --fingerprints {fingerprints}"
+            "cargo xtask soak --incidents {incidents} --faults {faults} --seed {seed} --replicas {replicas} \
+             --fingerprints {fingerprints}"
         )
+    }
+
+    /// How much there must be of everything before the soak ends.
+    fn goal(&self) -> Goal {
+        Goal { incidents: self.incidents, faults: self.faults }
     }
 }
 
@@ -144,7 +153,7 @@ pub async fn record(args: &Args) -> Result<History> {
     let incidents = Incident::several("prod", args.fingerprints.into()).into_iter();
     let courses = incidents
         .zip(0..)
-        .map(|(incident, place)| Course::new(Arc::clone(&world), place, incident, seeds.random()).run(args.incidents));
+        .map(|(incident, place)| Course::new(Arc::clone(&world), place, incident, seeds.random()).run(args.goal()));
     let working = async {
         let courses = try_join_all(courses).await?;
         stop.send_replace(true);

@@ -48,6 +48,21 @@ pub(super) struct World {
     pub(super) rrs: Api<Rr>,
 }
 
+impl World {
+    fn has_reached(&self, goal: Goal) -> bool {
+        self.observer.look(|seen| seen.incidents) >= goal.incidents && self.recorder.faults() >= goal.faults
+    }
+}
+
+/// When a soak has seen enough. Faults count as incidents do: how many of either a second brings depends on the machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Goal {
+    /// RRs that have ended.
+    pub(super) incidents: u64,
+    /// Faults that hit something.
+    pub(super) faults: u64,
+}
+
 /// One fingerprint.
 pub(super) struct Course {
     world: Arc<World>,
@@ -70,9 +85,9 @@ impl Course {
         Self { world, incident, fingerprint, rng, next: place * NUMBERS, ended: VecDeque::new(), over: HashSet::new() }
     }
 
-    /// Goes on until `incidents` have ended, of all fingerprints together.
-    pub(super) async fn run(mut self, incidents: u64) -> Result<Self> {
-        while self.world.observer.look(|seen| seen.incidents) < incidents {
+    /// Goes on until all fingerprints together have reached the goal.
+    pub(super) async fn run(mut self, goal: Goal) -> Result<Self> {
+        while !self.world.has_reached(goal) {
             self.burst().await?;
         }
         Ok(self)

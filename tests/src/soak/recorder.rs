@@ -48,6 +48,11 @@ impl Recorder {
         (history.attempts.len(), history.faults.iter().map(|fault| fault.hits).sum())
     }
 
+    /// How many faults there were so far; one that hit several calls is one.
+    pub(super) fn faults(&self) -> u64 {
+        self.history().faults.len() as u64
+    }
+
     /// All of it.
     pub(super) fn take(&self) -> History {
         std::mem::take(&mut *self.history())

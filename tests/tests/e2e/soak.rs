@@ -10,7 +10,8 @@ use onceway_tests::soak::{Args, History, judge, record, text};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn incidents_under_a_nemesis_are_exact_and_their_history_gets_the_same_verdict_from_its_file() -> Result<()> {
-    let args = Args::parse_from(["soak", "--incidents", "100", "--seed", "5", "--fingerprints", "16"]);
+    let args =
+        Args::parse_from(["soak", "--incidents", "100", "--faults", "10", "--seed", "5", "--fingerprints", "16"]);
     let history = record(&args).await?;
     let verdict = judge(&history);
     let path = repository().join("target/soak/e2e.jsonl");
