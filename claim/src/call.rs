@@ -6,7 +6,7 @@ use crate::record::{Claim, ClaimFields, Rr};
 
 /// One call to the API server. Every read is a quorum read (no `resourceVersion` parameter).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Call {
+pub enum ApiCall {
     /// GET the claim.
     GetClaim,
     /// CREATE the claim.
@@ -54,16 +54,16 @@ pub enum Call {
     },
 }
 
-/// What came of a [`Call`]. Only 2xx, 404 and 409 say anything definite.
+/// What came of a [`ApiCall`]. Only 2xx, 404 and 409 say anything definite.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Answer {
+pub enum ApiResult {
     /// 2xx of a call about the claim: the claim as it now is.
     Claim(Claim),
     /// 2xx of a call about an RR: the RR as it now is.
     Rr(Rr),
     /// 2xx of a delete.
     Deleted,
-    /// 404; of [`Call::FindRr`]: none is known.
+    /// 404; of [`ApiCall::FindRr`]: none is known.
     Missing,
     /// 409: it exists already, or its version has moved on.
     Conflict,
@@ -93,8 +93,8 @@ impl Now {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Execute the call and resume with its answer.
-    Call(Call),
-    /// Wait this many milliseconds and resume with [`Answer::Elapsed`].
+    Call(ApiCall),
+    /// Wait this many milliseconds and resume with [`ApiResult::Elapsed`].
     Wait(u64),
     /// The commit is over.
     Done(Done),
@@ -104,14 +104,14 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Done {
     /// What became of the batch.
-    pub outcome: Outcome,
+    pub outcome: CommitOutcome,
     /// A call to make off the request's path, whose answer nobody needs: it spares others a wait or a takeover.
-    pub aftermath: Option<Call>,
+    pub aftermath: Option<ApiCall>,
 }
 
 /// What became of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum CommitOutcome {
     /// Every signal of the batch is counted in this RR, durably.
     Counted {
         /// The RR after the write; what the next commit may start from.

@@ -13,7 +13,7 @@ use std::mem;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::call::{Answer, Call, Now, Step};
+use crate::call::{ApiCall, ApiResult, Now, Step};
 use crate::record::{Claim, Rr};
 
 /// What a process brings to the protocol; the same for all commits of one fingerprint.
@@ -113,8 +113,8 @@ impl Commit {
     }
 
     /// Takes the answer to the last step and says what to do next. Any answer that does not fit the call is read as
-    /// [`Answer::Unknown`].
-    pub fn resume(&mut self, answer: Answer, now: Now) -> Step {
+    /// [`ApiResult::Unknown`].
+    pub fn resume(&mut self, answer: ApiResult, now: Now) -> Step {
         match mem::replace(&mut self.state, State::Finished) {
             State::ReadClaim => self.on_claim_read(answer),
             State::Find { hand } => self.on_found(hand, answer, now),
@@ -155,10 +155,10 @@ impl Commit {
 
     /// Starts over from the claim, which alone decides. Nothing learnt so far is trusted.
     fn restart(&mut self) -> Step {
-        self.go(State::ReadClaim, Call::GetClaim)
+        self.go(State::ReadClaim, ApiCall::GetClaim)
     }
 
-    fn go(&mut self, state: State, call: Call) -> Step {
+    fn go(&mut self, state: State, call: ApiCall) -> Step {
         self.state = state;
         Step::Call(call)
     }

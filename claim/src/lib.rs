@@ -2,8 +2,8 @@
 //!
 //! The Lease of a fingerprint (its *claim*) is a consensus register for one question: which `RemediationRequest` (RR)
 //! name may be created now? A [`Commit`] counts one batch of signals in exactly one RR, whatever other replicas do at
-//! the same time, and whatever is lost, late or frozen. The caller executes each [`Call`] against the API server and
-//! hands the [`Answer`] back, until the machine is [`Done`].
+//! the same time, and whatever is lost, late or frozen. The caller executes each [`ApiCall`] against the API server and
+//! hands the [`ApiResult`] back, until the machine is [`Done`].
 //!
 //! ```text
 //! begin ─▶ Step::Call(call) ─▶ [API server] ─▶ resume(answer) ─▶ Step::… ─▶ Step::Done
@@ -18,10 +18,10 @@
 
 mod call;
 mod commit;
+mod gc;
 mod record;
-mod tidy;
 
-pub use call::{Answer, Call, Done, Now, Outcome, Step};
+pub use call::{ApiCall, ApiResult, CommitOutcome, Done, Now, Step};
 pub use commit::{Commit, Parameters, Stage};
+pub use gc::{ClaimGc, GcOutcome, GcStep, RrGc};
 pub use record::{Claim, ClaimFields, Phase, Rr};
-pub use tidy::{Reap, Sweep, Tidied, Tidy};

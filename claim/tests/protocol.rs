@@ -3,8 +3,8 @@
 
 mod protocol {
     mod adoption;
+    mod gc;
     mod paths;
     mod pitfalls;
     mod script;
-    mod tidy;
 }

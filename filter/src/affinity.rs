@@ -1,7 +1,7 @@
 //! Where a body belongs: to one owner, or in shares to several.
 
 use onceway_signal::limits::MAX_REJECTIONS;
-use onceway_signal::{DecodeError, Fingerprint, Group, Part, Payload, Source, decode};
+use onceway_signal::{DecodeError, Fingerprint, Group, PartialPayload, Payload, Source, decode};
 
 /// What a body says about where it belongs.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Share {
     pub fingerprint: Fingerprint,
     /// Its alerts. With those of the first share ride all that need no owner: incidents that are resolved, and alerts of no
     /// use. Whoever is asked tells what they are, as for any webhook, and no request is spent on them.
-    pub part: Part,
+    pub part: PartialPayload,
     /// Where the body first names the incident.
     pub place: usize,
     /// The places in the body of what the answer will tell of, in its order: alerts, an incident by its first one.
@@ -71,7 +71,7 @@ fn divide(payload: &Payload<'_>, groups: Vec<Group>) -> Vec<Share> {
         places.sort_unstable();
         entries.append(&mut riders.entries);
         entries.sort_unstable();
-        Share { fingerprint: group.fingerprint, part: payload.part(&entries), place, places }
+        Share { fingerprint: group.fingerprint, part: payload.partial(&entries), place, places }
     };
     firing.into_iter().map(share).collect()
 }

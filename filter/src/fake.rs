@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 
 use onceway_signal::FINGERPRINT_HEADER;
-use onceway_signal::answer::Answer;
+use onceway_signal::response::SignalResponse;
 
 use crate::header_map::{serialize, visit};
-use crate::{Host, HostError, Level, Outcome, Reply, Request, SubRequest};
+use crate::{Decision, Host, HostError, Level, Reply, Request, SubRequest};
 
 /// A call of the [`Host`] that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,8 @@ struct State {
     headers: Vec<u8>,
     body: Vec<u8>,
     calls: Vec<Call>,
-    counted: Vec<Outcome>,
-    answer: Option<Answer>,
+    counted: Vec<Decision>,
+    answer: Option<SignalResponse>,
     logged: Vec<String>,
     sent: Vec<Sent>,
     /// The tokens that have no reply yet.
@@ -143,11 +143,11 @@ impl FakeHost {
         self.state.borrow().calls.iter().filter(|made| **made == call).count()
     }
 
-    pub(crate) fn counted(&self) -> Vec<Outcome> {
+    pub(crate) fn counted(&self) -> Vec<Decision> {
         self.state.borrow().counted.clone()
     }
 
-    pub(crate) fn answered(&self) -> Option<Answer> {
+    pub(crate) fn answered(&self) -> Option<SignalResponse> {
         self.state.borrow().answer.clone()
     }
 
@@ -221,7 +221,7 @@ impl Host for FakeHost {
         Ok(self.state.borrow().body.iter().copied().take(limit as usize).collect())
     }
 
-    fn answer(&self, answer: &Answer, _details: &'static str) -> Result<(), HostError> {
+    fn answer(&self, answer: &SignalResponse, _details: &'static str) -> Result<(), HostError> {
         self.enter(Call::Answer)?;
         assert!(self.state.borrow_mut().answer.replace(answer.clone()).is_none(), "one request, one answer");
         Ok(())
@@ -264,7 +264,7 @@ impl Host for FakeHost {
         Ok(self.state.borrow().now_ms)
     }
 
-    fn count(&self, outcome: Outcome) {
+    fn count(&self, outcome: Decision) {
         self.state.borrow_mut().counted.push(outcome);
     }
 

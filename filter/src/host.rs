@@ -1,9 +1,9 @@
 //! What the core needs of the proxy around it.
 
-use onceway_signal::answer::Answer;
+use onceway_signal::response::SignalResponse;
 use thiserror::Error;
 
-use crate::Outcome;
+use crate::Decision;
 
 /// The proxy, as a request sees it.
 pub trait Host {
@@ -40,7 +40,7 @@ pub trait Host {
     /// # Errors
     ///
     /// The proxy could not; the request is still there.
-    fn answer(&self, answer: &Answer, details: &'static str) -> Result<(), HostError>;
+    fn answer(&self, answer: &SignalResponse, details: &'static str) -> Result<(), HostError>;
 
     /// Lets a request that was held go upstream.
     ///
@@ -79,7 +79,7 @@ pub trait Host {
     fn now_ms(&self) -> Result<u64, HostError>;
 
     /// Counts what became of the request. A count that fails is lost: no request fails for it.
-    fn count(&self, outcome: Outcome);
+    fn count(&self, outcome: Decision);
 
     /// Writes to the proxy's log.
     fn log(&self, level: Level, message: &str);

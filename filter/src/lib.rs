@@ -26,7 +26,7 @@
 //!
 //! # Metrics
 //!
-//! One counter per [`Outcome`], `onceway_filter_requests_total.outcome.<outcome>`; each request to a signal path counts in
+//! One counter per [`Decision`], `onceway_filter_requests_total.outcome.<outcome>`; each request to a signal path counts in
 //! exactly one. Envoy makes the last part a label when its bootstrap has
 //! `stats_tags: [{tag_name: outcome, regex: "^wasmcustom\\.onceway_filter_requests_total(\\.outcome\\.(\\w+))$"}]`.
 
@@ -35,13 +35,13 @@
 
 mod affinity;
 mod config;
+mod decision;
 #[cfg(test)]
 mod fake;
 mod forward;
 mod head;
 pub mod header_map;
 mod host;
-mod outcome;
 mod refusal;
 mod reply;
 mod request;
@@ -51,8 +51,8 @@ mod split;
 
 pub use affinity::{Affinity, Share, affinity};
 pub use config::{Config, ConfigError, DEFAULT_MAX_BODY_BYTES, MAX_BODY_BYTES_CEILING};
+pub use decision::Decision;
 pub use host::{Host, HostError, Level, Reply, SubRequest};
-pub use outcome::Outcome;
 pub use request::{Action, Request};
 
 /// No header of this prefix is believed from outside: whatever a client sends is dropped.

@@ -1,14 +1,14 @@
 //! What the filter refuses itself, in the sidecar's vocabulary: bodies that are too large, by one measure or another.
 
 use onceway_signal::Source;
-use onceway_signal::answer::Answer;
-use onceway_signal::problem::{Kind, Problem};
+use onceway_signal::problem::{Problem, ProblemKind};
+use onceway_signal::response::SignalResponse;
 
 use crate::Config;
 use crate::affinity::Share;
 
 /// The refusal of a body with more bytes than the limit.
-pub(crate) fn too_many_bytes(source: Source, limit: u32) -> Answer {
+pub(crate) fn too_many_bytes(source: Source, limit: u32) -> SignalResponse {
     let detail = format!(
         "the body is larger than {limit} bytes, the limit here; send fewer alerts in one webhook (in Alertmanager by a \
          finer group_by), or raise max_body_bytes in the filter's configuration and the limits behind it"
@@ -23,7 +23,7 @@ pub(crate) fn too_much_to_split(
     whole: usize,
     alerts: usize,
     shares: &[Share],
-) -> Option<Answer> {
+) -> Option<SignalResponse> {
     let exceeds = |number: usize, limit: u32| u32::try_from(number).map_or(true, |number| number > limit);
     let (what, limit, field) = if exceeds(alerts, config.max_alerts) {
         (format!("there are {alerts} alerts"), config.max_alerts, "max_alerts")
@@ -43,6 +43,6 @@ pub(crate) fn too_much_to_split(
     Some(refusal(source, detail))
 }
 
-fn refusal(source: Source, detail: String) -> Answer {
-    Problem { instance: Some(source.path()), ..Problem::new(Kind::PayloadTooLarge, detail) }.into()
+fn refusal(source: Source, detail: String) -> SignalResponse {
+    Problem { instance: Some(source.path()), ..Problem::new(ProblemKind::PayloadTooLarge, detail) }.into()
 }

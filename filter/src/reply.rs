@@ -2,9 +2,9 @@
 
 use std::str::from_utf8;
 
-use onceway_signal::answer::{Failure, Outcome, read};
 use onceway_signal::limits::MAX_PROBLEM;
-use onceway_signal::problem::Kind;
+use onceway_signal::problem::ProblemKind;
+use onceway_signal::response::{Failure, SignalOutcome, read};
 
 use crate::header_map::visit;
 
@@ -32,30 +32,32 @@ impl ReplyHead {
 }
 
 /// The outcomes that an answer tells of.
-pub(crate) fn outcomes(head: ReplyHead, body: &[u8]) -> Vec<Outcome> {
+pub(crate) fn outcomes(head: ReplyHead, body: &[u8]) -> Vec<SignalOutcome> {
     let ReplyHead { status, retry_after_s } = head;
     read(status, retry_after_s, body).filter(|told| !told.is_empty()).unwrap_or_else(|| vec![foreign(status, body)])
 }
 
 /// The outcome that an answer of somebody else means: of the proxy for a replica that it could not reach or that was too
 /// slow, or of a server between. A 4xx is for good, as it would have been for the whole; all else is not known to be counted.
-fn foreign(status: u16, body: &[u8]) -> Outcome {
+fn foreign(status: u16, body: &[u8]) -> SignalOutcome {
     let said = quote(body);
     match status {
         408 | 425 | 429 => unknown(format!("answered {status} in a replica's place ({said}); send it again")),
-        400..=499 => Outcome::rejected(format!("answered {status} in a replica's place: {said}; mend what that names")),
+        400..=499 => {
+            SignalOutcome::rejected(format!("answered {status} in a replica's place: {said}; mend what that names"))
+        }
         _ => unknown(format!("no usable answer of a replica: {status}, {said}; send it again")),
     }
 }
 
 /// A part of which it is not known whether it was counted.
-pub(crate) fn unknown(message: String) -> Outcome {
-    Outcome::passing(message, Failure::UNKNOWN)
+pub(crate) fn unknown(message: String) -> SignalOutcome {
+    SignalOutcome::passing(message, Failure::UNKNOWN)
 }
 
 /// A part that was not sent.
-pub(crate) fn unsent(problem: Kind, message: String) -> Outcome {
-    Outcome::passing(message, Failure { problem, ..Failure::UNKNOWN })
+pub(crate) fn unsent(problem: ProblemKind, message: String) -> SignalOutcome {
+    SignalOutcome::passing(message, Failure { problem, ..Failure::UNKNOWN })
 }
 
 /// The beginning of what somebody said, in quotes.

@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use onceway_signal::answer::Answer;
+use onceway_signal::response::SignalResponse;
 use onceway_signal::{FINGERPRINT_HEADER, Source};
 
 use crate::affinity::Share;
@@ -14,7 +14,7 @@ use crate::forward::Forward;
 use crate::head::Head;
 use crate::refusal::{too_many_bytes, too_much_to_split};
 use crate::split::Split;
-use crate::{Affinity, Config, Host, HostError, Level, Outcome, Reply, affinity};
+use crate::{Affinity, Config, Decision, Host, HostError, Level, Reply, affinity};
 
 /// What the proxy shall do with the request next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ const TOO_LARGE: &str = "onceway_payload_too_large";
 const MERGED: &str = "onceway_split";
 
 /// The state that an event leads to, and what is to be counted for it.
-type Step = Result<(State, Option<Outcome>), HostError>;
+type Step = Result<(State, Option<Decision>), HostError>;
 
 impl Request {
     /// A request of which nothing has been seen.
@@ -113,7 +113,7 @@ impl Request {
         }
         let Some(source) = head.source else { return Ok((State::Passed, None)) };
         if end_of_stream {
-            return Ok((State::Passed, Some(Outcome::Nothing)));
+            return Ok((State::Passed, Some(Decision::Nothing)));
         }
         let limit = self.config.max_body_bytes;
         if head.content_length.is_some_and(|length| length > u64::from(limit)) {
@@ -125,20 +125,20 @@ impl Request {
     fn judge(&self, host: &impl Host, source: Source) -> Step {
         let body = host.request_body(self.config.max_body_bytes)?;
         if body.is_empty() {
-            return Ok((State::Passed, Some(Outcome::Nothing)));
+            return Ok((State::Passed, Some(Decision::Nothing)));
         }
         let affinity = affinity(source, &body);
         let fingerprint = affinity.fingerprint();
         let outcome = match affinity {
-            Affinity::One(_) => Outcome::Fingerprinted,
+            Affinity::One(_) => Decision::Fingerprinted,
             Affinity::Several { alerts, shares } => match self.split(host, source, body, alerts, shares)? {
                 Some(step) => return Ok(step),
-                None => Outcome::Several,
+                None => Decision::Several,
             },
-            Affinity::Nothing => Outcome::Nothing,
+            Affinity::Nothing => Decision::Nothing,
             Affinity::Undecodable(error) => {
                 host.log(Level::Debug, &format!("passing a body on without a fingerprint: {error}"));
-                Outcome::Undecodable
+                Decision::Undecodable
             }
         };
         if let Some(fingerprint) = fingerprint {
@@ -155,7 +155,7 @@ impl Request {
         body: Vec<u8>,
         alerts: usize,
         shares: Vec<Share>,
-    ) -> Result<Option<(State, Option<Outcome>)>, HostError> {
+    ) -> Result<Option<(State, Option<Decision>)>, HostError> {
         let map = host.request_headers()?;
         let forward = Forward::parse(&map).ok_or(HostError::Malformed { call: "proxy_get_header_map_pairs" })?;
         if !forward.is_plain_json() {
@@ -166,7 +166,7 @@ impl Request {
         }
         let mut split = Split::new(Rc::clone(&self.config), source, forward, body, shares);
         Ok(match split.start(host) {
-            Ok(()) => Some((State::Split(Box::new(split)), Some(Outcome::Split))),
+            Ok(()) => Some((State::Split(Box::new(split)), Some(Decision::Split))),
             Err(error) => {
                 host.log(Level::Warn, &format!("passing a body on whole, it could not be split: {error}"));
                 None
@@ -174,16 +174,16 @@ impl Request {
         })
     }
 
-    fn refuse(&self, host: &impl Host, refusal: &Answer) -> Step {
+    fn refuse(&self, host: &impl Host, refusal: &SignalResponse) -> Step {
         host.answer(refusal, TOO_LARGE)?;
-        Ok((State::Answered, Some(Outcome::TooLarge)))
+        Ok((State::Answered, Some(Decision::TooLarge)))
     }
 
     /// Fails open: what the proxy could not do costs the request its affinity, never its delivery.
     fn settle(&mut self, host: &impl Host, step: Step) -> Action {
         let (state, outcome) = step.unwrap_or_else(|error| {
             host.log(Level::Warn, &format!("passing a request on without a fingerprint: {error}"));
-            (State::Passed, Some(Outcome::Error))
+            (State::Passed, Some(Decision::Error))
         });
         if let Some(outcome) = outcome {
             host.count(outcome);

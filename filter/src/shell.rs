@@ -8,9 +8,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use onceway_signal::answer::Answer;
+use onceway_signal::response::SignalResponse;
 
-use crate::{Action, Config, Host, HostError, Level, Outcome, Reply, Request, SubRequest};
+use crate::{Action, Config, Decision, Host, HostError, Level, Reply, Request, SubRequest};
 
 #[expect(unsafe_code, reason = "calls into the proxy cross the module's boundary; all of them are in there")]
 mod abi;
@@ -127,7 +127,7 @@ impl Host for Proxy {
         abi::request_body(limit)
     }
 
-    fn answer(&self, answer: &Answer, details: &'static str) -> Result<(), HostError> {
+    fn answer(&self, answer: &SignalResponse, details: &'static str) -> Result<(), HostError> {
         abi::send_local_response(answer, details)
     }
 
@@ -155,7 +155,7 @@ impl Host for Proxy {
         abi::monotonic_ms()
     }
 
-    fn count(&self, outcome: Outcome) {
+    fn count(&self, outcome: Decision) {
         self.counters.increment(outcome);
     }
 
@@ -166,19 +166,19 @@ impl Host for Proxy {
 
 /// The proxy's ids of the counters, one per outcome; `None` where the proxy would not have it.
 #[derive(Clone, Copy, Default)]
-struct Counters([Option<u32>; Outcome::ALL.len()]);
+struct Counters([Option<u32>; Decision::ALL.len()]);
 
 impl Counters {
     /// Defines the counters. One that cannot be defined is not worth an outage: it stays uncounted.
     fn define() -> Counters {
-        Counters(Outcome::ALL.map(|outcome| {
+        Counters(Decision::ALL.map(|outcome| {
             abi::define_counter(outcome.metric())
                 .inspect_err(|error| abi::log(Level::Warn, &format!("{} is not counted: {error}", outcome.metric())))
                 .ok()
         }))
     }
 
-    fn increment(&self, outcome: Outcome) {
+    fn increment(&self, outcome: Decision) {
         if let Some(Some(id)) = self.0.get(outcome as usize) {
             // A count that fails is lost: no request fails for it.
             let _ = abi::increment_metric(*id);

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::mem::take;
 use std::rc::Rc;
 
-use onceway_signal::answer::{Answer, Outcome, merge};
-use onceway_signal::problem::Kind;
+use onceway_signal::problem::ProblemKind;
+use onceway_signal::response::{SignalOutcome, SignalResponse, merge};
 use onceway_signal::{Fingerprint, Source};
 use thiserror::Error;
 
@@ -29,7 +29,7 @@ pub(crate) struct Split {
     waiting: VecDeque<Share>,
     in_flight: Vec<Sent>,
     /// What is known by now, each with its place in the body.
-    outcomes: Vec<(usize, Outcome)>,
+    outcomes: Vec<(usize, SignalOutcome)>,
     /// How many bytes of replies may still be read.
     answer_bytes_left: usize,
     /// When all must be answered, where the proxy has a clock.
@@ -63,10 +63,10 @@ pub(crate) enum Unsent {
 }
 
 impl Unsent {
-    fn outcome(&self) -> Outcome {
+    fn outcome(&self) -> SignalOutcome {
         let problem = match self {
-            Unsent::Late { .. } => Kind::DeadlineExceeded,
-            Unsent::Proxy(_) => Kind::Unreachable,
+            Unsent::Late { .. } => ProblemKind::DeadlineExceeded,
+            Unsent::Proxy(_) => ProblemKind::Unreachable,
         };
         unsent(problem, format!("{self}; send it again"))
     }
@@ -128,13 +128,13 @@ impl Split {
     }
 
     /// The one answer that all shares make.
-    pub(crate) fn answer(&mut self) -> Answer {
+    pub(crate) fn answer(&mut self) -> SignalResponse {
         self.outcomes.sort_by_key(|(place, _)| *place);
         let outcomes = take(&mut self.outcomes).into_iter().map(|(_, outcome)| outcome).collect();
         match merge(outcomes) {
-            Answer::Problem(mut problem) => {
+            SignalResponse::Problem(mut problem) => {
                 problem.instance = Some(self.source.path());
-                Answer::Problem(problem)
+                SignalResponse::Problem(problem)
             }
             answer => answer,
         }
@@ -178,7 +178,7 @@ impl Split {
     }
 
     /// The outcomes that a reply tells of, or why it tells of none.
-    fn read(&mut self, host: &impl Host, reply: Reply) -> Result<Vec<Outcome>, String> {
+    fn read(&mut self, host: &impl Host, reply: Reply) -> Result<Vec<SignalOutcome>, String> {
         if reply.headers == 0 {
             return Err("the connection to a replica broke off; send it again".to_owned());
         }
@@ -199,7 +199,7 @@ impl Split {
     }
 
     /// Notes what became of a share, each outcome at its place in the body.
-    fn settle(&mut self, sent: &Sent, told: Vec<Outcome>) {
+    fn settle(&mut self, sent: &Sent, told: Vec<SignalOutcome>) {
         // A share that failed as a whole is one outcome, whatever rode with it; and a sidecar of another version may see
         // other incidents. What it tells then stands where the body first names the share's own.
         let agreed = told.len() == sent.places.len();

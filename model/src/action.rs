@@ -10,7 +10,7 @@ pub enum Action {
     /// A signal reaches the replica.
     Submit(usize),
     /// The call under way is executed and answered. Requests are delayed and reordered by taking this later.
-    Answer(usize, Pace),
+    ApiResult(usize, Pace),
     /// The replica's search finds this active RR; or none, for the index is late.
     Find(usize, Option<Arc<str>>),
     /// The replica's wait is over.
@@ -34,9 +34,9 @@ pub enum Action {
     /// Somebody else creates an RR of the fingerprint.
     Intrude,
     /// Somebody begins to reap the RR.
-    Reap(Arc<str>),
+    RrGc(Arc<str>),
     /// Somebody begins to sweep the claim, which he has, or has not, seen unchanged for long.
-    Sweep(bool),
+    ClaimGc(bool),
     /// The reaper's or sweeper's call is executed and answered.
-    Tidy,
+    GcStep,
 }

@@ -1,6 +1,6 @@
 //! What is claimed: what always holds, and what must be seen to happen at times, so that the runs are known to reach it.
 
-use onceway_claim::{Answer, Call, Stage};
+use onceway_claim::{ApiCall, ApiResult, Stage};
 use stateright::Property;
 
 use crate::bounds::Bounds;
@@ -72,7 +72,7 @@ fn sights(bounds: &Bounds) -> Vec<Law> {
         Law::sometimes("help: the claim of another is taken over for the same name", |_, world| helps(world)),
         Law::sometimes("conflict: a count meets another's", |_, world| {
             world.is_about_to(|call, _| match call {
-                Call::Count { rr, .. } => world.server.rr(&rr.name).is_some_and(|held| held.version != rr.version),
+                ApiCall::Count { rr, .. } => world.server.rr(&rr.name).is_some_and(|held| held.version != rr.version),
                 _ => false,
             })
         }),
@@ -95,10 +95,10 @@ fn sights(bounds: &Bounds) -> Vec<Law> {
         world.is_at(Stage::Adopt)
     });
     also(bounds.reaps > 0 && goes, "an RR is reaped", |_, world| {
-        world.tidies(|call| matches!(call, Call::DeleteRr { .. }))
+        world.tidies(|call| matches!(call, ApiCall::DeleteRr { .. }))
     });
     also(bounds.sweeps > 0, "a claim is swept", |_, world| {
-        world.tidies(|call| matches!(call, Call::DeleteClaim { .. }))
+        world.tidies(|call| matches!(call, ApiCall::DeleteClaim { .. }))
     });
     laws
 }
@@ -121,7 +121,7 @@ fn succeeds(world: &World) -> bool {
 fn takes(world: &World, intents: impl Fn(&str, &str) -> bool) -> bool {
     let Some(claim) = world.server.claim() else { return false };
     world.is_about_to(|call, replica| match call {
-        Call::UpdateClaim { version, fields } => {
+        ApiCall::UpdateClaim { version, fields } => {
             *version == claim.version
                 && fields.holder == *replica.identity()
                 && fields.transitions > claim.fields.transitions
@@ -134,7 +134,7 @@ fn takes(world: &World, intents: impl Fn(&str, &str) -> bool) -> bool {
 /// A count in doubt is about to be settled: by the same write again, or by a look at an RR that has moved on without it.
 fn doubts(world: &World, again: bool) -> bool {
     world.replicas.iter().any(|replica| match (replica.stage(), replica.call()) {
-        (Some(Stage::Doubt), Some(Call::Count { rr, .. })) => {
+        (Some(Stage::Doubt), Some(ApiCall::Count { rr, .. })) => {
             again && world.server.rr(&rr.name).is_some_and(|held| held.version == rr.version)
         }
         (Some(Stage::Doubt), Some(read)) => {
@@ -145,7 +145,7 @@ fn doubts(world: &World, again: bool) -> bool {
 }
 
 /// Whether the answer has it start over, and count its signals anew.
-fn restarts(replica: &Replica, answer: Answer) -> bool {
+fn restarts(replica: &Replica, answer: ApiResult) -> bool {
     let mut replica = replica.clone();
     replica.resume(answer, Pace::Prompt);
     replica.stage() == Some(Stage::ReadClaim)

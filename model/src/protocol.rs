@@ -7,7 +7,7 @@ mod lock;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use onceway_claim::{Answer, Commit, Now, Parameters, Rr, Stage, Step};
+use onceway_claim::{ApiResult, Commit, Now, Parameters, Rr, Stage, Step};
 
 use self::check::Check;
 pub use self::check::{Names, Reads};
@@ -103,7 +103,7 @@ impl Machine {
     }
 
     /// Takes the answer to the last step.
-    pub(crate) fn resume(&mut self, answer: Answer, now: Now) -> Step {
+    pub(crate) fn resume(&mut self, answer: ApiResult, now: Now) -> Step {
         match self {
             Self::Claim(commit) => commit.resume(answer, now),
             Self::Flawed(flawed) => flawed.resume(answer, now),

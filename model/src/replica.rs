@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onceway_claim::{Answer, Call, Done, Now, Outcome, Parameters, Rr, Stage, Step};
+use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Done, Now, Parameters, Rr, Stage, Step};
 
 use crate::protocol::{Machine, Protocol, Start};
 use crate::token::identity;
@@ -84,12 +84,12 @@ impl Replica {
 
     /// Whether a signal that comes now is taken at once.
     pub(crate) fn takes_signals(&self) -> bool {
-        let reads = matches!(self.call(), Some(Call::GetRr { .. }));
+        let reads = matches!(self.call(), Some(ApiCall::GetRr { .. }));
         self.work.is_none() || self.protocol.grows_in_doubt() && reads && self.stage() == Some(Stage::Doubt)
     }
 
     /// The call under way.
-    pub(crate) fn call(&self) -> Option<&Call> {
+    pub(crate) fn call(&self) -> Option<&ApiCall> {
         match &self.work {
             Some(Work { step: Step::Call(call), .. }) => Some(call),
             _ => None,
@@ -114,14 +114,14 @@ impl Replica {
     /// How long the answer to the call under way may have taken. Only a create's makes a difference.
     pub(crate) fn paces(&self) -> &'static [Pace] {
         match self.call() {
-            Some(Call::CreateRr { .. }) if self.deleted_since_claim => &[Pace::Slow],
-            Some(Call::CreateRr { .. }) => &[Pace::Prompt, Pace::Slow],
+            Some(ApiCall::CreateRr { .. }) if self.deleted_since_claim => &[Pace::Slow],
+            Some(ApiCall::CreateRr { .. }) => &[Pace::Prompt, Pace::Slow],
             _ => &[Pace::Prompt],
         }
     }
 
     /// Hands the answer to the machine. Returns how the batch ended, if it did, and its signals.
-    pub(crate) fn resume(&mut self, answer: Answer, pace: Pace) -> Option<(Done, Vec<usize>)> {
+    pub(crate) fn resume(&mut self, answer: ApiResult, pace: Pace) -> Option<(Done, Vec<usize>)> {
         let now = self.now(pace);
         let work = self.work.as_mut()?;
         work.step = work.machine.resume(answer, now);
@@ -130,7 +130,7 @@ impl Replica {
             return None;
         };
         let done = done.clone();
-        if let Outcome::Counted { rr, .. } = &done.outcome {
+        if let CommitOutcome::Counted { rr, .. } = &done.outcome {
             self.known = Some(rr.clone());
         }
         self.deleted_since_claim = false;
@@ -157,7 +157,7 @@ impl Replica {
     }
 
     fn note_claim_write(&mut self) {
-        if matches!(self.call(), Some(Call::CreateClaim(_) | Call::UpdateClaim { .. })) {
+        if matches!(self.call(), Some(ApiCall::CreateClaim(_) | ApiCall::UpdateClaim { .. })) {
             self.deleted_since_claim = false;
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use onceway_claim::{Answer, Call, Claim, ClaimFields, Phase, Rr};
+use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, Phase, Rr};
 
 use crate::token::token;
 
@@ -42,35 +42,37 @@ impl Server {
     }
 
     /// Executes a call of the process `author`, at once and whole.
-    pub(crate) fn execute(&mut self, author: &Arc<str>, call: &Call) -> Answer {
+    pub(crate) fn execute(&mut self, author: &Arc<str>, call: &ApiCall) -> ApiResult {
         match call {
-            Call::GetClaim => self.claim.clone().map_or(Answer::Missing, Answer::Claim),
-            Call::CreateClaim(_) if self.claim.is_some() => Answer::Conflict,
-            Call::CreateClaim(fields) => self.write_claim(fields),
-            Call::UpdateClaim { version, fields } => match &self.claim {
-                None => Answer::Missing,
-                Some(claim) if claim.version != *version => Answer::Conflict,
+            ApiCall::GetClaim => self.claim.clone().map_or(ApiResult::Missing, ApiResult::Claim),
+            ApiCall::CreateClaim(_) if self.claim.is_some() => ApiResult::Conflict,
+            ApiCall::CreateClaim(fields) => self.write_claim(fields),
+            ApiCall::UpdateClaim { version, fields } => match &self.claim {
+                None => ApiResult::Missing,
+                Some(claim) if claim.version != *version => ApiResult::Conflict,
                 Some(_) => self.write_claim(fields),
             },
-            Call::FindRr { except } => self.found(except.as_ref()).next().cloned().map_or(Answer::Missing, Answer::Rr),
-            Call::GetRr { name } => self.rrs.get(name).cloned().map_or(Answer::Missing, Answer::Rr),
-            Call::CreateRr { name } if self.rrs.contains_key(name) => Answer::Conflict,
-            Call::CreateRr { name } => self.create_rr(author, name),
-            Call::Count { rr, count } => self.count(rr, *count),
-            Call::DeleteRr { rr } => match self.rrs.get(&rr.name) {
-                None => Answer::Missing,
-                Some(held) if held.uid != rr.uid || held.version != rr.version => Answer::Conflict,
+            ApiCall::FindRr { except } => {
+                self.found(except.as_ref()).next().cloned().map_or(ApiResult::Missing, ApiResult::Rr)
+            }
+            ApiCall::GetRr { name } => self.rrs.get(name).cloned().map_or(ApiResult::Missing, ApiResult::Rr),
+            ApiCall::CreateRr { name } if self.rrs.contains_key(name) => ApiResult::Conflict,
+            ApiCall::CreateRr { name } => self.create_rr(author, name),
+            ApiCall::Count { rr, count } => self.count(rr, *count),
+            ApiCall::DeleteRr { rr } => match self.rrs.get(&rr.name) {
+                None => ApiResult::Missing,
+                Some(held) if held.uid != rr.uid || held.version != rr.version => ApiResult::Conflict,
                 Some(_) => {
                     self.delete(&rr.name);
-                    Answer::Deleted
+                    ApiResult::Deleted
                 }
             },
-            Call::DeleteClaim { claim } => match &self.claim {
-                None => Answer::Missing,
-                Some(held) if held.version != claim.version && !self.blind => Answer::Conflict,
+            ApiCall::DeleteClaim { claim } => match &self.claim {
+                None => ApiResult::Missing,
+                Some(held) if held.version != claim.version && !self.blind => ApiResult::Conflict,
                 Some(_) => {
                     self.claim = None;
-                    Answer::Deleted
+                    ApiResult::Deleted
                 }
             },
         }
@@ -78,17 +80,17 @@ impl Server {
 
     /// Whether a late call could still do anything. A stale compare-and-swap never can: leaving it out keeps the
     /// number of states down and loses no behaviour.
-    pub(crate) fn may_still_act(&self, call: &Call, claim_may_go: bool) -> bool {
+    pub(crate) fn may_still_act(&self, call: &ApiCall, claim_may_go: bool) -> bool {
         match call {
-            Call::GetClaim | Call::FindRr { .. } | Call::GetRr { .. } => false,
+            ApiCall::GetClaim | ApiCall::FindRr { .. } | ApiCall::GetRr { .. } => false,
             // A claim stays once it is there, unless somebody deletes claims.
-            Call::CreateClaim(_) => self.claim.is_none() || claim_may_go,
-            Call::DeleteClaim { claim } => {
+            ApiCall::CreateClaim(_) => self.claim.is_none() || claim_may_go,
+            ApiCall::DeleteClaim { claim } => {
                 self.blind || self.claim.as_ref().is_some_and(|held| held.version == claim.version)
             }
-            Call::UpdateClaim { version, .. } => self.claim.as_ref().is_some_and(|claim| claim.version == *version),
-            Call::CreateRr { .. } => true,
-            Call::Count { rr, .. } | Call::DeleteRr { rr } => {
+            ApiCall::UpdateClaim { version, .. } => self.claim.as_ref().is_some_and(|claim| claim.version == *version),
+            ApiCall::CreateRr { .. } => true,
+            ApiCall::Count { rr, .. } | ApiCall::DeleteRr { rr } => {
                 self.rrs.get(&rr.name).is_some_and(|held| held.version == rr.version)
             }
         }
@@ -153,14 +155,14 @@ impl Server {
         self.counted_in_ended
     }
 
-    fn write_claim(&mut self, fields: &ClaimFields) -> Answer {
+    fn write_claim(&mut self, fields: &ClaimFields) -> ApiResult {
         let uid = self.claim.as_ref().map(|claim| Arc::clone(&claim.uid)).unwrap_or_else(|| self.token('u'));
         let claim = Claim { uid, version: self.token('v'), fields: fields.clone() };
         self.claim = Some(claim.clone());
-        Answer::Claim(claim)
+        ApiResult::Claim(claim)
     }
 
-    fn create_rr(&mut self, author: &Arc<str>, name: &Arc<str>) -> Answer {
+    fn create_rr(&mut self, author: &Arc<str>, name: &Arc<str>) -> ApiResult {
         let rr = Rr {
             name: Arc::clone(name),
             uid: self.token('u'),
@@ -173,18 +175,18 @@ impl Server {
             last_seen_ms: None,
         };
         self.rrs.insert(Arc::clone(name), rr.clone());
-        Answer::Rr(rr)
+        ApiResult::Rr(rr)
     }
 
     /// A status write that carries a resourceVersion, as a merge patch does: it does not look at the uid.
-    fn count(&mut self, seen: &Rr, count: u32) -> Answer {
+    fn count(&mut self, seen: &Rr, count: u32) -> ApiResult {
         match self.rrs.get(&seen.name) {
-            None => return Answer::Missing,
-            Some(held) if held.version != seen.version => return Answer::Conflict,
+            None => return ApiResult::Missing,
+            Some(held) if held.version != seen.version => return ApiResult::Conflict,
             Some(held) => self.counted_in_ended |= held.phase == Phase::Ended,
         }
         self.change(&seen.name, |rr| rr.count = count);
-        self.rrs.get(&seen.name).cloned().map_or(Answer::Missing, Answer::Rr)
+        self.rrs.get(&seen.name).cloned().map_or(ApiResult::Missing, ApiResult::Rr)
     }
 
     fn change(&mut self, name: &Arc<str>, change: impl FnOnce(&mut Rr)) {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use onceway_claim::{Answer, Call, Claim, Phase, Rr};
+use onceway_claim::{ApiCall, ApiResult, Claim, Phase, Rr};
 use stateright::Path;
 
 use crate::action::Action;
@@ -43,7 +43,7 @@ impl Teller<'_> {
     fn line(&self, action: &Action) -> String {
         match action {
             Action::Submit(index) => format!("{}  takes a signal", self.name(*index)),
-            Action::Answer(index, pace) => {
+            Action::ApiResult(index, pace) => {
                 let answer = self.answer(*index);
                 let slowly = if *pace == Pace::Slow { ", slowly" } else { "" };
                 format!("{}  {} -> {answer}{slowly}", self.name(*index), self.call_of(*index))
@@ -66,9 +66,9 @@ impl Teller<'_> {
             Action::Delete(name) | Action::Bury(name) => format!("-  {name} is deleted"),
             Action::Touch(name) => format!("-  another controller writes to {name}"),
             Action::Intrude => "-  somebody else creates an RR".to_owned(),
-            Action::Reap(name) => format!("-  the reaper looks at {name}"),
-            Action::Sweep(_) => "-  the sweeper looks at the claim".to_owned(),
-            Action::Tidy => self.tidying(),
+            Action::RrGc(name) => format!("-  the reaper looks at {name}"),
+            Action::ClaimGc(_) => "-  the sweeper looks at the claim".to_owned(),
+            Action::GcStep => self.tidying(),
         }
     }
 
@@ -80,18 +80,20 @@ impl Teller<'_> {
         self.world.replicas[index].call().map(|call| self.call(call)).unwrap_or_default()
     }
 
-    fn call(&self, call: &Call) -> String {
+    fn call(&self, call: &ApiCall) -> String {
         let register = self.register;
         match call {
-            Call::GetClaim => format!("GET {register}"),
-            Call::CreateClaim(fields) => format!("CREATE {register}{}", intent(&fields.intent, fields.created)),
-            Call::UpdateClaim { fields, .. } => format!("UPDATE {register}{}", intent(&fields.intent, fields.created)),
-            Call::DeleteClaim { .. } => format!("DELETE {register}"),
-            Call::FindRr { .. } => "LIST active RRs".to_owned(),
-            Call::GetRr { name } => format!("GET {name}"),
-            Call::CreateRr { name } => format!("CREATE {name}"),
-            Call::Count { rr, count } => format!("write count {count} to {}", rr.name),
-            Call::DeleteRr { rr } => format!("DELETE {}", rr.name),
+            ApiCall::GetClaim => format!("GET {register}"),
+            ApiCall::CreateClaim(fields) => format!("CREATE {register}{}", intent(&fields.intent, fields.created)),
+            ApiCall::UpdateClaim { fields, .. } => {
+                format!("UPDATE {register}{}", intent(&fields.intent, fields.created))
+            }
+            ApiCall::DeleteClaim { .. } => format!("DELETE {register}"),
+            ApiCall::FindRr { .. } => "LIST active RRs".to_owned(),
+            ApiCall::GetRr { name } => format!("GET {name}"),
+            ApiCall::CreateRr { name } => format!("CREATE {name}"),
+            ApiCall::Count { rr, count } => format!("write count {count} to {}", rr.name),
+            ApiCall::DeleteRr { rr } => format!("DELETE {}", rr.name),
         }
     }
 
@@ -104,8 +106,8 @@ impl Teller<'_> {
     fn tidying(&self) -> String {
         let Some(chore) = &self.world.chore else { return String::new() };
         let who = match chore {
-            Chore::Reap(..) => "the reaper",
-            Chore::Sweep(..) => "the sweeper",
+            Chore::RrGc(..) => "the reaper",
+            Chore::ClaimGc(..) => "the sweeper",
         };
         let answer = self.world.server.clone().execute(&Arc::from(""), chore.call());
         format!("-  {who}: {} -> {}", self.call(chore.call()), said(chore.call(), &answer))
@@ -121,16 +123,16 @@ fn intent(name: &str, created: bool) -> String {
     }
 }
 
-fn said(call: &Call, answer: &Answer) -> String {
+fn said(call: &ApiCall, answer: &ApiResult) -> String {
     match answer {
-        Answer::Missing if matches!(call, Call::FindRr { .. }) => "none".to_owned(),
-        Answer::Claim(Claim { fields, .. }) => format!("ok{}", intent(&fields.intent, fields.created)),
-        Answer::Rr(seen) => rr(seen),
-        Answer::Deleted => "ok".to_owned(),
-        Answer::Missing => "404".to_owned(),
-        Answer::Conflict => "409".to_owned(),
-        Answer::Unknown => "no answer".to_owned(),
-        Answer::Elapsed => String::new(),
+        ApiResult::Missing if matches!(call, ApiCall::FindRr { .. }) => "none".to_owned(),
+        ApiResult::Claim(Claim { fields, .. }) => format!("ok{}", intent(&fields.intent, fields.created)),
+        ApiResult::Rr(seen) => rr(seen),
+        ApiResult::Deleted => "ok".to_owned(),
+        ApiResult::Missing => "404".to_owned(),
+        ApiResult::Conflict => "409".to_owned(),
+        ApiResult::Unknown => "no answer".to_owned(),
+        ApiResult::Elapsed => String::new(),
     }
 }
 

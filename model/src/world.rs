@@ -9,7 +9,7 @@ pub use self::alone::ALONE_CALLS;
 
 use std::sync::Arc;
 
-use onceway_claim::{Call, Rr, Stage};
+use onceway_claim::{ApiCall, Rr, Stage};
 use stateright::Model;
 
 use crate::action::Action;
@@ -24,16 +24,16 @@ use crate::server::Server;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Late {
     pub(crate) author: Arc<str>,
-    pub(crate) call: Call,
+    pub(crate) call: ApiCall,
     /// What it counts, if it does.
     pub(crate) signals: Vec<usize>,
 }
 
 impl Late {
     /// Keeps only what the call can make a difference by.
-    fn new(author: &Arc<str>, call: Call, signals: &[usize]) -> Self {
-        let author = if matches!(call, Call::CreateRr { .. }) { Arc::clone(author) } else { Arc::from("") };
-        let signals = if matches!(call, Call::Count { .. }) { signals.to_vec() } else { Vec::new() };
+    fn new(author: &Arc<str>, call: ApiCall, signals: &[usize]) -> Self {
+        let author = if matches!(call, ApiCall::CreateRr { .. }) { Arc::clone(author) } else { Arc::from("") };
+        let signals = if matches!(call, ApiCall::Count { .. }) { signals.to_vec() } else { Vec::new() };
         Self { author, call, signals }
     }
 }
@@ -92,12 +92,12 @@ impl World {
     }
 
     /// Whether somebody is about to make this call.
-    pub(crate) fn is_about_to(&self, what: impl Fn(&Call, &Replica) -> bool) -> bool {
+    pub(crate) fn is_about_to(&self, what: impl Fn(&ApiCall, &Replica) -> bool) -> bool {
         self.replicas.iter().any(|replica| replica.call().is_some_and(|call| what(call, replica)))
     }
 
     /// Whether somebody who tidies up is about to delete, and will succeed.
-    pub(crate) fn tidies(&self, what: impl Fn(&Call) -> bool) -> bool {
+    pub(crate) fn tidies(&self, what: impl Fn(&ApiCall) -> bool) -> bool {
         let call = self.chore.as_ref().map(Chore::call);
         call.is_some_and(|call| what(call) && self.server.may_still_act(call, true))
     }

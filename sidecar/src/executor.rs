@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::Timestamp;
 use kube::Client;
 use kube::client::Body;
-use onceway_claim::Call;
+use onceway_claim::ApiCall;
 use onceway_signal::Fingerprint;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -51,7 +51,7 @@ pub struct Context {
 /// Where calls go. The executor is the one implementation that ships; tests of the owner script the answers.
 pub trait Execute: Send + Sync + 'static {
     /// Executes one call, once.
-    fn execute(&self, call: &Call, context: &Context) -> impl Future<Output = Reply> + Send;
+    fn execute(&self, call: &ApiCall, context: &Context) -> impl Future<Output = Reply> + Send;
 
     /// Whether the RR of this name is known to have ended or gone: a hint, which spares a write that would be refused.
     fn has_ended(&self, fingerprint: Fingerprint, name: &str) -> bool;
@@ -111,7 +111,7 @@ impl Executor {
     }
 
     /// Executes a call that belongs to no batch: a read, or a removal.
-    pub(crate) async fn tidy(&self, call: &Call, fingerprint: Fingerprint) -> Reply {
+    pub(crate) async fn tidy(&self, call: &ApiCall, fingerprint: Fingerprint) -> Reply {
         self.call(call, fingerprint, None).await
     }
 
@@ -143,7 +143,7 @@ impl Executor {
         response::read_other(status, &body)
     }
 
-    async fn call(&self, call: &Call, fingerprint: Fingerprint, batch: Option<&Context>) -> Reply {
+    async fn call(&self, call: &ApiCall, fingerprint: Fingerprint, batch: Option<&Context>) -> Reply {
         let request = match self.requests.build(call, fingerprint, batch) {
             Ok(request) => request,
             Err(error) => {
@@ -189,9 +189,9 @@ impl Executor {
 }
 
 impl Execute for Executor {
-    async fn execute(&self, call: &Call, context: &Context) -> Reply {
+    async fn execute(&self, call: &ApiCall, context: &Context) -> Reply {
         match call {
-            Call::FindRr { except } => self.find(context.fingerprint, except.as_ref()).await,
+            ApiCall::FindRr { except } => self.find(context.fingerprint, except.as_ref()).await,
             _ => self.call(call, context.fingerprint, Some(context)).await,
         }
     }
@@ -254,7 +254,7 @@ fn chain(error: kube::Error) -> String {
 }
 
 impl<E: Execute> Execute for Arc<E> {
-    fn execute(&self, call: &Call, context: &Context) -> impl Future<Output = Reply> + Send {
+    fn execute(&self, call: &ApiCall, context: &Context) -> impl Future<Output = Reply> + Send {
         E::execute(self, call, context)
     }
 

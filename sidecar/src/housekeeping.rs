@@ -10,7 +10,7 @@ mod sweep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use onceway_claim::{Answer, Call, Tidied, Tidy};
+use onceway_claim::{ApiCall, ApiResult, GcOutcome, GcStep};
 use onceway_signal::Fingerprint;
 use rand::random_range;
 
@@ -57,7 +57,12 @@ impl Housekeeper {
     }
 
     /// Drives one of the protocol's removals to its end.
-    async fn drive(&self, fingerprint: Fingerprint, first: Call, mut resume: impl FnMut(Answer) -> Tidy) -> Tidied {
+    async fn drive(
+        &self,
+        fingerprint: Fingerprint,
+        first: ApiCall,
+        mut resume: impl FnMut(ApiResult) -> GcStep,
+    ) -> GcOutcome {
         let mut call = first;
         loop {
             let reply = self.executor.tidy(&call, fingerprint).await;
@@ -65,8 +70,8 @@ impl Housekeeper {
                 note(fingerprint, failure);
             }
             match resume(reply.answer) {
-                Tidy::Call(next) => call = next,
-                Tidy::Over(tidied) => return tidied,
+                GcStep::Call(next) => call = next,
+                GcStep::Over(tidied) => return tidied,
             }
         }
     }

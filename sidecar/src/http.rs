@@ -1,6 +1,6 @@
 //! HTTP: what comes in is checked, decoded and grouped by incident; what became of it is answered once.
 //!
-//! The contract with senders, [`onceway_signal::answer`], is shared with the filter. Here `intake` and `admission` keep to
+//! The contract with senders, [`onceway_signal::response`], is shared with the filter. Here `intake` and `admission` keep to
 //! the limits; `gateway` is the way of a request through all of them, `settle` its middle; `ops` serves probes and metrics;
 //! `server` owns the sockets.
 

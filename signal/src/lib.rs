@@ -29,7 +29,6 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod alertmanager;
-pub mod answer;
 mod error;
 mod event;
 mod fingerprint;
@@ -39,6 +38,7 @@ pub mod limits;
 pub mod media_type;
 mod payload;
 pub mod problem;
+pub mod response;
 mod signal;
 mod source;
 mod target;
@@ -46,7 +46,7 @@ mod target;
 pub use error::{DecodeError, Rejection};
 pub use fingerprint::{Fingerprint, FingerprintError, Hex};
 pub use labels::Labels;
-pub use payload::{Entry, Group, Part, Payload, decode};
+pub use payload::{Entry, Group, PartialPayload, Payload, decode};
 pub use signal::{Signal, State};
 pub use source::Source;
 pub use target::{Resource, Target};

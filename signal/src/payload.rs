@@ -14,9 +14,9 @@ use crate::signal::{Signal, State};
 use crate::source::Source;
 
 mod excerpt;
-mod part;
+mod partial;
 
-pub use self::part::Part;
+pub use self::partial::PartialPayload;
 
 /// A decoded body, borrowing from it.
 #[derive(Clone, Debug)]

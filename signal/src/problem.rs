@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::Several;
+use crate::response::MultiStatus;
 
 /// The kinds of problems; each has a URI, a title and a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum ProblemKind {
     /// Nothing of the body can be used.
     MalformedPayload,
     /// The body is well-formed, and none of its signals names a target.
@@ -47,7 +47,7 @@ macro_rules! uri {
     };
 }
 
-impl Kind {
+impl ProblemKind {
     /// Every kind.
     pub const ALL: [Self; 15] = [
         Self::MalformedPayload,
@@ -113,7 +113,7 @@ pub struct Problem {
     pub instance: Option<&'static str>,
     /// What became of each part of the request, where it had several.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub several: Option<Box<Several>>,
+    pub several: Option<Box<MultiStatus>>,
     /// The header Retry-After, in seconds.
     #[serde(skip)]
     pub retry_after_s: Option<u32>,
@@ -122,7 +122,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of `kind`; `detail` says what happened and what to do.
     #[must_use]
-    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         let (status, uri, title) = kind.about();
         Self { uri, title, status, detail: detail.into(), instance: None, several: None, retry_after_s: None }
     }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{Commit, Hand, State};
-use crate::call::{Answer, Call, Now, Step};
+use crate::call::{ApiCall, ApiResult, Now, Step};
 use crate::record::{Claim, ClaimFields, Phase};
 
 impl Commit {
-    pub(super) fn on_claim_read(&mut self, answer: Answer) -> Step {
+    pub(super) fn on_claim_read(&mut self, answer: ApiResult) -> Step {
         match answer {
-            Answer::Claim(claim) => self.check(Hand { claim, written_ms: None }, 0),
-            Answer::Missing => self.find_rr(None),
+            ApiResult::Claim(claim) => self.check(Hand { claim, written_ms: None }, 0),
+            ApiResult::Missing => self.find_rr(None),
             _ => self.restart(),
         }
     }
@@ -25,13 +25,13 @@ impl Commit {
             floor: second,
             transitions: 0,
         };
-        self.go(State::CreateClaim { sent_ms: now.monotonic_ms }, Call::CreateClaim(fields))
+        self.go(State::CreateClaim { sent_ms: now.monotonic_ms }, ApiCall::CreateClaim(fields))
     }
 
     /// Whoever creates must have written the claim version that it creates under; so only success goes on.
-    pub(super) fn on_acquired(&mut self, answer: Answer, sent_ms: u64) -> Step {
+    pub(super) fn on_acquired(&mut self, answer: ApiResult, sent_ms: u64) -> Step {
         match answer {
-            Answer::Claim(claim) => self.create_rr(Hand { claim, written_ms: Some(sent_ms) }, false),
+            ApiResult::Claim(claim) => self.create_rr(Hand { claim, written_ms: Some(sent_ms) }, false),
             _ => self.restart(),
         }
     }
@@ -40,22 +40,22 @@ impl Commit {
     /// that gave the claim's version.
     pub(super) fn check(&mut self, hand: Hand, polls: u16) -> Step {
         let name = Arc::clone(&hand.claim.fields.intent);
-        self.go(State::Check { hand, polls }, Call::GetRr { name })
+        self.go(State::Check { hand, polls }, ApiCall::GetRr { name })
     }
 
-    pub(super) fn on_checked(&mut self, hand: Hand, polls: u16, answer: Answer, now: Now) -> Step {
+    pub(super) fn on_checked(&mut self, hand: Hand, polls: u16, answer: ApiResult, now: Now) -> Step {
         match answer {
-            Answer::Rr(rr) if !rr.ours => self.find_rr(Some(hand)),
+            ApiResult::Rr(rr) if !rr.ours => self.find_rr(Some(hand)),
             // It may be a late create of an old name: confirmed first, counted then. A positive count is confirmed.
-            Answer::Rr(rr) if rr.phase == Phase::Active && rr.count == 0 => self.fence(hand, rr),
-            Answer::Rr(rr) if rr.phase.takes_signals(now.unix_ms) => self.count(Some(hand), rr),
-            Answer::Rr(_) => self.find_rr(Some(hand)),
-            Answer::Missing if hand.claim.fields.created => self.find_rr(Some(hand)),
-            Answer::Missing if polls < self.parameters.help_polls && self.is_held_by_another(&hand.claim) => {
+            ApiResult::Rr(rr) if rr.phase == Phase::Active && rr.count == 0 => self.fence(hand, rr),
+            ApiResult::Rr(rr) if rr.phase.takes_signals(now.unix_ms) => self.count(Some(hand), rr),
+            ApiResult::Rr(_) => self.find_rr(Some(hand)),
+            ApiResult::Missing if hand.claim.fields.created => self.find_rr(Some(hand)),
+            ApiResult::Missing if polls < self.parameters.help_polls && self.is_held_by_another(&hand.claim) => {
                 self.state = State::AwaitHolder { hand, polls: polls + 1 };
                 Step::Wait(self.parameters.help_poll_ms)
             }
-            Answer::Missing => self.take_over(&hand, now),
+            ApiResult::Missing => self.take_over(&hand, now),
             _ => self.check(hand, polls),
         }
     }
@@ -77,7 +77,7 @@ impl Commit {
     fn acquire(&mut self, version: &Arc<str>, fields: ClaimFields, now: Now) -> Step {
         self.go(
             State::AcquireClaim { sent_ms: now.monotonic_ms },
-            Call::UpdateClaim { version: Arc::clone(version), fields },
+            ApiCall::UpdateClaim { version: Arc::clone(version), fields },
         )
     }
 

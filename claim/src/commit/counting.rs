@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Commit, Hand, State};
-use crate::call::{Answer, Call, Done, Outcome, Step};
+use crate::call::{ApiCall, ApiResult, CommitOutcome, Done, Step};
 use crate::record::Rr;
 
 /// `occurrenceCount` is an int32. A count that reaches it stays there.
@@ -15,15 +15,15 @@ impl Commit {
         self.go(State::Count { hand, rr }, call)
     }
 
-    pub(super) fn on_counted(&mut self, hand: Option<Hand>, rr: Rr, answer: Answer) -> Step {
+    pub(super) fn on_counted(&mut self, hand: Option<Hand>, rr: Rr, answer: ApiResult) -> Step {
         match answer {
-            Answer::Rr(counted) => self.finish(hand, &rr, counted),
+            ApiResult::Rr(counted) => self.finish(hand, &rr, counted),
             // Whatever moved the RR may have ended it: its phase is looked at again before anything is counted.
-            Answer::Conflict => match hand {
+            ApiResult::Conflict => match hand {
                 Some(hand) if hand.written_ms.is_some() => self.check(hand, 0),
                 _ => self.restart(),
             },
-            Answer::Missing => self.restart(),
+            ApiResult::Missing => self.restart(),
             _ => self.doubt(hand, rr),
         }
     }
@@ -31,27 +31,27 @@ impl Commit {
     /// The write may have happened, or may yet. Only the RR itself can tell.
     fn doubt(&mut self, hand: Option<Hand>, rr: Rr) -> Step {
         let name = Arc::clone(&rr.name);
-        self.go(State::DoubtRead { hand, rr }, Call::GetRr { name })
+        self.go(State::DoubtRead { hand, rr }, ApiCall::GetRr { name })
     }
 
-    pub(super) fn on_doubt_read(&mut self, hand: Option<Hand>, rr: Rr, answer: &Answer) -> Step {
+    pub(super) fn on_doubt_read(&mut self, hand: Option<Hand>, rr: Rr, answer: &ApiResult) -> Step {
         match answer {
             // Not yet. The identical write again: of the two, only one can succeed.
-            Answer::Rr(seen) if seen.uid == rr.uid && seen.version == rr.version => {
+            ApiResult::Rr(seen) if seen.uid == rr.uid && seen.version == rr.version => {
                 let call = self.count_call(&rr);
                 self.go(State::DoubtWrite { hand, rr }, call)
             }
             // Counts only grow, and the version has moved: it did not happen and cannot any more.
-            Answer::Rr(seen) if seen.uid == rr.uid && seen.count < self.target(&rr) => self.restart(),
+            ApiResult::Rr(seen) if seen.uid == rr.uid && seen.count < self.target(&rr) => self.restart(),
             // It is there, or others counted that far, or nothing is left to tell: adding again might count twice.
-            Answer::Rr(_) | Answer::Missing => Step::Done(in_doubt()),
+            ApiResult::Rr(_) | ApiResult::Missing => Step::Done(in_doubt()),
             _ => self.doubt(hand, rr),
         }
     }
 
-    pub(super) fn on_doubt_written(&mut self, hand: Option<Hand>, rr: Rr, answer: Answer) -> Step {
+    pub(super) fn on_doubt_written(&mut self, hand: Option<Hand>, rr: Rr, answer: ApiResult) -> Step {
         match answer {
-            Answer::Rr(counted) => self.finish(hand, &rr, counted),
+            ApiResult::Rr(counted) => self.finish(hand, &rr, counted),
             _ => self.doubt(hand, rr),
         }
     }
@@ -63,12 +63,12 @@ impl Commit {
         let created = mine && (before.count == 0 || self.attempted.as_ref() == Some(&counted.name));
         let aftermath = hand
             .filter(|hand| mine && hand.written_ms.is_some() && !hand.claim.fields.created)
-            .map(|hand| Call::UpdateClaim { fields: hand.claim.fields.confirmed(), version: hand.claim.version });
-        Step::Done(Done { outcome: Outcome::Counted { rr: counted, created }, aftermath })
+            .map(|hand| ApiCall::UpdateClaim { fields: hand.claim.fields.confirmed(), version: hand.claim.version });
+        Step::Done(Done { outcome: CommitOutcome::Counted { rr: counted, created }, aftermath })
     }
 
-    fn count_call(&self, rr: &Rr) -> Call {
-        Call::Count { count: self.target(rr), rr: rr.clone() }
+    fn count_call(&self, rr: &Rr) -> ApiCall {
+        ApiCall::Count { count: self.target(rr), rr: rr.clone() }
     }
 
     fn target(&self, rr: &Rr) -> u32 {
@@ -78,5 +78,5 @@ impl Commit {
 
 /// The end of a batch that is neither acknowledged nor added again.
 pub(super) fn in_doubt() -> Done {
-    Done { outcome: Outcome::InDoubt, aftermath: None }
+    Done { outcome: CommitOutcome::InDoubt, aftermath: None }
 }

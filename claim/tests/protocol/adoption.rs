@@ -1,6 +1,6 @@
 //! Counting in an RR that somebody else made, in place of making another.
 
-use onceway_claim::{Answer, Call, ClaimFields, Phase, Rr};
+use onceway_claim::{ApiCall, ApiResult, ClaimFields, Phase, Rr};
 
 use super::script::{
     CLOCK_S, FRESH, ME, OLD, OTHER, Script, claim, count, fields, find, get_rr, in_phase, rr, update_claim,
@@ -20,14 +20,14 @@ fn adopting(floor: u64) -> ClaimFields {
 #[test]
 fn an_active_rr_of_a_fingerprint_without_a_claim_is_counted_in_place_of_creating_one() {
     let done = Script::begin(2)
-        .on(&Call::GetClaim, Answer::Missing)
-        .on(&find(None), Answer::Rr(foreign("r1", 3)))
-        .on(&Call::CreateClaim(adopting(CLOCK_S)), Answer::Claim(claim("c1", adopting(CLOCK_S))))
-        .on(&get_rr(FOREIGN), Answer::Rr(foreign("r1", 3)))
-        .on(&count(&foreign("r1", 3), 5), Answer::Rr(foreign("r2", 5)))
+        .on(&ApiCall::GetClaim, ApiResult::Missing)
+        .on(&find(None), ApiResult::Rr(foreign("r1", 3)))
+        .on(&ApiCall::CreateClaim(adopting(CLOCK_S)), ApiResult::Claim(claim("c1", adopting(CLOCK_S))))
+        .on(&get_rr(FOREIGN), ApiResult::Rr(foreign("r1", 3)))
+        .on(&count(&foreign("r1", 3), 5), ApiResult::Rr(foreign("r2", 5)))
         .done();
     assert_eq!(done.aftermath, None, "there is nothing to release");
-    assert!(matches!(done.outcome, onceway_claim::Outcome::Counted { created: false, .. }));
+    assert!(matches!(done.outcome, onceway_claim::CommitOutcome::Counted { created: false, .. }));
 }
 
 #[test]
@@ -35,42 +35,42 @@ fn an_active_rr_that_others_made_succeeds_one_of_ours_that_has_ended() {
     let before = fields("", OLD, true);
     let after = ClaimFields { floor: before.floor, ..adopting(0) };
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", before)))
-        .on(&get_rr(OLD), Answer::Rr(in_phase(rr(OLD, OTHER, "r9", 3), Phase::Ended)))
-        .on(&find(Some(OLD)), Answer::Rr(foreign("r1", 1)))
-        .on(&update_claim("c1", after.clone()), Answer::Claim(claim("c2", after)))
-        .on(&get_rr(FOREIGN), Answer::Rr(foreign("r1", 1)))
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", before)))
+        .on(&get_rr(OLD), ApiResult::Rr(in_phase(rr(OLD, OTHER, "r9", 3), Phase::Ended)))
+        .on(&find(Some(OLD)), ApiResult::Rr(foreign("r1", 1)))
+        .on(&update_claim("c1", after.clone()), ApiResult::Claim(claim("c2", after)))
+        .on(&get_rr(FOREIGN), ApiResult::Rr(foreign("r1", 1)))
         .expects(&count(&foreign("r1", 1), 2));
 }
 
 #[test]
 fn one_without_a_count_is_confirmed_before_it_is_counted_in() {
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Missing)
-        .on(&find(None), Answer::Rr(foreign("r1", 0)))
-        .on(&Call::CreateClaim(adopting(CLOCK_S)), Answer::Claim(claim("c1", adopting(CLOCK_S))))
-        .on(&get_rr(FOREIGN), Answer::Rr(foreign("r1", 0)))
+        .on(&ApiCall::GetClaim, ApiResult::Missing)
+        .on(&find(None), ApiResult::Rr(foreign("r1", 0)))
+        .on(&ApiCall::CreateClaim(adopting(CLOCK_S)), ApiResult::Claim(claim("c1", adopting(CLOCK_S))))
+        .on(&get_rr(FOREIGN), ApiResult::Rr(foreign("r1", 0)))
         .expects(&update_claim("c1", adopting(CLOCK_S)));
 }
 
 #[test]
 fn a_claim_that_was_not_written_adopts_nothing() {
-    for answer in [Answer::Unknown, Answer::Conflict, Answer::Missing] {
+    for answer in [ApiResult::Unknown, ApiResult::Conflict, ApiResult::Missing] {
         Script::begin(1)
-            .on(&Call::GetClaim, Answer::Missing)
-            .on(&find(None), Answer::Rr(foreign("r1", 1)))
-            .on(&Call::CreateClaim(adopting(CLOCK_S)), answer)
-            .expects(&Call::GetClaim);
+            .on(&ApiCall::GetClaim, ApiResult::Missing)
+            .on(&find(None), ApiResult::Rr(foreign("r1", 1)))
+            .on(&ApiCall::CreateClaim(adopting(CLOCK_S)), answer)
+            .expects(&ApiCall::GetClaim);
     }
 }
 
 #[test]
 fn an_unknown_answer_to_the_search_is_asked_again_and_never_read_as_none() {
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Missing)
-        .on(&find(None), Answer::Unknown)
-        .on(&find(None), Answer::Missing)
-        .expects(&Call::CreateClaim(fields(ME, FRESH, false)));
+        .on(&ApiCall::GetClaim, ApiResult::Missing)
+        .on(&find(None), ApiResult::Unknown)
+        .on(&find(None), ApiResult::Missing)
+        .expects(&ApiCall::CreateClaim(fields(ME, FRESH, false)));
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn what_is_not_active_or_of_another_fingerprint_is_not_adopted() {
     let others = Rr { ours: false, ..foreign("r1", 1) };
     for found in [ended, others] {
         Script::begin(1)
-            .on(&Call::GetClaim, Answer::Missing)
-            .on(&find(None), Answer::Rr(found))
-            .expects(&Call::CreateClaim(fields(ME, FRESH, false)));
+            .on(&ApiCall::GetClaim, ApiResult::Missing)
+            .on(&find(None), ApiResult::Rr(found))
+            .expects(&ApiCall::CreateClaim(fields(ME, FRESH, false)));
     }
 }

@@ -1,6 +1,6 @@
 //! The ordinary paths, call by call: what each case costs is part of the contract.
 
-use onceway_claim::{Answer, Call, Outcome, Phase};
+use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Phase};
 
 use super::script::{
     CLOCK_S, FRESH, ME, OLD, OTHER, Script, claim, count, create_rr, fields, find, get_rr, handed_over, in_phase, rr,
@@ -11,13 +11,13 @@ use super::script::{
 fn a_first_incident_costs_one_read_and_three_writes() {
     let mine = fields(ME, FRESH, false);
     let done = Script::begin(5)
-        .on(&Call::GetClaim, Answer::Missing)
-        .on(&find(None), Answer::Missing)
-        .on(&Call::CreateClaim(mine.clone()), Answer::Claim(claim("c1", mine.clone())))
-        .on(&create_rr(FRESH), Answer::Rr(rr(FRESH, ME, "r1", 0)))
-        .on(&count(&rr(FRESH, ME, "r1", 0), 5), Answer::Rr(rr(FRESH, ME, "r2", 5)))
+        .on(&ApiCall::GetClaim, ApiResult::Missing)
+        .on(&find(None), ApiResult::Missing)
+        .on(&ApiCall::CreateClaim(mine.clone()), ApiResult::Claim(claim("c1", mine.clone())))
+        .on(&create_rr(FRESH), ApiResult::Rr(rr(FRESH, ME, "r1", 0)))
+        .on(&count(&rr(FRESH, ME, "r1", 0), 5), ApiResult::Rr(rr(FRESH, ME, "r2", 5)))
         .done();
-    assert_eq!(done.outcome, Outcome::Counted { rr: rr(FRESH, ME, "r2", 5), created: true });
+    assert_eq!(done.outcome, CommitOutcome::Counted { rr: rr(FRESH, ME, "r2", 5), created: true });
     assert_eq!(done.aftermath, Some(update_claim("c1", fields("", FRESH, true))), "releases the claim off the path");
 }
 
@@ -26,22 +26,23 @@ fn a_recurring_incident_costs_two_reads_and_three_writes_and_a_later_name() {
     let ended = in_phase(rr(OLD, OTHER, "r9", 3), Phase::Ended);
     let mine = handed_over(fields(ME, FRESH, false));
     let done = Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
-        .on(&get_rr(OLD), Answer::Rr(ended))
-        .on(&find(Some(OLD)), Answer::Missing)
-        .on(&update_claim("c1", mine.clone()), Answer::Claim(claim("c2", mine)))
-        .on(&create_rr(FRESH), Answer::Rr(rr(FRESH, ME, "r1", 0)))
-        .on(&count(&rr(FRESH, ME, "r1", 0), 1), Answer::Rr(rr(FRESH, ME, "r2", 1)))
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
+        .on(&get_rr(OLD), ApiResult::Rr(ended))
+        .on(&find(Some(OLD)), ApiResult::Missing)
+        .on(&update_claim("c1", mine.clone()), ApiResult::Claim(claim("c2", mine)))
+        .on(&create_rr(FRESH), ApiResult::Rr(rr(FRESH, ME, "r1", 0)))
+        .on(&count(&rr(FRESH, ME, "r1", 0), 1), ApiResult::Rr(rr(FRESH, ME, "r2", 1)))
         .done();
-    assert!(matches!(done.outcome, Outcome::Counted { created: true, .. }));
+    assert!(matches!(done.outcome, CommitOutcome::Counted { created: true, .. }));
 }
 
 #[test]
 fn a_duplicate_at_the_replica_that_knows_its_rr_costs_one_write() {
     let known = rr(OLD, ME, "r4", 7);
-    let done =
-        Script::begin_knowing(3, Some(known.clone())).on(&count(&known, 10), Answer::Rr(rr(OLD, ME, "r5", 10))).done();
-    assert_eq!(done.outcome, Outcome::Counted { rr: rr(OLD, ME, "r5", 10), created: false });
+    let done = Script::begin_knowing(3, Some(known.clone()))
+        .on(&count(&known, 10), ApiResult::Rr(rr(OLD, ME, "r5", 10)))
+        .done();
+    assert_eq!(done.outcome, CommitOutcome::Counted { rr: rr(OLD, ME, "r5", 10), created: false });
     assert_eq!(done.aftermath, None);
 }
 
@@ -49,16 +50,16 @@ fn a_duplicate_at_the_replica_that_knows_its_rr_costs_one_write() {
 fn a_duplicate_at_another_replica_costs_two_reads_and_one_write() {
     let seen = rr(OLD, OTHER, "r4", 7);
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
-        .on(&get_rr(OLD), Answer::Rr(seen.clone()))
-        .on(&count(&seen, 8), Answer::Rr(rr(OLD, OTHER, "r5", 8)))
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
+        .on(&get_rr(OLD), ApiResult::Rr(seen.clone()))
+        .on(&count(&seen, 8), ApiResult::Rr(rr(OLD, OTHER, "r5", 8)))
         .done();
 }
 
 #[test]
 fn a_known_rr_that_has_ended_is_not_counted_in() {
     let ended = in_phase(rr(OLD, ME, "r4", 7), Phase::Ended);
-    Script::begin_knowing(1, Some(ended)).expects(&Call::GetClaim);
+    Script::begin_knowing(1, Some(ended)).expects(&ApiCall::GetClaim);
 }
 
 #[test]
@@ -66,9 +67,9 @@ fn a_name_is_later_than_every_name_before_even_if_the_clock_is_not() {
     let future = format!("rr-abc-{}", CLOCK_S + 50);
     let later = format!("rr-abc-{}", CLOCK_S + 51);
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", &future, true))))
-        .on(&get_rr(&future), Answer::Rr(in_phase(rr(&future, OTHER, "r1", 1), Phase::Ended)))
-        .on(&find(Some("rr-abc-1050")), Answer::Missing)
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", &future, true))))
+        .on(&get_rr(&future), ApiResult::Rr(in_phase(rr(&future, OTHER, "r1", 1), Phase::Ended)))
+        .on(&find(Some("rr-abc-1050")), ApiResult::Missing)
         .expects(&update_claim("c1", handed_over(fields(ME, &later, false))));
 }
 
@@ -76,8 +77,8 @@ fn a_name_is_later_than_every_name_before_even_if_the_clock_is_not() {
 fn manual_review_takes_signals_and_makes_no_new_rr() {
     let reviewed = in_phase(rr(OLD, OTHER, "r1", 1), Phase::ManualReview);
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
-        .on(&get_rr(OLD), Answer::Rr(reviewed.clone()))
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
+        .on(&get_rr(OLD), ApiResult::Rr(reviewed.clone()))
         .expects(&count(&reviewed, 2));
 }
 
@@ -85,8 +86,8 @@ fn manual_review_takes_signals_and_makes_no_new_rr() {
 fn a_block_holds_until_its_time_and_not_at_it() {
     let look = |allowed_ms| {
         Script::begin(1)
-            .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
-            .on(&get_rr(OLD), Answer::Rr(in_phase(rr(OLD, OTHER, "r1", 1), Phase::NotBefore(allowed_ms))))
+            .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
+            .on(&get_rr(OLD), ApiResult::Rr(in_phase(rr(OLD, OTHER, "r1", 1), Phase::NotBefore(allowed_ms))))
     };
     let blocked = in_phase(rr(OLD, OTHER, "r1", 1), Phase::NotBefore(CLOCK_S * 1000 + 1));
     look(CLOCK_S * 1000 + 1).expects(&count(&blocked, 2));
@@ -97,18 +98,18 @@ fn a_block_holds_until_its_time_and_not_at_it() {
 fn a_name_taken_by_another_fingerprint_is_passed_over() {
     let foreign = onceway_claim::Rr { ours: false, ..rr(OLD, OTHER, "r1", 4) };
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, false))))
-        .on(&get_rr(OLD), Answer::Rr(foreign))
-        .on(&find(Some(OLD)), Answer::Missing)
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, false))))
+        .on(&get_rr(OLD), ApiResult::Rr(foreign))
+        .on(&find(Some(OLD)), ApiResult::Missing)
         .expects(&update_claim("c1", handed_over(fields(ME, FRESH, false))));
 }
 
 #[test]
 fn a_deleted_rr_is_followed_by_a_new_one() {
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
-        .on(&get_rr(OLD), Answer::Missing)
-        .on(&find(Some(OLD)), Answer::Missing)
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
+        .on(&get_rr(OLD), ApiResult::Missing)
+        .on(&find(Some(OLD)), ApiResult::Missing)
         .expects(&update_claim("c1", handed_over(fields(ME, FRESH, false))));
 }
 
@@ -117,25 +118,25 @@ fn a_live_holder_is_given_a_moment_and_then_helped_under_the_same_name() {
     let open = fields(OTHER, OLD, false);
     let mine = handed_over(fields(ME, OLD, false));
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", open)))
-        .on(&get_rr(OLD), Answer::Missing)
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", open)))
+        .on(&get_rr(OLD), ApiResult::Missing)
         .on_wait()
-        .on(&get_rr(OLD), Answer::Missing)
+        .on(&get_rr(OLD), ApiResult::Missing)
         .on_wait()
-        .on(&get_rr(OLD), Answer::Missing)
-        .on(&update_claim("c1", mine.clone()), Answer::Claim(claim("c2", mine)))
+        .on(&get_rr(OLD), ApiResult::Missing)
+        .on(&update_claim("c1", mine.clone()), ApiResult::Claim(claim("c2", mine)))
         .expects(&create_rr(OLD));
 }
 
 #[test]
 fn an_open_claim_of_ones_own_or_of_nobody_is_taken_over_at_once() {
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields(ME, OLD, false))))
-        .on(&get_rr(OLD), Answer::Missing)
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields(ME, OLD, false))))
+        .on(&get_rr(OLD), ApiResult::Missing)
         .expects(&update_claim("c1", fields(ME, OLD, false)));
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, false))))
-        .on(&get_rr(OLD), Answer::Missing)
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, false))))
+        .on(&get_rr(OLD), ApiResult::Missing)
         .expects(&update_claim("c1", handed_over(fields(ME, OLD, false))));
 }
 

@@ -1,6 +1,6 @@
 //! Each easier protocol that was refuted, as the step where it would differ.
 
-use onceway_claim::{Answer, Call, Outcome, Phase};
+use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Phase};
 
 use super::script::{
     FRESH, ME, OLD, OTHER, Script, claim, count, create_rr, fields, find, get_rr, handed_over, in_phase, rr,
@@ -11,12 +11,12 @@ use super::script::{
 fn holding_the_claim() -> Script {
     let mine = fields(ME, FRESH, false);
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Missing)
-        .on(&find(None), Answer::Missing)
-        .on(&Call::CreateClaim(mine.clone()), Answer::Claim(claim("c1", mine)))
+        .on(&ApiCall::GetClaim, ApiResult::Missing)
+        .on(&find(None), ApiResult::Missing)
+        .on(&ApiCall::CreateClaim(mine.clone()), ApiResult::Claim(claim("c1", mine)))
 }
 
-fn fence() -> Call {
+fn fence() -> ApiCall {
     update_claim("c1", fields("", FRESH, true))
 }
 
@@ -26,54 +26,54 @@ fn late_rr() -> onceway_claim::Rr {
 
 #[test]
 fn a_claim_whose_write_is_unknown_or_lost_is_read_again_and_never_created_under() {
-    for answer in [Answer::Unknown, Answer::Conflict, Answer::Missing] {
+    for answer in [ApiResult::Unknown, ApiResult::Conflict, ApiResult::Missing] {
         Script::begin(1)
-            .on(&Call::GetClaim, Answer::Missing)
-            .on(&find(None), Answer::Missing)
-            .on(&Call::CreateClaim(fields(ME, FRESH, false)), answer.clone())
-            .expects(&Call::GetClaim);
+            .on(&ApiCall::GetClaim, ApiResult::Missing)
+            .on(&find(None), ApiResult::Missing)
+            .on(&ApiCall::CreateClaim(fields(ME, FRESH, false)), answer.clone())
+            .expects(&ApiCall::GetClaim);
         Script::begin(1)
-            .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
-            .on(&get_rr(OLD), Answer::Missing)
-            .on(&find(Some(OLD)), Answer::Missing)
+            .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
+            .on(&get_rr(OLD), ApiResult::Missing)
+            .on(&find(Some(OLD)), ApiResult::Missing)
             .on(&update_claim("c1", handed_over(fields(ME, FRESH, false))), answer)
-            .expects(&Call::GetClaim);
+            .expects(&ApiCall::GetClaim);
     }
 }
 
 #[test]
 fn only_404_is_missing_and_any_other_failure_of_a_read_is_asked_again() {
-    Script::begin(1).on(&Call::GetClaim, Answer::Unknown).expects(&Call::GetClaim);
+    Script::begin(1).on(&ApiCall::GetClaim, ApiResult::Unknown).expects(&ApiCall::GetClaim);
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
-        .on(&get_rr(OLD), Answer::Unknown)
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
+        .on(&get_rr(OLD), ApiResult::Unknown)
         .expects(&get_rr(OLD));
 }
 
 #[test]
 fn a_create_that_was_not_prompt_is_fenced_by_a_write_before_it_is_counted_in() {
-    holding_the_claim().after_ms(1001).on(&create_rr(FRESH), Answer::Rr(late_rr())).expects(&fence());
-    holding_the_claim().after_ms(1000).on(&create_rr(FRESH), Answer::Rr(late_rr())).expects(&count(&late_rr(), 1));
+    holding_the_claim().after_ms(1001).on(&create_rr(FRESH), ApiResult::Rr(late_rr())).expects(&fence());
+    holding_the_claim().after_ms(1000).on(&create_rr(FRESH), ApiResult::Rr(late_rr())).expects(&count(&late_rr(), 1));
 }
 
 #[test]
 fn a_create_that_was_tried_twice_is_fenced_however_prompt() {
     holding_the_claim()
-        .on(&create_rr(FRESH), Answer::Unknown)
-        .on(&create_rr(FRESH), Answer::Rr(late_rr()))
+        .on(&create_rr(FRESH), ApiResult::Unknown)
+        .on(&create_rr(FRESH), ApiResult::Rr(late_rr()))
         .expects(&fence());
 }
 
 #[test]
 fn a_create_whose_answer_was_lost_is_recognised_as_ones_own_and_answered_as_created() {
     let done = holding_the_claim()
-        .on(&create_rr(FRESH), Answer::Unknown)
-        .on(&create_rr(FRESH), Answer::Conflict)
-        .on(&get_rr(FRESH), Answer::Rr(late_rr()))
-        .on(&fence(), Answer::Claim(claim("c2", fields("", FRESH, true))))
-        .on(&count(&late_rr(), 1), Answer::Rr(rr(FRESH, ME, "r2", 1)))
+        .on(&create_rr(FRESH), ApiResult::Unknown)
+        .on(&create_rr(FRESH), ApiResult::Conflict)
+        .on(&get_rr(FRESH), ApiResult::Rr(late_rr()))
+        .on(&fence(), ApiResult::Claim(claim("c2", fields("", FRESH, true))))
+        .on(&count(&late_rr(), 1), ApiResult::Rr(rr(FRESH, ME, "r2", 1)))
         .done();
-    assert!(matches!(done.outcome, Outcome::Counted { created: true, .. }));
+    assert!(matches!(done.outcome, CommitOutcome::Counted { created: true, .. }));
     assert_eq!(done.aftermath, None, "the fence has released the claim already");
 }
 
@@ -82,38 +82,38 @@ fn a_creator_whose_rr_another_replica_counted_in_first_still_says_created() {
     let counted_in = rr(FRESH, ME, "r2", 1);
     let done = holding_the_claim()
         .after_ms(5000)
-        .on(&create_rr(FRESH), Answer::Rr(late_rr()))
-        .on(&fence(), Answer::Conflict)
-        .on(&Call::GetClaim, Answer::Claim(claim("c2", fields("", FRESH, true))))
-        .on(&get_rr(FRESH), Answer::Rr(counted_in.clone()))
-        .on(&count(&counted_in, 2), Answer::Rr(rr(FRESH, ME, "r3", 2)))
+        .on(&create_rr(FRESH), ApiResult::Rr(late_rr()))
+        .on(&fence(), ApiResult::Conflict)
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c2", fields("", FRESH, true))))
+        .on(&get_rr(FRESH), ApiResult::Rr(counted_in.clone()))
+        .on(&count(&counted_in, 2), ApiResult::Rr(rr(FRESH, ME, "r3", 2)))
         .done();
-    assert!(matches!(done.outcome, Outcome::Counted { created: true, .. }));
+    assert!(matches!(done.outcome, CommitOutcome::Counted { created: true, .. }));
 }
 
 #[test]
 fn an_rr_without_a_count_is_confirmed_before_anybody_counts_in_it() {
     let fresh = rr(OLD, OTHER, "r1", 0);
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields(OTHER, OLD, false))))
-        .on(&get_rr(OLD), Answer::Rr(fresh.clone()))
-        .on(&update_claim("c1", fields("", OLD, true)), Answer::Claim(claim("c2", fields("", OLD, true))))
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields(OTHER, OLD, false))))
+        .on(&get_rr(OLD), ApiResult::Rr(fresh.clone()))
+        .on(&update_claim("c1", fields("", OLD, true)), ApiResult::Claim(claim("c2", fields("", OLD, true))))
         .expects(&count(&fresh, 1));
 }
 
 #[test]
 fn a_lost_fence_removes_ones_own_late_rr_where_the_claim_has_moved_on() {
-    let moved_on = [Answer::Claim(claim("c9", fields(OTHER, "rr-abc-1001", true))), Answer::Missing];
-    for (claim_now, fence_answer) in moved_on.into_iter().zip([Answer::Conflict, Answer::Unknown]) {
+    let moved_on = [ApiResult::Claim(claim("c9", fields(OTHER, "rr-abc-1001", true))), ApiResult::Missing];
+    for (claim_now, fence_answer) in moved_on.into_iter().zip([ApiResult::Conflict, ApiResult::Unknown]) {
         holding_the_claim()
             .after_ms(5000)
-            .on(&create_rr(FRESH), Answer::Rr(late_rr()))
+            .on(&create_rr(FRESH), ApiResult::Rr(late_rr()))
             .on(&fence(), fence_answer)
-            .on(&Call::GetClaim, Answer::Unknown)
-            .on(&Call::GetClaim, claim_now)
-            .on(&Call::DeleteRr { rr: late_rr() }, Answer::Unknown)
-            .on(&Call::DeleteRr { rr: late_rr() }, Answer::Deleted)
-            .expects(&Call::GetClaim);
+            .on(&ApiCall::GetClaim, ApiResult::Unknown)
+            .on(&ApiCall::GetClaim, claim_now)
+            .on(&ApiCall::DeleteRr { rr: late_rr() }, ApiResult::Unknown)
+            .on(&ApiCall::DeleteRr { rr: late_rr() }, ApiResult::Deleted)
+            .expects(&ApiCall::GetClaim);
     }
 }
 
@@ -121,10 +121,10 @@ fn a_lost_fence_removes_ones_own_late_rr_where_the_claim_has_moved_on() {
 fn a_lost_fence_leaves_the_rr_of_another_alone() {
     let newer = "rr-abc-1001";
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields(OTHER, OLD, false))))
-        .on(&get_rr(OLD), Answer::Rr(rr(OLD, OTHER, "r1", 0)))
-        .on(&update_claim("c1", fields("", OLD, true)), Answer::Conflict)
-        .on(&Call::GetClaim, Answer::Claim(claim("c9", fields(OTHER, newer, true))))
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields(OTHER, OLD, false))))
+        .on(&get_rr(OLD), ApiResult::Rr(rr(OLD, OTHER, "r1", 0)))
+        .on(&update_claim("c1", fields("", OLD, true)), ApiResult::Conflict)
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c9", fields(OTHER, newer, true))))
         .expects(&get_rr(newer));
 }
 
@@ -132,98 +132,98 @@ fn a_lost_fence_leaves_the_rr_of_another_alone() {
 fn a_count_that_conflicts_under_a_claim_that_was_only_read_starts_over_from_the_claim() {
     let counted = rr(OLD, OTHER, "r1", 3);
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
-        .on(&get_rr(OLD), Answer::Rr(counted.clone()))
-        .on(&count(&counted, 4), Answer::Conflict)
-        .expects(&Call::GetClaim);
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
+        .on(&get_rr(OLD), ApiResult::Rr(counted.clone()))
+        .on(&count(&counted, 4), ApiResult::Conflict)
+        .expects(&ApiCall::GetClaim);
 }
 
 #[test]
 fn a_lost_fence_is_tried_anew_where_the_claim_still_names_the_rr() {
     holding_the_claim()
         .after_ms(5000)
-        .on(&create_rr(FRESH), Answer::Rr(late_rr()))
-        .on(&fence(), Answer::Conflict)
-        .on(&Call::GetClaim, Answer::Claim(claim("c2", fields(OTHER, FRESH, false))))
+        .on(&create_rr(FRESH), ApiResult::Rr(late_rr()))
+        .on(&fence(), ApiResult::Conflict)
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c2", fields(OTHER, FRESH, false))))
         .expects(&get_rr(FRESH));
 }
 
 #[test]
 fn a_lost_fence_on_anothers_rr_removes_nothing() {
     Script::begin(1)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields(OTHER, OLD, false))))
-        .on(&get_rr(OLD), Answer::Rr(rr(OLD, OTHER, "r1", 0)))
-        .on(&update_claim("c1", fields("", OLD, true)), Answer::Conflict)
-        .expects(&Call::GetClaim);
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields(OTHER, OLD, false))))
+        .on(&get_rr(OLD), ApiResult::Rr(rr(OLD, OTHER, "r1", 0)))
+        .on(&update_claim("c1", fields("", OLD, true)), ApiResult::Conflict)
+        .expects(&ApiCall::GetClaim);
 }
 
 /// A commit whose count from 7 to 10 has an unknown outcome.
 fn in_doubt() -> Script {
     let known = rr(OLD, ME, "r4", 7);
-    Script::begin_knowing(3, Some(known.clone())).on(&count(&known, 10), Answer::Unknown)
+    Script::begin_knowing(3, Some(known.clone())).on(&count(&known, 10), ApiResult::Unknown)
 }
 
 #[test]
 fn a_count_in_doubt_is_never_added_again() {
-    let done = in_doubt().on(&get_rr(OLD), Answer::Rr(rr(OLD, ME, "r5", 10))).done();
-    assert_eq!(done.outcome, Outcome::InDoubt);
+    let done = in_doubt().on(&get_rr(OLD), ApiResult::Rr(rr(OLD, ME, "r5", 10))).done();
+    assert_eq!(done.outcome, CommitOutcome::InDoubt);
 }
 
 #[test]
 fn a_count_in_doubt_is_not_called_done_because_the_number_is_high_enough() {
-    let done = in_doubt().on(&get_rr(OLD), Answer::Rr(rr(OLD, ME, "r6", 12))).done();
-    assert_eq!(done.outcome, Outcome::InDoubt);
+    let done = in_doubt().on(&get_rr(OLD), ApiResult::Rr(rr(OLD, ME, "r6", 12))).done();
+    assert_eq!(done.outcome, CommitOutcome::InDoubt);
 }
 
 #[test]
 fn a_count_in_doubt_whose_rr_is_gone_or_another_stays_in_doubt() {
     let another = onceway_claim::Rr { uid: "u2".into(), ..rr(OLD, ME, "r9", 0) };
-    for answer in [Answer::Missing, Answer::Rr(another)] {
-        assert_eq!(in_doubt().on(&get_rr(OLD), answer).done().outcome, Outcome::InDoubt);
+    for answer in [ApiResult::Missing, ApiResult::Rr(another)] {
+        assert_eq!(in_doubt().on(&get_rr(OLD), answer).done().outcome, CommitOutcome::InDoubt);
     }
 }
 
 #[test]
 fn a_count_in_doubt_that_cannot_have_happened_is_committed_afresh() {
-    in_doubt().on(&get_rr(OLD), Answer::Rr(rr(OLD, ME, "r5", 9))).expects(&Call::GetClaim);
+    in_doubt().on(&get_rr(OLD), ApiResult::Rr(rr(OLD, ME, "r5", 9))).expects(&ApiCall::GetClaim);
 }
 
 #[test]
 fn a_count_in_doubt_is_repeated_identically_while_nothing_has_changed() {
     let known = rr(OLD, ME, "r4", 7);
     let done = in_doubt()
-        .on(&get_rr(OLD), Answer::Unknown)
-        .on(&get_rr(OLD), Answer::Rr(known.clone()))
-        .on(&count(&known, 10), Answer::Conflict)
-        .on(&get_rr(OLD), Answer::Rr(known.clone()))
-        .on(&count(&known, 10), Answer::Rr(rr(OLD, ME, "r5", 10)))
+        .on(&get_rr(OLD), ApiResult::Unknown)
+        .on(&get_rr(OLD), ApiResult::Rr(known.clone()))
+        .on(&count(&known, 10), ApiResult::Conflict)
+        .on(&get_rr(OLD), ApiResult::Rr(known.clone()))
+        .on(&count(&known, 10), ApiResult::Rr(rr(OLD, ME, "r5", 10)))
         .done();
-    assert_eq!(done.outcome, Outcome::Counted { rr: rr(OLD, ME, "r5", 10), created: false });
+    assert_eq!(done.outcome, CommitOutcome::Counted { rr: rr(OLD, ME, "r5", 10), created: false });
 }
 
 #[test]
 fn a_conflict_on_a_count_looks_at_the_phase_again() {
     let known = rr(OLD, ME, "r4", 7);
     Script::begin_knowing(1, Some(known.clone()))
-        .on(&count(&known, 8), Answer::Conflict)
-        .on(&Call::GetClaim, Answer::Claim(claim("c1", fields("", OLD, true))))
-        .on(&get_rr(OLD), Answer::Rr(in_phase(rr(OLD, ME, "r5", 7), Phase::Ended)))
-        .on(&find(Some(OLD)), Answer::Missing)
+        .on(&count(&known, 8), ApiResult::Conflict)
+        .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
+        .on(&get_rr(OLD), ApiResult::Rr(in_phase(rr(OLD, ME, "r5", 7), Phase::Ended)))
+        .on(&find(Some(OLD)), ApiResult::Missing)
         .expects(&update_claim("c1", handed_over(fields(ME, FRESH, false))));
 }
 
 #[test]
 fn a_conflict_on_a_count_under_ones_own_claim_needs_no_second_read_of_the_claim() {
     holding_the_claim()
-        .on(&create_rr(FRESH), Answer::Rr(late_rr()))
-        .on(&count(&late_rr(), 1), Answer::Conflict)
+        .on(&create_rr(FRESH), ApiResult::Rr(late_rr()))
+        .on(&count(&late_rr(), 1), ApiResult::Conflict)
         .expects(&get_rr(FRESH));
 }
 
 #[test]
 fn a_known_rr_that_is_gone_is_looked_for_no_more() {
     let known = rr(OLD, ME, "r4", 7);
-    Script::begin_knowing(1, Some(known.clone())).on(&count(&known, 8), Answer::Missing).expects(&Call::GetClaim);
+    Script::begin_knowing(1, Some(known.clone())).on(&count(&known, 8), ApiResult::Missing).expects(&ApiCall::GetClaim);
 }
 
 #[test]
@@ -241,9 +241,9 @@ fn an_answer_to_a_finished_commit_counts_nothing() {
         onceway_claim::Now { unix_ms: 0, monotonic_ms: 0 },
     );
     let now = onceway_claim::Now { unix_ms: 0, monotonic_ms: 0 };
-    commit.resume(Answer::Rr(rr(OLD, ME, "r5", 8)), now);
-    let onceway_claim::Step::Done(done) = commit.resume(Answer::Rr(rr(OLD, ME, "r5", 8)), now) else {
+    commit.resume(ApiResult::Rr(rr(OLD, ME, "r5", 8)), now);
+    let onceway_claim::Step::Done(done) = commit.resume(ApiResult::Rr(rr(OLD, ME, "r5", 8)), now) else {
         panic!("a finished commit went on");
     };
-    assert_eq!(done.outcome, Outcome::InDoubt);
+    assert_eq!(done.outcome, CommitOutcome::InDoubt);
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use onceway_claim::{Answer, Call, Claim, ClaimFields, Commit, Done, Now, Parameters, Phase, Rr, Stage, Step};
+use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, Commit, Done, Now, Parameters, Phase, Rr, Stage, Step};
 
 pub(super) const ME: &str = "pod-a_1";
 pub(super) const OTHER: &str = "pod-b_1";
@@ -41,7 +41,7 @@ impl Script {
     }
 
     /// Expects this call and answers it.
-    pub(super) fn on(mut self, expected: &Call, answer: Answer) -> Self {
+    pub(super) fn on(mut self, expected: &ApiCall, answer: ApiResult) -> Self {
         assert_eq!(self.step, Step::Call(expected.clone()));
         self.step = self.commit.resume(answer, now(self.monotonic_ms));
         self
@@ -51,12 +51,12 @@ impl Script {
     pub(super) fn on_wait(mut self) -> Self {
         assert!(matches!(self.step, Step::Wait(_)), "{:?}", self.step);
         assert_eq!(self.commit.stage(), Stage::AwaitHolder);
-        self.step = self.commit.resume(Answer::Elapsed, now(self.monotonic_ms));
+        self.step = self.commit.resume(ApiResult::Elapsed, now(self.monotonic_ms));
         self
     }
 
     /// Expects the call, and leaves it unanswered.
-    pub(super) fn expects(self, expected: &Call) {
+    pub(super) fn expects(self, expected: &ApiCall) {
         assert_eq!(self.step, Step::Call(expected.clone()));
     }
 
@@ -111,23 +111,23 @@ pub(super) fn in_phase(rr: Rr, phase: Phase) -> Rr {
     Rr { phase, ..rr }
 }
 
-pub(super) fn get_rr(name: &str) -> Call {
-    Call::GetRr { name: name.into() }
+pub(super) fn get_rr(name: &str) -> ApiCall {
+    ApiCall::GetRr { name: name.into() }
 }
 
-pub(super) fn create_rr(name: &str) -> Call {
-    Call::CreateRr { name: name.into() }
+pub(super) fn create_rr(name: &str) -> ApiCall {
+    ApiCall::CreateRr { name: name.into() }
 }
 
-pub(super) fn update_claim(version: &str, fields: ClaimFields) -> Call {
-    Call::UpdateClaim { version: version.into(), fields }
+pub(super) fn update_claim(version: &str, fields: ClaimFields) -> ApiCall {
+    ApiCall::UpdateClaim { version: version.into(), fields }
 }
 
-pub(super) fn count(rr: &Rr, count: u32) -> Call {
-    Call::Count { rr: rr.clone(), count }
+pub(super) fn count(rr: &Rr, count: u32) -> ApiCall {
+    ApiCall::Count { rr: rr.clone(), count }
 }
 
 /// The search for an active RR beside `except`.
-pub(super) fn find(except: Option<&str>) -> Call {
-    Call::FindRr { except: except.map(Into::into) }
+pub(super) fn find(except: Option<&str>) -> ApiCall {
+    ApiCall::FindRr { except: except.map(Into::into) }
 }

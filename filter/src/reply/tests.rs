@@ -1,5 +1,5 @@
-use onceway_signal::answer::Status;
-use onceway_signal::problem::Kind;
+use onceway_signal::problem::ProblemKind;
+use onceway_signal::response::Status;
 
 use super::{ReplyHead, outcomes};
 use crate::header_map::serialize;
@@ -9,7 +9,7 @@ fn head(headers: &[(&str, &str)]) -> Option<ReplyHead> {
     ReplyHead::parse(&serialize(&headers))
 }
 
-fn answered(status: u16, body: &str) -> (Status, Option<Kind>, String) {
+fn answered(status: u16, body: &str) -> (Status, Option<ProblemKind>, String) {
     let told = outcomes(ReplyHead { status, retry_after_s: None }, body.as_bytes());
     let [outcome] = told.as_slice() else { panic!("{told:?}") };
     (outcome.status, outcome.failure.map(|failure| failure.problem), outcome.message.clone())
@@ -32,7 +32,7 @@ fn the_head_is_the_status_and_when_to_send_again() {
 fn what_the_proxy_answers_for_a_replica_is_to_be_sent_again() {
     for status in [503, 504, 500, 502] {
         let (outcome, kind, message) = answered(status, "upstream request timeout");
-        assert_eq!((outcome, kind), (Status::Failed, Some(Kind::OutcomeUnknown)));
+        assert_eq!((outcome, kind), (Status::Failed, Some(ProblemKind::OutcomeUnknown)));
         assert!(message.contains(&format!("{status}, \"upstream request timeout\"")), "{message}");
     }
 }
@@ -71,10 +71,10 @@ fn a_4xx_of_somebody_else_is_for_good_unless_it_says_later() {
 fn a_problem_of_the_sidecars_keeps_its_words_and_its_kind() {
     let problem = |uri: &str| format!(r#"{{"type":"{uri}","title":"t","status":503,"detail":"why"}}"#);
     let (outcome, kind, message) = answered(503, &problem("https://onceway.io/problems/draining"));
-    assert_eq!((outcome, kind, message.as_str()), (Status::Failed, Some(Kind::Draining), "why"));
+    assert_eq!((outcome, kind, message.as_str()), (Status::Failed, Some(ProblemKind::Draining), "why"));
     // Of a sidecar that is newer than the filter.
     let (outcome, kind, message) = answered(503, &problem("https://onceway.io/problems/unheard-of"));
-    assert_eq!((outcome, kind, message.as_str()), (Status::Failed, Some(Kind::OutcomeUnknown), "why"));
+    assert_eq!((outcome, kind, message.as_str()), (Status::Failed, Some(ProblemKind::OutcomeUnknown), "why"));
     let (outcome, _, message) = answered(400, &problem("https://onceway.io/problems/malformed-payload"));
     assert_eq!((outcome, message.as_str()), (Status::Rejected, "why"));
 }

@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use onceway_signal::answer::Answer;
+use onceway_signal::response::SignalResponse;
 use onceway_signal::{FINGERPRINT_HEADER, Source};
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::{Action, Request};
 use crate::fake::{Call, FakeHost};
-use crate::{Affinity, Config, Outcome, affinity};
+use crate::{Affinity, Config, Decision, affinity};
 
 /// `sha256("prod:Deployment:payment-api")`.
 const PAYMENT_API: &str = "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1";
@@ -53,7 +53,7 @@ fn one_fingerprint_is_set_before_the_request_goes_on() {
     let host = FakeHost::post(Source::Prometheus.path());
     assert_eq!(post(&host, &payment_api()), Action::Continue);
     assert_eq!(host.fingerprint().as_deref(), Some(PAYMENT_API));
-    assert_eq!(host.counted(), [Outcome::Fingerprinted]);
+    assert_eq!(host.counted(), [Decision::Fingerprinted]);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn several_fingerprints_that_are_not_announced_as_json_go_on_whole_hashed_on_the
         let host = FakeHost::post(Source::Prometheus.path()).with(name, value);
         assert_eq!(post(&host, &webhook(&[node, deployment, node])), Action::Continue);
         assert_eq!(host.fingerprint().as_deref(), Some(WORKER_NODE));
-        assert_eq!((host.counted(), host.calls(Call::Dispatch)), (vec![Outcome::Several], 0));
+        assert_eq!((host.counted(), host.calls(Call::Dispatch)), (vec![Decision::Several], 0));
     }
 }
 
@@ -83,14 +83,14 @@ fn several_alerts_of_one_incident_are_one_fingerprint() {
     let crash = r#"{"alertname":"Crash","namespace":"prod","deployment":"payment-api"}"#;
     let slow = r#"{"alertname":"Slow","namespace":"prod","deployment":"payment-api"}"#;
     assert_eq!(post(&host, &webhook(&[crash, slow])), Action::Continue);
-    assert_eq!(host.counted(), [Outcome::Fingerprinted]);
+    assert_eq!(host.counted(), [Decision::Fingerprinted]);
 }
 
 #[test]
 fn a_body_without_signals_goes_on_without_a_fingerprint() {
     let host = FakeHost::post(Source::Prometheus.path());
     assert_eq!(post(&host, &webhook(&[])), Action::Continue);
-    assert_eq!((host.fingerprint(), host.counted()), (None, vec![Outcome::Nothing]));
+    assert_eq!((host.fingerprint(), host.counted()), (None, vec![Decision::Nothing]));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn what_cannot_be_decoded_goes_on_without_a_fingerprint() {
     for body in ["{", "[]", "\u{1f}\u{8b}\u{8}", "null"] {
         let host = FakeHost::post(Source::Prometheus.path());
         assert_eq!(post(&host, body), Action::Continue, "{body}");
-        assert_eq!((host.fingerprint(), host.counted()), (None, vec![Outcome::Undecodable]), "{body}");
+        assert_eq!((host.fingerprint(), host.counted()), (None, vec![Decision::Undecodable]), "{body}");
         assert_eq!(host.logged().len(), 1);
     }
 }
@@ -107,14 +107,14 @@ fn what_cannot_be_decoded_goes_on_without_a_fingerprint() {
 fn a_post_without_a_body_goes_on_at_once() {
     let host = FakeHost::post(Source::Prometheus.path());
     assert_eq!(request().on_headers(&host, true), Action::Continue);
-    assert_eq!((host.calls(Call::Body), host.counted()), (0, vec![Outcome::Nothing]));
+    assert_eq!((host.calls(Call::Body), host.counted()), (0, vec![Decision::Nothing]));
 }
 
 #[test]
 fn an_empty_body_goes_on_without_a_fingerprint() {
     let host = FakeHost::post(Source::Prometheus.path());
     assert_eq!(post(&host, ""), Action::Continue);
-    assert_eq!((host.fingerprint(), host.counted()), (None, vec![Outcome::Nothing]));
+    assert_eq!((host.fingerprint(), host.counted()), (None, vec![Decision::Nothing]));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_body_is_decoded_once_at_its_end() {
     assert_eq!(request.on_body(&host, body.len(), true), Action::Continue);
     assert_eq!(request.on_body(&host, body.len(), true), Action::Continue);
     assert_eq!(request.on_trailers(&host), Action::Continue);
-    assert_eq!((host.calls(Call::Body), host.counted()), (1, vec![Outcome::Fingerprinted]));
+    assert_eq!((host.calls(Call::Body), host.counted()), (1, vec![Decision::Fingerprinted]));
 }
 
 #[test]
@@ -192,14 +192,14 @@ fn a_body_over_the_limit_is_refused_as_soon_as_it_is() {
     // A proxy that goes on all the same gets nothing upstream, and no second answer.
     assert_eq!(request.on_body(&host, 12, true), Action::Pause);
     assert_eq!(request.on_trailers(&host), Action::Pause);
-    assert_eq!((host.calls(Call::Answer), host.counted()), (1, vec![Outcome::TooLarge]));
+    assert_eq!((host.calls(Call::Answer), host.counted()), (1, vec![Decision::TooLarge]));
 }
 
 #[test]
 fn a_refusal_says_what_the_limit_is_and_what_to_do() {
     let host = FakeHost::post(Source::Prometheus.path()).with("content-length", "5242881");
     assert_eq!(request().on_headers(&host, false), Action::Pause);
-    let Some(Answer::Problem(problem)) = host.answered() else { panic!("it is over the limit") };
+    let Some(SignalResponse::Problem(problem)) = host.answered() else { panic!("it is over the limit") };
     assert_eq!((problem.status, problem.uri), (413, "https://onceway.io/problems/payload-too-large"));
     assert_eq!(problem.instance, Some(Source::Prometheus.path()));
     assert!(problem.detail.contains("5242880 bytes") && problem.detail.contains("max_body_bytes"), "{problem:?}");
@@ -210,7 +210,7 @@ fn a_proxy_that_fails_costs_the_affinity_and_not_the_request() {
     for call in [Call::Headers, Call::Remove, Call::Body, Call::Set] {
         let host = FakeHost::post(Source::Prometheus.path()).with("x-onceway-x", "y").failing(call);
         assert_eq!(post(&host, &payment_api()), Action::Continue, "{call:?}");
-        assert_eq!((host.fingerprint(), host.counted()), (None, vec![Outcome::Error]), "{call:?}");
+        assert_eq!((host.fingerprint(), host.counted()), (None, vec![Decision::Error]), "{call:?}");
         assert!(host.logged().concat().contains("fake failed with proxy-wasm status 10"), "{:?}", host.logged());
     }
 }
@@ -221,14 +221,14 @@ fn a_refusal_that_fails_leaves_the_request_to_the_sidecar() {
     let mut request = limited();
     assert_eq!(request.on_headers(&host, false), Action::Pause);
     assert_eq!(request.on_body(&host, 11, true), Action::Continue);
-    assert_eq!(host.counted(), [Outcome::Error]);
+    assert_eq!(host.counted(), [Decision::Error]);
 }
 
 #[test]
 fn headers_that_cannot_be_read_let_the_request_pass() {
     let host = FakeHost::malformed();
     assert_eq!(request().on_headers(&host, false), Action::Continue);
-    assert_eq!(host.counted(), [Outcome::Error]);
+    assert_eq!(host.counted(), [Decision::Error]);
     assert!(host.logged().concat().contains("not in proxy-wasm's format"), "{:?}", host.logged());
 }
 

@@ -4,7 +4,7 @@
 use std::alloc::{Layout, alloc};
 use std::ptr::null_mut;
 
-use onceway_signal::answer::Answer;
+use onceway_signal::response::SignalResponse;
 
 use crate::{HostError, Level, SubRequest, header_map};
 
@@ -145,7 +145,7 @@ pub(super) fn replace_request_header(name: &str, value: &str) -> Result<(), Host
 }
 
 /// Answers the request without sending it upstream.
-pub(super) fn send_local_response(answer: &Answer, details: &str) -> Result<(), HostError> {
+pub(super) fn send_local_response(answer: &SignalResponse, details: &str) -> Result<(), HostError> {
     let mut headers: Vec<(&[u8], &[u8])> = vec![(b"content-type", answer.media_type().as_bytes())];
     let seconds = answer.retry_after_s().map(|seconds| seconds.to_string());
     headers.extend(seconds.as_ref().map(|seconds| (&b"retry-after"[..], seconds.as_bytes())));

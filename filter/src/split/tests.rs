@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use onceway_signal::answer::{Answer, Metadata, Outcome as Told, Status, merge};
-use onceway_signal::problem::Kind;
+use onceway_signal::problem::ProblemKind;
+use onceway_signal::response::{Metadata, SignalOutcome, SignalResponse, Status, merge};
 use onceway_signal::{Source, decode};
 
 use crate::fake::{Call, FakeHost, Sent};
-use crate::{Action, Config, Outcome, Request};
+use crate::{Action, Config, Decision, Request};
 
 mod ends;
 mod limits;
@@ -39,7 +39,7 @@ fn fingerprint(deployment: &str) -> String {
 }
 
 /// What an owner answers that created an RR.
-fn created(fingerprint: &str) -> Told {
+fn created(fingerprint: &str) -> SignalOutcome {
     let metadata = Metadata {
         fingerprint: fingerprint.to_owned(),
         count: 1,
@@ -47,7 +47,7 @@ fn created(fingerprint: &str) -> Told {
         first_occurrence: "2026-03-01T10:00:00Z".to_owned(),
         last_occurrence: "2026-03-01T10:00:00Z".to_owned(),
     };
-    Told::counted(true, "ns".to_owned(), format!("rr-{fingerprint}"), metadata)
+    SignalOutcome::counted(true, "ns".to_owned(), format!("rr-{fingerprint}"), metadata)
 }
 
 impl Scene {
@@ -76,7 +76,7 @@ impl Scene {
     }
 
     /// Answers a part with these outcomes.
-    fn tell(&mut self, token: u32, outcomes: Vec<Told>) {
+    fn tell(&mut self, token: u32, outcomes: Vec<SignalOutcome>) {
         let answer = merge(outcomes);
         let body = String::from_utf8(answer.to_json()).unwrap();
         let retry_after = answer.retry_after_s().map(|seconds| seconds.to_string());
@@ -95,18 +95,20 @@ impl Scene {
     }
 
     /// The status of the answer, and what it tells of each part.
-    fn answered(&self) -> (u16, Vec<Told>) {
+    fn answered(&self) -> (u16, Vec<SignalOutcome>) {
         match self.host.answered().expect("an answer") {
-            Answer::One(status, told) => (status, vec![*told]),
-            Answer::Several(several) => (207, several.results),
-            Answer::Problem(problem) => (problem.status, problem.several.map(|told| told.results).unwrap_or_default()),
+            SignalResponse::One(status, told) => (status, vec![*told]),
+            SignalResponse::MultiStatus(several) => (207, several.results),
+            SignalResponse::Problem(problem) => {
+                (problem.status, problem.several.map(|told| told.results).unwrap_or_default())
+            }
         }
     }
 
-    fn problem(&self) -> (Kind, Option<u32>, String) {
-        let Some(Answer::Problem(problem)) = self.host.answered() else { panic!("{:?}", self.host.answered()) };
+    fn problem(&self) -> (ProblemKind, Option<u32>, String) {
+        let Some(SignalResponse::Problem(problem)) = self.host.answered() else { panic!("{:?}", self.host.answered()) };
         assert_eq!(problem.instance, Some(Source::Prometheus.path()));
-        (Kind::from_uri(problem.uri).unwrap(), problem.retry_after_s, problem.detail)
+        (ProblemKind::from_uri(problem.uri).unwrap(), problem.retry_after_s, problem.detail)
     }
 }
 
@@ -123,7 +125,7 @@ fn each_incident_is_sent_to_its_owner_in_the_order_of_first_appearance() {
     assert_eq!(sent.iter().map(|sent| sent.body.clone()).collect::<Vec<_>>(), bodies);
     assert!(sent.iter().all(|sent| sent.cluster == "onceway" && sent.timeout_ms == 9_000));
     assert!(sent.iter().all(|sent| sent.header("x-onceway-fingerprint") == sent.header(":authority")));
-    assert_eq!(scene.host.counted(), [Outcome::Split]);
+    assert_eq!(scene.host.counted(), [Decision::Split]);
     assert_eq!(scene.host.answered(), None);
 }
 
@@ -184,11 +186,11 @@ fn only_what_fires_costs_a_sub_request_and_the_rest_rides_with_the_first() {
     assert_eq!(sent[0].body, format!("{own}{},{},{},{}]}}", alerts[0], alerts[1], useless, alerts[5]));
     assert_eq!(sent[1].body, format!("{own}{},{}]}}", alerts[3], alerts[4]));
     // What the sidecar says of the first, whose useless alert is the third there and in the webhook alike.
-    let gone = Told::nothing_to_do(Some(fingerprint("gone")), "the alert is resolved");
+    let gone = SignalOutcome::nothing_to_do(Some(fingerprint("gone")), "the alert is resolved");
     let (a, b) = (created(&fingerprint("a")), created(&fingerprint("b")));
     scene.tell(sent[1].token, vec![b.clone()]);
-    scene.tell(sent[0].token, vec![gone.clone(), a.clone(), Told::rejected_at(2, "no name")]);
-    assert_eq!(scene.answered(), (207, vec![gone, a, Told::rejected_at(2, "no name"), b]));
+    scene.tell(sent[0].token, vec![gone.clone(), a.clone(), SignalOutcome::rejected_at(2, "no name")]);
+    assert_eq!(scene.answered(), (207, vec![gone, a, SignalOutcome::rejected_at(2, "no name"), b]));
 }
 
 #[test]
@@ -196,7 +198,7 @@ fn an_alert_of_no_use_is_named_by_its_place_in_the_webhook_and_not_in_its_part()
     let useless = r#"{"labels":{}}"#.to_owned();
     let mut scene = Scene::of(Config::default(), &[firing("a"), firing("b"), firing("b"), useless]);
     let sent = scene.host.sent();
-    scene.tell(sent[0].token, vec![created(&fingerprint("a")), Told::rejected_at(1, "no name")]);
+    scene.tell(sent[0].token, vec![created(&fingerprint("a")), SignalOutcome::rejected_at(1, "no name")]);
     scene.count(&sent[1]);
     let (_, told) = scene.answered();
     assert_eq!(
@@ -214,7 +216,7 @@ fn a_body_in_which_one_incident_fires_goes_whole_to_that_ones_owner() {
     ] {
         let scene = Scene::of(Config::default(), &alerts);
         assert_eq!((scene.host.sent().len(), scene.host.fingerprint()), (0, Some(fingerprint("a"))));
-        assert_eq!(scene.host.counted(), [Outcome::Fingerprinted]);
+        assert_eq!(scene.host.counted(), [Decision::Fingerprinted]);
     }
 }
 

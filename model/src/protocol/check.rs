@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onceway_claim::{Answer, Call, Done, Outcome, Phase, Rr, Step};
+use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Done, Phase, Rr, Step};
 
 use super::Start;
 
@@ -60,20 +60,20 @@ impl Check {
     }
 
     /// Takes the answer to the last call.
-    pub(super) fn resume(&mut self, answer: Answer) -> Step {
+    pub(super) fn resume(&mut self, answer: ApiResult) -> Step {
         match (&self.state, answer) {
-            (State::Find, Answer::Unknown) => self.find(),
-            (State::Find, Answer::Missing) | (State::Create, Answer::Unknown) => {
-                self.go(State::Create, Call::CreateRr { name: Arc::clone(&self.name) })
+            (State::Find, ApiResult::Unknown) => self.find(),
+            (State::Find, ApiResult::Missing) | (State::Create, ApiResult::Unknown) => {
+                self.go(State::Create, ApiCall::CreateRr { name: Arc::clone(&self.name) })
             }
-            (State::Create, Answer::Conflict) => self.read(Arc::clone(&self.name)),
-            (State::Read(_), Answer::Rr(rr)) if rr.phase == Phase::Ended => Step::Done(unanswered()),
-            (State::Find | State::Create | State::Read(_), Answer::Rr(rr)) => {
+            (State::Create, ApiResult::Conflict) => self.read(Arc::clone(&self.name)),
+            (State::Read(_), ApiResult::Rr(rr)) if rr.phase == Phase::Ended => Step::Done(unanswered()),
+            (State::Find | State::Create | State::Read(_), ApiResult::Rr(rr)) => {
                 let count = rr.count + 1;
-                self.go(State::Count(Arc::clone(&rr.name)), Call::Count { rr, count })
+                self.go(State::Count(Arc::clone(&rr.name)), ApiCall::Count { rr, count })
             }
-            (State::Count(_), Answer::Rr(rr)) => Step::Done(counted(rr)),
-            (State::Count(name), Answer::Conflict) | (State::Read(name), Answer::Unknown) => {
+            (State::Count(_), ApiResult::Rr(rr)) => Step::Done(counted(rr)),
+            (State::Count(name), ApiResult::Conflict) | (State::Read(name), ApiResult::Unknown) => {
                 let name = Arc::clone(name);
                 self.read(name)
             }
@@ -82,24 +82,24 @@ impl Check {
     }
 
     fn find(&mut self) -> Step {
-        self.go(State::Find, Call::FindRr { except: None })
+        self.go(State::Find, ApiCall::FindRr { except: None })
     }
 
     fn read(&mut self, name: Arc<str>) -> Step {
-        self.go(State::Read(Arc::clone(&name)), Call::GetRr { name })
+        self.go(State::Read(Arc::clone(&name)), ApiCall::GetRr { name })
     }
 
-    fn go(&mut self, state: State, call: Call) -> Step {
+    fn go(&mut self, state: State, call: ApiCall) -> Step {
         self.state = state;
         Step::Call(call)
     }
 }
 
 fn counted(rr: Rr) -> Done {
-    Done { outcome: Outcome::Counted { rr, created: false }, aftermath: None }
+    Done { outcome: CommitOutcome::Counted { rr, created: false }, aftermath: None }
 }
 
 /// The sender is told to send again.
 fn unanswered() -> Done {
-    Done { outcome: Outcome::InDoubt, aftermath: None }
+    Done { outcome: CommitOutcome::InDoubt, aftermath: None }
 }

@@ -5,7 +5,7 @@ mod doubt;
 
 use std::sync::Arc;
 
-use onceway_claim::{Answer, Call, Claim, Commit, Now, Parameters, Rr, Stage, Step};
+use onceway_claim::{ApiCall, ApiResult, Claim, Commit, Now, Parameters, Rr, Stage, Step};
 
 use self::doubt::{Doubt, Verdict};
 use super::Start;
@@ -66,31 +66,31 @@ impl Flawed {
         if self.doubt.is_some() { Stage::Doubt } else { self.commit.stage() }
     }
 
-    pub(super) fn resume(&mut self, answer: Answer, now: Now) -> Step {
-        if let Answer::Claim(claim) = &answer {
+    pub(super) fn resume(&mut self, answer: ApiResult, now: Now) -> Step {
+        if let ApiResult::Claim(claim) = &answer {
             self.claim = Some(claim.clone());
         }
         if let Some(version) = self.fence.take() {
-            let unmoved = matches!(&answer, Answer::Claim(claim) if claim.version == version);
-            return self.tell(if unmoved { answer } else { Answer::Conflict }, now);
+            let unmoved = matches!(&answer, ApiResult::Claim(claim) if claim.version == version);
+            return self.tell(if unmoved { answer } else { ApiResult::Conflict }, now);
         }
         if let Some(doubt) = self.doubt.take() {
             return self.on_doubt(doubt, answer, now);
         }
         match (self.flaw, &answer, self.commit.stage(), self.counting.take()) {
-            (Flaw::AnyErrorIsFree, Answer::Unknown, Stage::ReadClaim | Stage::ReadRr | Stage::FindRr, _) => {
-                self.tell(Answer::Missing, now)
+            (Flaw::AnyErrorIsFree, ApiResult::Unknown, Stage::ReadClaim | Stage::ReadRr | Stage::FindRr, _) => {
+                self.tell(ApiResult::Missing, now)
             }
-            (flaw, Answer::Unknown, Stage::Count, Some((rr, target))) if Doubt::of(flaw).is_some() => {
+            (flaw, ApiResult::Unknown, Stage::Count, Some((rr, target))) if Doubt::of(flaw).is_some() => {
                 let name = Arc::clone(&rr.name);
                 self.doubt = Doubt::of(flaw).map(|doubt| doubt.about(rr, target));
-                Step::Call(Call::GetRr { name })
+                Step::Call(ApiCall::GetRr { name })
             }
             _ => self.tell(answer, now),
         }
     }
 
-    fn tell(&mut self, answer: Answer, now: Now) -> Step {
+    fn tell(&mut self, answer: ApiResult, now: Now) -> Step {
         let now = match self.flaw {
             Flaw::SlowCreateUnfenced => Now { monotonic_ms: 0, ..now },
             _ => now,
@@ -102,20 +102,20 @@ impl Flawed {
     /// What is really done where the commit asks for `step`.
     fn pass(&mut self, step: Step, now: Now) -> Step {
         match (self.flaw, &step) {
-            (Flaw::RereadAsFence, Step::Call(Call::UpdateClaim { version, .. }))
+            (Flaw::RereadAsFence, Step::Call(ApiCall::UpdateClaim { version, .. }))
                 if self.commit.stage() == Stage::Fence =>
             {
                 self.fence = Some(Arc::clone(version));
-                Step::Call(Call::GetClaim)
+                Step::Call(ApiCall::GetClaim)
             }
-            (Flaw::HelpWithoutWriting, Step::Call(Call::UpdateClaim { fields, .. })) => {
+            (Flaw::HelpWithoutWriting, Step::Call(ApiCall::UpdateClaim { fields, .. })) => {
                 let claim = self.claim.clone().filter(|claim| !fields.created && claim.fields.intent == fields.intent);
                 match claim {
-                    Some(claim) => self.tell(Answer::Claim(claim), now),
+                    Some(claim) => self.tell(ApiResult::Claim(claim), now),
                     None => step,
                 }
             }
-            (_, Step::Call(Call::Count { rr, count })) => {
+            (_, Step::Call(ApiCall::Count { rr, count })) => {
                 self.counting = Some((rr.clone(), *count));
                 step
             }
@@ -123,7 +123,7 @@ impl Flawed {
         }
     }
 
-    fn on_doubt(&mut self, doubt: Doubt, answer: Answer, now: Now) -> Step {
+    fn on_doubt(&mut self, doubt: Doubt, answer: ApiResult, now: Now) -> Step {
         match doubt.judge(answer, self.signals) {
             Verdict::Over(done) => Step::Done(done),
             Verdict::Ask(doubt, call) => {

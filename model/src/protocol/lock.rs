@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onceway_claim::{Answer, Call, Claim, ClaimFields, Done, Step};
+use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, Done, Step};
 
 use super::Start;
 use super::check::{Check, Names};
@@ -47,11 +47,11 @@ impl Lock {
     }
 
     /// Takes the answer to the last step.
-    pub(super) fn resume(&mut self, answer: Answer) -> Step {
+    pub(super) fn resume(&mut self, answer: ApiResult) -> Step {
         match (self.state.clone(), answer) {
-            (State::Acquire, Answer::Claim(lease)) => self.hold(lease),
-            (State::Acquire, Answer::Conflict) => self.go(State::Look, Call::GetClaim),
-            (State::Look, Answer::Claim(lease)) => self.on_held(lease),
+            (State::Acquire, ApiResult::Claim(lease)) => self.hold(lease),
+            (State::Acquire, ApiResult::Conflict) => self.go(State::Look, ApiCall::GetClaim),
+            (State::Look, ApiResult::Claim(lease)) => self.on_held(lease),
             (State::Acquire | State::Look | State::Pause, _) => self.acquire(),
             (State::Held { lease, mut check }, answer) => match check.resume(answer) {
                 Step::Done(done) => self.release(lease, done),
@@ -60,7 +60,7 @@ impl Lock {
                     step
                 }
             },
-            (State::Release { lease, done }, Answer::Unknown) => self.release(lease, done),
+            (State::Release { lease, done }, ApiResult::Unknown) => self.release(lease, done),
             (State::Release { done, .. }, _) => Step::Done(done),
         }
     }
@@ -69,7 +69,7 @@ impl Lock {
     fn on_held(&mut self, lease: Claim) -> Step {
         match self.rule {
             Rule::Expires => {
-                let call = Call::UpdateClaim { version: lease.version, fields: self.fields() };
+                let call = ApiCall::UpdateClaim { version: lease.version, fields: self.fields() };
                 self.go(State::Acquire, call)
             }
             Rule::Reentrant if lease.fields.holder == self.me => self.hold(lease),
@@ -81,7 +81,7 @@ impl Lock {
     }
 
     fn acquire(&mut self) -> Step {
-        let call = Call::CreateClaim(self.fields());
+        let call = ApiCall::CreateClaim(self.fields());
         self.go(State::Acquire, call)
     }
 
@@ -93,14 +93,14 @@ impl Lock {
 
     fn release(&mut self, lease: Claim, done: Done) -> Step {
         let claim = lease.clone();
-        self.go(State::Release { lease, done }, Call::DeleteClaim { claim })
+        self.go(State::Release { lease, done }, ApiCall::DeleteClaim { claim })
     }
 
     fn fields(&self) -> ClaimFields {
         ClaimFields { holder: Arc::clone(&self.me), intent: "".into(), created: false, floor: 0, transitions: 0 }
     }
 
-    fn go(&mut self, state: State, call: Call) -> Step {
+    fn go(&mut self, state: State, call: ApiCall) -> Step {
         self.state = state;
         Step::Call(call)
     }

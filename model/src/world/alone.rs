@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onceway_claim::Answer;
+use onceway_claim::ApiResult;
 
 use super::World;
 use crate::ledger::Ledger;
@@ -25,7 +25,7 @@ impl World {
         }
         for _ in 0..ALONE_CALLS {
             if replica.waits() {
-                replica.resume(Answer::Elapsed, Pace::Prompt);
+                replica.resume(ApiResult::Elapsed, Pace::Prompt);
             }
             let Some(call) = replica.call().cloned() else { return false };
             let answer = server.execute(&Arc::clone(replica.identity()), &call);

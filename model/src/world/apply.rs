@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onceway_claim::{Answer, Call, Outcome, Reap, Sweep};
+use onceway_claim::{ApiCall, ApiResult, ClaimGc, CommitOutcome, RrGc};
 
 use super::{Late, World};
 use crate::action::Action;
@@ -18,16 +18,16 @@ impl World {
                 let signal = self.ledger.enter();
                 self.replicas[index].submit(signal);
             }
-            Action::Answer(index, pace) => self.answer(index, pace),
+            Action::ApiResult(index, pace) => self.answer(index, pace),
             Action::Find(index, found) => {
                 let rr = found.and_then(|name| self.server.rr(&name).cloned());
-                self.resume(index, rr.map_or(Answer::Missing, Answer::Rr), Pace::Prompt);
+                self.resume(index, rr.map_or(ApiResult::Missing, ApiResult::Rr), Pace::Prompt);
             }
-            Action::Elapse(index) => self.resume(index, Answer::Elapsed, Pace::Prompt),
+            Action::Elapse(index) => self.resume(index, ApiResult::Elapsed, Pace::Prompt),
             Action::Lose(index) => {
                 self.left.losses -= 1;
                 self.leave_call(index);
-                self.resume(index, Answer::Unknown, Pace::Prompt);
+                self.resume(index, ApiResult::Unknown, Pace::Prompt);
             }
             Action::Execute(place) => {
                 let late = self.late.remove(place);
@@ -63,18 +63,18 @@ impl World {
                 self.left.intrusions -= 1;
                 self.server.intrude();
             }
-            Action::Reap(name) => {
+            Action::RrGc(name) => {
                 self.left.reaps -= 1;
-                let (reap, call) = Reap::begin(name);
-                self.chore = Some(Chore::Reap(reap, call));
+                let (reap, call) = RrGc::begin(name);
+                self.chore = Some(Chore::RrGc(reap, call));
             }
-            Action::Sweep(settled) => {
+            Action::ClaimGc(settled) => {
                 self.left.sweeps -= 1;
                 let settled = self.server.claim().filter(|_| settled).map(|claim| Arc::clone(&claim.version));
-                let (sweep, call) = Sweep::begin(settled);
-                self.chore = Some(Chore::Sweep(sweep, call));
+                let (sweep, call) = ClaimGc::begin(settled);
+                self.chore = Some(Chore::ClaimGc(sweep, call));
             }
-            Action::Tidy => {
+            Action::GcStep => {
                 let Some(chore) = self.chore.take() else { return };
                 let answer = self.server.execute(&Arc::from(""), chore.call());
                 self.chore = chore.resume(answer);
@@ -91,18 +91,18 @@ impl World {
         self.resume(index, answer, pace);
     }
 
-    fn execute(&mut self, author: &Arc<str>, call: &Call, signals: &[usize]) -> Answer {
+    fn execute(&mut self, author: &Arc<str>, call: &ApiCall, signals: &[usize]) -> ApiResult {
         let answer = self.server.execute(author, call);
-        if matches!((call, &answer), (Call::Count { .. }, Answer::Rr(_))) {
+        if matches!((call, &answer), (ApiCall::Count { .. }, ApiResult::Rr(_))) {
             self.ledger.count(signals);
         }
         answer
     }
 
-    fn resume(&mut self, index: usize, answer: Answer, pace: Pace) {
+    fn resume(&mut self, index: usize, answer: ApiResult, pace: Pace) {
         let replica = &mut self.replicas[index];
         let Some((done, signals)) = replica.resume(answer, pace) else { return };
-        if matches!(done.outcome, Outcome::Counted { .. }) {
+        if matches!(done.outcome, CommitOutcome::Counted { .. }) {
             self.ledger.acknowledge(&signals);
         }
         let author = replica.identity();
@@ -123,7 +123,7 @@ impl World {
 
     /// Drops late calls that can no longer make a difference: fewer states, same behaviours.
     fn forget_the_powerless(&mut self) {
-        let sweeps = self.left.sweeps > 0 || matches!(self.chore, Some(Chore::Sweep(..)));
+        let sweeps = self.left.sweeps > 0 || matches!(self.chore, Some(Chore::ClaimGc(..)));
         let claim_may_go = sweeps || self.left.protocol.deletes_claims();
         self.late.retain(|late| self.server.may_still_act(&late.call, claim_may_go));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onceway_claim::{Call, Phase};
+use onceway_claim::{ApiCall, Phase};
 
 use super::World;
 use crate::action::Action;
@@ -34,11 +34,11 @@ impl World {
         }
         match replica.call() {
             None => actions.push(Action::Elapse(index)),
-            Some(Call::FindRr { except }) if !self.left.protocol.searches_exactly() => {
+            Some(ApiCall::FindRr { except }) if !self.left.protocol.searches_exactly() => {
                 let found = self.server.found(except.as_ref()).map(|rr| Some(Arc::clone(&rr.name)));
                 actions.extend(found.chain([None]).map(|found| Action::Find(index, found)));
             }
-            Some(_) => actions.extend(replica.paces().iter().map(|pace| Action::Answer(index, *pace))),
+            Some(_) => actions.extend(replica.paces().iter().map(|pace| Action::ApiResult(index, *pace))),
         }
         if self.left.losses > 0 && replica.call().is_some() {
             actions.push(Action::Lose(index));
@@ -61,18 +61,18 @@ impl World {
 
     fn of_chore(&self, actions: &mut Vec<Action>) {
         if self.chore.is_some() {
-            actions.push(Action::Tidy);
+            actions.push(Action::GcStep);
             return;
         }
         if self.left.reaps > 0 {
             let uncounted = self.server.active().filter(|rr| rr.count == 0);
-            actions.extend(uncounted.map(|rr| Action::Reap(Arc::clone(&rr.name))));
+            actions.extend(uncounted.map(|rr| Action::RrGc(Arc::clone(&rr.name))));
         }
         if self.left.sweeps > 0 && self.server.claim().is_some() {
-            actions.push(Action::Sweep(false));
+            actions.push(Action::ClaimGc(false));
             // Within the time that a claim must stand unchanged, whoever could create under it has done so or given up.
             if self.left.protocol.sweeps_open_claims() || self.is_at_rest() {
-                actions.push(Action::Sweep(true));
+                actions.push(Action::ClaimGc(true));
             }
         }
     }

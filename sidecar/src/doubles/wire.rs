@@ -20,7 +20,7 @@ use tower::service_fn;
 #[derive(Clone, Debug)]
 pub(crate) enum Met {
     /// This answer.
-    Answer(u16, Value),
+    Response(u16, Value),
     /// An answer of several lines, as a watch gives; then silence.
     Stream(Vec<Value>),
     /// Silence.
@@ -85,7 +85,7 @@ impl Wire {
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
         self.made.lock().unwrap().push(Made { line: line.clone(), query, body, at: Instant::now() });
         match self.next(&line) {
-            Met::Answer(status, body) => Ok(answer(status, body.to_string().into())),
+            Met::Response(status, body) => Ok(answer(status, body.to_string().into())),
             Met::Stream(lines) => Ok(answer(200, endless(&lines))),
             Met::Silence => pending().await,
             Met::Break => Err(io::Error::new(io::ErrorKind::ConnectionReset, "the wire is cut")),
@@ -107,7 +107,7 @@ pub(crate) fn status(code: u16, reason: &str) -> Met {
     let message = format!("the object is {reason}");
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": message, "reason": reason, "code": code });
-    Met::Answer(code, status)
+    Met::Response(code, status)
 }
 
 fn answer(status: u16, body: Body) -> Response<Body> {

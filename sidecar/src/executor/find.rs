@@ -1,9 +1,9 @@
-//! [`Call::FindRr`]: an active RR of a fingerprint, whoever made it. Costs nothing where the
+//! [`ApiCall::FindRr`]: an active RR of a fingerprint, whoever made it. Costs nothing where the
 //! index knows of none, which is nearly always.
 
 use std::sync::Arc;
 
-use onceway_claim::{Answer, Call, Phase, Rr};
+use onceway_claim::{ApiCall, ApiResult, Phase, Rr};
 use onceway_signal::Fingerprint;
 
 use super::request::{Kind, RRS};
@@ -31,15 +31,15 @@ impl Executor {
     /// The first of these RRs that is active indeed.
     async fn confirm<'a>(&self, fingerprint: Fingerprint, names: impl Iterator<Item = &'a Arc<str>>) -> Reply {
         for name in names.take(MAX_CANDIDATES) {
-            let reply = self.call(&Call::GetRr { name: Arc::clone(name) }, fingerprint, None).await;
+            let reply = self.call(&ApiCall::GetRr { name: Arc::clone(name) }, fingerprint, None).await;
             match &reply.answer {
-                Answer::Rr(rr) if is_adoptable(rr) => return reply,
+                ApiResult::Rr(rr) if is_adoptable(rr) => return reply,
                 // The index is late: it has ended or gone meanwhile.
-                Answer::Rr(_) | Answer::Missing => {}
+                ApiResult::Rr(_) | ApiResult::Missing => {}
                 _ => return reply,
             }
         }
-        Reply::definite(Answer::Missing)
+        Reply::definite(ApiResult::Missing)
     }
 
     /// The oldest active RR of an uncached list.
@@ -60,7 +60,7 @@ impl Executor {
                 break;
             }
         }
-        Reply::definite(oldest.map_or(Answer::Missing, |(_, rr)| Answer::Rr(rr)))
+        Reply::definite(oldest.map_or(ApiResult::Missing, |(_, rr)| ApiResult::Rr(rr)))
     }
 
     async fn page(&self, fingerprint: Fingerprint, after: Option<&str>) -> Result<Page, Reply> {

@@ -10,7 +10,7 @@ use kube::Resource;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::core::params::{GetParams, Preconditions};
 use kube::core::request::{Error, Request};
-use onceway_claim::{Call, ClaimFields, Rr};
+use onceway_claim::{ApiCall, ClaimFields, Rr};
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 
@@ -61,17 +61,17 @@ impl Kind {
 }
 
 /// The verb and resource of a call, as RBAC and audit logs name them.
-pub(super) fn kind(call: &Call) -> Kind {
+pub(super) fn kind(call: &ApiCall) -> Kind {
     let (verb, resource) = match call {
-        Call::GetClaim => ("get", LEASES),
-        Call::CreateClaim(_) => ("create", LEASES),
-        Call::UpdateClaim { .. } => ("patch", LEASES),
-        Call::DeleteClaim { .. } => ("delete", LEASES),
-        Call::FindRr { .. } => ("list", RRS),
-        Call::GetRr { .. } => ("get", RRS),
-        Call::CreateRr { .. } => ("create", RRS),
-        Call::Count { .. } => ("patch", RR_STATUS),
-        Call::DeleteRr { .. } => ("delete", RRS),
+        ApiCall::GetClaim => ("get", LEASES),
+        ApiCall::CreateClaim(_) => ("create", LEASES),
+        ApiCall::UpdateClaim { .. } => ("patch", LEASES),
+        ApiCall::DeleteClaim { .. } => ("delete", LEASES),
+        ApiCall::FindRr { .. } => ("list", RRS),
+        ApiCall::GetRr { .. } => ("get", RRS),
+        ApiCall::CreateRr { .. } => ("create", RRS),
+        ApiCall::Count { .. } => ("patch", RR_STATUS),
+        ApiCall::DeleteRr { .. } => ("delete", RRS),
     };
     Kind { verb, resource }
 }
@@ -105,7 +105,7 @@ impl Requests {
     /// `batch` is there where the call is of a commit; without it nothing can be created or counted.
     pub(super) fn build(
         &self,
-        call: &Call,
+        call: &ApiCall,
         fingerprint: Fingerprint,
         batch: Option<&Context>,
     ) -> Result<http::Request<Vec<u8>>, Error> {
@@ -113,22 +113,24 @@ impl Requests {
         let claim = || claim_name(fingerprint);
         let batch = || batch.ok_or_else(|| Error::Validation("only a batch of signals is created or counted".into()));
         match call {
-            Call::GetClaim => self.leases.get(&claim(), &get),
-            Call::CreateClaim(fields) => self.leases.create(&post, bytes(&self.new_claim(&claim(), fields))?),
-            Call::UpdateClaim { version, fields } => {
+            ApiCall::GetClaim => self.leases.get(&claim(), &get),
+            ApiCall::CreateClaim(fields) => self.leases.create(&post, bytes(&self.new_claim(&claim(), fields))?),
+            ApiCall::UpdateClaim { version, fields } => {
                 let mut body = self.claim_fields(fields);
                 body["metadata"]["resourceVersion"] = json!(version.as_ref());
                 self.leases.patch(&claim(), &patch, &Patch::Merge(body))
             }
-            Call::GetRr { name } => self.rrs.get(name, &get),
-            Call::FindRr { .. } => self.list_rrs(fingerprint, None),
-            Call::CreateRr { name } => self.rrs.create(&post, bytes(&self.new_rr(name, batch()?))?),
-            Call::Count { rr, count } => {
+            ApiCall::GetRr { name } => self.rrs.get(name, &get),
+            ApiCall::FindRr { .. } => self.list_rrs(fingerprint, None),
+            ApiCall::CreateRr { name } => self.rrs.create(&post, bytes(&self.new_rr(name, batch()?))?),
+            ApiCall::Count { rr, count } => {
                 let body = counted(rr, *count, batch()?);
                 self.rrs.patch_subresource("status", &rr.name, &patch, &Patch::Merge(body))
             }
-            Call::DeleteRr { rr } => self.rrs.delete(&rr.name, &as_last_seen(&rr.uid, &rr.version)),
-            Call::DeleteClaim { claim: seen } => self.leases.delete(&claim(), &as_last_seen(&seen.uid, &seen.version)),
+            ApiCall::DeleteRr { rr } => self.rrs.delete(&rr.name, &as_last_seen(&rr.uid, &rr.version)),
+            ApiCall::DeleteClaim { claim: seen } => {
+                self.leases.delete(&claim(), &as_last_seen(&seen.uid, &seen.version))
+            }
         }
     }
 

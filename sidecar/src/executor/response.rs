@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
-use onceway_claim::{Answer, Call};
+use onceway_claim::{ApiCall, ApiResult};
 use onceway_signal::Fingerprint;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -21,8 +21,8 @@ const MAX_REASON_CHARS: usize = 300;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// What the protocol is told.
-    pub answer: Answer,
-    /// Why the answer is [`Answer::Unknown`].
+    pub answer: ApiResult,
+    /// Why the answer is [`ApiResult::Unknown`].
     pub failure: Option<Failure>,
     /// How long the server asks to wait before the next call.
     pub retry_after: Option<Duration>,
@@ -125,21 +125,21 @@ impl fmt::Display for Failure {
 
 impl Reply {
     /// A definite answer.
-    pub fn definite(answer: Answer) -> Self {
+    pub fn definite(answer: ApiResult) -> Self {
         Self { answer, failure: None, retry_after: None, bytes: 0 }
     }
 
     /// No definite answer, and why.
     pub fn unknown(failure: Failure) -> Self {
-        Self { answer: Answer::Unknown, failure: Some(failure), retry_after: None, bytes: 0 }
+        Self { answer: ApiResult::Unknown, failure: Some(failure), retry_after: None, bytes: 0 }
     }
 
     /// The outcome as metrics name it.
     pub(super) fn outcome(&self) -> &'static str {
         match (&self.failure, &self.answer) {
             (Some(failure), _) => failure.label(),
-            (None, Answer::Missing) => "not_found",
-            (None, Answer::Conflict) => "conflict",
+            (None, ApiResult::Missing) => "not_found",
+            (None, ApiResult::Conflict) => "conflict",
             (None, _) => "ok",
         }
     }
@@ -147,7 +147,7 @@ impl Reply {
 
 /// Reads the answer to `call`.
 pub(super) fn read(
-    call: &Call,
+    call: &ApiCall,
     fingerprint: Fingerprint,
     status: StatusCode,
     retry_after: Option<Duration>,
@@ -158,12 +158,12 @@ pub(super) fn read(
             view::read(call, fingerprint, body).map_or_else(Reply::unknown, |answer| unless_unchanged(call, answer))
         }
         // A create finds nothing missing but its namespace or its kind.
-        StatusCode::NOT_FOUND if matches!(call, Call::CreateClaim(_) | Call::CreateRr { .. }) => {
+        StatusCode::NOT_FOUND if matches!(call, ApiCall::CreateClaim(_) | ApiCall::CreateRr { .. }) => {
             let reason = format!("{}; is the CRD applied, and does the namespace exist?", reason(body));
             Reply::unknown(Failure::Refused { status: 404, reason })
         }
-        StatusCode::NOT_FOUND if says(body, &["NotFound"]) => Reply::definite(Answer::Missing),
-        StatusCode::CONFLICT if says(body, &["AlreadyExists", "Conflict"]) => Reply::definite(Answer::Conflict),
+        StatusCode::NOT_FOUND if says(body, &["NotFound"]) => Reply::definite(ApiResult::Missing),
+        StatusCode::CONFLICT if says(body, &["AlreadyExists", "Conflict"]) => Reply::definite(ApiResult::Conflict),
         _ => failed(status, retry_after, body),
     }
 }
@@ -192,9 +192,9 @@ fn says(body: &[u8], reasons: &[&str]) -> bool {
 }
 
 /// A write of a claim that left its version as it was has fenced nothing, whatever its status says.
-fn unless_unchanged(call: &Call, answer: Answer) -> Reply {
+fn unless_unchanged(call: &ApiCall, answer: ApiResult) -> Reply {
     match (call, &answer) {
-        (Call::UpdateClaim { version, .. }, Answer::Claim(claim)) if claim.version == *version => {
+        (ApiCall::UpdateClaim { version, .. }, ApiResult::Claim(claim)) if claim.version == *version => {
             Reply::unknown(Failure::Nonsense { reason: "the write changed nothing".into() })
         }
         _ => Reply::definite(answer),

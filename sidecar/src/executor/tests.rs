@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use onceway_claim::{Answer, Call};
+use onceway_claim::{ApiCall, ApiResult};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
@@ -31,7 +31,7 @@ impl Rig {
         Self { wire, executor, index, metrics }
     }
 
-    async fn execute(&self, call: &Call) -> super::Reply {
+    async fn execute(&self, call: &ApiCall) -> super::Reply {
         self.executor.execute(call, &context()).await
     }
 
@@ -56,16 +56,16 @@ fn get_rr() -> String {
     format!("GET {RRS}/rr-1")
 }
 
-fn name_of(answer: &Answer) -> Option<&str> {
-    if let Answer::Rr(rr) = answer { Some(&rr.name) } else { None }
+fn name_of(answer: &ApiResult) -> Option<&str> {
+    if let ApiResult::Rr(rr) = answer { Some(&rr.name) } else { None }
 }
 
 #[tokio::test]
 async fn a_call_goes_out_once_and_its_answer_is_read_and_measured() {
     let rig = Rig::new();
-    rig.wire.on(&format!("GET {}", claim_path()), Met::Answer(200, claim("rr-1", true, Timestamp::now(), "3")));
-    let reply = rig.execute(&Call::GetClaim).await;
-    let Answer::Claim(claim) = &reply.answer else { panic!("{reply:?}") };
+    rig.wire.on(&format!("GET {}", claim_path()), Met::Response(200, claim("rr-1", true, Timestamp::now(), "3")));
+    let reply = rig.execute(&ApiCall::GetClaim).await;
+    let ApiResult::Claim(claim) = &reply.answer else { panic!("{reply:?}") };
     assert_eq!((&*claim.version, &*claim.fields.intent), ("3", "rr-1"));
     assert!(reply.bytes > 100);
     assert_eq!(rig.wire.lines().len(), 1);
@@ -75,7 +75,7 @@ async fn a_call_goes_out_once_and_its_answer_is_read_and_measured() {
 #[tokio::test]
 async fn what_the_api_server_does_not_know_is_missing() {
     let rig = Rig::new();
-    assert_eq!(rig.execute(&Call::GetRr { name: "rr-1".into() }).await.answer, Answer::Missing);
+    assert_eq!(rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await.answer, ApiResult::Missing);
     assert!(
         rig.has_metric(r#"gateway_api_calls_total{verb="get",resource="remediationrequests",outcome="not_found"} 1"#)
     );
@@ -85,8 +85,8 @@ async fn what_the_api_server_does_not_know_is_missing() {
 async fn a_refusal_is_no_answer_and_counts_as_a_failure_to_take_the_lease() {
     let rig = Rig::new();
     rig.wire.on(&format!("GET {}", claim_path()), status(403, "Forbidden"));
-    let reply = rig.execute(&Call::GetClaim).await;
-    assert_eq!(reply.answer, Answer::Unknown);
+    let reply = rig.execute(&ApiCall::GetClaim).await;
+    assert_eq!(reply.answer, ApiResult::Unknown);
     assert!(matches!(reply.failure, Some(Failure::Refused { status: 403, .. })), "{reply:?}");
     assert!(rig.has_metric(r#"gateway_lock_acquisition_failures_total{reason="forbidden"} 1"#));
 }
@@ -98,7 +98,7 @@ async fn a_refusal_has_the_rights_asked_for_again_and_nothing_else_does() {
     {
         let rig = Rig::new();
         rig.wire.on(&format!("GET {}", claim_path()), status(code, reason));
-        rig.execute(&Call::GetClaim).await;
+        rig.execute(&ApiCall::GetClaim).await;
         let raised = timeout(Duration::from_millis(1), rig.executor.rights.raised()).await;
         assert_eq!(raised.is_ok(), doubted, "{code}");
     }
@@ -108,7 +108,7 @@ async fn a_refusal_has_the_rights_asked_for_again_and_nothing_else_does() {
 async fn a_call_that_no_signal_waits_for_is_no_failure_to_take_the_lease() {
     let rig = Rig::new();
     rig.wire.on(&format!("GET {}", claim_path()), status(403, "Forbidden"));
-    assert_eq!(rig.executor.tidy(&Call::GetClaim, fingerprint()).await.answer, Answer::Unknown);
+    assert_eq!(rig.executor.tidy(&ApiCall::GetClaim, fingerprint()).await.answer, ApiResult::Unknown);
     assert!(rig.has_metric(r#"gateway_api_calls_total{verb="get",resource="leases",outcome="forbidden"} 1"#));
     assert!(!rig.has_metric(r#"gateway_lock_acquisition_failures_total{reason="forbidden"} 1"#));
 }
@@ -118,8 +118,8 @@ async fn an_answer_that_is_too_large_is_said_to_be() {
     let rig = Rig::new();
     let mut huge = rr("rr-1", 1, "", 1);
     huge["spec"]["originalPayload"] = json!("x".repeat(5 * 1024 * 1024));
-    rig.wire.on(&get_rr(), Met::Answer(200, huge));
-    let failure = rig.execute(&Call::GetRr { name: "rr-1".into() }).await.failure.unwrap().to_string();
+    rig.wire.on(&get_rr(), Met::Response(200, huge));
+    let failure = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await.failure.unwrap().to_string();
     assert!(failure.contains("larger than 4194304 bytes"), "{failure}");
 }
 
@@ -128,7 +128,7 @@ async fn silence_ends_in_a_timeout() {
     let rig = Rig::new();
     rig.wire.on(&get_rr(), Met::Silence);
     let begun = Instant::now();
-    let reply = rig.execute(&Call::GetRr { name: "rr-1".into() }).await;
+    let reply = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await;
     assert_eq!(reply.failure, Some(Failure::Timeout { after: CALL_TIMEOUT }));
     assert_eq!(begun.elapsed(), CALL_TIMEOUT);
     assert!(
@@ -140,7 +140,7 @@ async fn silence_ends_in_a_timeout() {
 async fn a_connection_that_breaks_is_told_with_its_cause() {
     let rig = Rig::new();
     rig.wire.on(&get_rr(), Met::Break);
-    let reply = rig.execute(&Call::GetRr { name: "rr-1".into() }).await;
+    let reply = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await;
     let Some(Failure::Connection { reason }) = reply.failure else { panic!("{reply:?}") };
     assert!(reason.contains("the wire is cut"), "{reason}");
 }
@@ -149,7 +149,7 @@ async fn a_connection_that_breaks_is_told_with_its_cause() {
 async fn a_call_that_is_dropped_before_its_answer_is_measured_as_abandoned() {
     let rig = Rig::new();
     rig.wire.on(&format!("GET {}", claim_path()), Met::Silence);
-    let dropped = timeout(Duration::from_millis(10), rig.execute(&Call::GetClaim)).await;
+    let dropped = timeout(Duration::from_millis(10), rig.execute(&ApiCall::GetClaim)).await;
     assert!(dropped.is_err());
     assert!(rig.has_metric(r#"gateway_api_calls_total{verb="get",resource="leases",outcome="abandoned"} 1"#));
     assert!(rig.has_metric(r#"gateway_lock_acquisition_failures_total{reason="abandoned"} 1"#));
@@ -159,7 +159,7 @@ async fn a_call_that_is_dropped_before_its_answer_is_measured_as_abandoned() {
 async fn calls_beyond_the_limit_wait_for_those_in_flight() {
     let rig = Rig::with_calls_in_flight(2);
     rig.wire.on(&get_rr(), Met::Silence);
-    let (begun, call) = (Instant::now(), Call::GetRr { name: "rr-1".into() });
+    let (begun, call) = (Instant::now(), ApiCall::GetRr { name: "rr-1".into() });
     join_all((0..6).map(|_| rig.execute(&call))).await;
     assert_eq!(begun.elapsed(), CALL_TIMEOUT * 3, "two at a time");
 }
@@ -167,8 +167,8 @@ async fn calls_beyond_the_limit_wait_for_those_in_flight() {
 #[tokio::test]
 async fn a_call_that_needs_a_batch_is_not_sent_without_one() {
     let rig = Rig::new();
-    let reply = rig.executor.tidy(&Call::CreateRr { name: "rr-1".into() }, fingerprint()).await;
-    assert_eq!(reply.answer, Answer::Unknown);
+    let reply = rig.executor.tidy(&ApiCall::CreateRr { name: "rr-1".into() }, fingerprint()).await;
+    assert_eq!(reply.answer, ApiResult::Unknown);
     assert!(matches!(reply.failure, Some(Failure::Refused { status: 400, .. })), "{reply:?}");
     assert!(rig.wire.lines().is_empty());
 }
@@ -184,7 +184,7 @@ async fn a_claim_is_created_where_claims_are() {
         floor: 1,
         transitions: 0,
     };
-    assert_eq!(rig.execute(&Call::CreateClaim(fields)).await.answer, Answer::Conflict);
+    assert_eq!(rig.execute(&ApiCall::CreateClaim(fields)).await.answer, ApiResult::Conflict);
     let made = &rig.wire.made(&format!("POST {LEASES}"))[0];
     assert_eq!(made.body["metadata"]["annotations"]["onceway.io/intent"], "rr-1");
     assert!(rig.has_metric(r#"gateway_api_calls_total{verb="create",resource="leases",outcome="conflict"} 1"#));
@@ -192,16 +192,17 @@ async fn a_claim_is_created_where_claims_are() {
 
 mod find {
     use super::{
-        Answer, CALL_TIMEOUT, Call, Failure, Instant, Met, RRS, Rig, get_rr, join_all, json, list, name_of, rr, status,
+        ApiCall, ApiResult, CALL_TIMEOUT, Failure, Instant, Met, RRS, Rig, get_rr, join_all, json, list, name_of, rr,
+        status,
     };
 
-    const FIND: Call = Call::FindRr { except: None };
+    const FIND: ApiCall = ApiCall::FindRr { except: None };
 
     #[tokio::test(start_paused = true)]
     async fn lists_take_their_turns_and_leave_room_for_other_calls() {
         let rig = Rig::new();
-        rig.wire.on(&format!("GET {RRS}"), Met::Silence).on(&get_rr(), Met::Answer(200, rr("rr-1", 1, "", 1)));
-        let (begun, call) = (Instant::now(), Call::GetRr { name: "rr-1".into() });
+        rig.wire.on(&format!("GET {RRS}"), Met::Silence).on(&get_rr(), Met::Response(200, rr("rr-1", 1, "", 1)));
+        let (begun, call) = (Instant::now(), ApiCall::GetRr { name: "rr-1".into() });
         let read = async {
             rig.execute(&call).await;
             begun.elapsed()
@@ -220,7 +221,7 @@ mod find {
             large
         };
         let page = list([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(large), "");
-        rig.wire.on(&format!("GET {RRS}"), Met::Answer(200, page));
+        rig.wire.on(&format!("GET {RRS}"), Met::Response(200, page));
         let reply = rig.execute(&FIND).await;
         assert_eq!(name_of(&reply.answer), Some("rr-0"), "{:?}", reply.failure);
         assert!(rig.wire.made(&format!("GET {RRS}"))[0].query.contains("limit=10"));
@@ -230,7 +231,7 @@ mod find {
     async fn while_the_index_is_in_sync_and_knows_of_none_nothing_is_asked() {
         let rig = Rig::new();
         rig.indexed(&[]);
-        assert_eq!(rig.execute(&FIND).await.answer, Answer::Missing);
+        assert_eq!(rig.execute(&FIND).await.answer, ApiResult::Missing);
         assert!(rig.wire.lines().is_empty());
     }
 
@@ -238,8 +239,8 @@ mod find {
     async fn what_the_index_knows_is_confirmed_and_the_oldest_that_is_active_indeed_is_found() {
         let rig = Rig::new();
         rig.indexed(&[rr("rr-1", 1, "", 1), rr("rr-2", 2, "", 1), rr("rr-3", 3, "", 1)]);
-        rig.wire.on(&get_rr(), Met::Answer(200, rr("rr-1", 1, "Completed", 1)));
-        rig.wire.on(&format!("GET {RRS}/rr-3"), Met::Answer(200, rr("rr-3", 3, "", 1)));
+        rig.wire.on(&get_rr(), Met::Response(200, rr("rr-1", 1, "Completed", 1)));
+        rig.wire.on(&format!("GET {RRS}/rr-3"), Met::Response(200, rr("rr-3", 3, "", 1)));
         // rr-2 is gone.
         let reply = rig.execute(&FIND).await;
         assert_eq!(name_of(&reply.answer), Some("rr-3"), "{reply:?}");
@@ -249,7 +250,7 @@ mod find {
     async fn the_rr_that_was_just_seen_to_be_over_is_not_looked_at_again() {
         let rig = Rig::new();
         rig.indexed(&[rr("rr-1", 1, "", 1)]);
-        assert_eq!(rig.execute(&Call::FindRr { except: Some("rr-1".into()) }).await.answer, Answer::Missing);
+        assert_eq!(rig.execute(&ApiCall::FindRr { except: Some("rr-1".into()) }).await.answer, ApiResult::Missing);
         assert!(rig.wire.lines().is_empty(), "{:?}", rig.wire.lines());
     }
 
@@ -259,7 +260,7 @@ mod find {
         rig.indexed(&[rr("rr-1", 1, "", 1)]);
         rig.wire.on(&get_rr(), status(500, "InternalError"));
         let reply = rig.execute(&FIND).await;
-        assert_eq!(reply.answer, Answer::Unknown);
+        assert_eq!(reply.answer, ApiResult::Unknown);
         assert!(matches!(reply.failure, Some(Failure::Server { status: 500, .. })), "{reply:?}");
     }
 
@@ -270,7 +271,9 @@ mod find {
         foreign["spec"]["signalFingerprint"] = json!("0".repeat(64));
         let first = list([rr("rr-3", 3, "", 1), rr("rr-1", 1, "Failed", 1)], "more");
         let second = list([rr("rr-2", 2, "Executing", 1), foreign], "");
-        rig.wire.on(&format!("GET {RRS}"), Met::Answer(200, first)).on(&format!("GET {RRS}"), Met::Answer(200, second));
+        rig.wire
+            .on(&format!("GET {RRS}"), Met::Response(200, first))
+            .on(&format!("GET {RRS}"), Met::Response(200, second));
         let reply = rig.execute(&FIND).await;
         assert_eq!(name_of(&reply.answer), Some("rr-2"), "{reply:?}");
         let made = rig.wire.made(&format!("GET {RRS}"));
@@ -281,11 +284,11 @@ mod find {
 
     #[tokio::test]
     async fn a_list_that_fails_or_makes_no_sense_is_not_taken_for_an_empty_one() {
-        for met in [status(429, "TooManyRequests"), Met::Break, Met::Answer(200, json!({"items": 1}))] {
+        for met in [status(429, "TooManyRequests"), Met::Break, Met::Response(200, json!({"items": 1}))] {
             let rig = Rig::new();
             rig.wire.on(&format!("GET {RRS}"), met);
             let reply = rig.execute(&FIND).await;
-            assert!(reply.answer == Answer::Unknown && reply.failure.is_some(), "{reply:?}");
+            assert!(reply.answer == ApiResult::Unknown && reply.failure.is_some(), "{reply:?}");
         }
     }
 }

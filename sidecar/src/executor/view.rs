@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use onceway_claim::{Answer, Call, Claim, ClaimFields, Phase, Rr};
+use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, Phase, Rr};
 use onceway_signal::Fingerprint;
 use serde::Deserialize;
 
@@ -94,16 +94,16 @@ pub(super) fn page(fingerprint: Fingerprint, body: &[u8]) -> Result<Page, Failur
 }
 
 /// Reads the body of a 2xx. The error says what is wrong with it.
-pub(super) fn read(call: &Call, fingerprint: Fingerprint, body: &[u8]) -> Result<Answer, Failure> {
+pub(super) fn read(call: &ApiCall, fingerprint: Fingerprint, body: &[u8]) -> Result<ApiResult, Failure> {
     match call {
-        Call::GetClaim | Call::CreateClaim(_) | Call::UpdateClaim { .. } => {
-            parse::<LeaseView<'_>>(body).and_then(claim).map(Answer::Claim)
+        ApiCall::GetClaim | ApiCall::CreateClaim(_) | ApiCall::UpdateClaim { .. } => {
+            parse::<LeaseView<'_>>(body).and_then(claim).map(ApiResult::Claim)
         }
-        Call::GetRr { .. } | Call::CreateRr { .. } | Call::Count { .. } => {
-            parse::<RrView<'_>>(body).map(|view| Answer::Rr(rr(view, fingerprint)))
+        ApiCall::GetRr { .. } | ApiCall::CreateRr { .. } | ApiCall::Count { .. } => {
+            parse::<RrView<'_>>(body).map(|view| ApiResult::Rr(rr(view, fingerprint)))
         }
-        Call::DeleteRr { .. } | Call::DeleteClaim { .. } => Ok(Answer::Deleted),
-        Call::FindRr { .. } => Err(Failure::Nonsense { reason: "a list is read page by page".into() }),
+        ApiCall::DeleteRr { .. } | ApiCall::DeleteClaim { .. } => Ok(ApiResult::Deleted),
+        ApiCall::FindRr { .. } => Err(Failure::Nonsense { reason: "a list is read page by page".into() }),
     }
 }
 

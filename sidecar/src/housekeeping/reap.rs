@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onceway_claim::{Reap, Tidied};
+use onceway_claim::{GcOutcome, RrGc};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -15,8 +15,8 @@ impl Housekeeper {
             sleep(spread(interval)).await;
             let Some(limit) = Instant::now().checked_sub(interval) else { continue };
             for (fingerprint, name) in self.index.uncounted_since(limit) {
-                let (mut reap, first) = Reap::begin(Arc::clone(&name));
-                if self.drive(fingerprint, first, |answer| reap.resume(answer)).await == Tidied::Removed {
+                let (mut reap, first) = RrGc::begin(Arc::clone(&name));
+                if self.drive(fingerprint, first, |answer| reap.resume(answer)).await == GcOutcome::Removed {
                     self.metrics.removed("remediationrequest");
                     warn!(%fingerprint, %name, "removed a RemediationRequest that was created too late");
                 }

@@ -10,7 +10,7 @@ use kube::api::ListParams;
 use kube::core::request::Request;
 use kube::core::{ObjectList, PartialObjectMeta};
 use kube::{Resource, ResourceExt};
-use onceway_claim::{Answer, Sweep, Tidied, Tidy};
+use onceway_claim::{ApiResult, ClaimGc, GcOutcome, GcStep};
 use onceway_signal::Fingerprint;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
@@ -84,20 +84,20 @@ impl Housekeeper {
     /// Sweeps the claim if its RR is gone. Whether it was removed.
     async fn sweep(&self, fingerprint: Fingerprint, open: &mut Open) -> bool {
         let settled = open.get(&fingerprint).filter(|(_, since)| since.elapsed() >= self.settings.sweep_after);
-        let (mut sweep, first) = Sweep::begin(settled.map(|(version, _)| Arc::clone(version)));
+        let (mut sweep, first) = ClaimGc::begin(settled.map(|(version, _)| Arc::clone(version)));
         let resume = |answer| match answer {
             // It was used after it was listed.
-            Answer::Claim(claim) if !self.is_old(claim.fields.floor) => Tidy::Over(Tidied::Kept),
+            ApiResult::Claim(claim) if !self.is_old(claim.fields.floor) => GcStep::Over(GcOutcome::Kept),
             answer => sweep.resume(answer),
         };
         let tidied = self.drive(fingerprint, first, resume).await;
-        let removed = tidied == Tidied::Removed;
+        let removed = tidied == GcOutcome::Removed;
         match tidied {
             // Nothing was learnt.
-            Tidied::Unknown => {}
-            Tidied::Open(version) if open.get(&fingerprint).is_some_and(|(known, _)| *known == version) => {}
-            Tidied::Open(version) => drop(open.insert(fingerprint, (version, Instant::now()))),
-            Tidied::Removed | Tidied::Gone | Tidied::Kept => drop(open.remove(&fingerprint)),
+            GcOutcome::Unknown => {}
+            GcOutcome::Open(version) if open.get(&fingerprint).is_some_and(|(known, _)| *known == version) => {}
+            GcOutcome::Open(version) => drop(open.insert(fingerprint, (version, Instant::now()))),
+            GcOutcome::Removed | GcOutcome::Gone | GcOutcome::Kept => drop(open.remove(&fingerprint)),
         }
         if removed {
             self.metrics.removed("lease");

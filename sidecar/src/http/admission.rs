@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use onceway_signal::problem::{Kind, Problem};
+use onceway_signal::problem::{Problem, ProblemKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Limits;
@@ -100,7 +100,7 @@ pub(super) fn held(bytes: Vec<u8>, permit: Option<OwnedSemaphorePermit>) -> Byte
 impl From<Full> for Problem {
     fn from(full: Full) -> Self {
         let detail = format!("{} is reached; send the signals again after {RETRY_AFTER_S} s", full.limit);
-        Self::new(Kind::Overloaded, detail).retry_after(RETRY_AFTER_S)
+        Self::new(ProblemKind::Overloaded, detail).retry_after(RETRY_AFTER_S)
     }
 }
 

@@ -8,8 +8,8 @@ use axum::response::Response;
 use axum::routing::post;
 use http::header::ALLOW;
 use http::{HeaderValue, Uri};
-use onceway_signal::answer::Answer;
-use onceway_signal::problem::{Kind, Problem};
+use onceway_signal::problem::{Problem, ProblemKind};
+use onceway_signal::response::SignalResponse;
 use onceway_signal::{FINGERPRINT_HEADER, Source};
 use tokio::time::Instant;
 use tracing::{Instrument, debug, error, info_span, warn};
@@ -75,13 +75,13 @@ impl<C: Commit> Gateway<C> {
             error!(%failure, "a request stopped at a bug");
             self.metrics.panicked();
             let detail = "the request met a bug, which is in the log; send it again";
-            Problem::new(Kind::Internal, detail).retry_after(RETRY_AFTER_S).into()
+            Problem::new(ProblemKind::Internal, detail).retry_after(RETRY_AFTER_S).into()
         })
     }
 
     async fn method_not_allowed(State(gateway): State<Arc<Self>>, uri: Uri) -> Response {
         let path = Source::from_path(uri.path()).map_or(OTHER, Source::path);
-        let problem = Problem::new(Kind::MethodNotAllowed, "this path takes signals; send them with POST");
+        let problem = Problem::new(ProblemKind::MethodNotAllowed, "this path takes signals; send them with POST");
         let mut response = gateway.reply(path, Instant::now(), problem.into());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         response
@@ -90,16 +90,16 @@ impl<C: Commit> Gateway<C> {
     async fn not_found(State(gateway): State<Arc<Self>>) -> Response {
         let [prometheus, event] = Source::ALL.map(Source::path);
         let detail = format!("send Alertmanager webhooks to {prometheus} and Kubernetes events to {event}");
-        gateway.reply(OTHER, Instant::now(), Problem::new(Kind::NotFound, detail).into())
+        gateway.reply(OTHER, Instant::now(), Problem::new(ProblemKind::NotFound, detail).into())
     }
 
     fn reply(&self, path: &'static str, started: Instant, settled: Settled) -> Response {
         let Settled { answer, room } = settled;
         let answer = match answer {
-            Answer::Problem(problem) => {
+            SignalResponse::Problem(problem) => {
                 log(path, &problem);
                 let instance = (path != OTHER).then_some(path);
-                Answer::from(Problem { instance, ..*problem })
+                SignalResponse::from(Problem { instance, ..*problem })
             }
             answer => answer,
         };

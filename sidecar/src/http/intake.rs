@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use onceway_signal::media_type::{is_json, is_plain};
-use onceway_signal::problem::{Kind, Problem};
+use onceway_signal::problem::{Problem, ProblemKind};
 use tokio::time::timeout;
 
 use super::admission::{Admission, RETRY_AFTER_S, held};
@@ -25,7 +25,7 @@ pub(super) async fn take(request: Request, limits: &Limits, admission: &Admissio
     check_size(announced.unwrap_or(0), limits)?;
     timeout(limits.body_timeout, collect(request.into_body(), limits, admission)).await.unwrap_or_else(|_| {
         let detail = format!("the body was not complete after {:?}; send it again", limits.body_timeout);
-        Err(Problem::new(Kind::BodyTimeout, detail).retry_after(RETRY_AFTER_S))
+        Err(Problem::new(ProblemKind::BodyTimeout, detail).retry_after(RETRY_AFTER_S))
     })
 }
 
@@ -35,7 +35,7 @@ async fn collect(mut body: Body, limits: &Limits, admission: &Admission) -> Resu
         let frame = frame.map_err(|error| {
             // Most often the connection's fault and not the body's: a 4xx would lose it for good.
             let detail = format!("the body broke off: {error}; send it again");
-            Problem::new(Kind::BodyIncomplete, detail).retry_after(RETRY_AFTER_S)
+            Problem::new(ProblemKind::BodyIncomplete, detail).retry_after(RETRY_AFTER_S)
         })?;
         // Trailers are passed over.
         let Ok(chunk) = frame.into_data() else { continue };
@@ -54,11 +54,11 @@ fn check_size(size: usize, limits: &Limits) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = format!("the body is larger than {most} bytes; send fewer alerts at once (Alertmanager: max_alerts)");
-    Err(Problem::new(Kind::PayloadTooLarge, detail))
+    Err(Problem::new(ProblemKind::PayloadTooLarge, detail))
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let refuse = |detail| Err(Problem::new(Kind::UnsupportedMediaType, detail));
+    let refuse = |detail| Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
     let Some(media_type) = headers.get(CONTENT_TYPE) else {
         return refuse("there is no Content-Type; send application/json".to_owned());
     };

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use http::HeaderValue;
 use jiff::Timestamp;
-use onceway_signal::answer::{Answer, Failure, Metadata, Outcome, merge};
-use onceway_signal::problem::{Kind, Problem};
+use onceway_signal::problem::{Problem, ProblemKind};
+use onceway_signal::response::{Failure, Metadata, SignalOutcome, SignalResponse, merge};
 use onceway_signal::{Fingerprint, Group, Source, decode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
@@ -28,7 +28,7 @@ pub(crate) const GRACE: Duration = Duration::from_millis(500);
 /// An answer, and the place in memory of all that it tells of.
 #[derive(Debug)]
 pub(super) struct Settled {
-    pub(super) answer: Answer,
+    pub(super) answer: SignalResponse,
     pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
@@ -60,7 +60,7 @@ impl<C: Commit> Gateway<C> {
             self.metrics.shed(limit);
         }
         let committed = committed.into_iter().map(|(place, fingerprint, result)| (place, told(fingerprint, result)));
-        let mut outcomes: Vec<(usize, Outcome)> = committed.chain(rest.outcomes()).collect();
+        let mut outcomes: Vec<(usize, SignalOutcome)> = committed.chain(rest.outcomes()).collect();
         outcomes.sort_by_key(|(place, _)| *place);
         Settled { answer: merge(outcomes.into_iter().map(|(_, outcome)| outcome).collect()), room: Some(room) }
     }
@@ -73,7 +73,8 @@ impl<C: Commit> Gateway<C> {
         claimed: Option<HeaderValue>,
         body: &[u8],
     ) -> Result<(Work, OwnedSemaphorePermit), Problem> {
-        let payload = decode(source, body).map_err(|error| Problem::new(Kind::MalformedPayload, error.to_string()))?;
+        let payload =
+            decode(source, body).map_err(|error| Problem::new(ProblemKind::MalformedPayload, error.to_string()))?;
         for index in 0..payload.entries().len() {
             self.metrics.received(source.as_str(), state(&payload, index));
         }
@@ -123,25 +124,25 @@ fn nonzero(signals: usize) -> NonZeroU32 {
     u32::try_from(signals).map_or(NonZeroU32::MAX, |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN))
 }
 
-fn told(fingerprint: Fingerprint, result: Result<Counted, SubmitError>) -> Outcome {
+fn told(fingerprint: Fingerprint, result: Result<Counted, SubmitError>) -> SignalOutcome {
     match result {
         Ok(counted) => outcome(fingerprint, counted),
         Err(error) => failed(fingerprint, &error),
     }
 }
 
-fn failed(fingerprint: Fingerprint, error: &SubmitError) -> Outcome {
+fn failed(fingerprint: Fingerprint, error: &SubmitError) -> SignalOutcome {
     let (problem, retry_after_seconds) = match error {
-        SubmitError::Overloaded { retry_after_s, .. } => (Kind::Overloaded, *retry_after_s),
-        SubmitError::Draining => (Kind::Draining, RETRY_AFTER_S),
-        SubmitError::Deadline { .. } => (Kind::DeadlineExceeded, RETRY_AFTER_S),
-        SubmitError::Refused { .. } => (Kind::Refused, RETRY_AFTER_S),
-        SubmitError::Unresolved { .. } => (Kind::OutcomeUnknown, RETRY_AFTER_S),
+        SubmitError::Overloaded { retry_after_s, .. } => (ProblemKind::Overloaded, *retry_after_s),
+        SubmitError::Draining => (ProblemKind::Draining, RETRY_AFTER_S),
+        SubmitError::Deadline { .. } => (ProblemKind::DeadlineExceeded, RETRY_AFTER_S),
+        SubmitError::Refused { .. } => (ProblemKind::Refused, RETRY_AFTER_S),
+        SubmitError::Unresolved { .. } => (ProblemKind::OutcomeUnknown, RETRY_AFTER_S),
     };
-    Outcome::failed(fingerprint.to_string(), error.to_string(), Failure { problem, retry_after_seconds })
+    SignalOutcome::failed(fingerprint.to_string(), error.to_string(), Failure { problem, retry_after_seconds })
 }
 
-fn outcome(fingerprint: Fingerprint, counted: Counted) -> Outcome {
+fn outcome(fingerprint: Fingerprint, counted: Counted) -> SignalOutcome {
     let metadata = Metadata {
         fingerprint: fingerprint.to_string(),
         count: counted.count,
@@ -149,7 +150,7 @@ fn outcome(fingerprint: Fingerprint, counted: Counted) -> Outcome {
         first_occurrence: seconds(counted.first_seen),
         last_occurrence: seconds(counted.last_seen),
     };
-    Outcome::counted(counted.created, counted.namespace, counted.name, metadata)
+    SignalOutcome::counted(counted.created, counted.namespace, counted.name, metadata)
 }
 
 /// A time as the RR has it: in whole seconds.

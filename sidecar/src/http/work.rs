@@ -3,9 +3,9 @@
 //! What waits for the commits is small, whatever the body was: some words an alert. Its outcomes are written when the
 //! commits are done.
 
-use onceway_signal::answer::Outcome;
 use onceway_signal::limits::MAX_REJECTIONS;
-use onceway_signal::{Fingerprint, Group, Part, Payload, Rejection, Source, State};
+use onceway_signal::response::SignalOutcome;
+use onceway_signal::{Fingerprint, Group, PartialPayload, Payload, Rejection, Source, State};
 
 /// All that a body asks for. Places are indices of alerts: an incident's is that of its first one.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Firing {
     pub(super) place: usize,
     pub(super) fingerprint: Fingerprint,
     /// The firing signals.
-    pub(super) part: Part,
+    pub(super) part: PartialPayload,
 }
 
 /// What needs no commit.
@@ -46,7 +46,7 @@ pub(super) fn sort(payload: &Payload<'_>, groups: Vec<Group>) -> Work {
         let entries: Vec<usize> = entries.into_iter().filter(|&index| state(payload, index) == FIRING).collect();
         match entries.as_slice() {
             [] => rest.resolved.push((place, fingerprint)),
-            entries => firing.push(Firing { place, fingerprint, part: payload.part(entries) }),
+            entries => firing.push(Firing { place, fingerprint, part: payload.partial(entries) }),
         }
     }
     for (place, entry) in payload.entries().iter().enumerate() {
@@ -67,24 +67,23 @@ impl Rest {
     }
 
     /// The outcome of each, with its place.
-    pub(super) fn outcomes(self) -> impl Iterator<Item = (usize, Outcome)> {
+    pub(super) fn outcomes(self) -> impl Iterator<Item = (usize, SignalOutcome)> {
         let source = self.source;
         let nothing = match source {
             Source::Prometheus => "the alert is resolved",
             Source::KubernetesEvent => "the event is of type Normal",
         };
-        let resolved = self
-            .resolved
-            .into_iter()
-            .map(move |(place, fingerprint)| (place, Outcome::nothing_to_do(Some(fingerprint.to_string()), nothing)));
+        let resolved = self.resolved.into_iter().map(move |(place, fingerprint)| {
+            (place, SignalOutcome::nothing_to_do(Some(fingerprint.to_string()), nothing))
+        });
         let rejected = self.rejected.into_iter().map(move |(place, rejection)| {
             let outcome = match source {
-                Source::Prometheus => Outcome::rejected_at(place, rejection),
-                Source::KubernetesEvent => Outcome::rejected(rejection.to_string()),
+                Source::Prometheus => SignalOutcome::rejected_at(place, rejection),
+                Source::KubernetesEvent => SignalOutcome::rejected(rejection.to_string()),
             };
             (place, outcome)
         });
-        let unnamed = self.unnamed.map(|(place, alerts)| (place, Outcome::unnamed(place, alerts)));
+        let unnamed = self.unnamed.map(|(place, alerts)| (place, SignalOutcome::unnamed(place, alerts)));
         resolved.chain(rejected).chain(unnamed)
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use onceway_claim::{Answer, Call, Claim, ClaimFields, Phase, Rr};
+use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, Phase, Rr};
 use onceway_signal::Fingerprint;
 use shuttle::future::{JoinHandle, block_on, spawn, yield_now};
 use shuttle::scheduler::{DfsScheduler, PctScheduler, Scheduler};
@@ -51,15 +51,15 @@ impl Api {
         counts.iter().rfind(|(of, _)| *of == fingerprint).map_or(0, |(_, count)| *count)
     }
 
-    fn answer(&self, call: &Call, fingerprint: Fingerprint) -> Answer {
+    fn answer(&self, call: &ApiCall, fingerprint: Fingerprint) -> ApiResult {
         match call {
-            Call::GetClaim => Answer::Claim(claim()),
-            Call::GetRr { .. } => Answer::Rr(rr(FOUND + self.count(fingerprint))),
-            Call::Count { rr: before, count } => {
+            ApiCall::GetClaim => ApiResult::Claim(claim()),
+            ApiCall::GetRr { .. } => ApiResult::Rr(rr(FOUND + self.count(fingerprint))),
+            ApiCall::Count { rr: before, count } => {
                 // What the API server's compare-and-swap would refuse: a second task that counts from what it remembers.
                 assert_eq!(before.count, FOUND + self.count(fingerprint), "somebody else has counted meanwhile");
                 self.counts.lock().unwrap_or_else(PoisonError::into_inner).push((fingerprint, count - FOUND));
-                Answer::Rr(rr(*count))
+                ApiResult::Rr(rr(*count))
             }
             other => panic!("counting in an RR that another replica made takes no {other:?}"),
         }
@@ -67,13 +67,13 @@ impl Api {
 }
 
 impl Execute for Api {
-    async fn execute(&self, call: &Call, context: &Context) -> Reply {
+    async fn execute(&self, call: &ApiCall, context: &Context) -> Reply {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let commits = context.fingerprint == fingerprint(1);
         if commits {
             assert!(!self.committing.swap(true, Ordering::Relaxed), "two tasks own one incident");
         }
-        if self.slow && matches!(call, Call::Count { .. }) {
+        if self.slow && matches!(call, ApiCall::Count { .. }) {
             yield_now().await;
         }
         let answer = self.answer(call, context.fingerprint);

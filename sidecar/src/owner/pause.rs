@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onceway_claim::Answer;
+use onceway_claim::ApiResult;
 
 use crate::executor::Reply;
 
@@ -26,12 +26,12 @@ impl Pauses {
     /// How long to pause after this reply; zero if all goes well.
     pub(super) fn after(&mut self, reply: &Reply) -> Duration {
         match reply.answer {
-            Answer::Unknown => {
+            ApiResult::Unknown => {
                 let pause = doubled(FIRST_BACKOFF, self.unknown, MAX_BACKOFF);
                 self.unknown += 1;
                 jittered(reply.retry_after.unwrap_or_default().max(pause))
             }
-            Answer::Conflict => {
+            ApiResult::Conflict => {
                 self.conflicts += 1;
                 // The first conflict is one lost race, whose winner is done. More than one is contention.
                 match self.conflicts.checked_sub(2) {
@@ -57,7 +57,7 @@ fn jittered(pause: Duration) -> Duration {
 mod tests {
     use std::time::Duration;
 
-    use onceway_claim::Answer;
+    use onceway_claim::ApiResult;
 
     use super::{MAX_BACKOFF, MAX_CONTENTION, Pauses};
     use crate::executor::{Failure, Reply};
@@ -89,10 +89,10 @@ mod tests {
     #[test]
     fn one_lost_race_costs_no_time_and_contention_little() {
         let mut pauses = Pauses::default();
-        let conflict = Reply::definite(Answer::Conflict);
+        let conflict = Reply::definite(ApiResult::Conflict);
         assert_eq!(pauses.after(&conflict), Duration::ZERO);
         let waits: Vec<Duration> = (0..100).map(|_| pauses.after(&conflict)).collect();
         assert!(waits.iter().all(|wait| !wait.is_zero() && *wait <= MAX_CONTENTION.mul_f64(1.5)), "{waits:?}");
-        assert_eq!(pauses.after(&Reply::definite(Answer::Missing)), Duration::ZERO);
+        assert_eq!(pauses.after(&Reply::definite(ApiResult::Missing)), Duration::ZERO);
     }
 }

@@ -5,7 +5,7 @@ use std::thread::panicking;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use onceway_claim::{Call, Commit, Now, Outcome, Parameters, Phase, Rr, Stage, Step};
+use onceway_claim::{ApiCall, Commit, CommitOutcome, Now, Parameters, Phase, Rr, Stage, Step};
 use onceway_signal::Fingerprint;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{debug, info, warn};
@@ -151,13 +151,13 @@ impl<E: Execute> Task<E> {
                 }
                 Step::Wait(ms) => {
                     sleep(Duration::from_millis(ms)).await;
-                    commit.resume(onceway_claim::Answer::Elapsed, self.now())
+                    commit.resume(onceway_claim::ApiResult::Elapsed, self.now())
                 }
                 Step::Done(done) => {
                     self.after(done.aftermath, context);
                     return match done.outcome {
-                        Outcome::Counted { rr, created } => Ok((rr, created)),
-                        Outcome::InDoubt => Err(SubmitError::Unresolved { cause: self.trouble.text() }),
+                        CommitOutcome::Counted { rr, created } => Ok((rr, created)),
+                        CommitOutcome::InDoubt => Err(SubmitError::Unresolved { cause: self.trouble.text() }),
                     };
                 }
             };
@@ -218,7 +218,7 @@ impl<E: Execute> Task<E> {
 
     /// Makes a call that nobody waits for. Its outcome does not matter: it only spares others a wait. It creates nothing,
     /// and so keeps no request's body.
-    fn after(&self, call: Option<Call>, context: &Context) {
+    fn after(&self, call: Option<ApiCall>, context: &Context) {
         let Some(call) = call else { return };
         let (shared, context) = (Arc::clone(&self.shared), Context { spec: None, ..context.clone() });
         spawn(&self.shared.tracker, async move {

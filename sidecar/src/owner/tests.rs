@@ -5,7 +5,7 @@ mod script;
 
 use std::time::Duration;
 
-use onceway_claim::{Answer, Call};
+use onceway_claim::{ApiCall, ApiResult};
 use tokio::time::Instant;
 
 use self::script::{DEADLINE, IDLE, INTERVAL, Rig, fingerprint, refused, unavailable};
@@ -286,8 +286,8 @@ async fn a_create_that_took_longer_than_a_takeover_or_a_second_is_fenced_before_
         rig.api.take_for_a_create(took);
         rig.submit(1, 1).await.unwrap().unwrap();
         let calls = rig.api.calls();
-        let counted = calls.iter().position(|call| matches!(call, Call::Count { .. })).unwrap();
-        let confirmed = calls[..counted].iter().any(|call| matches!(call, Call::UpdateClaim { .. }));
+        let counted = calls.iter().position(|call| matches!(call, ApiCall::Count { .. })).unwrap();
+        let confirmed = calls[..counted].iter().any(|call| matches!(call, ApiCall::UpdateClaim { .. }));
         assert_eq!(confirmed, fenced, "{takeover_after:?} {took:?}: {calls:?}");
     }
 }
@@ -373,7 +373,7 @@ async fn the_claim_is_released_off_the_path() {
     rig.submit(1, 1).await.unwrap().unwrap();
     rig.settle().await;
     let last = rig.api.calls().pop().unwrap();
-    assert!(matches!(last, Call::UpdateClaim { ref fields, .. } if fields.created), "{last:?}");
+    assert!(matches!(last, ApiCall::UpdateClaim { ref fields, .. } if fields.created), "{last:?}");
     assert!(!rig.api.last_call_held_a_body(), "nobody waits for it, so it must not hold a request's memory");
-    assert!(matches!(rig.api.claim(1), Answer::Claim(claim) if claim.fields.holder.is_empty()));
+    assert!(matches!(rig.api.claim(1), ApiResult::Claim(claim) if claim.fields.holder.is_empty()));
 }

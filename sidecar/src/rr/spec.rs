@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use onceway_signal::{Fingerprint, Labels, Part, Signal};
+use onceway_signal::{Fingerprint, Labels, PartialPayload, Signal};
 use serde::Serialize;
 
 use super::{RemediationRequestSpec, SIGNAL_TYPE, TargetResource, TargetType};
@@ -35,7 +35,7 @@ pub struct Draft {
     pub body: Bytes,
     /// The incident's firing signals in it; the first one describes the incident. They alone are decoded again when the
     /// spec is written, so that a webhook of many incidents is not read once for each.
-    pub part: Part,
+    pub part: PartialPayload,
     /// The incident.
     pub fingerprint: Fingerprint,
     /// When the request was received.

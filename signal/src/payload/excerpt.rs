@@ -1,4 +1,4 @@
-//! Parts of a webhook as valid webhooks of their own: what an RR keeps of it. ([`Part`](super::Part) slices what a split sends on.)
+//! Parts of a webhook as valid webhooks of their own: what an RR keeps of it. ([`PartialPayload`](super::PartialPayload) slices what a split sends on.)
 
 use super::Payload;
 use crate::source::Source;

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use onceway_filter::header_map::serialize;
-use onceway_filter::{Action, Config, Host, HostError, Level, Outcome, Reply as Came, Request, SubRequest};
-use onceway_signal::answer::Answer;
+use onceway_filter::{Action, Config, Decision, Host, HostError, Level, Reply as Came, Request, SubRequest};
+use onceway_signal::response::SignalResponse;
 
 use super::case::Case;
 use super::seen::{Seen, token};
@@ -128,7 +128,7 @@ impl Host for Native {
         Ok(self.0.borrow().body.iter().copied().take(limit as usize).collect())
     }
 
-    fn answer(&self, answer: &Answer, details: &'static str) -> Result<(), HostError> {
+    fn answer(&self, answer: &SignalResponse, details: &'static str) -> Result<(), HostError> {
         let mut headers = vec![("content-type".to_owned(), answer.media_type().to_owned())];
         headers.extend(answer.retry_after_s().map(|seconds| ("retry-after".to_owned(), seconds.to_string())));
         let body = String::from_utf8(answer.to_json()).map_err(|_| FAILED)?;
@@ -166,7 +166,7 @@ impl Host for Native {
         Ok(1000)
     }
 
-    fn count(&self, outcome: Outcome) {
+    fn count(&self, outcome: Decision) {
         let name = outcome.metric();
         self.0.borrow_mut().outcomes.push(name.strip_prefix(OUTCOMES).unwrap_or(name).to_owned());
     }

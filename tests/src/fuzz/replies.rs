@@ -1,7 +1,7 @@
 //! What comes back for parts: the right thing, another, or rubbish, in any order.
 
-use onceway_signal::answer::{Failure, Metadata, Outcome, merge};
-use onceway_signal::problem::Kind;
+use onceway_signal::problem::ProblemKind;
+use onceway_signal::response::{Failure, Metadata, SignalOutcome, merge};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -25,10 +25,12 @@ impl Replies {
             1 => Reply::new(self.0.random_range(0..1000), self.rubbish()),
             2 => Reply::new(503, "upstream connect error").header("retry-after", self.rubbish()),
             3 => Reply::default().header(self.rubbish(), self.rubbish()),
-            4 => sent(vec![failed(&fingerprint, self.0.random_range(0..Kind::ALL.len()))]),
-            5 => sent(vec![counted(&fingerprint), Outcome::rejected_at(1, "no name")]),
-            6 => sent(vec![Outcome::nothing_to_do(None, "x"), counted(&fingerprint), Outcome::unnamed(2, 7)]),
-            7 => sent(vec![Outcome::rejected("no".to_owned())]),
+            4 => sent(vec![failed(&fingerprint, self.0.random_range(0..ProblemKind::ALL.len()))]),
+            5 => sent(vec![counted(&fingerprint), SignalOutcome::rejected_at(1, "no name")]),
+            6 => {
+                sent(vec![SignalOutcome::nothing_to_do(None, "x"), counted(&fingerprint), SignalOutcome::unnamed(2, 7)])
+            }
+            7 => sent(vec![SignalOutcome::rejected("no".to_owned())]),
             _ => sent(vec![counted(&fingerprint)]),
         };
         (place, reply)
@@ -40,18 +42,18 @@ impl Replies {
     }
 }
 
-fn sent(outcomes: Vec<Outcome>) -> Reply {
+fn sent(outcomes: Vec<SignalOutcome>) -> Reply {
     let answer = merge(outcomes);
     let reply = Reply::new(answer.status(), answer.to_json());
     answer.retry_after_s().into_iter().fold(reply, |reply, seconds| reply.header("retry-after", seconds.to_string()))
 }
 
-fn failed(fingerprint: &str, kind: usize) -> Outcome {
-    let failure = Failure { problem: Kind::ALL[kind], retry_after_seconds: 3 };
-    Outcome::failed(fingerprint.to_owned(), "why".to_owned(), failure)
+fn failed(fingerprint: &str, kind: usize) -> SignalOutcome {
+    let failure = Failure { problem: ProblemKind::ALL[kind], retry_after_seconds: 3 };
+    SignalOutcome::failed(fingerprint.to_owned(), "why".to_owned(), failure)
 }
 
-fn counted(fingerprint: &str) -> Outcome {
+fn counted(fingerprint: &str) -> SignalOutcome {
     let metadata = Metadata {
         fingerprint: fingerprint.to_owned(),
         count: 1,
@@ -59,5 +61,5 @@ fn counted(fingerprint: &str) -> Outcome {
         first_occurrence: "2026-03-01T10:00:00Z".to_owned(),
         last_occurrence: "2026-03-01T10:00:00Z".to_owned(),
     };
-    Outcome::counted(true, "ns".to_owned(), "rr".to_owned(), metadata)
+    SignalOutcome::counted(true, "ns".to_owned(), "rr".to_owned(), metadata)
 }

@@ -1,6 +1,6 @@
 //! Bodies of several incidents: what the filter sends, and how it ends.
 
-use onceway_signal::answer::{Answer, Metadata, Outcome, merge};
+use onceway_signal::response::{Metadata, SignalOutcome, SignalResponse, merge};
 use onceway_tests::wasm_host::{End, Host, HttpCall, Reply, Request};
 use serde_json::{Value, from_str};
 
@@ -11,7 +11,7 @@ fn created(call: &HttpCall) -> Reply {
     reply(&merge(vec![outcome(call.authority())]))
 }
 
-fn outcome(fingerprint: &str) -> Outcome {
+fn outcome(fingerprint: &str) -> SignalOutcome {
     let metadata = Metadata {
         fingerprint: fingerprint.to_owned(),
         count: 1,
@@ -19,10 +19,10 @@ fn outcome(fingerprint: &str) -> Outcome {
         first_occurrence: "2026-03-01T10:00:00Z".to_owned(),
         last_occurrence: "2026-03-01T10:00:00Z".to_owned(),
     };
-    Outcome::counted(true, "incidents".to_owned(), format!("rr-{fingerprint}"), metadata)
+    SignalOutcome::counted(true, "incidents".to_owned(), format!("rr-{fingerprint}"), metadata)
 }
 
-fn reply(answer: &Answer) -> Reply {
+fn reply(answer: &SignalResponse) -> Reply {
     let reply = Reply::new(answer.status(), answer.to_json()).header("content-type", answer.media_type());
     match answer.retry_after_s() {
         Some(seconds) => reply.header("retry-after", seconds.to_string()),

@@ -1,14 +1,14 @@
 //! The ends of a split: what fails, and what becomes of it.
 
 use onceway_signal::Source;
-use onceway_signal::answer::{Failure, Outcome as Told, Status};
-use onceway_signal::problem::Kind;
+use onceway_signal::problem::ProblemKind;
+use onceway_signal::response::{Failure, SignalOutcome, Status};
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::{Scene, created, fingerprint, firing};
 use crate::fake::{Call, FakeHost};
-use crate::{Config, Outcome};
+use crate::{Config, Decision};
 
 fn host() -> FakeHost {
     FakeHost::post(Source::Prometheus.path())
@@ -24,7 +24,7 @@ fn alerts(count: usize) -> Vec<String> {
     (0..count).map(|n| firing(&format!("d{n}"))).collect()
 }
 
-fn statuses(told: &[Told]) -> Vec<Status> {
+fn statuses(told: &[SignalOutcome]) -> Vec<Status> {
     told.iter().map(|told| told.status).collect()
 }
 
@@ -33,14 +33,14 @@ fn one_part_that_failed_makes_the_whole_answer_503_with_the_longest_wait() {
     let mut scene = Scene::of(Config::default(), &["a", "b", "c"].map(firing));
     let sent = scene.host.sent();
     let failed = |name, problem, retry_after_seconds| {
-        Told::failed(fingerprint(name), "why".to_owned(), Failure { problem, retry_after_seconds })
+        SignalOutcome::failed(fingerprint(name), "why".to_owned(), Failure { problem, retry_after_seconds })
     };
-    let (b, c) = (failed("b", Kind::Overloaded, 3), failed("c", Kind::Draining, 9));
+    let (b, c) = (failed("b", ProblemKind::Overloaded, 3), failed("c", ProblemKind::Draining, 9));
     scene.count(&sent[0]);
     scene.tell(sent[2].token, vec![c.clone()]);
     scene.tell(sent[1].token, vec![b.clone()]);
     let (kind, retry_after_s, detail) = scene.problem();
-    assert_eq!((kind, retry_after_s), (Kind::Overloaded, Some(9)));
+    assert_eq!((kind, retry_after_s), (ProblemKind::Overloaded, Some(9)));
     assert!(detail.starts_with("2 of 3 parts were not durably counted"), "{detail}");
     assert!(detail.ends_with("the first: why"), "{detail}");
     assert_eq!(scene.answered(), (503, vec![created(&fingerprint("a")), b, c]));
@@ -84,7 +84,7 @@ fn a_proxy_that_sends_nothing_gets_the_body_whole() {
     for host in [host().failing(Call::Dispatch), host_with_breaker(0)] {
         let scene = Scene::over(host, Config::default(), &["a", "b"].map(firing));
         assert_eq!(scene.host.fingerprint(), Some(fingerprint("a")));
-        assert_eq!((scene.host.counted(), scene.host.answered()), (vec![Outcome::Several], None));
+        assert_eq!((scene.host.counted(), scene.host.answered()), (vec![Decision::Several], None));
         assert_eq!(scene.host.calls(Call::Dispatch), 1, "and is not asked for each part");
     }
 }
@@ -106,7 +106,7 @@ fn what_a_breaker_still_keeps_back_after_the_last_reply_has_failed() {
     let (status, told) = scene.answered();
     assert_eq!((status, statuses(&told)), (503, vec![Status::Created, Status::Failed, Status::Failed]));
     let (kind, _, detail) = scene.problem();
-    assert!(kind == Kind::Unreachable && detail.contains("status 10"), "{kind:?} {detail}");
+    assert!(kind == ProblemKind::Unreachable && detail.contains("status 10"), "{kind:?} {detail}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn what_is_sent_late_has_less_time_and_what_is_too_late_is_not_sent() {
     scene.count(&sent);
     assert_eq!(scene.host.sent().len(), 3);
     let (kind, _, detail) = scene.problem();
-    assert!(kind == Kind::DeadlineExceeded && detail.contains("500 ms"), "{kind:?} {detail}");
+    assert!(kind == ProblemKind::DeadlineExceeded && detail.contains("500 ms"), "{kind:?} {detail}");
     assert_eq!(statuses(&scene.answered().1)[..], [Status::Created, Status::Created, Status::Created, Status::Failed]);
 }
 
@@ -132,7 +132,7 @@ fn what_is_sent_late_has_less_time_and_what_is_too_late_is_not_sent() {
 fn an_answer_that_cannot_be_given_lets_the_body_go_whole() {
     let mut scene = Scene::over(host().failing(Call::Answer), Config::default(), &alerts(2));
     scene.count_all();
-    assert_eq!((scene.host.calls(Call::Resume), scene.host.counted()), (1, vec![Outcome::Split]));
+    assert_eq!((scene.host.calls(Call::Resume), scene.host.counted()), (1, vec![Decision::Split]));
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn what_a_sidecar_of_another_version_sees_otherwise_is_told_all_the_same() {
     let mut scene = Scene::of(Config::default(), &alerts(2));
     let sent = scene.host.sent();
     scene.tell(sent[1].token, vec![created("ffff")]);
-    scene.tell(sent[0].token, vec![created("eeee"), created("dddd"), Told::rejected_at(0, "no")]);
+    scene.tell(sent[0].token, vec![created("eeee"), created("dddd"), SignalOutcome::rejected_at(0, "no")]);
     let (status, told) = scene.answered();
     let fingerprints: Vec<_> = told.iter().map(|told| told.fingerprint.as_deref()).collect();
     assert_eq!((status, fingerprints), (207, vec![Some("eeee"), Some("dddd"), None, Some("ffff")]));

@@ -1,9 +1,9 @@
 //! What is too much to be split.
 
-use onceway_signal::problem::Kind;
+use onceway_signal::problem::ProblemKind;
 
 use super::{Scene, firing};
-use crate::{Config, Outcome};
+use crate::{Config, Decision};
 
 fn alerts(count: usize) -> Vec<String> {
     (0..count).map(|n| firing(&format!("d{n}"))).collect()
@@ -12,9 +12,9 @@ fn alerts(count: usize) -> Vec<String> {
 fn assert_too_large(config: Config, alerts: &[String], words: &[&str]) {
     let scene = Scene::of(config, alerts);
     let (kind, _, detail) = scene.problem();
-    assert_eq!((kind, scene.answered().0), (Kind::PayloadTooLarge, 413));
+    assert_eq!((kind, scene.answered().0), (ProblemKind::PayloadTooLarge, 413));
     assert!(words.iter().all(|word| detail.contains(word)), "{detail}");
-    assert_eq!((scene.host.sent().len(), scene.host.counted()), (0, vec![Outcome::TooLarge]));
+    assert_eq!((scene.host.sent().len(), scene.host.counted()), (0, vec![Decision::TooLarge]));
 }
 
 #[test]
@@ -49,5 +49,5 @@ fn answers_of_more_bytes_than_the_limit_count_as_failed() {
     let mut scene = Scene::of(config, &alerts(3));
     scene.count_all();
     let (kind, _, detail) = scene.problem();
-    assert!(kind == Kind::OutcomeUnknown && detail.contains("raise max_answer_bytes"), "{kind:?} {detail}");
+    assert!(kind == ProblemKind::OutcomeUnknown && detail.contains("raise max_answer_bytes"), "{kind:?} {detail}");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onceway_claim::{Answer, Call, Done, Outcome, Rr};
+use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Done, Rr};
 
 use super::Flaw;
 
@@ -27,7 +27,7 @@ pub(super) enum Rule {
 /// What follows.
 pub(super) enum Verdict {
     Over(Done),
-    Ask(Doubt, Call),
+    Ask(Doubt, ApiCall),
     /// The batch is committed anew, beginning with this RR.
     Again(Option<Rr>),
 }
@@ -50,30 +50,31 @@ impl Doubt {
     }
 
     /// The answer to the read or write of a batch that holds `signals` by now.
-    pub(super) fn judge(self, answer: Answer, signals: u32) -> Verdict {
-        let counted = |rr| Verdict::Over(Done { outcome: Outcome::Counted { rr, created: false }, aftermath: None });
+    pub(super) fn judge(self, answer: ApiResult, signals: u32) -> Verdict {
+        let counted =
+            |rr| Verdict::Over(Done { outcome: CommitOutcome::Counted { rr, created: false }, aftermath: None });
         match answer {
-            Answer::Rr(seen) if self.writes => counted(seen),
-            Answer::Rr(seen) if seen.uid == self.rr.uid => match self.rule {
+            ApiResult::Rr(seen) if self.writes => counted(seen),
+            ApiResult::Rr(seen) if seen.uid == self.rr.uid => match self.rule {
                 Rule::AddAgain => Verdict::Again(Some(seen)),
                 // For a rule that lets no batch grow, this is the identical write.
                 Rule::BelieveTheNumber | Rule::Grow if seen.version == self.rr.version => {
                     let target = self.rr.count + signals;
-                    Verdict::Ask(Self { target, writes: true, ..self }, Call::Count { rr: seen, count: target })
+                    Verdict::Ask(Self { target, writes: true, ..self }, ApiCall::Count { rr: seen, count: target })
                 }
                 Rule::BelieveTheNumber if seen.count >= self.target => counted(seen),
                 Rule::Grow if seen.count >= self.rr.count + signals => in_doubt(),
                 Rule::BelieveTheNumber | Rule::Grow => Verdict::Again(None),
             },
-            Answer::Missing | Answer::Rr(_) => in_doubt(),
+            ApiResult::Missing | ApiResult::Rr(_) => in_doubt(),
             _ => {
                 let name = Arc::clone(&self.rr.name);
-                Verdict::Ask(Self { writes: false, ..self }, Call::GetRr { name })
+                Verdict::Ask(Self { writes: false, ..self }, ApiCall::GetRr { name })
             }
         }
     }
 }
 
 fn in_doubt() -> Verdict {
-    Verdict::Over(Done { outcome: Outcome::InDoubt, aftermath: None })
+    Verdict::Over(Done { outcome: CommitOutcome::InDoubt, aftermath: None })
 }

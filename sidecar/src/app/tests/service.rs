@@ -18,9 +18,9 @@ use crate::metrics::Metrics;
 #[tokio::test]
 async fn what_is_wired_together_counts_a_signal_at_the_api_server_and_drains() {
     let wire = Wire::new();
-    wire.on(&format!("GET {}", claim_path()), Met::Answer(200, claim("rr-1", true, Timestamp::now(), "3")))
-        .on(&format!("GET {RRS}/rr-1"), Met::Answer(200, rr("rr-1", 1, "Executing", 3)))
-        .on(&format!("PATCH {RRS}/rr-1/status"), Met::Answer(200, rr("rr-1", 1, "Executing", 5)));
+    wire.on(&format!("GET {}", claim_path()), Met::Response(200, claim("rr-1", true, Timestamp::now(), "3")))
+        .on(&format!("GET {RRS}/rr-1"), Met::Response(200, rr("rr-1", 1, "Executing", 3)))
+        .on(&format!("PATCH {RRS}/rr-1/status"), Met::Response(200, rr("rr-1", 1, "Executing", 5)));
     let env = Env { pod_name: "pod-a".into(), pod_namespace: "incidents".into() };
     let wired = service(Parts {
         config: &Config::default(),

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use onceway_claim::{Call, ClaimFields, Phase, Rr};
+use onceway_claim::{ApiCall, ClaimFields, Phase, Rr};
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ fn fields(holder: &str) -> ClaimFields {
 }
 
 /// The request of a call as its line and its body.
-fn built(call: &Call) -> (String, Value) {
+fn built(call: &ApiCall) -> (String, Value) {
     let request = requests().build(call, context().fingerprint, Some(&context())).unwrap();
     let body = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
     (format!("{} {}", request.method(), request.uri()), body)
@@ -71,14 +71,14 @@ fn built(call: &Call) -> (String, Value) {
 fn reads_ask_for_no_resource_version_and_are_quorum_reads() {
     let leases = "/apis/coordination.k8s.io/v1/namespaces/incidents/leases";
     let rrs = "/apis/kubernaut.ai/v1alpha1/namespaces/incidents/remediationrequests";
-    assert_eq!(built(&Call::GetClaim).0.trim_end_matches('?'), format!("GET {leases}/onceway-{FINGERPRINT}"));
-    let get = built(&Call::GetRr { name: "rr-1".into() }).0;
+    assert_eq!(built(&ApiCall::GetClaim).0.trim_end_matches('?'), format!("GET {leases}/onceway-{FINGERPRINT}"));
+    let get = built(&ApiCall::GetRr { name: "rr-1".into() }).0;
     assert_eq!(get.trim_end_matches('?'), format!("GET {rrs}/rr-1"));
 }
 
 #[test]
 fn a_new_claim_names_its_holder_intent_and_floor() {
-    let (line, body) = built(&Call::CreateClaim(fields("pod-a_1")));
+    let (line, body) = built(&ApiCall::CreateClaim(fields("pod-a_1")));
     assert!(line.starts_with("POST "), "{line}");
     assert_eq!(body["metadata"]["name"], format!("onceway-{FINGERPRINT}"));
     let annotations = &body["metadata"]["annotations"];
@@ -95,7 +95,7 @@ fn a_new_claim_names_its_holder_intent_and_floor() {
 #[test]
 fn an_update_of_a_claim_is_a_compare_and_swap_whose_time_makes_it_a_change() {
     let before = Timestamp::now();
-    let (line, body) = built(&Call::UpdateClaim { version: "41".into(), fields: fields("pod-a_1") });
+    let (line, body) = built(&ApiCall::UpdateClaim { version: "41".into(), fields: fields("pod-a_1") });
     assert!(line.starts_with("PATCH "), "{line}");
     assert_eq!(body["metadata"]["resourceVersion"], "41");
     let renewed: Timestamp = body["spec"]["renewTime"].as_str().unwrap().parse().unwrap();
@@ -104,14 +104,14 @@ fn an_update_of_a_claim_is_a_compare_and_swap_whose_time_makes_it_a_change() {
 
 #[test]
 fn a_released_claim_keeps_the_time_at_which_it_was_acquired() {
-    let (_, body) = built(&Call::UpdateClaim { version: "41".into(), fields: fields("") });
+    let (_, body) = built(&ApiCall::UpdateClaim { version: "41".into(), fields: fields("") });
     assert_eq!(body["spec"]["holderIdentity"], "");
     assert!(body["spec"].get("acquireTime").is_none());
 }
 
 #[test]
 fn a_new_rr_bears_its_creator() {
-    let (_, body) = built(&Call::CreateRr { name: "rr-1".into() });
+    let (_, body) = built(&ApiCall::CreateRr { name: "rr-1".into() });
     assert_eq!(body["metadata"]["name"], "rr-1");
     assert_eq!(body["metadata"]["annotations"]["onceway.io/creator"], "pod-a_1");
     assert_eq!(body["metadata"]["labels"]["app.kubernetes.io/managed-by"], "onceway");
@@ -120,7 +120,7 @@ fn a_new_rr_bears_its_creator() {
 
 #[test]
 fn a_count_touches_our_status_fields_alone_and_rests_on_uid_and_version() {
-    let (line, body) = built(&Call::Count { rr: rr(None), count: 8 });
+    let (line, body) = built(&ApiCall::Count { rr: rr(None), count: 8 });
     assert!(line.contains("remediationrequests/rr-91fce8d5c494-100/status"), "{line}");
     let seen = json!({
         "occurrenceCount": 8, "firstSeenAt": "2026-03-01T10:00:00Z", "lastSeenAt": "2026-03-01T10:00:05Z",
@@ -131,7 +131,7 @@ fn a_count_touches_our_status_fields_alone_and_rests_on_uid_and_version() {
 
 #[test]
 fn a_later_count_leaves_the_first_time_as_it_is() {
-    let (_, body) = built(&Call::Count { rr: rr(Some(1)), count: 8 });
+    let (_, body) = built(&ApiCall::Count { rr: rr(Some(1)), count: 8 });
     assert!(body["status"]["deduplication"].get("firstSeenAt").is_none());
 }
 
@@ -139,28 +139,28 @@ fn a_later_count_leaves_the_first_time_as_it_is() {
 fn the_time_of_the_last_signal_never_goes_back() {
     let later: Timestamp = "2026-03-01T10:00:09Z".parse().unwrap();
     let seen = Rr { last_seen_ms: Some(super::unix_ms(later)), ..rr(Some(1)) };
-    let (_, body) = built(&Call::Count { rr: seen, count: 8 });
+    let (_, body) = built(&ApiCall::Count { rr: seen, count: 8 });
     assert_eq!(body["status"]["deduplication"]["lastSeenAt"], "2026-03-01T10:00:09Z");
 }
 
 #[test]
 fn a_delete_rests_on_uid_and_version() {
-    let (line, body) = built(&Call::DeleteRr { rr: rr(None) });
+    let (line, body) = built(&ApiCall::DeleteRr { rr: rr(None) });
     assert!(line.starts_with("DELETE "), "{line}");
     assert_eq!(body["preconditions"], json!({"uid": "u1", "resourceVersion": "7"}));
 }
 
 #[test]
 fn without_a_batch_nothing_can_be_created_or_counted() {
-    let create = Call::CreateRr { name: "rr-1".into() };
+    let create = ApiCall::CreateRr { name: "rr-1".into() };
     assert!(requests().build(&create, context().fingerprint, None).is_err());
-    assert!(requests().build(&Call::GetClaim, context().fingerprint, None).is_ok());
+    assert!(requests().build(&ApiCall::GetClaim, context().fingerprint, None).is_ok());
 }
 
 #[test]
 fn a_claim_is_deleted_as_it_was_last_seen() {
     let claim = onceway_claim::Claim { uid: "u-9".into(), version: "41".into(), fields: fields("") };
-    let (line, body) = built(&Call::DeleteClaim { claim });
+    let (line, body) = built(&ApiCall::DeleteClaim { claim });
     assert!(line.starts_with("DELETE ") && line.contains(&format!("/leases/onceway-{FINGERPRINT}")), "{line}");
     assert_eq!(body["preconditions"], json!({"uid": "u-9", "resourceVersion": "41"}));
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
-use onceway_claim::{Answer, Call, ClaimFields};
+use onceway_claim::{ApiCall, ApiResult, ClaimFields};
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 
@@ -11,17 +11,17 @@ fn fingerprint() -> Fingerprint {
     "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1".parse().unwrap()
 }
 
-fn answered(call: &Call, status: u16, body: &Value) -> Reply {
+fn answered(call: &ApiCall, status: u16, body: &Value) -> Reply {
     read(call, fingerprint(), StatusCode::from_u16(status).unwrap(), None, body.to_string().as_bytes())
 }
 
-fn get_rr() -> Call {
-    Call::GetRr { name: "rr-1".into() }
+fn get_rr() -> ApiCall {
+    ApiCall::GetRr { name: "rr-1".into() }
 }
 
-fn update_claim(version: &str) -> Call {
+fn update_claim(version: &str) -> ApiCall {
     let fields = ClaimFields { holder: "".into(), intent: "rr-1".into(), created: true, floor: 1, transitions: 0 };
-    Call::UpdateClaim { version: version.into(), fields }
+    ApiCall::UpdateClaim { version: version.into(), fields }
 }
 
 fn lease(version: &str) -> Value {
@@ -36,18 +36,18 @@ fn lease(version: &str) -> Value {
 #[test]
 fn only_404_is_missing_and_only_409_is_a_conflict() {
     for status in [400, 401, 403, 405, 408, 410, 413, 422, 429, 500, 502, 503, 504] {
-        assert_eq!(answered(&get_rr(), status, &json!({})).answer, Answer::Unknown, "{status}");
+        assert_eq!(answered(&get_rr(), status, &json!({})).answer, ApiResult::Unknown, "{status}");
     }
-    assert_eq!(answered(&get_rr(), 404, &status("NotFound")).answer, Answer::Missing);
-    assert_eq!(answered(&get_rr(), 409, &status("Conflict")).answer, Answer::Conflict);
-    assert_eq!(answered(&get_rr(), 409, &status("AlreadyExists")).answer, Answer::Conflict);
+    assert_eq!(answered(&get_rr(), 404, &status("NotFound")).answer, ApiResult::Missing);
+    assert_eq!(answered(&get_rr(), 409, &status("Conflict")).answer, ApiResult::Conflict);
+    assert_eq!(answered(&get_rr(), 409, &status("AlreadyExists")).answer, ApiResult::Conflict);
 }
 
 #[test]
 fn a_404_or_409_that_the_api_server_does_not_say_of_the_object_is_unknown() {
     for code in [404, 409] {
         for body in [json!("404 page not found"), json!({}), status("Forbidden"), json!({"reason": "NotFound"})] {
-            assert_eq!(answered(&get_rr(), code, &body).answer, Answer::Unknown, "{code} {body}");
+            assert_eq!(answered(&get_rr(), code, &body).answer, ApiResult::Unknown, "{code} {body}");
         }
     }
 }
@@ -58,7 +58,7 @@ fn status(reason: &str) -> Value {
 
 #[test]
 fn a_create_that_is_answered_404_misses_its_namespace_and_says_so() {
-    let reply = answered(&Call::CreateRr { name: "rr-1".into() }, 404, &json!({"message": "namespace gone"}));
+    let reply = answered(&ApiCall::CreateRr { name: "rr-1".into() }, 404, &json!({"message": "namespace gone"}));
     assert_eq!(
         reply.failure,
         Some(Failure::Refused {
@@ -71,17 +71,17 @@ fn a_create_that_is_answered_404_misses_its_namespace_and_says_so() {
 #[test]
 fn a_write_that_left_the_version_as_it_was_is_no_fence() {
     let unchanged = answered(&update_claim("7"), 200, &lease("7"));
-    assert_eq!(unchanged.answer, Answer::Unknown);
+    assert_eq!(unchanged.answer, ApiResult::Unknown);
     assert_eq!(unchanged.failure.unwrap().label(), "nonsense");
     assert!(
-        matches!(answered(&update_claim("7"), 200, &lease("8")).answer, Answer::Claim(claim) if &*claim.version == "8")
+        matches!(answered(&update_claim("7"), 200, &lease("8")).answer, ApiResult::Claim(claim) if &*claim.version == "8")
     );
 }
 
 #[test]
 fn a_2xx_that_is_not_the_object_is_unknown() {
     for body in [json!(null), json!([]), json!({"metadata": {}})] {
-        assert_eq!(answered(&get_rr(), 200, &body).answer, Answer::Unknown, "{body}");
+        assert_eq!(answered(&get_rr(), 200, &body).answer, ApiResult::Unknown, "{body}");
     }
 }
 

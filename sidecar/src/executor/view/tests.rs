@@ -1,4 +1,4 @@
-use onceway_claim::{Answer, Call, Phase, Rr};
+use onceway_claim::{ApiCall, ApiResult, Phase, Rr};
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 
@@ -17,8 +17,8 @@ fn object(status: Value) -> Value {
 
 fn seen(object: &Value) -> Rr {
     let fingerprint = FINGERPRINT.parse::<Fingerprint>().unwrap();
-    match read(&Call::GetRr { name: "rr-1".into() }, fingerprint, object.to_string().as_bytes()) {
-        Ok(Answer::Rr(rr)) => rr,
+    match read(&ApiCall::GetRr { name: "rr-1".into() }, fingerprint, object.to_string().as_bytes()) {
+        Ok(ApiResult::Rr(rr)) => rr,
         other => panic!("{other:?}"),
     }
 }
@@ -88,7 +88,7 @@ fn another_fingerprint_is_not_ours() {
 #[test]
 fn a_lease_without_our_annotations_is_refused_by_name() {
     let lease = json!({"metadata": {"name": "onceway-x", "uid": "u", "resourceVersion": "1"}, "spec": {}});
-    let error = read(&Call::GetClaim, FINGERPRINT.parse().unwrap(), lease.to_string().as_bytes()).unwrap_err();
+    let error = read(&ApiCall::GetClaim, FINGERPRINT.parse().unwrap(), lease.to_string().as_bytes()).unwrap_err();
     assert!(error.is_lasting(), "asking again would meet the same Lease");
     let error = error.to_string();
     assert!(error.contains("onceway-x") && error.contains("onceway.io/intent"), "{error}");
@@ -97,7 +97,7 @@ fn a_lease_without_our_annotations_is_refused_by_name() {
 #[test]
 fn a_deleted_object_needs_no_reading() {
     let rr = seen(&object(Value::Null));
-    assert_eq!(read(&Call::DeleteRr { rr }, FINGERPRINT.parse().unwrap(), b""), Ok(Answer::Deleted));
+    assert_eq!(read(&ApiCall::DeleteRr { rr }, FINGERPRINT.parse().unwrap(), b""), Ok(ApiResult::Deleted));
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn two(rig: &Rig, phases: [&str; 2]) {
     rig.indexed(&[rr("rr-1", 1, "", 1), rr("rr-2", 2, "", 1)]);
     for (n, phase) in phases.into_iter().enumerate() {
         let name = format!("rr-{}", n + 1);
-        rig.wire.on(&format!("GET {RRS}/{name}"), Met::Answer(200, rr(&name, n as u32 + 1, phase, 1)));
+        rig.wire.on(&format!("GET {RRS}/{name}"), Met::Response(200, rr(&name, n as u32 + 1, phase, 1)));
     }
 }
 
@@ -28,7 +28,7 @@ fn patch() -> String {
 async fn a_younger_active_rr_is_reported_once_by_an_event_that_names_both() {
     let rig = Rig::new();
     two(&rig, ["Executing", "Executing"]);
-    rig.wire.on(&format!("POST {EVENTS}"), Met::Answer(201, json!({})));
+    rig.wire.on(&format!("POST {EVENTS}"), Met::Response(201, json!({})));
     rig.keep_house(rig.config.housekeeping.reap_interval * 10).await;
     let events = rig.wire.made(&format!("POST {EVENTS}"));
     assert_eq!(events.len(), 1, "{:?}", rig.wire.lines());
@@ -65,7 +65,7 @@ async fn duplicates_that_keep_coming_are_looked_at_once_a_second() {
 #[tokio::test(start_paused = true)]
 async fn an_rr_that_may_have_come_too_late_is_left_to_the_reaper() {
     let rig = Rig::with_duplicates(Duplicates::Skip);
-    rig.wire.on(&format!("GET {RRS}/rr-1"), Met::Answer(200, rr("rr-1", 1, "", 0)));
+    rig.wire.on(&format!("GET {RRS}/rr-1"), Met::Response(200, rr("rr-1", 1, "", 0)));
     two(&rig, ["", "Pending"]);
     rig.keep_house(ONE_LOOK).await;
     assert_eq!(rig.wire.lines().len(), 2, "neither is a duplicate: {:?}", rig.wire.lines());
@@ -78,8 +78,8 @@ async fn a_read_that_fails_says_nothing_and_is_made_again() {
         rig.wire.on(&format!("GET {RRS}/rr-1"), failing);
         two(&rig, ["Executing", "Pending"]);
         rig.indexed(&[rr("rr-3", 3, "", 1)]);
-        rig.wire.on(&format!("GET {RRS}/rr-3"), Met::Answer(200, rr("rr-3", 3, "Executing", 1)));
-        rig.wire.on(&format!("POST {EVENTS}"), Met::Answer(201, json!({})));
+        rig.wire.on(&format!("GET {RRS}/rr-3"), Met::Response(200, rr("rr-3", 3, "Executing", 1)));
+        rig.wire.on(&format!("POST {EVENTS}"), Met::Response(201, json!({})));
         rig.keep_house(ONE_LOOK).await;
         assert_eq!(rig.wire.lines().len(), 1, "rr-2 may not be the oldest: {:?}", rig.wire.lines());
         rig.keep_house(ONE_LOOK).await;
@@ -102,7 +102,7 @@ async fn a_report_that_failed_is_made_again() {
     let rig = Rig::new();
     two(&rig, ["Executing", "Executing"]);
     let post = format!("POST {EVENTS}");
-    rig.wire.on(&post, Met::Break).on(&post, status(500, "InternalError")).on(&post, Met::Answer(201, json!({})));
+    rig.wire.on(&post, Met::Break).on(&post, status(500, "InternalError")).on(&post, Met::Response(201, json!({})));
     rig.keep_house(rig.config.housekeeping.reap_interval * 10).await;
     assert_eq!(rig.wire.made(&post).len(), 3);
     assert!(rig.shows("gateway_duplicate_crds_detected_total 1\n"));
@@ -122,8 +122,8 @@ async fn an_rr_that_has_ended_or_gone_meanwhile_is_no_duplicate() {
 async fn a_younger_one_that_nobody_has_started_is_skipped_by_compare_and_swap() {
     let rig = Rig::with_duplicates(Duplicates::Skip);
     two(&rig, ["Executing", "Pending"]);
-    rig.wire.on(&format!("GET {RRS}/rr-2"), Met::Answer(200, rr("rr-2", 2, "Skipped", 1)));
-    rig.wire.on(&format!("POST {EVENTS}"), Met::Answer(201, json!({}))).on(&patch(), Met::Answer(200, json!({})));
+    rig.wire.on(&format!("GET {RRS}/rr-2"), Met::Response(200, rr("rr-2", 2, "Skipped", 1)));
+    rig.wire.on(&format!("POST {EVENTS}"), Met::Response(201, json!({}))).on(&patch(), Met::Response(200, json!({})));
     rig.keep_house(ONE_LOOK).await;
     let patches = rig.wire.made(&patch());
     assert_eq!(patches.len(), 1);
@@ -138,7 +138,7 @@ async fn a_younger_one_that_nobody_has_started_is_skipped_by_compare_and_swap() 
 async fn a_younger_one_that_somebody_has_started_is_left_alone() {
     let rig = Rig::with_duplicates(Duplicates::Skip);
     two(&rig, ["Pending", "Analyzing"]);
-    rig.wire.on(&format!("POST {EVENTS}"), Met::Answer(201, json!({})));
+    rig.wire.on(&format!("POST {EVENTS}"), Met::Response(201, json!({})));
     rig.keep_house(ONE_LOOK).await;
     assert!(rig.wire.made(&patch()).is_empty() && rig.shows("gateway_duplicate_crds_detected_total 1\n"));
 }

@@ -42,7 +42,7 @@ async fn the_index_holds_what_the_list_brought_and_the_watch_changed() {
         event("ADDED", rr("rr-3", 3, "", 0)),
         event("DELETED", rr("rr-3", 3, "", 0)),
     ];
-    wire.on(&format!("GET {RRS}"), Met::Answer(200, list([rr("rr-1", 1, "", 1)], "")));
+    wire.on(&format!("GET {RRS}"), Met::Response(200, list([rr("rr-1", 1, "", 1)], "")));
     wire.on(&format!("WATCH {RRS}"), Met::Stream(changes));
     let (index, metrics) = followed(&wire).await;
     assert_eq!(names(&index), ["rr-2"]);
@@ -56,8 +56,8 @@ async fn a_place_that_the_api_server_has_forgotten_is_followed_by_another_list()
     let wire = Wire::new();
     let gone = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": "too old resource version", "reason": "Expired", "code": 410 });
-    wire.on(&format!("GET {RRS}"), Met::Answer(200, list([rr("rr-1", 1, "", 1)], "")))
-        .on(&format!("GET {RRS}"), Met::Answer(200, list([rr("rr-2", 2, "", 1)], "")));
+    wire.on(&format!("GET {RRS}"), Met::Response(200, list([rr("rr-1", 1, "", 1)], "")))
+        .on(&format!("GET {RRS}"), Met::Response(200, list([rr("rr-2", 2, "", 1)], "")));
     wire.on(&format!("WATCH {RRS}"), Met::Stream(vec![event("ERROR", gone)])).on(&format!("WATCH {RRS}"), Met::Silence);
     let (index, _) = followed(&wire).await;
     assert_eq!(names(&index), ["rr-2"]);
@@ -68,7 +68,7 @@ async fn a_list_that_fails_is_tried_again_and_until_then_the_index_says_nothing(
     let wire = Wire::new();
     wire.on(&format!("GET {RRS}"), status(500, "InternalError"))
         .on(&format!("GET {RRS}"), Met::Break)
-        .on(&format!("GET {RRS}"), Met::Answer(200, list([rr("rr-1", 1, "", 1)], "")));
+        .on(&format!("GET {RRS}"), Met::Response(200, list([rr("rr-1", 1, "", 1)], "")));
     wire.on(&format!("WATCH {RRS}"), Met::Silence);
     let (index, _) = followed(&wire).await;
     assert_eq!(names(&index), ["rr-1"]);
@@ -86,7 +86,7 @@ async fn a_list_that_fails_is_tried_again_and_until_then_the_index_says_nothing(
 async fn a_list_whose_later_pages_fail_is_begun_again_with_growing_pauses_too() {
     let wire = Wire::new();
     for _ in 0..100 {
-        wire.on(&format!("GET {RRS}"), Met::Answer(200, list([rr("rr-1", 1, "", 1)], "more")))
+        wire.on(&format!("GET {RRS}"), Met::Response(200, list([rr("rr-1", 1, "", 1)], "more")))
             .on(&format!("GET {RRS}"), status(500, "InternalError"));
     }
     followed(&wire).await;
@@ -99,7 +99,7 @@ async fn a_watch_that_failed_and_has_begun_again_is_in_sync_though_no_rr_changes
     let (get, watch) = (format!("GET {RRS}"), format!("WATCH {RRS}"));
     for (begins, in_sync) in [(Met::Stream(Vec::new()), true), (Met::Silence, false)] {
         let wire = Wire::new();
-        wire.on(&get, Met::Answer(200, list([rr("rr-1", 1, "", 1)], "")));
+        wire.on(&get, Met::Response(200, list([rr("rr-1", 1, "", 1)], "")));
         wire.on(&watch, Met::Break).on(&watch, status(503, "ServiceUnavailable")).on(&watch, begins);
         let (index, metrics) = followed(&wire).await;
         assert_eq!(index.size(), (1, in_sync));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use onceway_claim::{Answer, Call, Claim, ClaimFields, Phase, Rr};
+use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, Phase, Rr};
 use onceway_signal::Fingerprint;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -38,7 +38,7 @@ struct State {
     claims: HashMap<Fingerprint, Claim>,
     rrs: HashMap<Fingerprint, Rr>,
     versions: u32,
-    calls: Vec<(Instant, Call)>,
+    calls: Vec<(Instant, ApiCall)>,
     answer: Option<Reply>,
     lose_next_count: bool,
     /// How many counts meet an RR that somebody else has written meanwhile.
@@ -134,7 +134,7 @@ impl Api {
         self.state.lock().unwrap().rr_bytes = bytes;
     }
 
-    pub(super) fn calls(&self) -> Vec<Call> {
+    pub(super) fn calls(&self) -> Vec<ApiCall> {
         self.state.lock().unwrap().calls.iter().map(|(_, call)| call.clone()).collect()
     }
 
@@ -143,28 +143,28 @@ impl Api {
         self.state.lock().unwrap().with_spec
     }
 
-    pub(super) fn claim(&self, incident: u8) -> Answer {
-        Answer::Claim(self.state.lock().unwrap().claims[&fingerprint(incident)].clone())
+    pub(super) fn claim(&self, incident: u8) -> ApiResult {
+        ApiResult::Claim(self.state.lock().unwrap().claims[&fingerprint(incident)].clone())
     }
 
     /// The counts that were written, in order.
     pub(super) fn counts(&self) -> Vec<u32> {
-        let counts = |call| if let Call::Count { count, .. } = call { Some(count) } else { None };
+        let counts = |call| if let ApiCall::Count { count, .. } = call { Some(count) } else { None };
         self.calls().into_iter().filter_map(counts).collect()
     }
 
     /// When counts were written, in milliseconds since `start`.
     pub(super) fn counted_at(&self, start: Instant) -> Vec<u128> {
         let state = self.state.lock().unwrap();
-        let counts = state.calls.iter().filter(|(_, call)| matches!(call, Call::Count { .. }));
+        let counts = state.calls.iter().filter(|(_, call)| matches!(call, ApiCall::Count { .. }));
         counts.map(|(at, _)| at.saturating_duration_since(start).as_millis()).collect()
     }
 
     pub(super) fn reads_of_claims(&self) -> usize {
-        self.calls().iter().filter(|call| **call == Call::GetClaim).count()
+        self.calls().iter().filter(|call| **call == ApiCall::GetClaim).count()
     }
 
-    async fn pass(&self, call: &Call, fingerprint: Fingerprint) {
+    async fn pass(&self, call: &ApiCall, fingerprint: Fingerprint) {
         let mut held = self.held.subscribe();
         let is_held = |held: &Held| match held {
             Held::None => false,
@@ -172,14 +172,14 @@ impl Api {
             Held::All => true,
         };
         let takes = match (call, self.state.lock().unwrap()) {
-            (Call::CreateRr { .. }, state) => state.create_takes,
-            (Call::Count { .. }, state) => state.count_takes,
+            (ApiCall::CreateRr { .. }, state) => state.create_takes,
+            (ApiCall::Count { .. }, state) => state.count_takes,
             _ => Duration::ZERO,
         };
         if !takes.is_zero() {
             sleep(takes).await;
         }
-        if matches!(call, Call::Count { .. }) && is_held(&held.borrow_and_update().clone()) {
+        if matches!(call, ApiCall::Count { .. }) && is_held(&held.borrow_and_update().clone()) {
             self.reached.notify_one();
             held.wait_for(|held| !is_held(held)).await.unwrap();
         }
@@ -192,12 +192,12 @@ impl State {
         self.versions.to_string().into()
     }
 
-    fn execute(&mut self, fingerprint: Fingerprint, call: &Call) -> Answer {
+    fn execute(&mut self, fingerprint: Fingerprint, call: &ApiCall) -> ApiResult {
         match call {
-            Call::GetClaim => self.claims.get(&fingerprint).cloned().map_or(Answer::Missing, Answer::Claim),
-            Call::CreateClaim(fields) | Call::UpdateClaim { fields, .. } => self.write_claim(fingerprint, fields),
-            Call::GetRr { .. } => self.rrs.get(&fingerprint).cloned().map_or(Answer::Missing, Answer::Rr),
-            Call::CreateRr { name } => {
+            ApiCall::GetClaim => self.claims.get(&fingerprint).cloned().map_or(ApiResult::Missing, ApiResult::Claim),
+            ApiCall::CreateClaim(fields) | ApiCall::UpdateClaim { fields, .. } => self.write_claim(fingerprint, fields),
+            ApiCall::GetRr { .. } => self.rrs.get(&fingerprint).cloned().map_or(ApiResult::Missing, ApiResult::Rr),
+            ApiCall::CreateRr { name } => {
                 let version = self.version();
                 let rr = Rr {
                     name: Arc::clone(name),
@@ -211,37 +211,37 @@ impl State {
                     last_seen_ms: None,
                 };
                 self.rrs.insert(fingerprint, rr.clone());
-                Answer::Rr(rr)
+                ApiResult::Rr(rr)
             }
-            Call::Count { .. } if self.conflicts > 0 => {
+            ApiCall::Count { .. } if self.conflicts > 0 => {
                 self.conflicts -= 1;
                 let version = self.version();
                 self.rrs.entry(fingerprint).and_modify(|rr| rr.version = version);
-                Answer::Conflict
+                ApiResult::Conflict
             }
-            Call::Count { rr, count } => {
+            ApiCall::Count { rr, count } => {
                 let counted = Rr { count: *count, version: self.version(), ..rr.clone() };
                 self.rrs.insert(fingerprint, counted.clone());
                 if !std::mem::take(&mut self.lose_next_count) {
-                    return Answer::Rr(counted);
+                    return ApiResult::Rr(counted);
                 }
                 self.answer = self.after_loss.take();
-                Answer::Unknown
+                ApiResult::Unknown
             }
-            Call::FindRr { .. } => Answer::Missing,
-            Call::DeleteRr { .. } | Call::DeleteClaim { .. } => Answer::Deleted,
+            ApiCall::FindRr { .. } => ApiResult::Missing,
+            ApiCall::DeleteRr { .. } | ApiCall::DeleteClaim { .. } => ApiResult::Deleted,
         }
     }
 
-    fn write_claim(&mut self, fingerprint: Fingerprint, fields: &ClaimFields) -> Answer {
+    fn write_claim(&mut self, fingerprint: Fingerprint, fields: &ClaimFields) -> ApiResult {
         let claim = Claim { uid: "c".into(), version: self.version(), fields: fields.clone() };
         self.claims.insert(fingerprint, claim.clone());
-        Answer::Claim(claim)
+        ApiResult::Claim(claim)
     }
 }
 
 impl Execute for Api {
-    async fn execute(&self, call: &Call, context: &Context) -> Reply {
+    async fn execute(&self, call: &ApiCall, context: &Context) -> Reply {
         self.state.lock().unwrap().calls.push((Instant::now(), call.clone()));
         self.pass(call, context.fingerprint).await;
         let mut state = self.state.lock().unwrap();
@@ -254,7 +254,7 @@ impl Execute for Api {
             return reply.clone();
         }
         match state.execute(context.fingerprint, call) {
-            Answer::Unknown => Reply::unknown(Failure::Connection { reason: "cut".into() }),
+            ApiResult::Unknown => Reply::unknown(Failure::Connection { reason: "cut".into() }),
             answer => Reply { bytes: state.rr_bytes, ..Reply::definite(answer) },
         }
     }

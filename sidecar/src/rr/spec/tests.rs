@@ -27,7 +27,7 @@ fn draft(source: Source, body: String) -> Draft {
     let payload = decode(source, body.as_bytes()).unwrap();
     let group = payload.groups().swap_remove(0);
     Draft {
-        part: payload.part(&group.entries),
+        part: payload.partial(&group.entries),
         body: Bytes::from(body),
         fingerprint: group.fingerprint,
         received: RECEIVED.parse().unwrap(),

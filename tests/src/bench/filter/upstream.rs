@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use onceway_signal::answer::{Answer, Metadata, Outcome};
+use onceway_signal::response::{Metadata, SignalOutcome, SignalResponse};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder as Runtime;
 
@@ -79,7 +79,7 @@ async fn reply(request: Request<Incoming>, answer: Bytes) -> Result<Response<Ful
 }
 
 /// What a sidecar says of a duplicate.
-fn duplicate() -> Answer {
+fn duplicate() -> SignalResponse {
     let fingerprint = Incident::new("prod", "payment-api").fingerprint().to_string();
     let name = format!("rr-{}-1767225600", &fingerprint[..12]);
     let metadata = Metadata {
@@ -89,5 +89,5 @@ fn duplicate() -> Answer {
         first_occurrence: "2026-01-01T00:00:00Z".to_owned(),
         last_occurrence: "2026-01-01T00:10:00Z".to_owned(),
     };
-    onceway_signal::answer::merge(vec![Outcome::counted(false, "onceway".to_owned(), name, metadata)])
+    onceway_signal::response::merge(vec![SignalOutcome::counted(false, "onceway".to_owned(), name, metadata)])
 }

@@ -32,7 +32,7 @@ impl Bare {
 
     /// The RR that a sidecar would create for this webhook.
     pub(super) fn draft(incident: &Incident, webhook: String) -> Result<Rr> {
-        let part = decode(Source::Prometheus, webhook.as_bytes())?.part(&[0]);
+        let part = decode(Source::Prometheus, webhook.as_bytes())?.partial(&[0]);
         let (fingerprint, received) = (incident.fingerprint(), Timestamp::now());
         let max_payload_bytes = Config::default().limits.max_stored_payload_bytes;
         let draft = Draft { body: webhook.into(), part, fingerprint, received, max_payload_bytes };

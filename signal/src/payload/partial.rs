@@ -12,7 +12,7 @@ use crate::source::Source;
 /// Some alerts of a webhook and its own other fields, or the event, by their places in the body: it borrows nothing, so
 /// that it can wait, and takes two words an alert.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct PartialPayload {
     source: Source,
     before: Range<usize>,
     after: Range<usize>,
@@ -24,9 +24,9 @@ impl Payload<'_> {
     /// The part with only the alerts at `indices`, in that order; an event as it is. An index without an entry is passed
     /// over.
     #[must_use]
-    pub fn part(&self, indices: &[usize]) -> Part {
+    pub fn partial(&self, indices: &[usize]) -> PartialPayload {
         let alerts = indices.iter().filter_map(|&index| self.entries().get(index));
-        Part {
+        PartialPayload {
             source: self.source,
             before: self.place(self.own.before),
             after: self.place(self.own.after),
@@ -45,7 +45,7 @@ impl Payload<'_> {
     }
 }
 
-impl Part {
+impl PartialPayload {
     /// Where the body came from.
     #[must_use]
     pub const fn source(&self) -> Source {
@@ -58,7 +58,7 @@ impl Part {
         self.alerts.len()
     }
 
-    /// How many bytes [`Part::slice`] takes, the body having `whole`.
+    /// How many bytes [`PartialPayload::slice`] takes, the body having `whole`.
     #[must_use]
     pub fn size(&self, whole: usize) -> usize {
         if self.source == Source::KubernetesEvent {

@@ -2,7 +2,7 @@
 
 /// What became of a request to a signal path. Each such request has exactly one outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Decision {
     /// There was work for one incident's owner; the fingerprint was set.
     Fingerprinted,
     /// There was work for several incidents; each one's owner was sent its share, and the answers are merged.
@@ -20,28 +20,28 @@ pub enum Outcome {
     Error,
 }
 
-impl Outcome {
+impl Decision {
     /// All outcomes, in the order of their declaration.
-    pub const ALL: [Outcome; 7] = [
-        Outcome::Fingerprinted,
-        Outcome::Split,
-        Outcome::Several,
-        Outcome::Nothing,
-        Outcome::Undecodable,
-        Outcome::TooLarge,
-        Outcome::Error,
+    pub const ALL: [Decision; 7] = [
+        Decision::Fingerprinted,
+        Decision::Split,
+        Decision::Several,
+        Decision::Nothing,
+        Decision::Undecodable,
+        Decision::TooLarge,
+        Decision::Error,
     ];
 
     /// The name of its counter. Envoy makes the part after `outcome` a label, if told to.
     pub const fn metric(self) -> &'static str {
         match self {
-            Outcome::Fingerprinted => "onceway_filter_requests_total.outcome.fingerprinted",
-            Outcome::Split => "onceway_filter_requests_total.outcome.split",
-            Outcome::Several => "onceway_filter_requests_total.outcome.several",
-            Outcome::Nothing => "onceway_filter_requests_total.outcome.nothing",
-            Outcome::Undecodable => "onceway_filter_requests_total.outcome.undecodable",
-            Outcome::TooLarge => "onceway_filter_requests_total.outcome.too_large",
-            Outcome::Error => "onceway_filter_requests_total.outcome.error",
+            Decision::Fingerprinted => "onceway_filter_requests_total.outcome.fingerprinted",
+            Decision::Split => "onceway_filter_requests_total.outcome.split",
+            Decision::Several => "onceway_filter_requests_total.outcome.several",
+            Decision::Nothing => "onceway_filter_requests_total.outcome.nothing",
+            Decision::Undecodable => "onceway_filter_requests_total.outcome.undecodable",
+            Decision::TooLarge => "onceway_filter_requests_total.outcome.too_large",
+            Decision::Error => "onceway_filter_requests_total.outcome.error",
         }
     }
 }
@@ -50,17 +50,17 @@ impl Outcome {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::Outcome;
+    use super::Decision;
 
     #[test]
     fn each_outcome_stands_at_its_own_number() {
-        assert!(Outcome::ALL.iter().enumerate().all(|(index, outcome)| *outcome as usize == index));
+        assert!(Decision::ALL.iter().enumerate().all(|(index, outcome)| *outcome as usize == index));
     }
 
     #[test]
     fn each_outcome_has_a_counter_of_its_own() {
-        let metrics = BTreeSet::from(Outcome::ALL.map(Outcome::metric));
-        assert_eq!(metrics.len(), Outcome::ALL.len());
+        let metrics = BTreeSet::from(Decision::ALL.map(Decision::metric));
+        assert_eq!(metrics.len(), Decision::ALL.len());
         assert!(metrics.iter().all(|metric| metric.starts_with("onceway_filter_requests_total.outcome.")));
     }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Tidied, Tidy};
-use crate::call::{Answer, Call};
+use super::{GcOutcome, GcStep};
+use crate::call::{ApiCall, ApiResult};
 use crate::record::Claim;
 
 /// Sweeps one claim.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Sweep {
+pub struct ClaimGc {
     /// The version that was seen unchanged for so long that nobody can be about to create under it.
     settled: Option<Arc<str>>,
     state: State,
@@ -21,32 +21,32 @@ enum State {
     Delete,
 }
 
-impl Sweep {
+impl ClaimGc {
     /// Begins to look at the claim. An open claim, whose RR may yet be created, is removed only at the version `settled`,
     /// which the caller has seen unchanged for longer than any replica stands still.
     #[must_use]
-    pub fn begin(settled: Option<Arc<str>>) -> (Self, Call) {
-        (Self { settled, state: State::ReadClaim }, Call::GetClaim)
+    pub fn begin(settled: Option<Arc<str>>) -> (Self, ApiCall) {
+        (Self { settled, state: State::ReadClaim }, ApiCall::GetClaim)
     }
 
     /// Takes the answer to the last call and says what to do next.
-    pub fn resume(&mut self, answer: Answer) -> Tidy {
+    pub fn resume(&mut self, answer: ApiResult) -> GcStep {
         match (&self.state, answer) {
-            (_, Answer::Unknown) => Tidy::Over(Tidied::Unknown),
-            (State::ReadClaim, Answer::Claim(claim)) => {
+            (_, ApiResult::Unknown) => GcStep::Over(GcOutcome::Unknown),
+            (State::ReadClaim, ApiResult::Claim(claim)) => {
                 let name = Arc::clone(&claim.fields.intent);
                 self.state = State::ReadRr { claim };
-                Tidy::Call(Call::GetRr { name })
+                GcStep::Call(ApiCall::GetRr { name })
             }
-            (State::ReadRr { claim }, Answer::Missing) if self.may_go(claim) => {
+            (State::ReadRr { claim }, ApiResult::Missing) if self.may_go(claim) => {
                 let claim = claim.clone();
                 self.state = State::Delete;
-                Tidy::Call(Call::DeleteClaim { claim })
+                GcStep::Call(ApiCall::DeleteClaim { claim })
             }
-            (State::ReadRr { claim }, Answer::Missing) => Tidy::Over(Tidied::Open(Arc::clone(&claim.version))),
-            (State::ReadClaim | State::Delete, Answer::Missing) => Tidy::Over(Tidied::Gone),
-            (State::Delete, Answer::Deleted) => Tidy::Over(Tidied::Removed),
-            _ => Tidy::Over(Tidied::Kept),
+            (State::ReadRr { claim }, ApiResult::Missing) => GcStep::Over(GcOutcome::Open(Arc::clone(&claim.version))),
+            (State::ReadClaim | State::Delete, ApiResult::Missing) => GcStep::Over(GcOutcome::Gone),
+            (State::Delete, ApiResult::Deleted) => GcStep::Over(GcOutcome::Removed),
+            _ => GcStep::Over(GcOutcome::Kept),
         }
     }
 

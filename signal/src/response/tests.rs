@@ -1,9 +1,9 @@
 use serde_json::{Value, json, to_value};
 
-use super::{Answer, Failure, Metadata, Outcome, Status, merge, read};
-use crate::problem::Kind;
+use super::{Failure, Metadata, SignalOutcome, SignalResponse, Status, merge, read};
+use crate::problem::ProblemKind;
 
-fn counted(created: bool, fingerprint: &str) -> Outcome {
+fn counted(created: bool, fingerprint: &str) -> SignalOutcome {
     let metadata = Metadata {
         fingerprint: fingerprint.into(),
         count: 3,
@@ -11,33 +11,33 @@ fn counted(created: bool, fingerprint: &str) -> Outcome {
         first_occurrence: "2026-03-01T10:00:00Z".into(),
         last_occurrence: "2026-03-01T10:05:00Z".into(),
     };
-    Outcome::counted(created, "incidents".into(), format!("rr-{fingerprint}"), metadata)
+    SignalOutcome::counted(created, "incidents".into(), format!("rr-{fingerprint}"), metadata)
 }
 
-fn resolved(fingerprint: &str) -> Outcome {
-    Outcome::nothing_to_do(Some(fingerprint.into()), "the alert is resolved")
+fn resolved(fingerprint: &str) -> SignalOutcome {
+    SignalOutcome::nothing_to_do(Some(fingerprint.into()), "the alert is resolved")
 }
 
-fn rejected(index: usize) -> Outcome {
-    Outcome::rejected_at(index, "no name")
+fn rejected(index: usize) -> SignalOutcome {
+    SignalOutcome::rejected_at(index, "no name")
 }
 
-fn failed(fingerprint: &str, problem: Kind, retry_after_seconds: u32) -> Outcome {
-    Outcome::failed(fingerprint.into(), format!("{fingerprint} failed"), Failure { problem, retry_after_seconds })
+fn failed(fingerprint: &str, problem: ProblemKind, retry_after_seconds: u32) -> SignalOutcome {
+    SignalOutcome::failed(fingerprint.into(), format!("{fingerprint} failed"), Failure { problem, retry_after_seconds })
 }
 
 /// The status and the body of the answer that `outcomes` make.
-fn answer(outcomes: Vec<Outcome>) -> (u16, Value) {
+fn answer(outcomes: Vec<SignalOutcome>) -> (u16, Value) {
     match merge(outcomes) {
-        Answer::One(status, outcome) => (status, to_value(outcome).unwrap()),
-        Answer::Several(several) => (207, to_value(several).unwrap()),
-        Answer::Problem(problem) => (problem.status, to_value(&problem).unwrap()),
+        SignalResponse::One(status, outcome) => (status, to_value(outcome).unwrap()),
+        SignalResponse::MultiStatus(several) => (207, to_value(several).unwrap()),
+        SignalResponse::Problem(problem) => (problem.status, to_value(&problem).unwrap()),
     }
 }
 
-fn retry_after(outcomes: Vec<Outcome>) -> Option<u32> {
+fn retry_after(outcomes: Vec<SignalOutcome>) -> Option<u32> {
     match merge(outcomes) {
-        Answer::Problem(problem) => problem.retry_after_s,
+        SignalResponse::Problem(problem) => problem.retry_after_s,
         _ => None,
     }
 }
@@ -93,7 +93,7 @@ fn several_parts_are_answered_207_in_their_order_whatever_they_are() {
 
 #[test]
 fn one_part_that_failed_makes_the_whole_answer_503() {
-    let (status, body) = answer(vec![counted(true, "aa"), failed("bb", Kind::Overloaded, 1), rejected(2)]);
+    let (status, body) = answer(vec![counted(true, "aa"), failed("bb", ProblemKind::Overloaded, 1), rejected(2)]);
     assert_eq!(status, 503);
     assert_eq!(body["type"], "https://onceway.io/problems/overloaded");
     assert!(body["detail"].as_str().unwrap().starts_with("1 of 3 parts"), "{body}");
@@ -104,7 +104,7 @@ fn one_part_that_failed_makes_the_whole_answer_503() {
 
 #[test]
 fn a_lone_failure_says_no_more_than_itself() {
-    let (status, body) = answer(vec![failed("bb", Kind::OutcomeUnknown, 1)]);
+    let (status, body) = answer(vec![failed("bb", ProblemKind::OutcomeUnknown, 1)]);
     assert_eq!(status, 503);
     let expected = json!({
         "type": "https://onceway.io/problems/outcome-unknown",
@@ -117,7 +117,7 @@ fn a_lone_failure_says_no_more_than_itself() {
 
 #[test]
 fn the_longest_wait_of_all_failures_is_asked_for() {
-    let failures = |waits: [u32; 3]| waits.map(|wait| failed("aa", Kind::Draining, wait)).to_vec();
+    let failures = |waits: [u32; 3]| waits.map(|wait| failed("aa", ProblemKind::Draining, wait)).to_vec();
     for waits in [[1, 9, 2], [9, 1, 2], [1, 2, 9]] {
         assert_eq!(retry_after(failures(waits)), Some(9));
     }
@@ -136,16 +136,21 @@ fn signals_that_are_all_of_no_use_are_answered_400() {
 
 #[test]
 fn alerts_that_are_not_named_one_by_one_are_in_the_sum() {
-    let (status, body) = answer(vec![rejected(0), counted(true, "aa"), Outcome::unnamed(7, 30)]);
+    let (status, body) = answer(vec![rejected(0), counted(true, "aa"), SignalOutcome::unnamed(7, 30)]);
     assert_eq!((status, &body["results"][2]["standsFor"]), (207, &json!(30)));
     assert_eq!(body["summary"], json!({"total": 32, "created": 1, "deduplicated": 0, "rejected": 31, "failed": 0}));
-    assert_eq!(answer(vec![rejected(0), Outcome::unnamed(1, 30)]).0, 400);
+    assert_eq!(answer(vec![rejected(0), SignalOutcome::unnamed(1, 30)]).0, 400);
 }
 
 #[test]
 fn outcomes_that_were_sent_and_read_again_merge_into_the_same_answer() {
-    let outcomes =
-        vec![counted(true, "aa"), failed("bb", Kind::Draining, 2), rejected(2), resolved("cc"), Outcome::unnamed(4, 9)];
+    let outcomes = vec![
+        counted(true, "aa"),
+        failed("bb", ProblemKind::Draining, 2),
+        rejected(2),
+        resolved("cc"),
+        SignalOutcome::unnamed(4, 9),
+    ];
     let text = serde_json::to_string(&outcomes).unwrap();
     assert_eq!(answer(serde_json::from_str(&text).unwrap()), answer(outcomes));
 }
@@ -156,8 +161,8 @@ fn an_answer_that_is_read_again_merges_into_the_same_answer() {
         vec![counted(true, "aa")],
         vec![counted(false, "aa")],
         vec![resolved("aa")],
-        vec![resolved("aa"), rejected(1), counted(true, "bb"), Outcome::unnamed(4, 9)],
-        vec![counted(true, "aa"), failed("bb", Kind::Overloaded, 7), rejected(2)],
+        vec![resolved("aa"), rejected(1), counted(true, "bb"), SignalOutcome::unnamed(4, 9)],
+        vec![counted(true, "aa"), failed("bb", ProblemKind::Overloaded, 7), rejected(2)],
         vec![rejected(0), rejected(1)],
     ];
     for outcomes in told {
@@ -169,25 +174,27 @@ fn an_answer_that_is_read_again_merges_into_the_same_answer() {
 
 #[test]
 fn a_lone_failure_and_a_lone_rejection_are_read_again_by_what_they_say() {
-    for kind in Kind::ALL {
+    for kind in ProblemKind::ALL {
         let answer = merge(vec![failed("bb", kind, 3)]);
         let read = read(answer.status(), answer.retry_after_s(), &answer.to_json());
         let permanent = answer.status() < 500;
         let expected = match permanent {
-            true => Outcome::rejected("bb failed".into()),
-            false => Outcome { fingerprint: None, ..failed("bb", kind, 3) },
+            true => SignalOutcome::rejected("bb failed".into()),
+            false => SignalOutcome { fingerprint: None, ..failed("bb", kind, 3) },
         };
         assert_eq!(read, Some(vec![expected]), "{kind:?}");
     }
     let answer = merge(vec![rejected(0)]);
-    assert_eq!(read(400, None, &answer.to_json()), Some(vec![Outcome::rejected("alerts[0]: no name".into())]));
+    assert_eq!(read(400, None, &answer.to_json()), Some(vec![SignalOutcome::rejected("alerts[0]: no name".into())]));
 }
 
 #[test]
 fn what_contradicts_itself_is_not_read() {
     let several = |outcomes| merge(outcomes).to_json();
-    let (failing, rejecting) =
-        (several(vec![resolved("aa"), failed("bb", Kind::Draining, 1)]), several(vec![rejected(0), rejected(1)]));
+    let (failing, rejecting) = (
+        several(vec![resolved("aa"), failed("bb", ProblemKind::Draining, 1)]),
+        several(vec![rejected(0), rejected(1)]),
+    );
     assert_eq!(read(400, None, &failing), None);
     assert_eq!(read(503, None, &rejecting), None);
     let created = several(vec![counted(true, "aa")]);
@@ -201,10 +208,10 @@ fn what_contradicts_itself_is_not_read() {
 fn an_alert_of_another_webhook_is_named_by_its_new_place() {
     let moved = rejected(1).moved_to(30);
     assert_eq!((moved.alert, moved.message.as_str()), (Some(30), "alerts[30]: no name"));
-    let moved = Outcome::unnamed(2, 9).moved_to(12);
+    let moved = SignalOutcome::unnamed(2, 9).moved_to(12);
     assert!(moved.message.starts_with("alerts[12] and later ones") && moved.stands_for == Some(9), "{moved:?}");
     assert_eq!(counted(true, "aa").moved_to(5), counted(true, "aa"));
-    let foreign = Outcome { message: "other words".into(), ..rejected(1) };
+    let foreign = SignalOutcome { message: "other words".into(), ..rejected(1) };
     assert_eq!(foreign.moved_to(2).message, "other words");
     assert_eq!(rejected(1).status, Status::Rejected);
 }

@@ -1,26 +1,26 @@
 //! Removing what no incident needs any more. Nobody waits for it, and dropping it between two calls is always safe.
 
-mod reap;
-mod sweep;
+mod claim;
+mod rr;
 
 use std::sync::Arc;
 
-pub use self::reap::Reap;
-pub use self::sweep::Sweep;
-use crate::call::Call;
+pub use self::claim::ClaimGc;
+pub use self::rr::RrGc;
+use crate::call::ApiCall;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Tidy {
+pub enum GcStep {
     /// Execute the call and resume with its answer.
-    Call(Call),
+    Call(ApiCall),
     /// It is over.
-    Over(Tidied),
+    Over(GcOutcome),
 }
 
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Tidied {
+pub enum GcOutcome {
     /// The object is gone, by this very call.
     Removed,
     /// The object was gone already.

@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 
-use crate::problem::{Kind, Problem};
+use crate::problem::{Problem, ProblemKind};
 
 mod wire;
 
@@ -16,7 +16,7 @@ pub use self::wire::read;
 /// What became of one part of a request: of an incident's signals, or of an alert that names no incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Outcome {
+pub struct SignalOutcome {
     /// What became of it, in a word.
     pub status: Status,
     /// The same for people, with what to do if something is to be done.
@@ -83,16 +83,16 @@ pub struct Metadata {
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// What kind of problem it is.
-    pub problem: Kind,
+    pub problem: ProblemKind,
     /// When to send the signals again, in seconds.
     pub retry_after_seconds: u32,
 }
 
 /// What became of several parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Several {
+pub struct MultiStatus {
     /// Each part, in the order in which the webhook first names it.
-    pub results: Vec<Outcome>,
+    pub results: Vec<SignalOutcome>,
     /// How many there are of each kind.
     pub summary: Summary,
 }
@@ -114,16 +114,16 @@ pub struct Summary {
 
 /// An answer: its HTTP status and its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum SignalResponse {
     /// What became of the only part.
-    One(u16, Box<Outcome>),
+    One(u16, Box<SignalOutcome>),
     /// 207: what became of each of several parts, none of which is to be sent again.
-    Several(Several),
+    MultiStatus(MultiStatus),
     /// An error.
     Problem(Box<Problem>),
 }
 
-impl From<Problem> for Answer {
+impl From<Problem> for SignalResponse {
     fn from(problem: Problem) -> Self {
         Self::Problem(Box::new(problem))
     }
@@ -135,7 +135,7 @@ impl From<Problem> for Answer {
 /// parts that succeeded are then counted twice, which is what a repeated signal is. Otherwise a single part is answered
 /// as it is, several are answered 207, and 400 says that nothing at all could be used.
 #[must_use]
-pub fn merge(mut outcomes: Vec<Outcome>) -> Answer {
+pub fn merge(mut outcomes: Vec<SignalOutcome>) -> SignalResponse {
     let summary = Summary::of(&outcomes);
     if summary.failed > 0 {
         return failed(outcomes, summary).into();
@@ -144,17 +144,17 @@ pub fn merge(mut outcomes: Vec<Outcome>) -> Answer {
         return rejected(outcomes, summary).into();
     }
     match (outcomes.pop(), summary.total) {
-        (None, _) => one(Outcome::nothing_to_do(None, "the webhook holds no alerts")),
+        (None, _) => one(SignalOutcome::nothing_to_do(None, "the webhook holds no alerts")),
         (Some(only), 1) => one(only),
         (Some(last), _) => {
             outcomes.push(last);
-            Answer::Several(Several { results: outcomes, summary })
+            SignalResponse::MultiStatus(MultiStatus { results: outcomes, summary })
         }
     }
 }
 
-fn one(outcome: Outcome) -> Answer {
-    Answer::One(code(outcome.status), Box::new(outcome))
+fn one(outcome: SignalOutcome) -> SignalResponse {
+    SignalResponse::One(code(outcome.status), Box::new(outcome))
 }
 
 /// The HTTP status of an only outcome that is no error.
@@ -166,7 +166,7 @@ const fn code(status: Status) -> u16 {
     }
 }
 
-fn failed(outcomes: Vec<Outcome>, summary: Summary) -> Problem {
+fn failed(outcomes: Vec<SignalOutcome>, summary: Summary) -> Problem {
     let mut failures = outcomes.iter().filter_map(|outcome| Some((outcome.failure?, outcome.message.as_str())));
     let (first, message) = failures.next().unwrap_or((Failure::UNKNOWN, "the cause is not known"));
     let wait = failures.map(|(failure, _)| failure.retry_after_seconds).fold(first.retry_after_seconds, u32::max);
@@ -180,13 +180,13 @@ fn failed(outcomes: Vec<Outcome>, summary: Summary) -> Problem {
     Problem { several: several(outcomes, summary), ..Problem::new(first.problem, detail).retry_after(wait) }
 }
 
-fn rejected(outcomes: Vec<Outcome>, summary: Summary) -> Problem {
+fn rejected(outcomes: Vec<SignalOutcome>, summary: Summary) -> Problem {
     let first = outcomes.first().map(|outcome| outcome.message.as_str()).unwrap_or_default();
     let detail = match summary.total {
         1 => first.to_owned(),
         total => format!("none of {total} signals can be used; the first: {first}"),
     };
-    Problem { several: several(outcomes, summary), ..Problem::new(Kind::UnusableSignals, detail) }
+    Problem { several: several(outcomes, summary), ..Problem::new(ProblemKind::UnusableSignals, detail) }
 }
 
 /// An alert, by its place in the webhook.
@@ -194,18 +194,18 @@ fn name(place: usize) -> String {
     format!("alerts[{place}]")
 }
 
-fn several(results: Vec<Outcome>, summary: Summary) -> Option<Box<Several>> {
-    (summary.total > 1).then(|| Box::new(Several { results, summary }))
+fn several(results: Vec<SignalOutcome>, summary: Summary) -> Option<Box<MultiStatus>> {
+    (summary.total > 1).then(|| Box::new(MultiStatus { results, summary }))
 }
 
 impl Failure {
     /// What is assumed of a failure that does not say what it is.
-    pub const UNKNOWN: Self = Self { problem: Kind::OutcomeUnknown, retry_after_seconds: 1 };
+    pub const UNKNOWN: Self = Self { problem: ProblemKind::OutcomeUnknown, retry_after_seconds: 1 };
 }
 
 impl Summary {
-    fn of(outcomes: &[Outcome]) -> Self {
-        let all = |outcomes: &mut dyn Iterator<Item = &Outcome>| {
+    fn of(outcomes: &[SignalOutcome]) -> Self {
+        let all = |outcomes: &mut dyn Iterator<Item = &SignalOutcome>| {
             outcomes.map(|outcome| outcome.stands_for.unwrap_or(1)).fold(0, usize::saturating_add)
         };
         let count = |status| all(&mut outcomes.iter().filter(|outcome| outcome.status == status));
@@ -219,7 +219,7 @@ impl Summary {
     }
 }
 
-impl Outcome {
+impl SignalOutcome {
     /// There was nothing to do, for `reason`.
     #[must_use]
     pub fn nothing_to_do(fingerprint: Option<String>, reason: &str) -> Self {

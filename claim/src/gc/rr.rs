@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use super::{Tidied, Tidy};
-use crate::call::{Answer, Call};
+use super::{GcOutcome, GcStep};
+use crate::call::{ApiCall, ApiResult};
 use crate::record::{Phase, Rr};
 
 /// Reaps one RR.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Reap {
+pub struct RrGc {
     state: State,
 }
 
@@ -23,34 +23,34 @@ enum State {
     Delete,
 }
 
-impl Reap {
+impl RrGc {
     /// Begins to look at the RR of this name.
     #[must_use]
-    pub fn begin(name: Arc<str>) -> (Self, Call) {
-        (Self { state: State::ReadRr }, Call::GetRr { name })
+    pub fn begin(name: Arc<str>) -> (Self, ApiCall) {
+        (Self { state: State::ReadRr }, ApiCall::GetRr { name })
     }
 
     /// Takes the answer to the last call and says what to do next.
-    pub fn resume(&mut self, answer: Answer) -> Tidy {
+    pub fn resume(&mut self, answer: ApiResult) -> GcStep {
         match (&self.state, answer) {
-            (_, Answer::Unknown) => Tidy::Over(Tidied::Unknown),
-            (State::ReadRr, Answer::Rr(rr)) if is_ours_without_a_count(&rr) => {
+            (_, ApiResult::Unknown) => GcStep::Over(GcOutcome::Unknown),
+            (State::ReadRr, ApiResult::Rr(rr)) if is_ours_without_a_count(&rr) => {
                 self.state = State::ReadClaim { rr };
-                Tidy::Call(Call::GetClaim)
+                GcStep::Call(ApiCall::GetClaim)
             }
-            (State::ReadRr | State::Delete, Answer::Missing) => Tidy::Over(Tidied::Gone),
-            (State::Delete, Answer::Deleted) => Tidy::Over(Tidied::Removed),
-            (State::ReadClaim { rr }, Answer::Missing) => self.delete(rr.clone()),
-            (State::ReadClaim { rr }, Answer::Claim(claim)) if claim.fields.intent != rr.name => {
+            (State::ReadRr | State::Delete, ApiResult::Missing) => GcStep::Over(GcOutcome::Gone),
+            (State::Delete, ApiResult::Deleted) => GcStep::Over(GcOutcome::Removed),
+            (State::ReadClaim { rr }, ApiResult::Missing) => self.delete(rr.clone()),
+            (State::ReadClaim { rr }, ApiResult::Claim(claim)) if claim.fields.intent != rr.name => {
                 self.delete(rr.clone())
             }
-            _ => Tidy::Over(Tidied::Kept),
+            _ => GcStep::Over(GcOutcome::Kept),
         }
     }
 
-    fn delete(&mut self, rr: Rr) -> Tidy {
+    fn delete(&mut self, rr: Rr) -> GcStep {
         self.state = State::Delete;
-        Tidy::Call(Call::DeleteRr { rr })
+        GcStep::Call(ApiCall::DeleteRr { rr })
     }
 }
 
