@@ -92,7 +92,8 @@ fn main() -> ExitCode {
 /// Runs a program of the tests' crate. Not a step: what it prints is the point.
 fn show(program: &str, options: &[String]) -> anyhow::Result<()> {
     let built = build::all()?;
-    let mut command = cargo(&["run", "--release", "--quiet", "--package", "onceway-tests", "--bin", program, "--"]);
+    let package = format!("onceway-{program}");
+    let mut command = cargo(&["run", "--release", "--quiet", "--package", &package, "--bin", program, "--"]);
     command.args(options);
     built.tell(&mut command);
     step::run(command)

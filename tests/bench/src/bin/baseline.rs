@@ -1,0 +1,15 @@
+//! The contender of the benchmarks as a program of its own, started as the sidecar is: see [`onceway_bench::baseline`].
+
+use clap::Parser;
+use onceway::cli::Args;
+use onceway::env::Env;
+use onceway::{app, logging, shutdown};
+use onceway_bench::baseline;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Args::parse().configuration()?;
+    logging::start(&config.log)?;
+    let service = |parts: app::Parts<'_>| baseline::service(parts, baseline::Holder::read());
+    app::run(config, Env::read()?, service, shutdown::requested()?).await
+}

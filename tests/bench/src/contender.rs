@@ -1,0 +1,93 @@
+//! Who is measured, each with replicas, an Envoy and a namespace of its own in one cluster.
+
+use std::env;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use onceway_kit::built::{self, Once};
+use onceway_kit::cluster::Cluster;
+use onceway_kit::envoy::{at, remove_filter};
+use onceway_kit::rig::{Rig, RigBuilder};
+use serde_json::{Value, json};
+
+use crate::baseline::Holder;
+
+/// The variable that names the sidecar that a change is measured against.
+const BEFORE: &str = "ONCEWAY_BEFORE";
+
+const POLICY: &str = "/static_resources/clusters/0/lb_policy";
+
+/// Who is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contender {
+    /// What ships.
+    Onceway,
+    /// What shipped before a change.
+    Before,
+    /// What ships, but Envoy sends each request to a replica at random.
+    Sprayed,
+    /// The per-signal algorithm as it is deployed: no filter, replicas at random, the lock held by a replica.
+    PerSignal,
+    /// The same with a lock that is one: held by the signal.
+    PerSignalLocked,
+}
+
+impl Contender {
+    /// Its name in tables and raw data.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Onceway => "Onceway",
+            Self::Before => "Onceway before",
+            Self::Sprayed => "Onceway, replicas at random",
+            Self::PerSignal => "per signal",
+            Self::PerSignalLocked => "per signal, strict lock",
+        }
+    }
+
+    /// Starts it in `cluster`.
+    ///
+    /// # Errors
+    /// If a part cannot be had, built or started.
+    pub(super) async fn start(self, cluster: &Arc<Cluster>, replicas: usize) -> Result<Rig> {
+        let rig = Rig::replicas(replicas).in_cluster(Arc::clone(cluster)).without_fault_proxies().label("bench");
+        match self {
+            Self::Onceway => rig.with_envoy(),
+            Self::Before => rig.of(before).with_envoy(),
+            Self::Sprayed => rig.with_envoy_edited(spray),
+            Self::PerSignal => of_baseline(rig, Holder::Pod).with_envoy_edited(without_filter),
+            Self::PerSignalLocked => of_baseline(rig, Holder::Signal).with_envoy_edited(without_filter),
+        }
+        .start()
+        .await
+    }
+}
+
+/// With the baseline in the place of each sidecar, and its lock held by `holder`.
+fn of_baseline(rig: RigBuilder, holder: Holder) -> RigBuilder {
+    rig.of(baseline).environment(vec![holder.variable()])
+}
+
+/// The path of the baseline's program: what `$ONCEWAY_BASELINE` names, else what cargo builds.
+fn baseline() -> Result<PathBuf> {
+    static PATH: Once = Once::new();
+    PATH.get(|| built::program("ONCEWAY_BASELINE", "onceway-bench", "baseline"))
+}
+
+/// The path of the sidecar that a change is measured against: what `$ONCEWAY_BEFORE` names.
+fn before() -> Result<PathBuf> {
+    let path = env::var_os(BEFORE).map(PathBuf::from);
+    let path = path.with_context(|| format!("set {BEFORE} to a sidecar that was built before the change"))?;
+    ensure!(path.is_file(), "{BEFORE} names {}, which is no file", path.display());
+    Ok(path)
+}
+
+/// The filter computes as before, and Envoy does not heed it.
+fn spray(config: &mut Value) {
+    *at(config, POLICY) = json!("RANDOM");
+}
+
+fn without_filter(config: &mut Value) {
+    spray(config);
+    remove_filter(config);
+}

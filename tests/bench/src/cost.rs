@@ -1,0 +1,150 @@
+//! What a stretch of time has cost: CPU time by part, and calls as the API server itself counts them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use http::Request;
+use onceway_kit::exposition::Scrape;
+use onceway_kit::rig::Rig;
+use onceway_kit::service::Service;
+use procfs::process::Process;
+use tokio::time::sleep;
+
+const RR: (&str, &str) = ("resource", "remediationrequests");
+const LEASE: (&str, &str) = ("resource", "leases");
+const READS: [&str; 2] = ["GET", "LIST"];
+const WRITES: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
+
+/// How long nobody must have asked for anything. Longer than any pause between two tries.
+const QUIET: Duration = Duration::from_millis(1200);
+/// How often that is looked at, before the storm begins nevertheless.
+const QUIET_TRIES: u32 = 40;
+
+/// Readings that only grow.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    cpu: BTreeMap<&'static str, f64>,
+    calls: Calls,
+}
+
+/// Calls for RRs and Leases.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Calls {
+    pub(super) reads: f64,
+    pub(super) writes: f64,
+    /// Calls that were answered 409.
+    pub(super) conflicts: f64,
+}
+
+/// What was spent between two readings.
+#[derive(Clone, Debug)]
+pub(super) struct Spent {
+    /// CPU time by part, in seconds.
+    pub(super) cpu: BTreeMap<&'static str, f64>,
+    pub(super) calls: Calls,
+}
+
+impl Reading {
+    /// Reads all meters of a rig, before what is to be measured: once the API server has nothing to do, since all contenders
+    /// have one, and what the last one is still trying would be charged to the next.
+    ///
+    /// # Errors
+    /// If a part is gone, or the API server does not answer.
+    pub(super) async fn before(rig: &Rig) -> Result<Self> {
+        let mut calls = calls_of(rig).await?;
+        for _ in 0..QUIET_TRIES {
+            sleep(QUIET).await;
+            let now = calls_of(rig).await?;
+            if now == calls {
+                break;
+            }
+            calls = now;
+        }
+        // To write its metrics is work, too, and none of the storm's.
+        Ok(Self { calls, cpu: cpu_of(rig)? })
+    }
+
+    /// Reads all meters of a rig, after what is to be measured.
+    ///
+    /// # Errors
+    /// Those of [`Reading::before`].
+    pub(super) async fn after(rig: &Rig) -> Result<Self> {
+        let cpu = cpu_of(rig)?;
+        Ok(Self { calls: calls_of(rig).await?, cpu })
+    }
+
+    /// What was spent since then.
+    pub(super) fn since(&self, then: &Self) -> Spent {
+        let part = |(part, now): (&&'static str, &f64)| (*part, now - then.cpu.get(part).unwrap_or(&0.0));
+        Spent { cpu: self.cpu.iter().map(part).collect(), calls: self.calls.since(then.calls) }
+    }
+}
+
+async fn calls_of(rig: &Rig) -> Result<Calls> {
+    let text = rig.namespace().client().request_text(Request::get("/metrics").body(Vec::new())?).await;
+    Ok(Calls::of(&Scrape::new(text.context("no metrics of the API server")?)))
+}
+
+fn cpu_of(rig: &Rig) -> Result<BTreeMap<&'static str, f64>> {
+    let sidecars = rig.sidecars().iter().map(|sidecar| seconds(sidecar.service()));
+    Ok(BTreeMap::from([
+        ("sidecars", sidecars.sum::<Result<f64>>()?),
+        ("Envoy", seconds(rig.envoy().service())?),
+        ("API server", seconds(rig.cluster().apiserver())?),
+        ("etcd", seconds(rig.cluster().etcd())?),
+        ("sender", cpu_seconds(&Process::myself()?)?),
+    ]))
+}
+
+impl Calls {
+    fn of(scrape: &Scrape) -> Self {
+        let sum = |labels: &[(&str, &str)]| scrape.sum("apiserver_request_total", labels);
+        let verbs = |verbs: &[&str]| {
+            let each = verbs.iter().map(|verb| sum(&[RR, ("verb", verb)]) + sum(&[LEASE, ("verb", verb)]));
+            each.sum::<f64>()
+        };
+        Self {
+            reads: verbs(&READS),
+            writes: verbs(&WRITES),
+            conflicts: sum(&[RR, ("code", "409")]) + sum(&[LEASE, ("code", "409")]),
+        }
+    }
+
+    fn since(self, then: Self) -> Self {
+        Self {
+            reads: self.reads - then.reads,
+            writes: self.writes - then.writes,
+            conflicts: self.conflicts - then.conflicts,
+        }
+    }
+}
+
+fn seconds(service: &Service) -> Result<f64> {
+    cpu_seconds(&Process::new(service.process()?.pid())?)
+}
+
+fn cpu_seconds(process: &Process) -> Result<f64> {
+    let stat = process.stat()?;
+    Ok((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Calls;
+    use onceway_kit::exposition::Scrape;
+
+    #[test]
+    fn calls_are_counted_as_the_api_server_names_them() {
+        let text = "apiserver_request_total{code=\"200\",group=\"kubernaut.ai\",resource=\"remediationrequests\",\
+                    subresource=\"status\",verb=\"PATCH\"} 7\n\
+                    apiserver_request_total{code=\"409\",group=\"kubernaut.ai\",resource=\"remediationrequests\",\
+                    subresource=\"status\",verb=\"PATCH\"} 2\n\
+                    apiserver_request_total{code=\"201\",resource=\"leases\",subresource=\"\",verb=\"POST\"} 3\n\
+                    apiserver_request_total{code=\"200\",resource=\"leases\",subresource=\"\",verb=\"GET\"} 5\n\
+                    apiserver_request_total{code=\"200\",resource=\"remediationrequests\",subresource=\"\",verb=\"WATCH\"} 11\n\
+                    apiserver_request_total{code=\"200\",resource=\"pods\",subresource=\"\",verb=\"LIST\"} 13\n";
+        let calls = Calls::of(&Scrape::new(text.to_owned()));
+        assert_eq!(calls, Calls { reads: 5.0, writes: 12.0, conflicts: 2.0 });
+    }
+}

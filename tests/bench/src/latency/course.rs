@@ -1,0 +1,200 @@
+//! The course that all contenders run: one rig, one API server, and for each trial a state made ready before the clock.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use onceway::config::Config;
+use onceway_kit::payload::Incident;
+use onceway_kit::rig::{Rig, Rr, RrExt};
+use onceway_signal::Source;
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::bare::Bare;
+use super::contender::Contender;
+
+/// Incidents that duplicates are spread over: more than are reached twice within `batching.countInterval`, which would
+/// rather measure the pacing than the path.
+pub(super) const OWNED_INCIDENTS: usize = 50;
+/// When a replica forgets an incident, so that one can be seen to recur at a replica that has forgotten it.
+const IDLE: Duration = Duration::from_secs(3);
+/// How long the replicas may take to have forgotten all, at most.
+const FORGET_LIMIT: Duration = Duration::from_secs(60);
+/// How often they are asked.
+const FORGET_POLL: Duration = Duration::from_millis(100);
+
+/// See the module's documentation.
+pub(super) struct Course {
+    rig: Rig,
+    bare: Bare,
+    /// Incidents so far; each has a name of its own.
+    incidents: u64,
+    /// Incidents whose RR has ended, and that every replica has forgotten.
+    forgotten: VecDeque<Incident>,
+    /// Incidents that duplicates are sent for.
+    owned: Vec<Incident>,
+    /// What the API server must hold when all is done.
+    rrs: usize,
+    counted: u64,
+}
+
+/// What is done while the clock runs.
+pub(super) enum Trial {
+    /// Create this RR and write its status.
+    Open(Box<Rr>),
+    /// Write the status of the `n`-th RR.
+    Count(usize),
+    /// Send this webhook through Envoy; the answer is to have this status.
+    Signal { webhook: String, status: u16 },
+}
+
+impl Course {
+    /// Starts the rig and makes ready what takes time to be so: `recurring` incidents that are forgotten.
+    pub(super) async fn start(replicas: usize, recurring: usize) -> Result<Self> {
+        let config = json!({ "limits": { "incidentIdle": format!("{}s", IDLE.as_secs()) } });
+        let rig = Rig::replicas(replicas).with_envoy().own_cluster().without_fault_proxies().config(config);
+        let rig = rig.label("bench").start().await?;
+        let bare = Bare::new(rig.namespace())?;
+        let (forgotten, owned) = (VecDeque::new(), Vec::new());
+        let mut course = Self { rig, bare, incidents: 0, forgotten, owned, rrs: 0, counted: 0 };
+        for _ in 0..OWNED_INCIDENTS {
+            let incident = course.fresh();
+            course.signal(&incident, 201).await?;
+            course.owned.push(incident);
+        }
+        let drafts = (0..OWNED_INCIDENTS).map(|_| course.draft()).collect::<Result<Vec<Rr>>>()?;
+        course.bare.own(&drafts).await?;
+        course.expect(OWNED_INCIDENTS, OWNED_INCIDENTS);
+        for _ in 0..recurring {
+            let incident = course.ended().await?;
+            course.forgotten.push_back(incident);
+        }
+        course.until_forgotten().await?;
+        Ok(course)
+    }
+
+    /// Makes ready all that `count` trials of a contender need.
+    pub(super) async fn prepare(&mut self, contender: Contender, count: usize) -> Result<Vec<Trial>> {
+        let mut trials = Vec::with_capacity(count);
+        for n in 0..count {
+            trials.push(match contender {
+                Contender::BareOpening => Trial::Open(Box::new(self.draft()?)),
+                Contender::BareCount => Trial::Count(n),
+                Contender::First => signal(&self.fresh(), n, 201),
+                Contender::Recurring => {
+                    let incident = self.forgotten.pop_front().context("no incident left that could recur")?;
+                    signal(&incident, n, 201)
+                }
+                Contender::JustEnded => signal(&self.ended().await?, n, 201),
+                Contender::Duplicate => {
+                    let incident = self.owned[n % OWNED_INCIDENTS].clone();
+                    // Its owner may have forgotten it since the last round.
+                    if n < OWNED_INCIDENTS {
+                        self.signal(&incident, 202).await?;
+                    }
+                    signal(&incident, n, 202)
+                }
+            });
+        }
+        // What was counted to make ready may hold back the next count of the same incident no longer.
+        sleep(Config::default().batching.count_interval).await;
+        self.expect(if contender.opens() { count } else { 0 }, count);
+        Ok(trials)
+    }
+
+    /// Runs a trial; what it takes is measured.
+    pub(super) async fn run(&mut self, trial: Trial) -> Result<Duration> {
+        let began = Instant::now();
+        match trial {
+            Trial::Open(draft) => drop(self.bare.open(&draft).await?),
+            Trial::Count(n) => self.bare.count(n).await?,
+            Trial::Signal { webhook, status } => drop(self.send(webhook, status).await?),
+        }
+        Ok(began.elapsed())
+    }
+
+    /// Calls that all replicas have made to the API server so far.
+    pub(super) async fn api_calls(&self) -> Result<f64> {
+        self.sum("gateway_api_calls_total").await
+    }
+
+    /// Confirms that all that was measured did what it was meant to do.
+    ///
+    /// # Errors
+    /// If the API server holds anything else.
+    pub(super) async fn verify(&self) -> Result<()> {
+        let rrs = self.rig.rrs().await?;
+        let counted: u64 = rrs.iter().map(RrExt::count).sum();
+        ensure!(
+            (rrs.len(), counted) == (self.rrs, self.counted),
+            "the API server holds {} RRs that count {counted}, and not {} that count {}",
+            rrs.len(),
+            self.rrs,
+            self.counted
+        );
+        Ok(())
+    }
+
+    fn expect(&mut self, rrs: usize, counted: usize) {
+        self.rrs += rrs;
+        self.counted += counted as u64;
+    }
+
+    fn fresh(&mut self) -> Incident {
+        self.incidents += 1;
+        Incident::new("prod", &format!("service-{}", self.incidents))
+    }
+
+    fn draft(&mut self) -> Result<Rr> {
+        let incident = self.fresh();
+        let webhook = incident.webhook(self.incidents);
+        Bare::draft(&incident, webhook)
+    }
+
+    /// An incident whose RR has ended.
+    async fn ended(&mut self) -> Result<Incident> {
+        let incident = self.fresh();
+        let name = self.signal(&incident, 201).await?;
+        self.rig.set_phase(&name, "Completed").await?;
+        Ok(incident)
+    }
+
+    /// Sends a signal that is not measured; returns the name of the RR that it was counted in.
+    async fn signal(&mut self, incident: &Incident, status: u16) -> Result<String> {
+        let name = self.send(incident.webhook(0), status).await?;
+        self.expect(usize::from(status == 201), 1);
+        Ok(name)
+    }
+
+    async fn send(&self, webhook: String, status: u16) -> Result<String> {
+        let answer = self.rig.client().signal(&self.rig.envoy().url(), Source::Prometheus, webhook).await?;
+        ensure!(answer.status.as_u16() == status, "{} instead of {status}: {}", answer.status, answer.text());
+        let name = answer.json()["remediationRequestName"].as_str().map(str::to_owned);
+        name.with_context(|| format!("an answer without a name: {}", answer.text()))
+    }
+
+    async fn until_forgotten(&self) -> Result<()> {
+        let forgotten = async {
+            while self.sum("gateway_incidents_in_hand").await? > 0.0 {
+                sleep(FORGET_POLL).await;
+            }
+            // What none has in hand any more is still remembered for a while.
+            sleep(IDLE).await;
+            Ok(())
+        };
+        timeout(FORGET_LIMIT, forgotten).await.context("the replicas do not forget their incidents")?
+    }
+
+    async fn sum(&self, metric: &str) -> Result<f64> {
+        let mut sum = 0.0;
+        for sidecar in self.rig.sidecars() {
+            sum += sidecar.scrape().await?.sum(metric, &[]);
+        }
+        Ok(sum)
+    }
+}
+
+fn signal(incident: &Incident, n: usize, status: u16) -> Trial {
+    Trial::Signal { webhook: incident.webhook(n as u64), status }
+}

@@ -1,0 +1,71 @@
+//! What was measured, as tables and verdicts.
+
+use super::compare::{added, ratio};
+use super::contender::{COMPARISONS, Comparison, Contender};
+use super::samples::{PERCENTILES, Samples};
+use super::{API_CALLS, CASE, TIME, method};
+use crate::bar::{Bar, Judged};
+use crate::data::{At, Data};
+use crate::figure::{Figure, digits};
+use crate::page::Report;
+use crate::table::Table;
+
+/// What may be added at each of [`PERCENTILES`], in milliseconds: the field's budget.
+const BUDGET_MS: [f64; 3] = [10.0, 20.0, 30.0];
+
+/// Draws conclusions.
+pub(crate) fn report(data: &Data) -> Report {
+    let tables = vec![
+        ("Milliseconds".to_owned(), times(data)),
+        ("Times as long as the bare writes".to_owned(), compared(data, ratio)),
+        ("Milliseconds added to the bare writes".to_owned(), compared(data, added)),
+    ];
+    Report { method: method(), tables, charts: Vec::new(), bars: bars(data) }
+}
+
+fn at(contender: Contender) -> At<'static> {
+    At { case: CASE, contender: contender.name(), x: 0.0 }
+}
+
+fn samples(data: &Data, contender: Contender) -> Samples {
+    Samples::of(data.values(at(contender), TIME))
+}
+
+fn times(data: &Data) -> Table {
+    let mut table = Table::new(["", "P50", "P95", "P99", "samples", "API calls"]);
+    for contender in Contender::ALL {
+        let all = samples(data, contender).all();
+        let calls: f64 = data.values(at(contender), API_CALLS).map(|(_, calls)| calls).sum();
+        let calls = if calls > 0.0 { format!("{:.1}", calls / all.len() as f64) } else { "-".to_owned() };
+        let percentiles = PERCENTILES.map(|share| digits(all.percentile(share)));
+        let cells = [contender.name().to_owned()].into_iter().chain(percentiles);
+        table.row(cells.chain([all.len().to_string(), calls]));
+    }
+    table
+}
+
+fn compared(data: &Data, figure: impl Fn(&Samples, &Samples, f64) -> Figure) -> Table {
+    let mut table = Table::new(["", "P50", "P95", "P99"]);
+    for Comparison { ours, bare, .. } in COMPARISONS {
+        let (name, ours, bare) = (ours.name(), samples(data, ours), samples(data, bare));
+        let figures = PERCENTILES.map(|share| figure(&ours, &bare, share).to_string());
+        table.row([name.to_owned()].into_iter().chain(figures));
+    }
+    table
+}
+
+fn bars(data: &Data) -> Vec<Judged> {
+    let mut bars = Vec::new();
+    for Comparison { ours, bare, bar } in COMPARISONS {
+        let (name, ours, bare) = (ours.name(), samples(data, ours), samples(data, bare));
+        if let Some(bar) = bar {
+            let what = format!("{name}: P50 over that of the bare writes");
+            bars.push(Judged::new(what, Some(ratio(&ours, &bare, 0.5)), Bar::AtMost(bar)));
+        }
+        for (share, budget) in PERCENTILES.into_iter().zip(BUDGET_MS) {
+            let what = format!("{name}: ms added at P{:.0}", share * 100.0);
+            bars.push(Judged::new(what, Some(added(&ours, &bare, share)), Bar::AtMost(budget)));
+        }
+    }
+    bars
+}

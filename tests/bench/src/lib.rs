@@ -1,0 +1,197 @@
+//! What it costs, measured: each benchmark runs its contenders side by side, alternating, in one run on one machine, and
+//! reports ratios with their spread. An absolute figure says as much about the machine as about us.
+//!
+//! Each benchmark measures (rows of `data.rs`, which are kept as CSV) and then reports from these rows alone, so that tables
+//! and charts can be drawn again, by anyone, without measuring.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+
+mod affinity;
+mod audit;
+mod bar;
+pub mod baseline;
+mod change;
+mod chart;
+mod contender;
+mod cost;
+mod data;
+mod duel;
+mod figure;
+mod filter;
+mod latency;
+mod load;
+mod machine;
+mod memory;
+mod page;
+mod pair;
+mod progress;
+mod scale;
+mod storms;
+mod table;
+mod turns;
+
+use self::data::Data;
+use self::page::Report;
+
+/// What it costs, as ratios of things measured side by side in one run.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+pub struct Args {
+    /// What to measure [default: all of it, one after the other]
+    #[arg(value_enum)]
+    benchmarks: Vec<Benchmark>,
+    /// Small and short, a quarter of an hour for all; the default
+    #[arg(long)]
+    quick: bool,
+    /// The real thing, more than an hour for all
+    #[arg(long, conflicts_with = "quick")]
+    full: bool,
+    /// Where raw data (CSV), tables (Markdown) and charts (SVG) go
+    #[arg(long, value_name = "DIR", default_value = "target/bench")]
+    out: PathBuf,
+    /// Measure nothing: make tables and charts again from the raw data in --out
+    #[arg(long)]
+    redraw: bool,
+}
+
+/// A benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Benchmark {
+    /// One signal at a time, over the bare Kubernetes writes that it cannot do without: the price of the lock
+    Latency,
+    /// Storms, against the per-signal algorithm
+    Storms,
+    /// As storms, RRs and replicas grow
+    Scale,
+    /// The memory of a sidecar, as the fingerprints grow that it has seen
+    Memory,
+    /// Every signal at its owner, against replicas at random
+    Affinity,
+    /// The filter in one Envoy worker, over the same Envoy without it and over the same work done natively
+    Filter,
+    /// This sidecar against one that was built before a change ($ONCEWAY_BEFORE); not among all of it
+    Change,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    Quick,
+    Full,
+}
+
+impl Benchmark {
+    /// What needs nothing but this repository.
+    const ALL: [Self; 6] = [Self::Latency, Self::Storms, Self::Scale, Self::Affinity, Self::Filter, Self::Memory];
+
+    /// What its files are called.
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    async fn measure(self, depth: Depth) -> Result<Data> {
+        match self {
+            Self::Latency => latency::measure(depth).await,
+            Self::Storms => storms::measure(depth).await,
+            Self::Scale => scale::measure(depth).await,
+            Self::Memory => memory::measure(depth).await,
+            Self::Affinity => affinity::measure(depth).await,
+            Self::Filter => filter::measure(depth).await,
+            Self::Change => change::measure(depth).await,
+        }
+    }
+
+    fn report(self, data: &Data) -> Report {
+        match self {
+            Self::Latency => latency::report(data),
+            Self::Storms => storms::report(data),
+            Self::Scale => scale::report(data),
+            Self::Memory => memory::report(data),
+            Self::Affinity => affinity::report(data),
+            Self::Filter => filter::report(data),
+            Self::Change => change::report(data),
+        }
+    }
+}
+
+/// Runs benchmarks and prints what they found; returns whether every bar is met, or at least not surely missed.
+///
+/// # Errors
+/// If something that they need cannot be had, built or started, or a system fails in a way that leaves nothing to measure. The
+/// other benchmarks are run nevertheless.
+pub async fn run(args: Args) -> Result<bool> {
+    let depth = if args.full { Depth::Full } else { Depth::Quick };
+    let benchmarks = if args.benchmarks.is_empty() { Benchmark::ALL.as_slice() } else { &args.benchmarks };
+    fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    let (mut met, mut failed) = (true, Ok(()));
+    for &benchmark in benchmarks {
+        let measured = if args.redraw { Ok(()) } else { measure(benchmark, depth, &args.out).await };
+        match measured.and_then(|()| report(benchmark, &args.out)) {
+            Ok(all) => met &= all,
+            Err(error) => {
+                eprintln!("the benchmark {} failed: {error:#}", benchmark.name());
+                failed = Err(error.context(format!("the benchmark {}", benchmark.name())));
+            }
+        }
+    }
+    println!("\nRaw data, tables and charts: {}", args.out.display());
+    failed.map(|()| met)
+}
+
+async fn measure(benchmark: Benchmark, depth: Depth, dir: &Path) -> Result<()> {
+    let name = benchmark.name();
+    let heading = heading(&name, depth);
+    let mut data = benchmark.measure(depth).await?;
+    data.heading = heading;
+    data.write(&page::raw(dir, &name))
+}
+
+fn report(benchmark: Benchmark, dir: &Path) -> Result<bool> {
+    let name = benchmark.name();
+    let data = page::read(dir, &name)?;
+    let report = benchmark.report(&data);
+    report.write(dir, &name, &data.heading)?;
+    println!("{}", report.page(&name, &data.heading));
+    for bar in report.missed() {
+        eprintln!("{name}: {}", bar.text());
+    }
+    Ok(report.missed().next().is_none())
+}
+
+fn heading(name: &str, depth: Depth) -> Vec<String> {
+    let depth = match depth {
+        Depth::Quick => "--quick",
+        Depth::Full => "--full",
+    };
+    vec![format!("`cargo xtask bench {name} {depth}`: {}.", machine::text())]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Benchmark, page};
+    use onceway_kit::cluster::deploy::repository;
+
+    #[test]
+    fn the_pages_in_docs_are_made_from_the_raw_data_beside_them() {
+        let dir = repository().join("docs/benchmarks");
+        for benchmark in Benchmark::ALL {
+            let name = benchmark.name();
+            let data = page::read(&dir, &name).unwrap();
+            for (file, text) in benchmark.report(&data).files(&name, &data.heading).unwrap() {
+                let kept = fs::read_to_string(dir.join(&file)).unwrap_or_default();
+                assert!(
+                    kept == text,
+                    "docs/benchmarks/{} is not what its raw data says; run: cargo xtask bench {name} --redraw --out \
+                     docs/benchmarks",
+                    file.display()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The same storms against the per-signal algorithm and against Onceway.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use onceway_kit::cluster::Cluster;
+
+use super::Depth;
+use super::audit::{self, COUNTED};
+use super::bar::{Bar, Judged};
+use super::chart::{Chart, Series, Shape};
+use super::contender::Contender;
+use super::data::{At, Data};
+use super::duel::{self, Case};
+use super::figure::{self, cell};
+use super::load::{
+    self, CALLS, CONFLICTS, CPU, ELAPSED, LATENCY, RATE, REFUSED, RRS, SENDER_CPU, SIDECAR_CPU, WRITE_RATE, WRITES,
+};
+use super::page::Report;
+use super::table::Table;
+
+const CONTENDERS: [Contender; 3] = [Contender::Onceway, Contender::PerSignal, Contender::PerSignalLocked];
+const REPLICAS: usize = 3;
+const ONE_OF_100: &str = "one incident, 100 at a time";
+const ONE_OF_1000: &str = "one incident, 1,000 at a time";
+const MANY: &str = "1,000 incidents, 100 at a time";
+const MIX: &str = "half of it one incident, half 200 others, 100 at a time";
+
+/// What is shown of each storm, beside the rate and the latency.
+const COSTS: [&str; 10] = [CALLS, WRITES, WRITE_RATE, CONFLICTS, REFUSED, RRS, COUNTED, CPU, SIDECAR_CPU, ELAPSED];
+
+fn cases(depth: Depth) -> Vec<Case> {
+    let one = |name, at_once| Case { name, at_once, incidents: 1, hot: false, signals: None };
+    let mix = Case { name: MIX, at_once: 100, incidents: 200, hot: true, signals: Some(400) };
+    let many = Case { name: MANY, at_once: 100, incidents: 1000, hot: false, signals: Some(2000) };
+    let few = [one(ONE_OF_100, 100), mix];
+    let more = [one(ONE_OF_1000, 1000), many];
+    match depth {
+        Depth::Quick => few.into(),
+        Depth::Full => few.into_iter().chain(more).collect(),
+    }
+}
+
+/// Measures.
+pub(super) async fn measure(depth: Depth) -> Result<Data> {
+    let cluster = Cluster::start().await?;
+    let rigs = duel::start(&CONTENDERS, &cluster, REPLICAS).await?;
+    let (rounds, time) = match depth {
+        Depth::Quick => (3, Duration::from_secs(3)),
+        Depth::Full => (5, Duration::from_secs(6)),
+    };
+    let mut data = Data::default();
+    duel::run(&mut data, rigs, &cases(depth), rounds, time).await?;
+    Ok(data)
+}
+
+/// Draws conclusions.
+pub(super) fn report(data: &Data) -> Report {
+    let cases = data.names(|row| &row.case);
+    let names = CONTENDERS.map(Contender::name);
+    let mut tables = Vec::new();
+    for case in &cases {
+        let mut table = Table::new([case.as_str()].into_iter().chain(names));
+        for metric in [RATE].into_iter().chain(LATENCY).chain(COSTS).chain([SENDER_CPU]) {
+            let figures = names.map(|name| cell(data.figure(at(case, name), metric)));
+            table.row([metric.to_owned()].into_iter().chain(figures));
+        }
+        tables.push((case.clone(), table));
+    }
+    tables.push(("How many times the baseline's rate".into(), gains(data, &cases)));
+    Report { method: method(), tables, charts: vec![chart(data, &cases)], bars: bars(data) }
+}
+
+fn gains(data: &Data, cases: &[String]) -> Table {
+    let others = [Contender::PerSignal, Contender::PerSignalLocked].map(Contender::name);
+    let mut table = Table::new(["storm"].into_iter().chain(others));
+    for case in cases {
+        let ours = at(case, Contender::Onceway.name());
+        let gain = |other| cell(data.ratio(ours, ours.of(other), RATE));
+        table.row([case.clone()].into_iter().chain(others.map(gain)));
+    }
+    table
+}
+
+fn bars(data: &Data) -> Vec<Judged> {
+    let one = at(ONE_OF_100, Contender::Onceway.name());
+    let gain = data.ratio(one, one.of(Contender::PerSignal.name()), RATE);
+    let mut bars = vec![
+        Judged::new(format!("{ONE_OF_100}: times the baseline's rate"), gain, Bar::AtLeast(50.0)),
+        Judged::new(format!("{ONE_OF_100}: {}", LATENCY[2]), data.figure(one, LATENCY[2]), Bar::AtMost(60.0)),
+    ];
+    let cases = data.names(|row| &row.case);
+    let storms: Vec<_> = cases.iter().map(|case| at(case, one.contender)).collect();
+    for storm in storms.iter().filter(|storm| [ONE_OF_100, ONE_OF_1000].contains(&storm.case)) {
+        bars.push(load::write_bar(data, *storm, storm.case, 1));
+    }
+    bars.extend(audit::bars(data, &storms, "each storm"));
+    bars
+}
+
+fn chart(data: &Data, cases: &[String]) -> Chart {
+    let series = CONTENDERS.map(|contender| Series {
+        label: contender.name().into(),
+        points: duel::points(cases.iter().map(move |case| data.figure(at(case, contender.name()), RATE))),
+    });
+    let groups = cases
+        .iter()
+        .map(|case| case.replace(" at a time", "").replace("half of it one incident, half 200 others", "mix"));
+    Chart {
+        name: "rate",
+        title: "Signals that were acknowledged and counted".into(),
+        x: "",
+        y: "signals per second",
+        shape: Shape::Bars(groups.collect()),
+        series: series.into(),
+    }
+}
+
+fn at<'a>(case: &'a str, contender: &'a str) -> At<'a> {
+    At { case, contender, x: 0.0 }
+}
+
+fn method() -> String {
+    format!(
+        "Storms in a closed loop: so many senders, each of which sends the next signal when the last one is answered, {REPLICAS} \
+         replicas behind an Envoy each, one\nAPI server. Each storm is of incidents that nobody has seen before, and begins when the API \
+         server is quiet. In each round \
+         every contender has its turn. A\nstorm of one incident lasts some seconds, and each signal is sent once; what the senders \
+         still wait for then is no part of the rate.\nAll others are of so many signals, and each is sent until it is \
+         acknowledged: so all contenders have the same to do. Latency is of\nsignals that were acknowledged.\n{}\n\n\
+         \"{}\" is the algorithm of the gateways of this field (tests/bench/src/baseline.rs) behind the same HTTP front, decoder and \
+         client\nlibrary, its replicas chosen at random and the lock held by a replica, as theirs is. \"{}\": the same with a \
+         lock that excludes all\nother signals.\n\
+         \"{}\": what is acknowledged and not counted, and what is counted and not acknowledged, is none.",
+        figure::METHOD,
+        Contender::PerSignal.name(),
+        Contender::PerSignalLocked.name(),
+        load::RATE,
+    )
+}

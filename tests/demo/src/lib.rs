@@ -1,0 +1,129 @@
+//! The main job, shown at work: a storm of alerts through Envoy and three sidecars into a real Kubernetes API server, one
+//! replica killed in the middle of a second storm, and a verdict on both.
+
+use std::io::{IsTerminal, stderr};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use onceway_kit::payload::Incident;
+use onceway_kit::rig::{Rig, Verdict};
+use onceway_kit::storm::Report;
+use onceway_kit::{built, tools};
+
+mod live;
+mod poke;
+mod snapshot;
+mod table;
+
+use self::live::Live;
+use self::snapshot::Snapshot;
+use self::table::Storms;
+
+/// How often the view is drawn anew.
+const REDRAW_EVERY: Duration = Duration::from_millis(200);
+/// How much of the second storm is acknowledged when a replica is killed, as a divisor.
+const KILL_AFTER_SHARE: u64 = 3;
+
+/// A storm of alerts through Envoy and three sidecars into a real Kubernetes API server; one replica is killed in the
+/// middle of a second storm. Ends with a verdict, and stays up to be poked at until Ctrl-C.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cargo xtask demo --")]
+pub struct Args {
+    /// Leave after the verdict, with exit code 0 if all of it is exact
+    #[arg(long)]
+    once: bool,
+    /// How many signals each of the two storms has
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    signals: u64,
+    /// How many incidents the signals are about
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=40))]
+    incidents: u16,
+    /// How many signals are on their way at a time
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=2_000))]
+    concurrency: u16,
+}
+
+/// Runs the demo; returns whether all of it was exact.
+///
+/// # Errors
+/// If something that it needs cannot be had, built or started.
+pub async fn run(args: Args) -> Result<bool> {
+    tokio::task::spawn_blocking(get_ready).await??;
+    eprintln!("Starting kube-apiserver with etcd, three sidecars and Envoy ...");
+    let rig = Rig::replicas(3).with_envoy().own_cluster().label("demo").start().await?;
+    let incidents = Incident::several("prod", args.incidents.into());
+
+    let (first, verdict) = storm(&rig, &args, &incidents, 0, None).await?;
+    let writes_of_first = snapshot::writes(&rig);
+    let mut exact = verdict.is_exact();
+
+    let victim = busiest(&rig, &incidents).await?;
+    let (second, verdict) = storm(&rig, &args, &incidents, args.signals, Some((victim, &first))).await?;
+    exact &= verdict.is_exact();
+
+    let storms = Storms { first, second, writes_of_first, writes: snapshot::writes(&rig), victim, exact };
+    println!("{}", table::text(&storms, &verdict, &incidents));
+    if args.once {
+        return Ok(exact);
+    }
+    rig.sidecar(victim).service().restart()?;
+    rig.sidecar(victim).until_ready().await?;
+    println!("{}", poke::lines(&rig)?);
+    tokio::signal::ctrl_c().await?;
+    Ok(exact)
+}
+
+/// What takes long where the cache is empty, before anything is started.
+fn get_ready() -> Result<()> {
+    tools::envoy()?;
+    tools::etcd()?;
+    tools::kube_apiserver()?;
+    built::sidecar()?;
+    built::filter::path()?;
+    Ok(())
+}
+
+/// Sends a storm and shows it; kills the replica `kill` in its middle, where there is one to be killed. The verdict is on
+/// this storm and the one before.
+async fn storm(
+    rig: &Rig,
+    args: &Args,
+    incidents: &[Incident],
+    first_signal: u64,
+    kill: Option<(usize, &Report)>,
+) -> Result<(Report, Verdict)> {
+    let storm = rig.storm(incidents.to_vec()).signals(args.signals).concurrency(args.concurrency.into());
+    let running = storm.first(first_signal).start();
+    let title = if kill.is_some() { "Second storm" } else { "First storm" };
+    let live = Live::new(title, args.signals, incidents.len(), stderr().is_terminal());
+    let mut killing = kill.map(|(replica, _)| replica);
+    while !running.is_finished() {
+        live.show(&Snapshot::take(rig, incidents, &running).await?);
+        tokio::select! {
+            () = tokio::time::sleep(REDRAW_EVERY) => {}
+            () = running.until_acknowledged(args.signals / KILL_AFTER_SHARE), if killing.is_some() => {
+                let Some(replica) = killing.take_if(|_| !running.is_finished()) else { break };
+                rig.sidecar(replica).service().kill().await?;
+                live.note(&format!("{} is killed (SIGKILL) in the middle of the storm", rig.sidecar(replica).name()));
+            }
+        }
+    }
+    ensure!(killing.is_none(), "the storm was over before a replica could be killed in it: ask for more --signals");
+    live.show(&Snapshot::take(rig, incidents, &running).await?);
+    live.finish();
+    let report = running.report().await;
+    let verdict = match kill {
+        Some((_, before)) => rig.judge(&before.clone().merge(report.clone())).await?,
+        None => rig.judge(&report).await?,
+    };
+    Ok((report, verdict))
+}
+
+/// The replica that owns the most incidents: the one whose death is felt most.
+async fn busiest(rig: &Rig, incidents: &[Incident]) -> Result<usize> {
+    let rows = snapshot::rows(rig, incidents).await?;
+    let owned = |name: &str| rows.iter().filter(|row| row.owner.as_deref() == Some(name)).count();
+    let replicas = rig.sidecars().iter().enumerate();
+    Ok(replicas.max_by_key(|(_, sidecar)| owned(sidecar.name())).map_or(0, |(n, _)| n))
+}

@@ -1,0 +1,89 @@
+//! How things stand at one moment of a storm.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use onceway_kit::fault_proxy::{Call, Outcome, RR_STATUS};
+use onceway_kit::payload::Incident;
+use onceway_kit::rig::{Rig, RrExt};
+use onceway_kit::storm::Running;
+
+/// How things stand.
+pub(super) struct Snapshot {
+    pub(super) sent: u64,
+    pub(super) acknowledged: u64,
+    pub(super) retried: u64,
+    pub(super) elapsed: Duration,
+    pub(super) rows: Vec<Row>,
+}
+
+/// How one incident stands.
+pub(super) struct Row {
+    pub(super) deployment: String,
+    pub(super) fingerprint: String,
+    /// Its RRs; the newest is named.
+    pub(super) rrs: usize,
+    pub(super) rr: Option<String>,
+    pub(super) count: u64,
+    /// The replica that counted last.
+    pub(super) owner: Option<String>,
+    /// Calls that wrote for it: to its RR, or to its claim.
+    pub(super) writes: usize,
+}
+
+impl Snapshot {
+    pub(super) async fn take(rig: &Rig, incidents: &[Incident], running: &Running) -> Result<Self> {
+        let progress = running.progress();
+        Ok(Self {
+            rows: rows(rig, incidents).await?,
+            sent: progress.sent(),
+            acknowledged: progress.acknowledged(),
+            retried: progress.retried(),
+            elapsed: running.elapsed(),
+        })
+    }
+}
+
+/// How each incident stands, as the API server has it.
+pub(super) async fn rows(rig: &Rig, incidents: &[Incident]) -> Result<Vec<Row>> {
+    let rrs = rig.rrs().await?;
+    let row = |incident: &Incident| {
+        let fingerprint = incident.fingerprint().to_string();
+        let of_incident: Vec<_> = rrs.iter().filter(|rr| rr.spec.signal_fingerprint == fingerprint).collect();
+        let newest = of_incident.last().map(|rr| rr.name().to_owned());
+        let owner = newest.as_deref().and_then(|name| rig.record().read(|calls| owner(calls, name)));
+        let of_it = |call: &Call| call.name.as_deref().is_some_and(|name| names(name, &fingerprint));
+        Row {
+            deployment: incident.deployment().to_owned(),
+            rrs: of_incident.len(),
+            count: of_incident.iter().map(|rr| rr.count()).sum(),
+            writes: rig.record().count_of(|call| is_write(call) && of_it(call)),
+            rr: newest,
+            owner,
+            fingerprint,
+        }
+    };
+    Ok(incidents.iter().map(row).collect())
+}
+
+/// Calls of all replicas so far that reached the API server to write.
+pub(super) fn writes(rig: &Rig) -> usize {
+    rig.record().count_of(is_write)
+}
+
+fn is_write(call: &Call) -> bool {
+    // What the sidecars ask about their own rights when they start is a create by name only.
+    call.verb.writes() && call.namespace.is_some() && !matches!(call.outcome, Outcome::Faked(_) | Outcome::Cut)
+}
+
+/// The replica whose count of this RR was the last that the API server took.
+fn owner(calls: &[Call], rr: &str) -> Option<String> {
+    let counted = |call: &&Call| call.resource == RR_STATUS && call.outcome.is_status(200);
+    let last = calls.iter().rev().filter(counted).find(|call| call.name.as_deref() == Some(rr))?;
+    Some(last.replica.clone())
+}
+
+/// Whether an object's name, of a claim or an RR, is of this fingerprint.
+fn names(object: &str, fingerprint: &str) -> bool {
+    object.contains(&fingerprint[..12])
+}

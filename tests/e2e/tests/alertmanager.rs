@@ -1,0 +1,171 @@
+//! A real Alertmanager in front: what it groups, sends, and sends again, through Envoy and the filter to RRs.
+
+use anyhow::Result;
+use futures::future::select_all;
+use http::StatusCode;
+use onceway_kit::alertmanager::{Alertmanager, Receiver};
+use onceway_kit::fault_proxy::{Fault, LEASES, RR_STATUS, Rule, Verb};
+use onceway_kit::payload::{Alert, Incident};
+use onceway_kit::rig::{Rig, RrExt};
+
+async fn rig() -> Result<Rig> {
+    Rig::replicas(3).with_envoy().start().await
+}
+
+/// An Alertmanager that notifies the rig's Envoy; `receiver` says how.
+async fn notifying(rig: &Rig, name: &str, receiver: impl FnOnce(Receiver) -> Receiver) -> Result<Alertmanager> {
+    Alertmanager::start(name, rig.dir(), receiver(Receiver::at(rig.envoy().url()))).await
+}
+
+/// The alerts number `0..count` of an incident, which Alertmanager takes for that many different ones.
+fn alerts(incident: &Incident, count: u64) -> Vec<Alert> {
+    (0..count).map(|n| incident.alert(n).label("rule", &n.to_string()).just_begun()).collect()
+}
+
+/// The counts of an incident's RRs.
+async fn counts(rig: &Rig, incident: &Incident) -> Result<Vec<u64>> {
+    Ok(rig.rrs_of(incident).await?.iter().map(RrExt::count).collect())
+}
+
+#[tokio::test]
+async fn a_group_of_alerts_about_one_deployment_is_one_notification_and_one_rr_that_counts_them_all() -> Result<()> {
+    let rig = rig().await?;
+    let alertmanager = notifying(&rig, "alertmanager", |receiver| receiver.group_by(&["namespace"])).await?;
+    let incident = Incident::new("prod", "payment-api");
+    alertmanager.post(&alerts(&incident, 7)).await?;
+    let sent = alertmanager.until(|sent| sent.acknowledged() > 0).await?;
+    assert_eq!((sent.total, sent.failed), (1, 0));
+    assert_eq!(counts(&rig, &incident).await?, [7]);
+    let spec = rig.rrs().await?.swap_remove(0).spec;
+    assert_eq!(spec.signal_source.as_deref(), Some("prometheus"));
+    assert!(spec.original_payload.is_some_and(|payload| payload.contains(r#""receiver":"onceway""#)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_group_of_several_targets_is_one_notification_and_one_rr_for_each() -> Result<()> {
+    let rig = rig().await?;
+    let alertmanager = notifying(&rig, "alertmanager", |receiver| receiver.group_by(&["namespace"])).await?;
+    let incidents = Incident::several("prod", 12);
+    let group: Vec<Alert> = incidents.iter().flat_map(|incident| alerts(incident, 2)).collect();
+    alertmanager.post(&group).await?;
+    let sent = alertmanager.until(|sent| sent.acknowledged() > 0).await?;
+    assert_eq!((sent.total, sent.failed), (1, 0));
+    for incident in &incidents {
+        assert_eq!(counts(&rig, incident).await?, [2], "{}", incident.deployment());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_answered_503_is_sent_again_and_counted_once() -> Result<()> {
+    let rig = rig().await?;
+    let refusals: Vec<_> = (0..3)
+        .map(|n| rig.proxy(n).rule(Rule::on(Verb::Create, LEASES), Fault::Answer(StatusCode::FORBIDDEN)))
+        .collect();
+    let alertmanager = notifying(&rig, "alertmanager", |receiver| receiver).await?;
+    let incident = Incident::new("prod", "payment-api");
+    alertmanager.post(&alerts(&incident, 3)).await?;
+    // A refusal is answered 503 at once. Each of the three met it, and one of them again when it was sent again.
+    alertmanager.until(|sent| sent.failed > 3).await?;
+    assert!(rig.rrs().await?.is_empty(), "nothing is created on the strength of a refusal");
+    refusals.iter().for_each(|refusal| refusal.release());
+    let sent = alertmanager.until(|sent| sent.acknowledged() == 3).await?;
+    assert_eq!(counts(&rig, &incident).await?, [3], "{sent:?}\n{}", rig.record().text());
+    let given_up = alertmanager.scrape().await?.sum("alertmanager_notifications_failed_total", &[]);
+    assert_eq!(given_up, 0.0, "it knew that it may send again");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_group_that_failed_in_part_is_sent_again_whole_and_none_of_it_is_lost() -> Result<()> {
+    let rig = rig().await?;
+    let incidents = Incident::several("prod", 5);
+    let claim = format!("onceway-{}", incidents[2].fingerprint());
+    let refusals: Vec<_> = (0..3)
+        .map(|n| rig.proxy(n).rule(Rule::on(Verb::Create, LEASES).name(&claim), Fault::Answer(StatusCode::FORBIDDEN)))
+        .collect();
+    let alertmanager = notifying(&rig, "alertmanager", |receiver| receiver.group_by(&["namespace"])).await?;
+    let group: Vec<Alert> = incidents.iter().flat_map(|incident| alerts(incident, 1)).collect();
+    alertmanager.post(&group).await?;
+    alertmanager.until(|sent| sent.failed > 0).await?;
+    refusals.iter().for_each(|refusal| refusal.release());
+    let sent = alertmanager.until(|sent| sent.acknowledged() > 0).await?;
+    assert_eq!(sent.acknowledged(), 1);
+    for incident in &incidents {
+        let counts = counts(&rig, incident).await?;
+        // The parts that had not failed were counted each time.
+        let expected = if *incident == incidents[2] { 1 } else { sent.total };
+        assert_eq!(counts, [expected], "{}: {sent:?}", incident.deployment());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_count_whose_answer_is_lost_is_sent_again_and_counted_no_more_than_it_was_sent() -> Result<()> {
+    let rig = rig().await?;
+    let losses: Vec<_> =
+        (0..3).map(|n| rig.proxy(n).rule(Rule::on(Verb::Patch, RR_STATUS).once(), Fault::LoseAnswer)).collect();
+    let alertmanager = notifying(&rig, "alertmanager", |receiver| receiver).await?;
+    let incident = Incident::new("prod", "payment-api");
+    alertmanager.post(&alerts(&incident, 1)).await?;
+    // Whichever replica it is, it is the only one: on a busy machine Envoy may take another for the second try.
+    select_all(losses.iter().map(|loss| Box::pin(loss.reached()))).await;
+    losses.iter().for_each(|loss| loss.release());
+    let sent = alertmanager.until(|sent| sent.acknowledged() == 1).await?;
+    assert_eq!((sent.total, sent.failed), (2, 1), "{}", rig.record().text());
+    assert_eq!(counts(&rig, &incident).await?, [2], "the first had happened, which nobody could know");
+    Ok(())
+}
+
+#[tokio::test]
+async fn resolved_alerts_are_acknowledged_and_create_nothing() -> Result<()> {
+    let rig = rig().await?;
+    let alertmanager = notifying(&rig, "alertmanager", Receiver::send_resolved).await?;
+    let incident = Incident::new("prod", "payment-api");
+    let firing = alerts(&incident, 1);
+    alertmanager.post(&firing).await?;
+    alertmanager.until(|sent| sent.acknowledged() == 1).await?;
+    // The RR has ended, so that whatever was taken for a signal now would open another.
+    let name = rig.rrs_of(&incident).await?[0].name().to_owned();
+    rig.set_phase(&name, "Completed").await?;
+    let resolved: Vec<Alert> = firing.into_iter().map(Alert::resolved).collect();
+    alertmanager.post(&resolved).await?;
+    let sent = alertmanager.until(|sent| sent.total > 1).await?;
+    assert_eq!((sent.total, sent.failed), (2, 0), "the resolved alert was notified and acknowledged");
+    assert_eq!(counts(&rig, &incident).await?, [1]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_alertmanagers_that_both_notify_make_one_rr_that_counts_every_notification() -> Result<()> {
+    let rig = rig().await?;
+    let incident = Incident::new("prod", "payment-api");
+    let pair = [
+        notifying(&rig, "alertmanager-0", |receiver| receiver).await?,
+        notifying(&rig, "alertmanager-1", |receiver| receiver).await?,
+    ];
+    let alerts = alerts(&incident, 20);
+    tokio::try_join!(pair[0].post(&alerts), pair[1].post(&alerts))?;
+    for alertmanager in &pair {
+        let sent = alertmanager.until(|sent| sent.acknowledged() == 20).await?;
+        assert_eq!(sent.failed, 0);
+    }
+    assert_eq!(counts(&rig, &incident).await?, [40]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_alert_that_is_repeated_is_counted_each_time() -> Result<()> {
+    let rig = rig().await?;
+    let incident = Incident::new("prod", "payment-api");
+    let alertmanager = notifying(&rig, "alertmanager", |receiver| receiver.repeat(200)).await?;
+    alertmanager.post(&alerts(&incident, 1)).await?;
+    let before = alertmanager.until(|sent| sent.acknowledged() >= 5).await?;
+    let counts = counts(&rig, &incident).await?;
+    let after = alertmanager.requests().await?;
+    assert_eq!((counts.len(), after.failed), (1, 0));
+    // It goes on meanwhile, and one notification may be on its way.
+    assert!((before.total..=after.total + 1).contains(&counts[0]), "{counts:?}, {before:?}, {after:?}");
+    Ok(())
+}

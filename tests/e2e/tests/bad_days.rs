@@ -1,0 +1,245 @@
+//! Bad days in the middle of a storm: the API server or its etcd is away or stands still, replicas are replaced one after
+//! the other, or one stands still with a create in its hands. Senders send again as Alertmanager does, and once the dust has
+//! settled there is one RR per incident, with acknowledged <= counted <= attempts.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use jiff::{SignedDuration, Timestamp};
+use onceway_kit::fault_proxy::{Call, Fault, Outcome, RRS, Rule, RuleHandle, Verb};
+use onceway_kit::payload::Incident;
+use onceway_kit::rig::Rig;
+use onceway_kit::storm::{Report, Running, Storm};
+use serde_json::json;
+use tokio::time::sleep;
+
+/// How long the API server stands still.
+const FREEZE: Duration = Duration::from_secs(10);
+/// How long a replica may take to drain.
+const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+/// How many more signals must be acknowledged for a storm to be on its way, or on its way again.
+const MORE: u64 = 200;
+
+/// Three replicas behind Envoy, an API server and an etcd of their own, and a storm on its way.
+async fn stormed() -> Result<(Rig, Running)> {
+    let rig = Rig::replicas(3).with_envoy().own_cluster().start().await?;
+    let running = rig.storm(Incident::several("prod", 4)).endless().concurrency(40).start();
+    running.until_acknowledged(MORE).await;
+    Ok((rig, running))
+}
+
+/// Incidents that begin in the midst of it.
+fn fresh(rig: &Rig) -> Running {
+    rig.storm(Incident::several("staging", 4)).signals(40).concurrency(40).start()
+}
+
+async fn more_is_acknowledged(running: &Running) -> Result<()> {
+    let so_far = running.progress().acknowledged();
+    running.until_acknowledged(so_far + MORE).await;
+    ensure!(!running.is_finished(), "the storm was to go on");
+    Ok(())
+}
+
+/// Ends the storm once all goes well again, waits until nothing is on its way anywhere, and judges.
+async fn settle(rig: &Rig, running: Running, others: impl IntoIterator<Item = Running>) -> Result<Report> {
+    more_is_acknowledged(&running).await?;
+    running.end();
+    let mut report = running.report().await;
+    for other in others {
+        report = report.merge(other.report().await);
+    }
+    // A call that was given up may yet reach the API server.
+    rig.record().wait_for(|calls| calls.iter().all(|call| call.ended.is_some())).await?;
+    rig.verdict(&report).await?;
+    Ok(report)
+}
+
+/// Waits until a call to the API server has failed.
+async fn a_call_fails(rig: &Rig) -> Result<()> {
+    let failed = |call: &Call| match &call.outcome {
+        Outcome::Unreachable(_) => true,
+        Outcome::Answered(status) => status.is_server_error(),
+        _ => call.abandoned,
+    };
+    rig.record().wait_for(|calls| calls.iter().any(failed)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_server_killed_and_restarted_in_a_storm_costs_no_acknowledged_signal_and_makes_no_second_rr()
+-> Result<()> {
+    let (rig, running) = stormed().await?;
+    rig.cluster().apiserver().kill().await?;
+    let fresh = fresh(&rig);
+    a_call_fails(&rig).await?;
+    rig.cluster().apiserver().restart()?;
+    rig.cluster().until_ready().await?;
+    settle(&rig, running, [fresh]).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_server_frozen_for_ten_seconds_in_a_storm_costs_no_acknowledged_signal_and_makes_no_second_rr()
+-> Result<()> {
+    let (rig, running) = stormed().await?;
+    rig.cluster().apiserver().freeze()?;
+    let fresh = fresh(&rig);
+    // What stands still gives no event; the time is the test's subject.
+    sleep(FREEZE).await;
+    rig.cluster().apiserver().thaw()?;
+    let report = settle(&rig, running, [fresh]).await?;
+    assert!(report.total().status(503) > 0, "whoever waited was told in time to send again");
+    assert_eq!(report.total().unanswered, 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_etcd_killed_and_restarted_in_a_storm_costs_no_acknowledged_signal_and_makes_no_second_rr() -> Result<()> {
+    let (rig, running) = stormed().await?;
+    rig.cluster().etcd().kill().await?;
+    let fresh = fresh(&rig);
+    a_call_fails(&rig).await?;
+    rig.cluster().etcd().restart()?;
+    rig.cluster().until_ready().await?;
+    settle(&rig, running, [fresh]).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_of_all_replicas_in_a_storm_through_envoy_goes_unnoticed() -> Result<()> {
+    let rig = Rig::replicas(3).with_envoy().config(json!({"shutdown": {"lameDuck": "3s"}})).start().await?;
+    let running = rig.storm(Incident::several("prod", 4)).endless().concurrency(40).start();
+    for sidecar in rig.sidecars() {
+        more_is_acknowledged(&running).await?;
+        sidecar.roll(DRAIN_LIMIT).await?;
+        rig.envoy().until_healthy(3).await?;
+    }
+    let report = settle(&rig, running, []).await?.total();
+    assert_eq!(report.attempts, report.acknowledged, "no sender had to send again: {:?}", report.answers);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_of_all_replicas_in_a_storm_without_affinity_stays_exact() -> Result<()> {
+    let rig = Rig::replicas(3).config(json!({"shutdown": {"lameDuck": "0s"}})).start().await?;
+    let running = rig.storm(Incident::several("prod", 4)).endless().concurrency(40).start();
+    for sidecar in rig.sidecars() {
+        more_is_acknowledged(&running).await?;
+        sidecar.roll(DRAIN_LIMIT).await?;
+    }
+    let report = settle(&rig, running, []).await?.total();
+    assert!(report.unanswered > 0, "senders did meet replicas that were away: {:?}", report.answers);
+    Ok(())
+}
+
+/// Two replicas; the first stands still since it sent the create of an incident's RR, which is held before the API server.
+struct Frozen {
+    rig: Rig,
+    incident: Incident,
+    create: RuleHandle,
+    signals: Running,
+}
+
+impl Frozen {
+    /// Waits until the lease of the one that stands still is over.
+    async fn past_its_lease() -> Result<Self> {
+        let config = json!({"lease": {"duration": "5s"}});
+        let rig = Rig::replicas(2).config(config).start().await?;
+        let incident = Incident::new("prod", "payment-api");
+        let create = rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::Hold);
+        let signals = storm(&rig, 0, &incident, 0).start();
+        create.reached().await;
+        rig.sidecar(0).service().freeze()?;
+        let lease = rig.claim(&incident).await?.and_then(|claim| claim.spec).context("no claim")?;
+        let renewed = lease.renew_time.context("a claim without renewTime")?.0;
+        let over = renewed + SignedDuration::from_secs(lease.lease_duration_seconds.unwrap_or_default().into());
+        sleep(over.duration_since(Timestamp::now()).try_into().unwrap_or_default()).await;
+        Ok(Self { rig, incident, create, signals })
+    }
+
+    /// The other replica's signals, each acknowledged at once.
+    async fn others(&self, first: u64) -> Report {
+        let report = storm(&self.rig, 1, &self.incident, first).run().await;
+        assert_eq!((report.total().acknowledged, report.total().attempts), (10, 10), "{}", self.rig.record().text());
+        report
+    }
+
+    /// The create reaches the API server.
+    async fn let_the_create_go(&self) -> Result<()> {
+        self.create.release();
+        let ended = |call: &Call| !call.is(Verb::Create, RRS) || call.ended.is_some();
+        self.rig.record().wait_for(|calls| calls.iter().all(ended)).await
+    }
+
+    fn wake(&self) -> Result<()> {
+        self.rig.sidecar(0).service().thaw()
+    }
+
+    /// Waits for its signals too; together with `others` they are all in one RR, whose name is returned.
+    async fn verdict_with(self, others: Option<Report>) -> Result<(Rig, String)> {
+        let mut report = self.signals.report().await;
+        if let Some(others) = others {
+            report = report.merge(others);
+        }
+        self.rig.record().wait_for(|calls| calls.iter().all(|call| call.ended.is_some())).await?;
+        let verdict = self.rig.verdict(&report).await?;
+        let name = verdict.incidents[0].rrs[0].clone();
+        Ok((self.rig, name))
+    }
+}
+
+/// Ten signals to one replica, the first of which has this number.
+fn storm(rig: &Rig, replica: usize, incident: &Incident, first: u64) -> Storm {
+    let urls = vec![rig.sidecar(replica).url()];
+    Storm::new(urls, vec![incident.clone()]).signals(10).concurrency(10).first(first)
+}
+
+#[tokio::test]
+async fn a_replica_frozen_past_its_lease_that_wakes_before_its_create_arrives_makes_no_second_rr() -> Result<()> {
+    let frozen = Frozen::past_its_lease().await?;
+    let others = frozen.others(10).await;
+    frozen.wake()?;
+    // Its call's time is up, and it sends the create again, which is not held.
+    let tried_again = |calls: &[Call]| calls.iter().filter(|call| call.is(Verb::Create, RRS)).count() == 3;
+    frozen.rig.record().wait_for(tried_again).await?;
+    frozen.let_the_create_go().await?;
+    frozen.verdict_with(Some(others)).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replica_frozen_past_its_lease_that_wakes_after_its_create_arrived_makes_no_second_rr() -> Result<()> {
+    let frozen = Frozen::past_its_lease().await?;
+    let others = frozen.others(10).await;
+    frozen.let_the_create_go().await?;
+    frozen.wake()?;
+    frozen.verdict_with(Some(others)).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_create_that_arrives_after_its_rr_was_finished_and_deleted_opens_the_incident_at_most_once() -> Result<()> {
+    let frozen = Frozen::past_its_lease().await?;
+    frozen.others(10).await;
+    let deleted = frozen.rig.finish_and_delete(&frozen.incident).await?;
+    frozen.let_the_create_go().await?;
+    frozen.wake()?;
+    // No other signal came, so that the claim still names it: the signals of the woken replica are its first.
+    let (_rig, name) = frozen.verdict_with(None).await?;
+    assert_eq!(name, deleted);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_create_that_arrives_after_its_rr_was_finished_deleted_and_followed_by_another_is_undone() -> Result<()> {
+    let frozen = Frozen::past_its_lease().await?;
+    frozen.others(10).await;
+    let deleted = frozen.rig.finish_and_delete(&frozen.incident).await?;
+    let others = frozen.others(20).await;
+    frozen.let_the_create_go().await?;
+    assert_eq!(frozen.rig.rrs_of(&frozen.incident).await?.len(), 2, "it is there for a moment");
+    frozen.wake()?;
+    let (rig, name) = frozen.verdict_with(Some(others)).await?;
+    assert_ne!(name, deleted);
+    assert_eq!(rig.record().count(Verb::Delete, RRS), 1, "{}", rig.record().text());
+    Ok(())
+}

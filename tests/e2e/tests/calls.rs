@@ -1,0 +1,184 @@
+//! What a signal waits for: the calls on its path, as the fault proxies recorded them. Calls off the path are told apart by
+//! force: the proxy holds them until the answer has come, so that an answer that waited for one would never come.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use onceway_kit::fault_proxy::{Call, Fault, LEASES, RR_STATUS, RRS, Rule, RuleHandle, Verb};
+use onceway_kit::payload::Incident;
+use onceway_kit::rig::{Rig, RrExt};
+use tokio::time::{sleep, timeout};
+
+/// How long to wait for what a metric shows, and how often to look.
+const LIMIT: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(5);
+
+/// Reads and writes that a signal waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Calls {
+    reads: usize,
+    writes: usize,
+}
+
+impl Calls {
+    /// No more than so many writes and reads.
+    fn are_at_most(self, writes: usize, reads: usize) -> bool {
+        self.writes <= writes && self.reads <= reads
+    }
+}
+
+/// The calls for objects of ours after the first `before` of the record that were over when this is asked.
+fn since(rig: &Rig, before: usize) -> Calls {
+    let ours = |call: &&Call| [LEASES, RRS, RR_STATUS].contains(&call.resource.as_str()) && call.verb != Verb::Watch;
+    rig.record().read(|calls| {
+        let over: Vec<&Call> = calls[before..].iter().filter(ours).filter(|call| call.ended.is_some()).collect();
+        let writes = over.iter().filter(|call| call.verb.writes()).count();
+        Calls { reads: over.len() - writes, writes }
+    })
+}
+
+/// Sends the `n`-th signal of the incident to a replica; returns what it waited for.
+async fn path(rig: &Rig, replica: usize, incident: &Incident, n: u64, status: u16) -> Result<Calls> {
+    let before = rig.record().calls().len();
+    let answer = rig.alert(replica, incident, n).await?;
+    let calls = since(rig, before);
+    ensure!(answer.status == status, "{} instead of {status}: {}", answer.status, answer.text());
+    Ok(calls)
+}
+
+/// Holds the `n`-th update of a claim by this replica: where the updates before it are on the path, its release.
+fn hold_the_release(rig: &Rig, replica: usize, n: u64) -> RuleHandle {
+    rig.proxy(replica).rule(Rule::on(Verb::Patch, LEASES).nth(n), Fault::Hold)
+}
+
+/// Waits until every replica has listed the RRs and knows so many active incidents, where replicas keep an index at all.
+async fn until_indexed(rig: &Rig, incidents: f64) -> Result<()> {
+    let indexed = async {
+        for sidecar in rig.sidecars() {
+            loop {
+                let scrape = sidecar.scrape().await?;
+                let in_sync = scrape.sum("gateway_index_in_sync", &[]) == 1.0;
+                let knows = scrape.sum("gateway_index_incidents", &[]) == incidents;
+                if !scrape.has("gateway_index_in_sync") || (in_sync && knows) {
+                    break;
+                }
+                sleep(POLL).await;
+            }
+        }
+        Ok(())
+    };
+    timeout(LIMIT, indexed).await?
+}
+
+/// Opens the incident at replica 0 and waits for its creator's last call, the claim's release; returns the RR's name.
+async fn opened(rig: &Rig, incident: &Incident) -> Result<String> {
+    assert_eq!(rig.alert(0, incident, 0).await?.status, 201);
+    rig.record()
+        .wait_for(|calls| calls.iter().any(|call| call.is(Verb::Patch, LEASES) && call.ended.is_some()))
+        .await?;
+    until_indexed(rig, 1.0).await?;
+    Ok(rig.rrs_of(incident).await?[0].name().to_owned())
+}
+
+/// Opens the incident at replica 0 and ends it.
+async fn ended(rig: &Rig, incident: &Incident) -> Result<()> {
+    let name = opened(rig, incident).await?;
+    rig.set_phase(&name, "Completed").await?;
+    until_indexed(rig, 0.0).await
+}
+
+#[tokio::test]
+async fn a_first_incident_waits_for_three_writes_and_one_read() -> Result<()> {
+    let rig = Rig::replicas(1).start().await?;
+    until_indexed(&rig, 0.0).await?;
+    let release = hold_the_release(&rig, 0, 1);
+    let calls = path(&rig, 0, &Incident::new("prod", "payment-api"), 0, 201).await?;
+    assert!(calls.are_at_most(3, 1), "{calls:?}\n{}", rig.record().text());
+    release.reached().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_recurring_incident_waits_for_three_writes_and_two_reads() -> Result<()> {
+    let rig = Rig::replicas(2).start().await?;
+    let incident = Incident::new("prod", "payment-api");
+    ended(&rig, &incident).await?;
+    // The first update takes the claim.
+    let release = hold_the_release(&rig, 1, 2);
+    let calls = path(&rig, 1, &incident, 1, 201).await?;
+    assert!(calls.are_at_most(3, 2), "{calls:?}\n{}", rig.record().text());
+    release.reached().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_recurring_incident_costs_the_owner_of_its_last_rr_no_more() -> Result<()> {
+    let rig = Rig::replicas(1).start().await?;
+    let incident = Incident::new("prod", "payment-api");
+    ended(&rig, &incident).await?;
+    let release = hold_the_release(&rig, 0, 2);
+    let calls = path(&rig, 0, &incident, 1, 201).await?;
+    assert!(calls.are_at_most(3, 2), "{calls:?}\n{}", rig.record().text());
+    release.reached().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_duplicate_waits_for_one_write_at_its_owner_and_for_two_reads_more_elsewhere() -> Result<()> {
+    let rig = Rig::replicas(2).start().await?;
+    let incident = Incident::new("prod", "payment-api");
+    opened(&rig, &incident).await?;
+    // Once replica 1 has counted in the RR, it owns it as well.
+    for (n, replica, reads) in [(1, 0, 0), (2, 1, 2), (3, 1, 0)] {
+        let calls = path(&rig, replica, &incident, n, 202).await?;
+        assert!(calls.are_at_most(1, reads), "signal {n}: {calls:?}\n{}", rig.record().text());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_that_arrives_while_a_count_is_in_flight_waits_for_one_write() -> Result<()> {
+    let rig = Rig::replicas(1).start().await?;
+    let incident = Incident::new("prod", "payment-api");
+    opened(&rig, &incident).await?;
+    let before = rig.record().calls().len();
+    let count = rig.proxy(0).rule(Rule::on(Verb::Patch, RR_STATUS).once(), Fault::Hold);
+    let alone = tokio::spawn(rig.client().clone().alert(rig.sidecar(0).url(), incident.webhook(1)));
+    count.reached().await;
+    let storm = rig.storm(vec![incident.clone()]).signals(99).concurrency(99).first(2).start();
+    until_queued(&rig, 99.0).await?;
+    count.release();
+    assert_eq!(alone.await??.status, 202);
+    assert_eq!(storm.report().await.total().status(202), 99);
+    assert_eq!(since(&rig, before), Calls { reads: 0, writes: 2 }, "{}", rig.record().text());
+    assert_eq!(rig.rrs_of(&incident).await?[0].count(), 101);
+    Ok(())
+}
+
+/// Waits until so many signals wait for the next write.
+async fn until_queued(rig: &Rig, signals: f64) -> Result<()> {
+    let queued = async {
+        while rig.sidecar(0).scrape().await?.sum("gateway_queue_depth", &[]) < signals {
+            sleep(POLL).await;
+        }
+        Ok(())
+    };
+    timeout(LIMIT, queued).await?
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_waits_for_one_write_per_batch_and_batches_are_paced() -> Result<()> {
+    let rig = Rig::replicas(3).with_envoy().start().await?;
+    let report = rig.storm(vec![Incident::new("prod", "payment-api")]).signals(2000).concurrency(100).run().await;
+    rig.verdict(&report).await?;
+    let writes = rig.record().count(Verb::Patch, RR_STATUS);
+    let mut batches = 0.0;
+    for sidecar in rig.sidecars() {
+        batches += sidecar.scrape().await?.sum("gateway_batch_size_count", &[]);
+    }
+    assert_eq!(writes as f64, batches, "{}", rig.record().text());
+    // One per 20 ms is the promise, for Envoy sends all of it to one replica; the first one has no predecessor.
+    let promised = report.elapsed.as_millis() as usize / 20 + 1;
+    assert!(writes <= promised, "{writes} writes in {:?}, promised {promised}", report.elapsed);
+    Ok(())
+}

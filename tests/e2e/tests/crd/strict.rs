@@ -1,0 +1,96 @@
+//! A cluster whose own CRD is stricter than ours: it has exactly the fields of the design and prunes all else.
+
+use anyhow::{Context, Result};
+use onceway_kit::cluster::Cluster;
+use onceway_kit::fault_proxy::{Call, RR_STATUS, RRS, Verb};
+use onceway_kit::payload::{Alert, Incident, event, webhook};
+use onceway_kit::rig::{Rig, RrExt};
+use onceway_signal::Source;
+use serde_json::{Value, json};
+
+use super::stored;
+
+const STRICT: &str = "tests/e2e/tests/crd/strict.yaml";
+
+/// Asserts that of all that was written nothing was pruned or changed: every RR is stored as its create was sent, and its
+/// status holds what the last count wrote, and what others wrote, and no more.
+async fn nothing_is_pruned(rig: &Rig) -> Result<()> {
+    let calls = rig.record().calls();
+    let written = |verb: Verb, resource: &'static str| move |call: &&Call| call.is(verb, resource);
+    for call in calls.iter().filter(written(Verb::Create, RRS)).filter(|call| call.outcome.is_status(201)) {
+        let name = call.name.as_deref().context("a create without a name")?;
+        let rr = stored(rig).get(name).await?;
+        let sent: Value = serde_json::from_slice(&call.body)?;
+        assert_eq!(rr.data["spec"], sent["spec"], "{name}");
+        let (labels, annotations) = (&sent["metadata"]["labels"], &sent["metadata"]["annotations"]);
+        assert_eq!((&json!(rr.metadata.labels), &json!(rr.metadata.annotations)), (labels, annotations), "{name}");
+
+        let mut counts =
+            calls.iter().filter(written(Verb::Patch, RR_STATUS)).filter(|call| call.name.as_deref() == Some(name));
+        let last = counts.rfind(|call| call.outcome.is_status(200)).context("never counted")?;
+        let sent: Value = serde_json::from_slice(&last.body)?;
+        let count = &rr.data["status"]["deduplication"];
+        for (field, value) in sent["status"]["deduplication"].as_object().into_iter().flatten() {
+            assert_eq!(&count[field], value, "{name}: {field}");
+        }
+        let fields: Vec<&String> = count.as_object().into_iter().flatten().map(|(field, _)| field).collect();
+        assert_eq!(fields, ["firstSeenAt", "lastSeenAt", "occurrenceCount"], "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_a_crd_of_exactly_the_designs_fields_a_storm_is_exact_and_nothing_is_pruned() -> Result<()> {
+    let cluster = Cluster::start_with_crd(STRICT).await?;
+    let rig = Rig::replicas(3).with_envoy().in_cluster(cluster).start().await?;
+    let incidents = Incident::several("prod", 5);
+    let report = rig.storm(incidents.clone()).signals(500).concurrency(50).run().await;
+    let verdict = rig.verdict(&report).await?;
+    assert!(verdict.incidents.iter().all(|incident| incident.counted == 100), "{verdict:#?}");
+    nothing_is_pruned(&rig).await?;
+
+    // The incidents recur, after each end that there is.
+    for (incident, phase) in incidents.iter().zip(["Completed", "Failed", "TimedOut", "Skipped", "Cancelled"]) {
+        let name = rig.rrs_of(incident).await?[0].name().to_owned();
+        rig.set_phase(&name, phase).await?;
+    }
+    let report = rig.storm(incidents.clone()).signals(500).concurrency(50).first(500).run().await;
+    assert_eq!((report.total().status(201), report.total().status(202)), (5, 495));
+    for incident in &incidents {
+        let counts: Vec<u64> = rig.rrs_of(incident).await?.iter().map(RrExt::count).collect();
+        assert_eq!(counts, [100, 100], "{}", incident.deployment());
+    }
+    nothing_is_pruned(&rig).await
+}
+
+#[tokio::test]
+async fn under_that_crd_too_every_kind_of_signal_makes_an_rr() -> Result<()> {
+    let cluster = Cluster::start_with_crd(STRICT).await?;
+    let rig = Rig::replicas(1).in_cluster(cluster).start().await?;
+    let long = |characters: usize| "é".repeat(characters);
+    let alerts = [
+        Alert::firing("Watchdog"),
+        Alert::firing("NodeDown").label("node", "worker-1").label("namespace", "monitoring"),
+        Alert::firing("QuotaFull").label("namespace", "prod"),
+        Alert::firing("PodDown").label("namespace", "prod").label("pod", "bare").label("severity", ""),
+        Alert::firing(&long(253)).label("cluster", &long(253)).label("severity", &long(60)).label("node", &long(253)),
+        Alert::firing("Long").label("deployment", "d").annotation("description", &"\u{1}".repeat(100_000)),
+    ];
+    let events = [
+        event("Deployment", "prod", "payment-api", "FailedCreate"),
+        event("Node", "", "worker-2", "NodeNotReady"),
+        event("Backup", "prod", "nightly", "Failed").replace("\"v1\"", "\"velero.io/v1\""),
+    ];
+    let webhooks = alerts.iter().map(|alert| (Source::Prometheus, webhook(std::slice::from_ref(alert))));
+    let bodies: Vec<_> = webhooks.chain(events.into_iter().map(|event| (Source::KubernetesEvent, event))).collect();
+    for (source, body) in &bodies {
+        for status in [201, 202] {
+            let answer = rig.client().signal(&rig.sidecar(0).url(), *source, body.clone()).await?;
+            assert_eq!(answer.status, status, "{body}: {}", answer.text());
+        }
+    }
+    let rrs = rig.rrs().await?;
+    assert_eq!(rrs.len(), bodies.len());
+    assert!(rrs.iter().all(|rr| rr.count() == 2));
+    nothing_is_pruned(&rig).await
+}

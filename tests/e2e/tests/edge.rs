@@ -1,0 +1,143 @@
+//! Every shape in which a request can arrive at Envoy: the filter pauses it, reads it whole, and it reaches the replica
+//! that a plain request of its incident reaches.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use futures::stream;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body_util::{Full, StreamBody};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use onceway_kit::fault_proxy::{RR_STATUS, Verb};
+use onceway_kit::payload::Incident;
+use onceway_kit::rig::Rig;
+use onceway_signal::Source;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The replica that counted last.
+fn counter(rig: &Rig) -> Option<String> {
+    let calls = rig.record().calls();
+    calls.iter().rev().find(|call| call.is(Verb::Patch, RR_STATUS)).map(|call| call.replica.clone())
+}
+
+/// Writes the parts to Envoy one after the other, waiting for `between` before each but the first, and reads to the end.
+async fn http1(rig: &Rig, parts: &[&str], between: Option<&str>) -> Result<String> {
+    let mut connection = TcpStream::connect(rig.envoy().url().trim_start_matches("http://")).await?;
+    let mut received = String::new();
+    for (place, part) in parts.iter().enumerate() {
+        if let Some(awaited) = between.filter(|_| place > 0) {
+            let mut buffer = vec![0; awaited.len()];
+            timeout(LIMIT, connection.read_exact(&mut buffer)).await.context("the interim answer did not come")??;
+            ensure!(buffer == awaited.as_bytes(), "{:?} instead of {awaited:?}", String::from_utf8_lossy(&buffer));
+        }
+        connection.write_all(part.as_bytes()).await?;
+        connection.flush().await?;
+    }
+    timeout(LIMIT, connection.read_to_string(&mut received)).await.context("no end of the answer")??;
+    Ok(received)
+}
+
+fn head(more: &str) -> String {
+    let path = Source::Prometheus.path();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: onceway\r\ncontent-type: application/json\r\nconnection: close\r\n{more}\r\n"
+    )
+}
+
+/// Sends `body` over HTTP/2 without TLS, and without a content-length unless the body knows its length.
+async fn over_http2<B>(rig: &Rig, body: B) -> Result<Response<Incoming>>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
+    let connection = TcpStream::connect(rig.envoy().url().trim_start_matches("http://")).await?;
+    let (mut sender, driver) = http2::handshake(TokioExecutor::new(), TokioIo::new(connection)).await?;
+    tokio::spawn(driver);
+    let uri = rig.envoy().url() + Source::Prometheus.path();
+    let request = Request::post(uri).header("content-type", "application/json").body(body)?;
+    Ok(timeout(LIMIT, sender.send_request(request)).await.context("no answer")??)
+}
+
+/// A body in frames of a few bytes, with trailers if asked for.
+fn in_frames(text: &str, trailers: bool) -> impl Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static {
+    let mut frames: Vec<Result<Frame<Bytes>, Infallible>> =
+        text.as_bytes().chunks(37).map(|chunk| Ok(Frame::data(Bytes::copy_from_slice(chunk)))).collect();
+    if trailers {
+        let end = HeaderMap::from_iter([(HeaderName::from_static("x-checksum"), HeaderValue::from_static("none"))]);
+        frames.push(Ok(Frame::trailers(end)));
+    }
+    StreamBody::new(stream::iter(frames))
+}
+
+/// A rig, an incident whose RR exists, and the replica that owns it.
+async fn opened() -> Result<(Rig, Incident, Option<String>)> {
+    let rig = Rig::replicas(3).with_envoy().start().await?;
+    let incident = Incident::new("prod", "payment-api");
+    assert_eq!(rig.client().clone().alert(rig.envoy().url(), incident.webhook(0)).await?.status, 201);
+    let owner = counter(&rig);
+    Ok((rig, incident, owner))
+}
+
+#[tokio::test]
+async fn http_1_in_one_piece_in_chunks_and_after_100_continue_reaches_the_owner() -> Result<()> {
+    let (rig, incident, owner) = opened().await?;
+    let body = incident.webhook(1);
+    let (one, other) = body.split_at(body.len() / 2);
+    let length = head(&format!("content-length: {}\r\n", body.len()));
+    let chunked = head("transfer-encoding: chunked\r\n");
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    let awaiting = head(&format!("content-length: {}\r\nexpect: 100-continue\r\n", body.len()));
+    let spoofed = head(&format!("content-length: {}\r\nx-onceway-fingerprint: {}\r\n", body.len(), "0".repeat(64)));
+
+    let answers = [
+        ("in one piece", http1(&rig, &[&length, &body], None).await?),
+        ("in two pieces", http1(&rig, &[&length, one, other], None).await?),
+        ("in chunks", http1(&rig, &[&chunked, &chunk(one), &chunk(other), "0\r\n\r\n"], None).await?),
+        ("with trailers", http1(&rig, &[&chunked, &chunk(&body), "0\r\nx-checksum: none\r\n\r\n"], None).await?),
+        ("expecting", http1(&rig, &[&awaiting, &body], Some("HTTP/1.1 100 Continue\r\n\r\n")).await?),
+        ("spoofed", http1(&rig, &[&spoofed, &body], None).await?),
+    ];
+    for (how, answer) in answers {
+        assert!(answer.starts_with("HTTP/1.1 202 "), "{how}: {answer}");
+    }
+    let by_others =
+        rig.record().count_of(|call| call.is(Verb::Patch, RR_STATUS) && Some(&call.replica) != owner.as_ref());
+    assert_eq!(by_others, 0, "{}", rig.record().text());
+    Ok(())
+}
+
+#[tokio::test]
+async fn http_2_with_and_without_a_length_and_with_trailers_reaches_the_owner() -> Result<()> {
+    let (rig, incident, owner) = opened().await?;
+    let body = incident.webhook(1);
+    let answers = [
+        ("with a length", over_http2(&rig, Full::new(Bytes::from(body.clone()))).await?),
+        ("in frames", over_http2(&rig, in_frames(&body, false)).await?),
+        ("with trailers", over_http2(&rig, in_frames(&body, true)).await?),
+    ];
+    for (how, answer) in answers {
+        assert_eq!(answer.status(), 202, "{how}");
+        assert_eq!(counter(&rig), owner, "{how}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_the_filter_cannot_read_gets_the_sidecars_own_answer() -> Result<()> {
+    let (rig, _, _) = opened().await?;
+    let answer = rig.client().signal(&rig.envoy().url(), Source::Prometheus, "{\"alerts\": 7}").await?;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    let empty = rig.client().signal(&rig.envoy().url(), Source::Prometheus, "").await?;
+    assert_eq!(empty.status, 400, "{}", empty.text());
+    let unread = rig.envoy().stats().await?.sum("onceway_filter_requests_total", &[("outcome", "undecodable")]);
+    assert!(unread >= 1.0, "the filter counts what it cannot read: {unread}");
+    Ok(())
+}

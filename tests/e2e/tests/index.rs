@@ -1,0 +1,159 @@
+//! The index: other people's RRs are counted in, and the watch that finds them survives what happens to it.
+
+use anyhow::Result;
+use http::StatusCode;
+use onceway_kit::fault_proxy::{Fault, RRS, Rule, Verb};
+use onceway_kit::payload::Incident;
+use onceway_kit::rig::{Rig, RrExt};
+use serde_json::json;
+
+fn incident() -> Incident {
+    Incident::new("prod", "payment-api")
+}
+
+/// Waits until the replica's index knows of so many incidents.
+async fn knows(rig: &Rig, replica: usize, incidents: f64) -> Result<()> {
+    rig.sidecar(replica).until_metric("gateway_index_incidents", |value| value >= incidents).await
+}
+
+#[tokio::test]
+async fn an_active_rr_that_somebody_else_made_is_counted_in_place_of_making_another() -> Result<()> {
+    let rig = Rig::replicas(2).start().await?;
+    rig.create_foreign(&incident(), "made-by-hand").await?;
+    knows(&rig, 0, 1.0).await?;
+    let answer = rig.alert(0, &incident(), 0).await?;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    assert_eq!(rig.alert(1, &incident(), 1).await?.status, 202);
+    let rrs = rig.rrs_of(&incident()).await?;
+    assert_eq!((rrs.len(), rrs[0].name(), rrs[0].count()), (1, "made-by-hand", 2));
+    let listed = rig.record().count_of(|call| call.is(Verb::List, RRS));
+    assert_eq!(listed, 2, "one list per replica, at its start: none on the path");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_rr_that_others_made_succeeds_one_of_ours_that_has_ended() -> Result<()> {
+    let rig = Rig::replicas(1).start().await?;
+    assert_eq!(rig.alert(0, &incident(), 0).await?.status, 201);
+    let ours = rig.rrs_of(&incident()).await?;
+    rig.set_phase(ours[0].name(), "Completed").await?;
+    rig.create_foreign(&incident(), "made-by-hand").await?;
+    // The ended one leaves the index, the new one joins it: what tells is that no third is made.
+    rig.sidecar(0).until_metric("gateway_index_incidents", |value| value > 0.5).await?;
+    until_indexed(&rig, "made-by-hand").await?;
+    assert_eq!(rig.alert(0, &incident(), 1).await?.status, 202);
+    let rrs = rig.rrs_of(&incident()).await?;
+    let foreign = rrs.iter().find(|rr| rr.name() == "made-by-hand").expect("it is still there");
+    assert_eq!((rrs.len(), foreign.count()), (2, 1));
+    Ok(())
+}
+
+/// Waits until the replica's watch has brought what was written before: an incident of its own serves as a mark.
+async fn until_indexed(rig: &Rig, mark: &str) -> Result<()> {
+    let before = rig.sidecar(0).scrape().await?.sum("gateway_index_incidents", &[]);
+    let marker = Incident::new("marks", mark);
+    rig.create_foreign(&marker, &format!("mark-{mark}")).await?;
+    rig.sidecar(0).until_metric("gateway_index_incidents", |value| value > before).await
+}
+
+#[tokio::test]
+async fn an_index_that_is_not_in_sync_is_never_read_as_free() -> Result<()> {
+    let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
+    // The running watch ends after a second; every later one fails.
+    let away = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Answer(StatusCode::SERVICE_UNAVAILABLE));
+    away.reached().await;
+    rig.sidecar(0).until_metric("gateway_index_in_sync", |value| value < 0.5).await?;
+    rig.create_foreign(&incident(), "made-by-hand").await?;
+    assert_eq!(rig.alert(0, &incident(), 0).await?.status, 202);
+    let rrs = rig.rrs_of(&incident()).await?;
+    assert_eq!((rrs.len(), rrs[0].count()), (1, 1));
+    assert!(rig.record().count_of(|call| call.is(Verb::List, RRS)) >= 2, "an uncached list has found it");
+
+    let other = Incident::new("prod", "checkout-api");
+    assert_eq!(rig.alert(0, &other, 0).await?.status, 201, "a list that finds none is an answer");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_search_that_fails_creates_nothing() -> Result<()> {
+    let limits = json!({"index": {"watchTimeout": "1s"}, "limits": {"deadline": "2s", "apiCallTimeout": "1s"}});
+    let rig = Rig::replicas(1).config(limits).start().await?;
+    let away = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Answer(StatusCode::SERVICE_UNAVAILABLE));
+    away.reached().await;
+    rig.sidecar(0).until_metric("gateway_index_in_sync", |value| value < 0.5).await?;
+    for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::FORBIDDEN] {
+        let failing = rig.proxy(0).rule(Rule::on(Verb::List, RRS), Fault::Answer(status));
+        let answer = rig.alert(0, &incident(), 0).await?;
+        assert_eq!(answer.status, 503, "{status}: {}", answer.text());
+        assert!(failing.hits() > 0);
+        failing.release();
+    }
+    assert!(rig.rrs().await?.is_empty());
+    assert_eq!(rig.alert(0, &incident(), 0).await?.status, 201);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_watch_survives_a_version_that_the_api_server_has_forgotten() -> Result<()> {
+    let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
+    let expired = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS).once(), Fault::Expire);
+    expired.reached().await;
+    rig.create_foreign(&incident(), "made-by-hand").await?;
+    knows(&rig, 0, 1.0).await?;
+    rig.sidecar(0).until_in_sync().await?;
+    assert!(rig.record().count_of(|call| call.is(Verb::List, RRS)) >= 2, "it lists again");
+    assert_eq!(rig.alert(0, &incident(), 0).await?.status, 202);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_watch_survives_a_connection_that_has_died_without_a_word() -> Result<()> {
+    let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
+    let mute = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS).once(), Fault::Mute);
+    mute.reached().await;
+    rig.create_foreign(&incident(), "made-by-hand").await?;
+    knows(&rig, 0, 1.0).await?;
+    assert_eq!(rig.alert(0, &incident(), 0).await?.status, 202);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_that_failed_goes_on_where_it_broke_off_and_is_in_sync_though_no_rr_changes() -> Result<()> {
+    let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
+    let away = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Answer(StatusCode::SERVICE_UNAVAILABLE));
+    rig.sidecar(0).until_metric("gateway_index_in_sync", |value| value < 0.5).await?;
+    away.release();
+    rig.sidecar(0).until_in_sync().await?;
+    assert_eq!(rig.record().count_of(|call| call.is(Verb::List, RRS)), 1, "{}", rig.record().text());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_or_a_list_that_is_never_answered_is_given_up() -> Result<()> {
+    let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
+    let proxy = rig.proxy(0);
+    // Both are held to the end of the test.
+    let watch = proxy.rule(Rule::on(Verb::Watch, RRS).once(), Fault::Hold);
+    watch.reached().await;
+    let list = proxy.rule(Rule::on(Verb::List, RRS).once(), Fault::Hold);
+    proxy.rule(Rule::on(Verb::Watch, RRS).once(), Fault::Expire);
+    list.reached().await;
+    rig.create_foreign(&incident(), "made-by-hand").await?;
+    knows(&rig, 0, 1.0).await
+}
+
+#[tokio::test]
+async fn the_watch_survives_a_restart_of_the_api_server() -> Result<()> {
+    let rig = Rig::replicas(1).own_cluster().start().await?;
+    rig.cluster().apiserver().kill().await?;
+    rig.sidecar(0).until_metric("gateway_index_in_sync", |value| value < 0.5).await?;
+    rig.cluster().apiserver().restart()?;
+    rig.cluster().until_ready().await?;
+    rig.sidecar(0).until_in_sync().await?;
+    rig.create_foreign(&incident(), "made-by-hand").await?;
+    knows(&rig, 0, 1.0).await?;
+    assert_eq!(rig.alert(0, &incident(), 0).await?.status, 202);
+    let rrs = rig.rrs_of(&incident()).await?;
+    assert_eq!((rrs.len(), rrs[0].count()), (1, 1));
+    Ok(())
+}

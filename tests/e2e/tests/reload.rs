@@ -1,0 +1,201 @@
+//! When the filter breaks, and when it is replaced: in real Envoy, which builds the VM anew and loses nothing for it.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use http::Request;
+use onceway_kit::built;
+use onceway_kit::client::{Answer, Client};
+use onceway_kit::envoy::{self, FILTER, at, configure_filter, load_module};
+use onceway_kit::fault_proxy::{Fault, RRS, Rule, Verb};
+use onceway_kit::payload::{Incident, webhook};
+use onceway_kit::rig::Rig;
+use onceway_kit::scratch::Scratch;
+use onceway_signal::Source;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+/// Where Envoy's longest stream is set.
+const MAX_STREAM: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/\
+    common_http_protocol_options/max_stream_duration";
+
+/// A rig whose filter traps on request. Over HTTP/2 all requests of one client meet the same worker, and so the same VM.
+async fn trapping() -> Result<(Rig, Client)> {
+    let wasm = tokio::task::spawn_blocking(built::filter::trapping).await??;
+    let edit = move |config: &mut Value| {
+        load_module(config, &wasm);
+        *at(config, MAX_STREAM) = json!("3s");
+    };
+    Ok((Rig::replicas(1).with_envoy_edited(edit).start().await?, Client::http2()))
+}
+
+/// Sends a webhook that has the filter trap at `place`.
+async fn trap(rig: &Rig, client: &Client, place: &str, body: String) -> Result<Answer> {
+    let request = Request::post(rig.envoy().url() + Source::Prometheus.path());
+    client.send(request.header("content-type", "application/json").header("x-trap", place), body).await
+}
+
+fn several(n: u64) -> String {
+    webhook(&Incident::several("prod", 3).iter().map(|incident| incident.alert(n)).collect::<Vec<_>>())
+}
+
+/// The sum of Envoy's statistics whose name has all of these words.
+async fn sum(rig: &Rig, words: &[&str]) -> Result<f64> {
+    let stats = rig.envoy().stats().await?;
+    let found = stats.text().lines().filter(|line| words.iter().all(|word| line.contains(word)));
+    Ok(found.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+}
+
+/// Sends until it is not answered 503: a VM that died a moment ago may not be built anew before a pause has passed.
+async fn send_until_served(rig: &Rig, client: &Client, body: String) -> Result<Answer> {
+    let began = Instant::now();
+    loop {
+        let answer = client.signal(&rig.envoy().url(), Source::Prometheus, body.clone()).await?;
+        if answer.status != 503 {
+            return Ok(answer);
+        }
+        ensure!(began.elapsed() < Duration::from_secs(10), "the filter did not come back: {}", answer.text());
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_filter_that_traps_costs_the_request_in_hand_and_the_next_one_is_served() -> Result<()> {
+    let (rig, client) = trapping().await?;
+    let incident = Incident::new("prod", "payment-api");
+    for n in 0..3 {
+        assert_eq!(trap(&rig, &client, "body", incident.webhook(n)).await?.status, 503);
+        let answer = send_until_served(&rig, &client, incident.webhook(n)).await?;
+        assert!(answer.status.is_success(), "{}", answer.text());
+    }
+    let reloads = sum(&rig, &["envoy_wasm", "vm_reload_success"]).await?;
+    assert!(reloads >= 3.0, "{reloads} reloads");
+    let marked = rig.envoy().stats().await?.sum("onceway_filter_requests_total", &[("outcome", "fingerprinted")]);
+    assert_eq!(marked, 3.0, "and each was fingerprinted again");
+    Ok(())
+}
+
+#[tokio::test]
+async fn requests_whose_vm_dies_while_their_parts_are_out_end_within_the_streams_maximum() -> Result<()> {
+    let (rig, client) = trapping().await?;
+    let held = rig.proxy(0).rule(Rule::on(Verb::Create, RRS), Fault::Hold);
+    let began = Instant::now();
+    let waiting = tokio::spawn({
+        let (client, url) = (client.clone(), rig.envoy().url());
+        async move { client.signal(&url, Source::Prometheus, several(0)).await }
+    });
+    rig.record().wait_for(|calls| calls.iter().filter(|call| call.is(Verb::Create, RRS)).count() == 3).await?;
+    assert_eq!(trap(&rig, &client, "body", several(1)).await?.status, 503);
+    held.release();
+    let answer = waiting.await??;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    // What they asked for was done all the same; sent again, it is a duplicate.
+    let answer = send_until_served(&rig, &client, several(0)).await?;
+    assert_eq!((answer.status.as_u16(), &answer.json()["summary"]["deduplicated"]), (207, &json!(3)));
+    Ok(())
+}
+
+/// Writes the shipped configuration with these fields of the filter's, and asks Envoy about it.
+fn validate(scratch: &Scratch, fields: &Value) -> Result<()> {
+    let mut config: Value = serde_saphyr::from_str(&fs::read_to_string(envoy::shipped())?)?;
+    configure_filter(&mut config, fields);
+    load_module(&mut config, &built::filter::path()?);
+    let path = scratch.path().join("envoy.json");
+    fs::write(&path, config.to_string())?;
+    envoy::validate(&path)
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_of_the_filter_keeps_envoy_from_starting_and_names_the_field() -> Result<()> {
+    tokio::task::spawn_blocking(|| {
+        let scratch = Scratch::new("validate")?;
+        validate(&scratch, &json!({"max_fingerprints": 10}))?;
+        for (fields, words) in [
+            (json!({"max_fingerprint": 10}), "unknown field `max_fingerprint`"),
+            (json!({"max_fingerprints": 0}), "max_fingerprints is 0; set it to 1 or more"),
+            (json!({"split_timeout_ms": "9s"}), "invalid type: string \"9s\""),
+            (json!({"cluster": ""}), "cluster is empty"),
+        ] {
+            let refusal = validate(&scratch, &fields).err().context("it should be refused")?.to_string();
+            ensure!(refusal.contains(words), "{words:?} is not in {refusal}");
+        }
+        Ok(())
+    })
+    .await?
+}
+
+/// Puts the filter at `filter` into the file that Envoy discovers it from. At once: Envoy never sees half of it.
+fn publish(dir: &Path, filter: &Value, version: u64) -> Result<()> {
+    let mut resource = filter.clone();
+    resource["@type"] = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig".into();
+    let file = dir.join("new");
+    fs::write(&file, json!({"version_info": version.to_string(), "resources": [resource]}).to_string())?;
+    Ok(fs::rename(file, dir.join("ecds.json"))?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_configuration_and_a_new_module_roll_in_without_a_lost_request() -> Result<()> {
+    let scratch = Scratch::new("ecds")?;
+    let dir = scratch.path().to_owned();
+    let module = dir.join("filter.wasm");
+    let shipped = tokio::task::spawn_blocking(built::filter::path).await??;
+    fs::copy(&shipped, &module)?;
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let edit = {
+        let (dir, module) = (dir.clone(), module.clone());
+        move |config: &mut Value| {
+            load_module(config, &module);
+            let filter = at(config, FILTER).clone();
+            publish(&dir, &filter, 0).expect("a file in a directory of our own");
+            let path = json!({"path": dir.join("ecds.json"), "watched_directory": {"path": dir}});
+            *at(config, FILTER) = json!({"name": filter["name"], "config_discovery": {
+                "config_source": {"path_config_source": path, "resource_api_version": "V3"},
+                "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"],
+            }});
+            config["node"] = json!({"id": "onceway", "cluster": "onceway"});
+            let _ = sender.send(filter);
+        }
+    };
+    let rig = Rig::replicas(2).with_envoy_edited(edit).start().await?;
+    let filter = receiver.await?;
+    let updates = async || sum(&rig, &["envoy_extension_config_discovery", "config_reload"]).await;
+    let until = async |count: f64| {
+        let began = Instant::now();
+        while updates().await? < count {
+            ensure!(began.elapsed() < Duration::from_secs(10), "Envoy did not take the new filter");
+            sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::Ok(())
+    };
+    let before = updates().await?;
+    let storm = rig.storm(Incident::several("prod", 5)).endless().concurrency(20).max_attempts(1).start();
+    storm.until_acknowledged(100).await;
+    // A new configuration.
+    let mut newer = filter.clone();
+    newer["typed_config"]["config"]["configuration"]["value"] = json!(r#"{"max_fingerprints": 4}"#);
+    publish(&dir, &newer, 1)?;
+    until(before + 1.0).await?;
+    storm.until_acknowledged(300).await;
+    // Another module, with a custom section at its end, and the old configuration.
+    let mut bytes = fs::read(&shipped)?;
+    bytes.extend([0, 5, 4, b't', b'e', b's', b't']);
+    let other = dir.join("other.wasm");
+    fs::write(&other, bytes)?;
+    let mut newest = filter.clone();
+    newest["typed_config"]["config"]["vm_config"]["code"]["local"]["filename"] = json!(other);
+    publish(&dir, &newest, 2)?;
+    until(before + 2.0).await?;
+    storm.until_acknowledged(500).await;
+    // A wrong one is not taken.
+    newest["typed_config"]["config"]["configuration"]["value"] = json!(r#"{"no_such_field": 4}"#);
+    publish(&dir, &newest, 3)?;
+    storm.until_acknowledged(700).await;
+    storm.end();
+    let total = storm.report().await.total();
+    assert_eq!((total.given_up, total.unanswered), (0, 0), "{:?}", total.answers);
+    assert_eq!(total.acknowledged, total.signals);
+    Ok(())
+}

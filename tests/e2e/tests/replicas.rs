@@ -1,0 +1,97 @@
+//! Replicas that are killed, frozen and replaced in the middle of a storm.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use onceway_kit::fault_proxy::{Fault, RR_STATUS, RRS, Rule, Verb};
+use onceway_kit::payload::Incident;
+use onceway_kit::rig::{Rig, RrExt};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_killed_in_a_storm_loses_no_acknowledged_signal_and_makes_no_second_rr() -> Result<()> {
+    let rig = Rig::replicas(3).with_envoy().start().await?;
+    let incident = Incident::new("prod", "payment-api");
+    assert_eq!(rig.client().clone().alert(rig.envoy().url(), incident.webhook(0)).await?.status, 201);
+    let owner = owner(&rig);
+    let running = rig.storm(vec![incident.clone()]).signals(3000).concurrency(100).first(1).start();
+    running.until_acknowledged(500).await;
+    rig.sidecar(owner).service().kill().await?;
+    let report = running.report().await;
+    assert_eq!(report.total().given_up, 0);
+    let told = report.total();
+    let rrs = rig.rrs_of(&incident).await?;
+    assert_eq!(rrs.len(), 1, "{}", rig.record().text());
+    let counted = rrs[0].count() - 1;
+    assert!(told.acknowledged <= counted && counted <= told.attempts, "{counted} counted, told {told:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replica_killed_with_a_create_in_its_hands_leaves_a_claim_that_another_finishes() -> Result<()> {
+    let rig = Rig::replicas(2).start().await?;
+    let incident = Incident::new("prod", "payment-api");
+    let create = rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::Hold);
+    let lost = tokio::spawn(rig.client().clone().alert(rig.sidecar(0).url(), incident.webhook(0)));
+    create.reached().await;
+    rig.sidecar(0).service().kill().await?;
+    assert!(lost.await?.is_err(), "a killed replica answers nothing");
+    assert_eq!(rig.alert(1, &incident, 1).await?.status, 201);
+    // The dead replica's create arrives after all.
+    create.release();
+    rig.record().wait_for(|calls| calls.iter().all(|call| call.ended.is_some())).await?;
+    let rrs = rig.rrs_of(&incident).await?;
+    assert_eq!((rrs.len(), rrs[0].count()), (1, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_frozen_replica_that_wakes_with_a_create_in_its_hands_makes_no_second_rr() -> Result<()> {
+    let rig = Rig::replicas(2).start().await?;
+    let incident = Incident::new("prod", "payment-api");
+    let answer = rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::HoldAnswer);
+    let frozen = tokio::spawn(rig.client().clone().alert(rig.sidecar(0).url(), incident.webhook(0)));
+    answer.reached().await;
+    let process = rig.sidecar(0).service().process()?;
+    process.freeze();
+    // Its RR exists with no count: another replica confirms it and counts; then the incident ends and recurs.
+    assert_eq!(rig.alert(1, &incident, 1).await?.status, 202);
+    let first = rig.rrs_of(&incident).await?[0].name().to_owned();
+    rig.set_phase(&first, "Completed").await?;
+    assert_eq!(rig.alert(1, &incident, 2).await?.status, 201);
+    answer.release();
+    process.thaw();
+    let woken = frozen.await??;
+    assert!([202, 503].contains(&woken.status.as_u16()), "{}", woken.text());
+    let rrs = rig.rrs_of(&incident).await?;
+    assert_eq!(rrs.len(), 2);
+    assert_eq!(rrs[0].count(), 1, "nothing is counted in an RR that has ended");
+    assert_eq!(rrs[1].count(), 1 + u64::from(woken.status == 202));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_told_to_leave_in_a_storm_answers_all_that_it_has_in_hand_and_exits_cleanly() -> Result<()> {
+    let rig = Rig::replicas(3).with_envoy().config(json!({"shutdown": {"lameDuck": "1s"}})).start().await?;
+    let incident = Incident::new("prod", "payment-api");
+    assert_eq!(rig.client().clone().alert(rig.envoy().url(), incident.webhook(0)).await?.status, 201);
+    let process = rig.sidecar(owner(&rig)).service().process()?;
+    let running = rig.storm(vec![incident.clone()]).endless().concurrency(100).first(1).start();
+    running.until_acknowledged(500).await;
+    process.terminate();
+    let exit = process.wait(Duration::from_secs(20)).await?;
+    assert!(exit.success(), "{exit}:\n{}", process.tail());
+    running.end();
+    let told = running.report().await.total();
+    assert_eq!(told.acknowledged, told.attempts, "nobody was told to send again, or nothing: {told:?}");
+    let rrs = rig.rrs_of(&incident).await?;
+    assert_eq!((rrs.len(), rrs[0].count()), (1, told.acknowledged + 1));
+    Ok(())
+}
+
+/// The replica that has counted last.
+fn owner(rig: &Rig) -> usize {
+    let calls = rig.record().calls();
+    let last = calls.iter().rev().find(|call| call.is(Verb::Patch, RR_STATUS)).expect("somebody has counted");
+    rig.sidecars().iter().position(|sidecar| sidecar.name() == last.replica).expect("every replica has a name")
+}

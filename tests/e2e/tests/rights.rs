@@ -1,0 +1,236 @@
+//! The least rights that work, and what happens without each of them. (Every other end-to-end test runs with these rights,
+//! and with a token of the sidecar's ServiceAccount.)
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::rbac::v1::Role;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
+use onceway::health::permissions::{RIGHTS, Right};
+use onceway_kit::payload::Incident;
+use onceway_kit::rig::{Rig, Rr, RrExt};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+/// How long the API server may take to act by a changed Role, and the sidecar to see it.
+const SOON: Duration = Duration::from_secs(30);
+/// A token file is read again after a minute at the latest.
+const ROTATED: Duration = Duration::from_secs(90);
+
+/// The Role of `deploy/base` in a rig's namespace.
+struct Rights {
+    roles: Api<Role>,
+    whole: Role,
+}
+
+impl Rights {
+    async fn of(rig: &Rig) -> Result<Self> {
+        let roles = Api::<Role>::namespaced(rig.namespace().client().clone(), rig.namespace().name());
+        let whole = roles.get("onceway").await?;
+        Ok(Self { roles, whole })
+    }
+
+    async fn take_away(&self, right: Right) -> Result<()> {
+        let mut role = self.whole.clone();
+        let slash = if right.subresource.is_empty() { "" } else { "/" };
+        let resource = format!("{}{slash}{}", right.resource, right.subresource);
+        for rule in role.rules.iter_mut().flatten() {
+            if rule.resources.as_ref().is_some_and(|resources| resources.contains(&resource)) {
+                rule.verbs.retain(|verb| verb != right.verb);
+            }
+        }
+        role.rules.iter_mut().for_each(|rules| rules.retain(|rule| !rule.verbs.is_empty()));
+        ensure!(role.rules != self.whole.rules, "the Role has no right to {right}");
+        self.put(role).await
+    }
+
+    async fn give_back(&self) -> Result<()> {
+        self.put(self.whole.clone()).await
+    }
+
+    async fn put(&self, mut role: Role) -> Result<()> {
+        role.metadata.resource_version = None;
+        role.metadata.managed_fields = None;
+        self.roles.replace("onceway", &PostParams::default(), &role).await?;
+        Ok(())
+    }
+}
+
+fn is_of_lease(right: Right) -> bool {
+    right.resource == "leases"
+}
+
+/// The rights that signals need on their way; the others are the index's and the housekeeping's.
+fn is_on_the_path(right: Right) -> bool {
+    !matches!(right.verb, "list" | "watch" | "delete") && right.resource != "events"
+}
+
+/// Sends alerts of new incidents, from one replica and then the other, and of each once more after its RR has ended, until
+/// one is refused. All others are counted.
+async fn until_refused(rig: &Rig, label: &str) -> Result<(Incident, String)> {
+    let began = Instant::now();
+    for n in 0.. {
+        ensure!(began.elapsed() < SOON, "nothing is refused without {label}");
+        let incident = Incident::new("prod", &format!("{label}-{n}"));
+        for replica in [0, 1, 0] {
+            let answer = rig.alert(replica, &incident, 0).await?;
+            if answer.status == 503 {
+                return Ok((incident, answer.text()));
+            }
+            ensure!(answer.status.is_success(), "{}: {}", answer.status, answer.text());
+            if replica == 1 {
+                let rr = rig.rrs_of(&incident).await?.swap_remove(0);
+                rig.set_phase(rr.name(), "Completed").await?;
+            }
+        }
+    }
+    unreachable!("the loop ends by its limit")
+}
+
+#[tokio::test]
+async fn without_a_right_that_signals_need_they_are_answered_503_and_the_right_is_named_everywhere() -> Result<()> {
+    let rig = Rig::replicas(2).start().await?;
+    let rights = Rights::of(&rig).await?;
+    for (place, right) in RIGHTS.into_iter().filter(|right| is_on_the_path(*right)).enumerate() {
+        rights.take_away(right).await?;
+        let (incident, why) = until_refused(&rig, &format!("service-{place}")).await?;
+        // In the answer, by the API server's own words.
+        assert!(
+            why.contains(&format!("cannot {} resource", right.verb)) && why.contains(right.resource),
+            "{right}: {why}"
+        );
+        // In the readiness of the replica that met it, and in its log.
+        let name = right.to_string();
+        let refused = until_not_ready(&rig, &name).await?;
+        let log = std::fs::read_to_string(rig.sidecar(refused).service().process()?.log())?;
+        assert!(log.contains("no longer ready") && log.contains(&name), "{name} is not in the log");
+        // In the metrics.
+        let scrape = rig.sidecar(refused).scrape().await?;
+        let failures = scrape.sum("gateway_api_calls_total", &[("outcome", "forbidden"), ("verb", right.verb)]);
+        assert!(failures >= 1.0, "{name}:\n{}", scrape.text());
+        let lock_failures = scrape.sum("gateway_lock_acquisition_failures_total", &[("reason", "forbidden")]);
+        assert!(!is_of_lease(right) || lock_failures >= 1.0, "{name}:\n{}", scrape.text());
+        // Nothing was created on the strength of the refusal, and all is well once the right is back.
+        assert!(active(&rig, &incident).await?.len() <= 1);
+        rights.give_back().await?;
+        rig.sidecar(0).until_ready().await?;
+        rig.sidecar(1).until_ready().await?;
+        let answer = rig.alert(0, &incident, 1).await?;
+        assert!(answer.status.is_success(), "{right}: {} {}", answer.status, answer.text());
+        let rrs = active(&rig, &incident).await?;
+        assert_eq!(rrs.len(), 1, "{right}: {}", rig.record().text());
+        assert!((1..=3).contains(&rrs[0].count()), "{right}: {}", rrs[0].count());
+    }
+    Ok(())
+}
+
+/// The RRs of the incident that have not ended.
+async fn active(rig: &Rig, incident: &Incident) -> Result<Vec<Rr>> {
+    let ended = |rr: &Rr| rr.status.as_ref().is_some_and(|status| status.overall_phase.is_some());
+    Ok(rig.rrs_of(incident).await?.into_iter().filter(|rr| !ended(rr)).collect())
+}
+
+/// Waits until a replica is not ready for the lack of the right of this name; tells which.
+async fn until_not_ready(rig: &Rig, name: &str) -> Result<usize> {
+    let began = Instant::now();
+    while began.elapsed() < SOON {
+        for (replica, sidecar) in rig.sidecars().iter().enumerate() {
+            let readiness = sidecar.readiness().await?;
+            if readiness.status == 503 && readiness.text().contains(name) {
+                return Ok(replica);
+            }
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    anyhow::bail!("no replica says that it lacks {name}")
+}
+
+#[tokio::test]
+async fn a_replica_that_loses_a_right_of_its_index_is_not_ready_and_names_it() -> Result<()> {
+    // Every second the watch begins anew.
+    let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
+    let rights = Rights::of(&rig).await?;
+    let watch = RIGHTS.into_iter().find(|right| right.verb == "watch").context("RRs are watched")?;
+    rights.take_away(watch).await?;
+    until_not_ready(&rig, &watch.to_string()).await?;
+    rights.give_back().await?;
+    rig.sidecar(0).until_ready().await?;
+    rig.sidecar(0).until_in_sync().await
+}
+
+#[tokio::test]
+async fn a_replica_that_starts_without_any_one_right_is_not_ready_and_names_it() -> Result<()> {
+    let rig = Rig::replicas(1).start().await?;
+    let rights = Rights::of(&rig).await?;
+    let sidecar = rig.sidecar(0);
+    for right in RIGHTS {
+        rights.take_away(right).await?;
+        // The API server acts by a changed Role a moment later: until then the replica starts as if nothing were missing.
+        let began = Instant::now();
+        loop {
+            ensure!(began.elapsed() < SOON, "it never says that it lacks {right}");
+            sidecar.service().kill().await?;
+            sidecar.service().restart()?;
+            let asked =
+                async || sidecar.readiness().await.is_ok_and(|answer| !answer.text().contains("asking the API"));
+            sidecar.service().process()?.until_ready(SOON, asked).await?;
+            let readiness = sidecar.readiness().await?;
+            if readiness.text().contains("permissions: ") {
+                assert!(
+                    readiness.status == 503 && readiness.text().contains(&right.to_string()),
+                    "{right}: {}",
+                    readiness.text()
+                );
+                break;
+            }
+        }
+        rights.give_back().await?;
+        sidecar.until_ready().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_that_dies_is_followed_by_the_one_that_took_its_place() -> Result<()> {
+    let rig = Rig::replicas(1).start().await?;
+    let secrets = Api::<Secret>::namespaced(rig.namespace().client().clone(), rig.namespace().name());
+    let mut secret = Secret { string_data: Some(BTreeMap::new()), ..Secret::default() };
+    secret.metadata.name = Some("first".into());
+    let secret = secrets.create(&PostParams::default(), &secret).await?;
+    // Its first token, as if it had started with it.
+    let sidecar = rig.sidecar(0);
+    sidecar.rotate_token(&rig.namespace().token_bound_to(&secret).await?)?;
+    sidecar.service().kill().await?;
+    sidecar.service().restart()?;
+    sidecar.until_ready().await?;
+    let incident = Incident::new("prod", "payment-api");
+    assert_eq!(rig.alert(0, &incident, 0).await?.status, 201);
+
+    sidecar.rotate_token(rig.namespace().token())?;
+    secrets.delete("first", &DeleteParams::default()).await?;
+    let (began, mut acknowledged, mut refused) = (Instant::now(), 1, 0);
+    let mut since = 0;
+    while refused == 0 || since < 2 {
+        ensure!(began.elapsed() < ROTATED, "{acknowledged} acknowledged, {refused} refused");
+        let answer = rig.alert(0, &incident, acknowledged).await?;
+        match answer.status.as_u16() {
+            202 => {
+                acknowledged += 1;
+                since = if refused == 0 { 0 } else { since + 1 };
+            }
+            503 => {
+                refused += 1;
+                assert!(answer.text().contains("Unauthorized"), "{}", answer.text());
+                sleep(Duration::from_millis(500)).await;
+            }
+            _ => anyhow::bail!("{}: {}", answer.status, answer.text()),
+        }
+    }
+    sidecar.until_ready().await?;
+    let rrs = rig.rrs_of(&incident).await?;
+    assert_eq!((rrs.len(), rrs[0].count()), (1, acknowledged));
+    Ok(())
+}

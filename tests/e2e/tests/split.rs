@@ -1,0 +1,227 @@
+//! Webhooks of several incidents, in real Envoy: each incident's part reaches its owner, and there is one honest answer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use onceway_kit::client::Answer;
+use onceway_kit::envoy::{at, configure_filter};
+use onceway_kit::fault_proxy::{Fault, RR_STATUS, RRS, Rule, Verb};
+use onceway_kit::payload::{Incident, webhook};
+use onceway_kit::rig::{Rig, RrExt};
+use onceway_signal::Source;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+
+use crate::affinity::settled;
+
+/// How many parts a large webhook has.
+const INCIDENTS: usize = 60;
+/// How often a sender sends what is answered 5xx.
+const MAX_ATTEMPTS: u64 = 20;
+
+/// One webhook with the `n`-th alert of each incident.
+pub(crate) fn of_each(incidents: &[Incident], n: u64) -> String {
+    webhook(&incidents.iter().map(|incident| incident.alert(n)).collect::<Vec<_>>())
+}
+
+async fn send(rig: &Rig, body: String) -> Result<Answer> {
+    rig.client().clone().alert(rig.envoy().url(), body).await
+}
+
+/// Sends a webhook as Alertmanager does: again while it is answered 5xx. The answer, and how often it was sent.
+async fn send_until_taken(rig: &Rig, body: String) -> Result<(Answer, u64)> {
+    for attempt in 1..=MAX_ATTEMPTS {
+        let answer = send(rig, body.clone()).await?;
+        if answer.status.as_u16() < 500 {
+            return Ok((answer, attempt));
+        }
+        ensure!(answer.header("retry-after").is_some(), "{}", answer.text());
+        sleep(Duration::from_millis(200)).await;
+    }
+    anyhow::bail!("still not taken after {MAX_ATTEMPTS} attempts")
+}
+
+pub(crate) fn results(answer: &Answer) -> Vec<Value> {
+    answer.json()["results"].as_array().cloned().unwrap_or_default()
+}
+
+/// Which replica counted each incident in the calls from `since` on, by the RR that it wrote to.
+fn counters(rig: &Rig, incidents: &[Incident], since: usize) -> BTreeMap<String, String> {
+    let calls = rig.record().calls();
+    let counts: Vec<_> = calls.iter().skip(since).filter(|call| call.is(Verb::Patch, RR_STATUS)).collect();
+    let counter = |incident: &Incident| {
+        let prefix = format!("rr-{}-", &incident.fingerprint().hex()[..12]);
+        let count = counts.iter().find(|call| call.name.as_ref().is_some_and(|name| name.starts_with(&prefix)))?;
+        Some((incident.deployment().to_owned(), count.replica.clone()))
+    };
+    incidents.iter().filter_map(counter).collect()
+}
+
+/// Waits until Envoy has no request in hand, from or to anybody.
+pub(crate) async fn until_idle(rig: &Rig) -> Result<()> {
+    const GAUGES: [&str; 3] = [
+        "envoy_http_downstream_rq_active",
+        "envoy_cluster_upstream_rq_active",
+        "envoy_cluster_upstream_rq_pending_active",
+    ];
+    let began = Instant::now();
+    loop {
+        let stats = rig.envoy().stats().await?;
+        // The page that tells is a request too.
+        let ours = [("envoy_http_conn_manager_prefix", "onceway")];
+        let active = stats.sum(GAUGES[0], &ours) + stats.sum(GAUGES[1], &[]) + stats.sum(GAUGES[2], &[]);
+        if active == 0.0 {
+            return Ok(());
+        }
+        ensure!(began.elapsed() < Duration::from_secs(15), "{active} requests are still in hand");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn each_of_sixty_incidents_in_one_webhook_reaches_the_replica_that_its_own_requests_reach() -> Result<()> {
+    let rig = Rig::replicas(3).with_envoy().start().await?;
+    let incidents = Incident::several("prod", INCIDENTS);
+    let mut rounds = 0;
+    let owners = settled(&rig, &incidents, &mut rounds).await?;
+    let since = rig.record().calls().len();
+    let answer = send(&rig, of_each(&incidents, rounds)).await?;
+    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (207, Some("application/json")));
+    let told: Vec<Value> = results(&answer).iter().map(|result| result["fingerprint"].clone()).collect();
+    let expected: Vec<Value> = incidents.iter().map(|incident| incident.fingerprint().to_string().into()).collect();
+    assert_eq!(told, expected, "in the webhook's order");
+    let summary = json!({"total": 60, "created": 0, "deduplicated": 60, "rejected": 0, "failed": 0});
+    assert_eq!(answer.json()["summary"], summary);
+    assert_eq!(counters(&rig, &incidents, since), owners, "60 of 60");
+    for incident in &incidents {
+        assert_eq!(rig.rrs_of(incident).await?[0].count(), rounds + 1);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn with_a_replica_dead_nothing_of_a_webhook_of_sixty_incidents_is_lost() -> Result<()> {
+    let rig = Rig::replicas(3).with_envoy().start().await?;
+    let incidents = Incident::several("prod", INCIDENTS);
+    assert_eq!(send(&rig, of_each(&incidents, 0)).await?.status, 207);
+    rig.sidecar(1).service().kill().await?;
+    let (answer, attempts) = send_until_taken(&rig, of_each(&incidents, 1)).await?;
+    assert_eq!((answer.status.as_u16(), results(&answer).len()), (207, INCIDENTS));
+    for incident in &incidents {
+        let rrs = rig.rrs_of(incident).await?;
+        assert_eq!(rrs.len(), 1);
+        assert!((2..=1 + attempts).contains(&rrs[0].count()), "{} after {attempts} attempts", rrs[0].count());
+    }
+    rig.envoy().until_healthy(2).await?;
+    let mut rounds = 2;
+    let owners = settled(&rig, &incidents, &mut rounds).await?;
+    let since = rig.record().calls().len();
+    assert_eq!(send(&rig, of_each(&incidents, rounds)).await?.status, 207);
+    assert_eq!(counters(&rig, &incidents, since), owners, "owner for owner with two replicas too");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_part_that_is_late_makes_it_503_in_time_and_the_others_are_counted() -> Result<()> {
+    let edit = |config: &mut Value| configure_filter(config, &json!({"split_timeout_ms": 700}));
+    let rig = Rig::replicas(1).with_envoy_edited(edit).start().await?;
+    let incidents = Incident::several("prod", 3);
+    let held = rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::Hold);
+    let began = Instant::now();
+    let answer = send(&rig, of_each(&incidents, 0)).await?;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")));
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    let mut statuses: Vec<Value> = results(&answer).iter().map(|result| result["status"].clone()).collect();
+    statuses.sort_by_key(Value::to_string);
+    assert_eq!(statuses, ["created", "created", "failed"]);
+    held.release();
+    let (answer, _) = send_until_taken(&rig, of_each(&incidents, 0)).await?;
+    assert_eq!(answer.status, 207);
+    assert_eq!(rig.rrs().await?.len(), 3);
+    until_idle(&rig).await
+}
+
+#[tokio::test]
+async fn a_full_circuit_breaker_makes_a_webhook_slow_and_loses_nothing_of_it() -> Result<()> {
+    let edit = |config: &mut Value| {
+        let breaker = at(config, "/static_resources/clusters/0/circuit_breakers/thresholds/0");
+        breaker["max_requests"] = json!(2);
+        breaker["max_pending_requests"] = json!(2);
+    };
+    let rig = Rig::replicas(2).with_envoy_edited(edit).start().await?;
+    let incidents = Incident::several("prod", INCIDENTS);
+    // Most of what does not fit Envoy refuses at once, and it is sent when there is room. What it takes and then drops, while
+    // it waits for a connection, is answered 503, to be sent again.
+    let (answer, attempts) = send_until_taken(&rig, of_each(&incidents, 0)).await?;
+    let overflown = rig.envoy().stats().await?;
+    let overflown = overflown.sum("envoy_cluster_upstream_rq_pending_overflow", &[]);
+    assert!(overflown > 0.0, "the breaker was never full");
+    assert_eq!((answer.status.as_u16(), results(&answer).len()), (207, INCIDENTS), "{}", answer.text());
+    let rrs = rig.rrs().await?;
+    assert_eq!(rrs.len(), INCIDENTS);
+    assert!(rrs.iter().all(|rr| (1..=attempts).contains(&rr.count())), "after {attempts} attempts");
+    until_idle(&rig).await
+}
+
+#[tokio::test]
+async fn a_cluster_that_envoy_does_not_have_costs_the_affinity_and_not_the_webhook() -> Result<()> {
+    let edit = |config: &mut Value| configure_filter(config, &json!({"cluster": "nowhere"}));
+    let rig = Rig::replicas(2).with_envoy_edited(edit).start().await?;
+    let incidents = Incident::several("prod", 5);
+    let answer = send(&rig, of_each(&incidents, 0)).await?;
+    assert_eq!((answer.status.as_u16(), results(&answer).len()), (207, 5));
+    let whole = rig.envoy().stats().await?.sum("onceway_filter_requests_total", &[("outcome", "several")]);
+    assert_eq!(whole, 1.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_replica_a_webhook_of_several_incidents_is_to_be_sent_again() -> Result<()> {
+    let rig = Rig::replicas(1).with_envoy().start().await?;
+    let incidents = Incident::several("prod", 5);
+    rig.sidecar(0).service().kill().await?;
+    let answer = send(&rig, of_each(&incidents, 0)).await?;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    rig.sidecar(0).service().restart()?;
+    let (answer, _) = send_until_restored(&rig, of_each(&incidents, 0)).await?;
+    assert_eq!((answer.status.as_u16(), results(&answer).len()), (207, 5));
+    until_idle(&rig).await
+}
+
+/// Like [`send_until_taken`], where Envoy itself may be what answers.
+async fn send_until_restored(rig: &Rig, body: String) -> Result<(Answer, u64)> {
+    rig.envoy().until_healthy(1).await?;
+    send_until_taken(rig, body).await
+}
+
+#[tokio::test]
+async fn the_parts_of_a_client_that_leaves_are_counted_all_the_same_and_nothing_is_left_over() -> Result<()> {
+    let rig = Rig::replicas(2).with_envoy().start().await?;
+    let incidents = Incident::several("prod", 6);
+    let held = [0, 1].map(|replica| rig.proxy(replica).rule(Rule::on(Verb::Create, RRS), Fault::Hold));
+    let body = of_each(&incidents, 0);
+    let mut connection = TcpStream::connect(rig.envoy().url().trim_start_matches("http://")).await?;
+    let (path, length) = (Source::Prometheus.path(), body.len());
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: o\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    connection.write_all((head + &body).as_bytes()).await?;
+    rig.record().wait_for(|calls| calls.iter().filter(|call| call.is(Verb::Create, RRS)).count() == 6).await?;
+    drop(connection);
+    for rule in held {
+        rule.release();
+    }
+    let counted = |calls: &[onceway_kit::fault_proxy::Call]| {
+        let counts = calls.iter().filter(|call| call.is(Verb::Patch, RR_STATUS) && call.outcome.is_status(200));
+        counts.count() == 6
+    };
+    rig.record().wait_for(counted).await?;
+    until_idle(&rig).await?;
+    assert_eq!(send(&rig, of_each(&incidents, 1)).await?.status, 207);
+    assert_eq!(rig.rrs().await?.len(), 6);
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! The filter's own core, compiled natively, in a proxy made of plain data: the oracle. It makes of a request what the
+//! module's host makes of it, event for event.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use onceway_filter::header_map::serialize;
+use onceway_filter::{Action, Config, Decision, Host, HostError, Level, Reply as Came, Request, SubRequest};
+use onceway_signal::response::SignalResponse;
+use onceway_wasm_host::{End, HttpCall, LocalResponse, OUTCOMES, Reply};
+
+use super::case::Case;
+use super::seen::{Seen, token};
+
+/// What the proxy answers to a call that it cannot serve.
+const FAILED: HostError = HostError::Status { call: "native", status: 10 };
+
+#[derive(Default)]
+struct Native(RefCell<State>);
+
+#[derive(Default)]
+struct State {
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    body: Vec<u8>,
+    response: Option<LocalResponse>,
+    breaker: usize,
+    calls: Vec<HttpCall>,
+    in_flight: Vec<u32>,
+    reply: Reply,
+    outcomes: Vec<String>,
+}
+
+/// Sends a request through the native core.
+pub(super) fn run(case: &Case, config: &str, breaker: usize) -> Seen {
+    let headers = case.request.headers.clone();
+    let host = Native(RefCell::new(State { headers, breaker, ..State::default() }));
+    let config = Config::from_json(config.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    let mut request = Request::new(Rc::new(config));
+    let (held, passed) = send(case, &host, &mut request);
+    if case.request.leaves {
+        return host.seen(End::Abandoned);
+    }
+    reply_to_calls(case, &host, &mut request);
+    let response = host.0.borrow_mut().response.take();
+    let end = match response {
+        Some(response) => End::Answered(response),
+        None if !held => End::Passed(passed),
+        None if case.request.hangs_up => End::Abandoned,
+        None => End::Hung,
+    };
+    host.seen(end)
+}
+
+/// Sends headers, chunks and trailers. Whether the request is held at the end of it, and what went upstream.
+fn send(case: &Case, host: &Native, request: &mut Request) -> (bool, Vec<u8>) {
+    let wanted = &case.request;
+    let open_ended = wanted.trailers || wanted.hangs_up;
+    let (mut passed, mut held) = (Vec::new(), false);
+    let mut after = |action: Action, passed: &mut Vec<u8>| {
+        held = action == Action::Pause;
+        let mut state = host.0.borrow_mut();
+        if !held && state.response.is_none() {
+            passed.append(&mut state.body);
+        }
+        state.response.is_some()
+    };
+    let mut answered = after(request.on_headers(host, wanted.chunks.is_empty() && !open_ended), &mut passed);
+    for (index, chunk) in wanted.chunks.iter().enumerate() {
+        if !answered {
+            host.0.borrow_mut().body.extend_from_slice(chunk);
+            let (buffered, ends) = (host.0.borrow().body.len(), index + 1 == wanted.chunks.len() && !open_ended);
+            answered = after(request.on_body(host, buffered, ends), &mut passed);
+        }
+    }
+    if wanted.trailers && !answered {
+        after(request.on_trailers(host), &mut passed);
+    }
+    (held, passed)
+}
+
+fn reply_to_calls(case: &Case, host: &Native, request: &mut Request) {
+    let mut replies = case.replies();
+    loop {
+        let in_flight = host.0.borrow().in_flight.clone();
+        if in_flight.is_empty() {
+            return;
+        }
+        let authority = |place: usize| host.0.borrow().calls[in_flight[place] as usize].authority().to_owned();
+        let (place, reply) = replies.next(in_flight.len(), authority);
+        let came = Came { token: in_flight[place], headers: reply.headers.len(), body_bytes: reply.body.len() };
+        let mut state = host.0.borrow_mut();
+        state.in_flight.remove(place);
+        state.reply = reply;
+        drop(state);
+        request.on_reply(host, came);
+    }
+}
+
+impl Native {
+    fn seen(self, end: End) -> Seen {
+        let State { headers, calls, outcomes, .. } = self.0.into_inner();
+        Seen { end, headers, calls, outcomes }
+    }
+}
+
+fn map(headers: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+    let headers: Vec<(&[u8], &[u8])> = headers.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+    serialize(&headers)
+}
+
+impl Host for Native {
+    fn request_headers(&self) -> Result<Vec<u8>, HostError> {
+        Ok(map(&self.0.borrow().headers))
+    }
+
+    fn remove_request_header(&self, name: &[u8]) -> Result<(), HostError> {
+        self.0.borrow_mut().headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+        Ok(())
+    }
+
+    fn set_request_header(&self, name: &str, value: &str) -> Result<(), HostError> {
+        self.remove_request_header(name.as_bytes())?;
+        self.0.borrow_mut().headers.push((name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+        Ok(())
+    }
+
+    fn request_body(&self, limit: u32) -> Result<Vec<u8>, HostError> {
+        Ok(self.0.borrow().body.iter().copied().take(limit as usize).collect())
+    }
+
+    fn answer(&self, answer: &SignalResponse, details: &'static str) -> Result<(), HostError> {
+        let mut headers = vec![("content-type".to_owned(), answer.media_type().to_owned())];
+        headers.extend(answer.retry_after_s().map(|seconds| ("retry-after".to_owned(), seconds.to_string())));
+        let body = String::from_utf8(answer.to_json()).map_err(|_| FAILED)?;
+        let response = LocalResponse { status: answer.status().into(), details: details.to_owned(), headers, body };
+        self.0.borrow_mut().response.get_or_insert(response);
+        Ok(())
+    }
+
+    fn resume(&self) -> Result<(), HostError> {
+        Err(FAILED)
+    }
+
+    fn dispatch(&self, request: &SubRequest<'_>) -> Result<u32, HostError> {
+        let mut state = self.0.borrow_mut();
+        let number = token(state.calls.len());
+        let call = HttpCall::new(number, request.cluster, request.headers, request.body, request.timeout_ms);
+        let call = call.ok_or(FAILED)?;
+        if !call.is_whole() || state.in_flight.len() >= state.breaker {
+            return Err(FAILED);
+        }
+        state.in_flight.push(number);
+        state.calls.push(call);
+        Ok(number)
+    }
+
+    fn reply_headers(&self) -> Result<Vec<u8>, HostError> {
+        Ok(map(&self.0.borrow().reply.headers))
+    }
+
+    fn reply_body(&self, limit: u32) -> Result<Vec<u8>, HostError> {
+        Ok(self.0.borrow().reply.body.iter().copied().take(limit as usize).collect())
+    }
+
+    fn now_ms(&self) -> Result<u64, HostError> {
+        Ok(1000)
+    }
+
+    fn count(&self, outcome: Decision) {
+        let name = outcome.metric();
+        self.0.borrow_mut().outcomes.push(name.strip_prefix(OUTCOMES).unwrap_or(name).to_owned());
+    }
+
+    fn log(&self, _level: Level, _message: &str) {}
+}

@@ -1,0 +1,109 @@
+//! What runs in other processes, built if it is not up to date: the sidecar's program, the one that ships, and its clock.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::Value;
+
+use crate::cluster::deploy::repository;
+
+pub mod filter;
+
+/// A path that is found, or what it names built, once per process.
+#[derive(Default)]
+pub struct Once(OnceLock<Result<PathBuf, String>>);
+
+impl Once {
+    /// One that is not found yet.
+    pub const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// The path; `find` runs at the first call only.
+    ///
+    /// # Errors
+    /// That of the first call.
+    pub fn get(&self, find: impl FnOnce() -> Result<PathBuf>) -> Result<PathBuf> {
+        let path = self.0.get_or_init(|| find().map_err(|error| format!("{error:#}")));
+        path.clone().map_err(|error| anyhow!(error))
+    }
+}
+
+/// The path of the program: what `$ONCEWAY_BIN` names, else what cargo builds in the release profile. Asks cargo once per
+/// process, which costs next to nothing where the program is up to date, so that no test runs yesterday's.
+///
+/// # Errors
+/// If it cannot be built.
+pub fn sidecar() -> Result<PathBuf> {
+    static PATH: Once = Once::new();
+    PATH.get(|| program("ONCEWAY_BIN", "onceway", "onceway"))
+}
+
+/// The path of the program `bin` of `package`: what `variable` names, else what cargo builds. Asks cargo at each call.
+///
+/// # Errors
+/// If it cannot be built.
+pub fn program(variable: &str, package: &str, bin: &str) -> Result<PathBuf> {
+    find_or_build(variable, &["--package", package, "--bin", bin], executable)
+}
+
+/// The path of the library that gives a sidecar a clock of its own: what `$ONCEWAY_CLOCK` names, else what cargo builds.
+///
+/// # Errors
+/// If it cannot be built.
+pub fn clock() -> Result<PathBuf> {
+    static PATH: Once = Once::new();
+    PATH.get(|| find_or_build("ONCEWAY_CLOCK", &["--package", "onceway-clock"], library))
+}
+
+/// What the variable names is taken as it is; `artifact` finds the path in one of cargo's messages.
+fn find_or_build(variable: &str, what: &[&str], artifact: fn(&str) -> Option<PathBuf>) -> Result<PathBuf> {
+    if let Some(path) = env::var_os(variable).map(PathBuf::from) {
+        ensure!(path.is_file(), "{variable} names {}, which is no file", path.display());
+        return Ok(path);
+    }
+    let output = cargo()
+        .args(["build", "--release", "--message-format=json-render-diagnostics"])
+        .args(what)
+        .current_dir(repository())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo to build what is tested")?;
+    let what = what.join(" ");
+    ensure!(output.status.success(), "cargo could not build {what} ({}); it says why above", output.status);
+    let messages = String::from_utf8_lossy(&output.stdout);
+    messages.lines().filter_map(artifact).next_back().with_context(|| format!("cargo built {what} and named no file"))
+}
+
+/// The cargo that runs us, without what it told us about this package: build scripts that look at such variables would
+/// run again, and half of all dependencies be compiled again, each time that a test and a person take turns.
+fn cargo() -> Command {
+    const OF_A_PACKAGE: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        if OF_A_PACKAGE.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
+/// The program that one of cargo's messages names.
+fn executable(message: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    message["executable"].as_str().map(PathBuf::from)
+}
+
+/// The dynamic library that one of cargo's messages names.
+fn library(message: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let files = message["filenames"].as_array().filter(|_| message["target"]["kind"][0] == "cdylib")?;
+    files
+        .iter()
+        .filter_map(Value::as_str)
+        .map(PathBuf::from)
+        .find(|path| path.extension().is_some_and(|end| end == "so"))
+}

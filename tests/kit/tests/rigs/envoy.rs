@@ -1,0 +1,96 @@
+//! What `envoy/onceway.yaml` claims in its comments, on a real Envoy.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use onceway_kit::client::Client;
+use onceway_kit::payload::Incident;
+use onceway_kit::rig::{Rig, RrExt};
+use onceway_signal::Source;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+/// The limit of a body, in bytes, in the filter's configuration and the sidecar's.
+const LIMIT: usize = 5 * 1024 * 1024;
+
+/// A webhook of exactly so many bytes, padded as JSON may be.
+fn padded(incident: &Incident, bytes: usize) -> String {
+    let body = incident.webhook(0);
+    let padding = " ".repeat(bytes - body.len());
+    body + &padding
+}
+
+#[tokio::test]
+async fn the_body_limit_is_exact_and_beyond_it_the_filter_answers_over_http_1_and_2() -> Result<()> {
+    let rig = Rig::replicas(1).with_envoy().start().await?;
+    let incident = Incident::new("prod", "payment-api");
+    for client in [Client::new(), Client::http2()] {
+        let at = client.signal(&rig.envoy().url(), Source::Prometheus, padded(&incident, LIMIT)).await?;
+        assert!(at.status.is_success(), "{} {}", at.status, at.text());
+        let over = client.signal(&rig.envoy().url(), Source::Prometheus, padded(&incident, LIMIT + 1)).await?;
+        assert_eq!(over.status, 413);
+        assert_eq!(over.header("content-type"), Some("application/problem+json"), "{}", over.text());
+    }
+    assert_eq!(rig.rrs().await?[0].count(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_no_signal_reaches_no_replica() -> Result<()> {
+    let rig = Rig::replicas(1).with_envoy().start().await?;
+    let requests =
+        async || anyhow::Ok(rig.sidecar(0).scrape().await?.sum("gateway_http_request_duration_seconds_count", &[]));
+    let incident = Incident::new("prod", "payment-api");
+    assert_eq!(rig.client().clone().alert(rig.envoy().url(), incident.webhook(0)).await?.status, 201);
+    assert_eq!(requests().await?, 1.0);
+    for path in ["/", "/readyz", "/metrics", "/api/v1/signals", "/api/v1/signals%2Fprometheus"] {
+        let answer = rig.client().get(&(rig.envoy().url() + path)).await?;
+        assert!(answer.status.is_client_error(), "{path}: {}", answer.status);
+    }
+    assert_eq!(requests().await?, 1.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_frozen_replica_is_left_and_what_it_held_is_answered_in_time_to_be_sent_again() -> Result<()> {
+    let rig = Rig::replicas(2).with_envoy().start().await?;
+    let incident = Incident::new("prod", "payment-api");
+    let send = async |n| rig.client().clone().alert(rig.envoy().url(), incident.webhook(n)).await;
+    assert_eq!(send(0).await?.status, 201);
+    let owner = rig.record().read(|calls| calls.last().expect("it wrote").replica.clone());
+    let owner = rig.sidecars().iter().find(|sidecar| sidecar.name() == owner).expect("it is one of ours");
+
+    owner.service().freeze()?;
+    let frozen = Instant::now();
+    let held = timeout(Duration::from_secs(9), send(1)).await??;
+    assert!(held.status.is_server_error(), "{} after {:?}", held.status, frozen.elapsed());
+    rig.envoy().until_healthy(1).await?;
+    assert_eq!(send(1).await?.status, 202);
+
+    owner.service().thaw()?;
+    rig.envoy().until_healthy(2).await?;
+    assert_eq!(send(2).await?.status, 202);
+    let rrs = rig.rrs_of(&incident).await?;
+    assert_eq!(rrs.len(), 1);
+    // The signal that the frozen replica held may have been counted when it woke: it was not acknowledged.
+    assert!((3..=4).contains(&rrs[0].count()), "{}", rrs[0].count());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_sender_that_is_too_slow_is_told_to_send_again() -> Result<()> {
+    let rig = Rig::replicas(1).with_envoy().start().await?;
+    let authority = rig.envoy().url().trim_start_matches("http://").to_owned();
+    let mut connection = TcpStream::connect(&authority).await?;
+    let path = Source::Prometheus.path();
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{{");
+    connection.write_all(head.as_bytes()).await?;
+    // The request's time at the edge is 15 s.
+    let mut answer = vec![0; 1024];
+    let read = timeout(Duration::from_secs(25), connection.read(&mut answer)).await??;
+    let answer = String::from_utf8_lossy(&answer[..read]).to_lowercase();
+    assert!(answer.starts_with("http/1.1 503 ") && answer.contains("retry-after: 1"), "{answer}");
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Bodies that are too large: refused by the filter itself, in the sidecar's words.
+
+use onceway_wasm_host::{Host, LocalResponse, Request};
+use serde_json::Value;
+
+use super::bodies::{ALERTS, EVENTS, PAYMENT_API, deployment, payment_api, webhook};
+
+const LIMIT: usize = 5 * 1024 * 1024;
+
+fn assert_says_too_large(refusal: &LocalResponse, limit: usize) {
+    assert_eq!(refusal.status, 413);
+    assert_eq!(refusal.details, "onceway_payload_too_large");
+    assert_eq!(refusal.headers, [("content-type".to_owned(), "application/problem+json".to_owned())]);
+    let problem: Value = serde_json::from_str(&refusal.body).unwrap();
+    assert_eq!(problem["type"], "https://onceway.io/problems/payload-too-large");
+    assert_eq!(problem["title"], "The payload is too large");
+    assert_eq!(problem["status"], 413);
+    assert!([ALERTS, EVENTS].contains(&problem["instance"].as_str().unwrap()), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains(&format!("{limit} bytes")), "{problem}");
+}
+
+#[test]
+fn a_content_length_over_the_limit_is_refused_before_the_body_comes() {
+    let mut host = Host::new("");
+    for path in [ALERTS, EVENTS] {
+        let request = Request::post(path).header("content-length", (LIMIT + 1).to_string());
+        let answer = host.request(request.hangs_up());
+        assert_says_too_large(answer.local_response().expect("it is over the limit"), LIMIT);
+        assert_eq!(answer.outcomes(), ["too_large"]);
+    }
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_as_soon_as_it_is() {
+    let mut host = Host::new("");
+    let megabyte = " ".repeat(1024 * 1024);
+    // The sixth piece crosses the limit; the client has not finished, and there will be no end.
+    let answer = host.request(Request::post(ALERTS).chunks(vec![&megabyte; 6]).hangs_up());
+    assert_says_too_large(answer.local_response().expect("it is over the limit"), LIMIT);
+    assert_eq!(answer.outcomes(), ["too_large"]);
+}
+
+#[test]
+fn a_content_length_that_lies_does_not_get_a_body_through() {
+    let mut host = Host::new(r#"{"max_body_bytes": 100}"#);
+    let request = Request::post(ALERTS).header("content-length", "1").chunks(["a".repeat(101)]);
+    assert_says_too_large(host.request(request).local_response().expect("it is over the limit"), 100);
+}
+
+#[test]
+fn the_limit_itself_is_allowed() {
+    let body = payment_api();
+    let mut host = Host::new(&format!(r#"{{"max_body_bytes": {}}}"#, body.len()));
+    let answer = host.request(Request::post(ALERTS).body(&body));
+    assert_eq!(answer.fingerprint().as_deref(), Some(PAYMENT_API));
+    let answer = host.request(Request::post(ALERTS).body(format!("{body} ")));
+    assert!(answer.local_response().is_some());
+}
+
+#[test]
+fn a_webhook_as_large_as_the_limit_is_read_within_bounded_memory() {
+    // With the comma behind each, and some bytes for the webhook around them.
+    let alerts = (LIMIT - 1000) / (deployment("payment-api").to_string().len() + 1);
+    let mut body = webhook((0..alerts).map(|_| deployment("payment-api")));
+    body.extend(std::iter::repeat_n(' ', LIMIT - body.len()));
+    let mut host = Host::new("");
+    let answer = host.request(Request::post(ALERTS).chunks(body.as_bytes().chunks(64 * 1024)));
+    assert_eq!(answer.fingerprint().as_deref(), Some(PAYMENT_API), "{:?}", answer.end);
+    println!("{alerts} alerts in {LIMIT} bytes: {} of fuel, {} bytes of memory", answer.fuel, host.memory());
+    assert!(host.memory() < 64 * 1024 * 1024, "{}", host.memory());
+}
+
+#[test]
+fn a_vm_that_serves_many_requests_does_not_grow() {
+    let mut host = Host::new("");
+    let mut serve = |count: usize| {
+        for _ in 0..count {
+            assert!(host.request(Request::post(ALERTS).body(payment_api())).passed());
+            assert!(host.request(Request::post(ALERTS).chunks(["{"]).hangs_up()).body().is_none());
+            assert!(host.request(Request::new("GET", "/")).passed());
+        }
+        host.memory()
+    };
+    assert_eq!(serve(100), serve(2_000));
+}
