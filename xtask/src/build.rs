@@ -1,68 +1,152 @@
-//! Builds what ships: the sidecar, and the filter in its own profile for its own target.
+//! Builds what a command runs: our programs by cargo, and at the same time the servers that it needs.
+//!
+//! Every native build selects the whole workspace and names the programs that it wants of it. Cargo unites the features of
+//! the selected packages' dependencies, so with one selection every dependency is compiled once, whichever command comes
+//! first.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use onceway_tools::progress::Lane;
+use onceway_tools::run::run;
+use onceway_tools::{Tool, setup};
 
 use self::optimize::optimize;
-use crate::metadata::target_dir;
-use crate::step::{Step, cargo};
+use crate::cargo::{cargo, target_dir};
 
 mod optimize;
 
 /// The filter's target.
 const TARGET: &str = "wasm32-wasip1";
+/// The advice if cargo is missing, which runs this very program.
+const NO_CARGO: &str = "install Rust with rustup";
+
+/// What a command needs.
+pub(crate) struct Goal<'a> {
+    /// For people: "Setting up the demo".
+    pub(crate) title: &'static str,
+    /// Programs of the workspace beside the sidecar.
+    pub(crate) bins: &'a [&'a str],
+    /// The tests, built with these options of `cargo test`.
+    pub(crate) tests: Option<&'a [String]>,
+    /// Whether sidecars get a wall clock of their own.
+    pub(crate) clock: bool,
+    /// Servers.
+    pub(crate) tools: &'a [Tool],
+    /// Expected seconds of a cold build of our programs on 2 cores, for the time left.
+    pub(crate) seconds: u32,
+}
 
 /// Where the programs are that were built.
 pub(crate) struct Built {
-    sidecar: PathBuf,
+    target: PathBuf,
     filter: PathBuf,
-    clock: PathBuf,
 }
 
 impl Built {
+    /// The program of this name.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.target.join("release").join(name)
+    }
+
     /// Prints where they are.
     pub(crate) fn print(&self) {
-        println!("{}\n{}", self.sidecar.display(), self.filter.display());
+        println!("{}\n{}", self.program("onceway").display(), self.filter.display());
     }
 
-    /// Tells a program that runs them where they are, so that it need not ask cargo.
-    pub(crate) fn tell(&self, command: &mut Command) {
-        command.env("ONCEWAY_BIN", &self.sidecar).env("ONCEWAY_FILTER_WASM", &self.filter);
-        command.env("ONCEWAY_CLOCK", &self.clock);
+    /// Sets the variables by which a program finds them without asking cargo.
+    pub(crate) fn set_environment(&self, command: &mut Command) {
+        command.env("ONCEWAY_BIN", self.program("onceway")).env("ONCEWAY_FILTER_WASM", &self.filter);
+        command.env("ONCEWAY_CLOCK", self.clock());
+    }
+
+    fn clock(&self) -> PathBuf {
+        self.target.join("release/libonceway_clock.so")
     }
 }
 
-/// Builds both, and the clock that tests give to a sidecar.
-pub(crate) fn all() -> Result<Built> {
+/// Builds and gets everything of `goal`, with one progress and the time left.
+///
+/// # Errors
+/// If a program does not compile, or a server is neither there nor can be made; the message says what is missing.
+pub(crate) fn all(goal: &Goal<'_>) -> Result<Built> {
     install_target()?;
-    Step::new("Building the sidecar").run(cargo(&["build", "--release", "--package", "onceway"]))?;
-    Step::new("Building the tests' clock").run(cargo(&["build", "--release", "--package", "onceway-clock"]))?;
-    let filter = ["build", "--package", "onceway-filter", "--profile", "wasm", "--target", TARGET];
-    Step::new("Building the filter").run(cargo(&filter))?;
-    let target = target_dir()?;
-    let (sidecar, filter) = (target.join("release/onceway"), target.join(TARGET).join("wasm/onceway_filter.wasm"));
-    let clock = target.join("release/libonceway_clock.so");
-    for path in [&sidecar, &filter, &clock] {
-        ensure!(path.is_file(), "cargo built no {}", path.display());
-    }
-    Ok(Built { sidecar, filter: optimize(&filter)?, clock })
+    setup::run(goal.title, goal.tools, goal.seconds, |lane| programs(goal, lane))
 }
 
-/// rustup brings the target by itself where it installs the toolchain; a toolchain that was there before may lack it.
+fn programs(goal: &Goal<'_>, lane: &dyn Lane) -> Result<Built> {
+    let seconds = goal.seconds.saturating_sub(FILTER_SECONDS);
+    let mut programs = cargo(&["build", "--release", "--workspace", "--bin", "onceway"]);
+    programs.args(goal.bins.iter().flat_map(|bin| ["--bin", bin]));
+    compile(lane, "compiling", if goal.tests.is_some() { seconds / 2 } else { seconds }, programs)?;
+    if goal.clock {
+        compile(lane, "compiling", 1, cargo(&["build", "--release", "--package", "onceway-clock"]))?;
+    }
+    if let Some(options) = goal.tests {
+        let mut tests = cargo(&["test", "--release", "--no-run"]);
+        tests.args(options);
+        compile(lane, "compiling the tests", seconds / 2, tests)?;
+    }
+    let mut filter = cargo(&["build", "--package", "onceway-filter", "--profile", "wasm", "--target", TARGET]);
+    filter.env_remove("RUSTFLAGS");
+    compile(lane, "compiling the filter", FILTER_SECONDS, filter)?;
+
+    let target = target_dir()?;
+    let filter = target.join(TARGET).join("wasm/onceway_filter.wasm");
+    let mut built = Built { target, filter };
+    built.filter = optimize(&built.filter, lane)?;
+    for path in [Some(built.program("onceway")), Some(built.filter.clone()), goal.clock.then(|| built.clock())] {
+        ensure!(
+            path.as_deref().is_none_or(Path::is_file),
+            "a bug: cargo built no {}",
+            path.unwrap_or_default().display()
+        );
+    }
+    Ok(built)
+}
+
+/// Seconds of a cold build of the filter.
+const FILTER_SECONDS: u32 = 30;
+
+/// Runs a build of cargo's, a unit a crate.
+fn compile(lane: &dyn Lane, step: &str, seconds: u32, build: Command) -> Result<()> {
+    lane.begin(step, crates(&build), seconds);
+    run(build, NO_CARGO, |line| {
+        if line.trim_start().starts_with("Compiling ") {
+            lane.unit();
+        }
+    })
+}
+
+/// How many crates a build compiles if it is cold; 0 if cargo does not say.
+fn crates(build: &Command) -> u64 {
+    let arguments: Vec<&OsStr> = build.get_args().collect();
+    let package = arguments.iter().position(|argument| *argument == "--package").and_then(|at| arguments.get(at + 1));
+    let mut tree = cargo(&["tree", "--prefix", "none", "--edges", "normal,build", "--format", "{p}"]);
+    match package {
+        Some(package) => tree.arg("--package").arg(package),
+        None => tree.arg("--workspace"),
+    };
+    let Ok(output) = tree.output() else { return 0 };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let crates: std::collections::BTreeSet<&str> = text.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+    crates.len() as u64
+}
+
+/// rustup installs the target itself if it installs the toolchain; a toolchain that was there before may lack it.
 fn install_target() -> Result<()> {
     if has_target() {
         return Ok(());
     }
     let mut rustup = Command::new("rustup");
     rustup.args(["target", "add", TARGET]);
-    Step::new("Installing the filter's target").run(rustup).context("the filter is built for WebAssembly")?;
-    ensure!(
-        has_target(),
-        "rustup installed {TARGET}, but not for the rustc that is used; is that one of a distribution?"
-    );
+    eprintln!("== Installing the target {TARGET}");
+    run(rustup, "the filter is built for WebAssembly, which needs rustup or a Rust with that target", |_| ())
+        .context("the filter is built for WebAssembly")?;
+    ensure!(has_target(), "rustup installed {TARGET}, but not for this rustc; is it a distribution's?");
     Ok(())
 }
 

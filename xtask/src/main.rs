@@ -1,15 +1,16 @@
-//! `cargo xtask`: the project's commands. Thin: it runs other programs and says what is missing.
+//! `cargo xtask`: the project's commands. Thin: it builds and gets what a command needs, runs it, and says what is missing.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 mod build;
+mod cargo;
+mod commands;
 mod coverage;
-mod metadata;
-mod step;
+mod run;
 
-use crate::step::{Step, cargo};
+use self::commands::Program;
 
 /// The project's commands.
 #[derive(Parser)]
@@ -21,49 +22,49 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build what ships, the filter optimised further where wasm-opt is had, and print where it lies
+    /// Build what ships, the filter optimised further if wasm-opt is installed, and print the paths
     Build,
-    /// Show it at work: a storm through Envoy and three sidecars into a real Kubernetes API server
+    /// Run the main job: a storm through Envoy and three sidecars into a real Kubernetes API server
     #[command(disable_help_flag = true)]
     Demo {
         /// Options of the demo; `cargo xtask demo --help` shows them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Measure what it costs, as ratios of things measured side by side in one run
+    /// Measure what it costs, as ratios of contenders measured side by side in one run
     #[command(disable_help_flag = true)]
     Bench {
         /// The benchmark and its options; `cargo xtask bench --help` shows them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Explore every state of the claim protocol; or, with `--wrong`, show how easier protocols fail
+    /// Explore every state of the claim protocol; with `--wrong`, show how simpler protocols fail
     #[command(disable_help_flag = true)]
     Prove {
-        /// Options of the proof; `cargo xtask prove --help` shows them
+        /// Options of the model checker; `cargo xtask prove --help` shows them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Incidents under a nemesis (kills, freezes, partitions, lost answers, wrong clocks), and a verdict on their history
+    /// Run incidents under injected faults (kills, freezes, partitions, lost responses, wrong clocks) and check the history
     #[command(disable_help_flag = true)]
     Soak {
         /// Options of the soak; `cargo xtask soak --help` shows them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Send the filter whatever there can be, as a module and natively, and compare; 10 million bodies unless told otherwise
+    /// Send generated requests to the filter's module and to its native core, and compare; 10 million bodies by default
     #[command(disable_help_flag = true)]
     Fuzz {
         /// Options; `cargo xtask fuzz --help` shows them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Measure which lines of signal, claim and sidecar their own tests run; 90 % is the least
+    /// Measure which lines of signal, claim and sidecar their own tests run; fails below 90 %
     Coverage,
-    /// Run every test, end-to-end ones included
+    /// Run all tests, end-to-end tests included; `-p PACKAGE` runs those of one crate
     #[command(disable_help_flag = true)]
     Test {
-        /// Options of `cargo test`, for example the name of a test
+        /// Options of `cargo test`, for example `-p onceway-signal`, or the name of a test
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
@@ -71,14 +72,14 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Args::parse().command {
-        Task::Build => build::all().map(|built| built.print()),
-        Task::Demo { options } => show("demo", &options),
-        Task::Bench { options } => show("bench", &options),
-        Task::Prove { options } => prove(&options),
-        Task::Soak { options } => show("soak", &options),
-        Task::Fuzz { options } => show("fuzz", &options),
+        Task::Build => commands::build(),
+        Task::Demo { options } => commands::show(Program::Demo, &options),
+        Task::Bench { options } => commands::show(Program::Bench, &options),
+        Task::Prove { options } => commands::prove(&options),
+        Task::Soak { options } => commands::show(Program::Soak, &options),
+        Task::Fuzz { options } => commands::show(Program::Fuzz, &options),
         Task::Coverage => coverage::run(),
-        Task::Test { options } => test(&options),
+        Task::Test { options } => commands::test(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,37 +88,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Runs a program of the tests' crate. Not a step: what it prints is the point.
-fn show(program: &str, options: &[String]) -> anyhow::Result<()> {
-    let built = build::all()?;
-    let package = format!("onceway-{program}");
-    let mut command = cargo(&["run", "--release", "--quiet", "--package", &package, "--bin", program, "--"]);
-    command.args(options);
-    built.tell(&mut command);
-    step::run(command)
-}
-
-/// Needs none of the servers: it is the protocol alone.
-fn prove(options: &[String]) -> anyhow::Result<()> {
-    let mut command = cargo(&["run", "--release", "--quiet", "--package", "onceway-model", "--bin", "prove", "--"]);
-    command.args(options);
-    step::run(command)
-}
-
-fn test(options: &[String]) -> anyhow::Result<()> {
-    let built = build::all()?;
-    let mut tests = cargo(&["test", "--release", "--workspace"]);
-    // Together with the tests, and not before them by itself: what a program depends on is built once for each set of
-    // features, and those of the tests are more.
-    let mut building = cargo(&["test", "--release", "--workspace", "--no-run"]);
-    for command in [&mut building, &mut tests] {
-        command.args(options);
-        built.tell(command);
-    }
-    Step::new("Building the tests").run(building)?;
-    let servers = Command::new(metadata::target_dir()?.join("release/tools"));
-    Step::new("Getting Envoy, kube-apiserver, etcd and Alertmanager").run(servers)?;
-    Step::new("Testing").run(tests)
 }

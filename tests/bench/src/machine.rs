@@ -4,7 +4,7 @@ use std::process::Command;
 use std::thread::available_parallelism;
 
 use onceway_kit::cluster::deploy::repository;
-use onceway_kit::tools::{ENVOY, ETCD, KUBERNETES};
+use onceway_tools::Tool;
 use procfs::{CpuInfo, Current, LoadAverage, Meminfo};
 
 /// What was measured: the commit, and whether there was more than that.
@@ -26,8 +26,11 @@ pub(super) fn text() -> String {
     let load = LoadAverage::current().map_or_else(|_| unknown(), |load| load.one.to_string());
     let today = jiff::Timestamp::now().strftime("%Y-%m-%d");
     format!(
-        "{today}, {}, {cores} cores ({cpu}) and {memory} shared by all parts, load {load} at the start; Envoy {ENVOY}, \
-         kube-apiserver {KUBERNETES}, etcd {ETCD} without fsync",
-        commit()
+        "{today}, {}, {cores} cores ({cpu}) and {memory} shared by all parts, load {load} at the start; Envoy {}, \
+         kube-apiserver {}, etcd {} without fsync",
+        commit(),
+        Tool::Envoy.version(),
+        Tool::KubeApiserver.version(),
+        Tool::Etcd.version()
     )
 }

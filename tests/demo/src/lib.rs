@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use onceway_kit::built;
 use onceway_kit::payload::Incident;
 use onceway_kit::rig::{Rig, Verdict};
 use onceway_kit::storm::Report;
-use onceway_kit::{built, tools};
+use onceway_tools::Tool;
 
 mod live;
 mod poke;
@@ -76,9 +77,9 @@ pub async fn run(args: Args) -> Result<bool> {
 
 /// What takes long where the cache is empty, before anything is started.
 fn get_ready() -> Result<()> {
-    tools::envoy()?;
-    tools::etcd()?;
-    tools::kube_apiserver()?;
+    for tool in [Tool::Envoy, Tool::Etcd, Tool::KubeApiserver] {
+        tool.get()?;
+    }
     built::sidecar()?;
     built::filter::path()?;
     Ok(())

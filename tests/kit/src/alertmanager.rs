@@ -29,7 +29,7 @@ use crate::exposition::Scrape;
 use crate::payload::Alert;
 use crate::ports::Port;
 use crate::service::Service;
-use crate::tools;
+use onceway_tools::Tool;
 
 /// How long it may take to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -125,7 +125,7 @@ impl Alertmanager {
     pub async fn start(name: &str, dir: &Path, receiver: Receiver) -> Result<Self> {
         let config = dir.join(format!("{name}.yml"));
         fs::write(&config, format!("{:#}\n", receiver.config()))?;
-        let program = tokio::task::spawn_blocking(tools::alertmanager).await??;
+        let program = tokio::task::spawn_blocking(|| Tool::Alertmanager.get()).await??;
         let web = Port::reserve()?;
         let (address, data) = (web.addr(), dir.join(format!("{name}-data")));
         let service = Service::start(name, dir, move || {

@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::exposition::Scrape;
 use crate::ports::Port;
 use crate::service::Service;
-use crate::tools;
+use onceway_tools::Tool;
 
 mod config;
 
@@ -83,7 +83,7 @@ impl Envoy {
         let mut config = edits.apply(config::shipped()?)?;
         edit(&mut config);
         fs::write(&path, format!("{config:#}\n"))?;
-        let program = tokio::task::spawn_blocking(tools::envoy).await??;
+        let program = tokio::task::spawn_blocking(|| Tool::Envoy.get()).await??;
         let service = Service::start("envoy", dir, move || {
             let mut envoy = Command::new(&program);
             // Hot restart would need an id that no other Envoy of this machine uses.
@@ -161,7 +161,7 @@ impl Envoy {
 /// # Errors
 /// If it would not; the error has its reason.
 pub fn validate(path: &Path) -> Result<()> {
-    let mut envoy = Command::new(tools::envoy()?);
+    let mut envoy = Command::new(Tool::Envoy.get()?);
     envoy.args(["--mode", "validate", "--log-level", "warning", "--config-path"]).arg(path);
     let output = envoy.current_dir(crate::cluster::deploy::repository()).output()?;
     let said = [output.stdout, output.stderr].concat();

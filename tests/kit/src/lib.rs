@@ -12,7 +12,7 @@
 //! | [`storm`], [`payload`], [`client`] | what senders do, and what they send |
 //! | [`exposition`] | reads metrics |
 //! | [`service`], [`process`], [`ports`], [`scratch`] | processes that die with the test, ports that cannot clash, directories that go |
-//! | [`tools`], [`built`] | where the servers and our own programs come from |
+//! | [`built`] | where our own programs come from; the servers come from the crate `onceway-tools` |
 
 pub mod alertmanager;
 pub mod built;
@@ -30,4 +30,3 @@ pub mod scratch;
 pub mod service;
 pub mod sidecar;
 pub mod storm;
-pub mod tools;

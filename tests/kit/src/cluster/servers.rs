@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::credentials::{CERTIFICATE, KEY, SERVICE_ACCOUNT_KEY, SERVICE_ACCOUNT_PUBLIC_KEY, TOKENS};
 use crate::ports::Port;
 use crate::service::Service;
-use crate::tools;
+use onceway_tools::Tool;
 
 /// Where etcd listens: Unix sockets in its working directory, so that it needs no port. The form is etcd's, which
 /// wants a "port" even there.
@@ -24,7 +24,7 @@ pub(super) struct Binaries {
 impl Binaries {
     /// Finds or builds them.
     pub(super) fn get() -> Result<Self> {
-        Ok(Self { etcd: tools::etcd()?, apiserver: tools::kube_apiserver()? })
+        Ok(Self { etcd: Tool::Etcd.get()?, apiserver: Tool::KubeApiserver.get()? })
     }
 }
 

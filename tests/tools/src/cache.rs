@@ -1,7 +1,7 @@
-//! The cache directory: finished things only, each under a name that holds its version.
+//! The cache directory: finished entries only, each under a name that contains its version.
 //!
-//! A thing is made in a directory beside it and renamed when it is whole, so that one that exists is complete. A lock
-//! file keeps two processes from making the same thing at once; the second waits and then finds it.
+//! An entry is made in a directory beside it and renamed once complete, so an entry that exists is complete. A lock file
+//! keeps two processes from making the same entry at once; the second waits and then finds it.
 
 use std::env;
 use std::fs::{self, File};
@@ -20,7 +20,7 @@ pub fn dir() -> Result<PathBuf> {
     Ok(root.join("onceway"))
 }
 
-/// The directory `name` in the cache at `root`, which `make` fills where it does not exist yet.
+/// The directory `name` in the cache at `root`, which `make` fills if it does not exist yet.
 ///
 /// # Errors
 /// What `make` returns, or that the cache cannot be written.
@@ -36,7 +36,7 @@ pub fn get_or_make(root: &Path, name: &str, make: impl FnOnce(&Path) -> Result<(
         return Ok(finished);
     }
     let making = root.join(format!("{name}.part"));
-    // What an interrupted run left is of unknown worth.
+    // Left by an interrupted run; its state is unknown.
     let _ = fs::remove_dir_all(&making);
     fs::create_dir(&making)?;
     make(&making)?;
@@ -52,11 +52,10 @@ mod tests {
     use anyhow::bail;
 
     use super::get_or_make;
-    use crate::scratch::Scratch;
 
     #[test]
-    fn a_thing_is_made_once_though_many_ask_at_once() {
-        let root = Scratch::new("cache").unwrap();
+    fn an_entry_is_made_once_even_if_many_ask_at_once() {
+        let root = tempfile::tempdir().unwrap();
         let made = AtomicU32::new(0);
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -73,8 +72,8 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_half_way_is_not_taken_for_finished() {
-        let root = Scratch::new("cache").unwrap();
+    fn an_entry_whose_making_failed_is_made_again() {
+        let root = tempfile::tempdir().unwrap();
         let failed = get_or_make(root.path(), "thing-1", |dir| {
             fs::write(dir.join("half"), "")?;
             bail!("interrupted")

@@ -1,4 +1,4 @@
-//! Runs a program whose output is progress, and shows its last lines where it fails.
+//! Runs a program whose output is progress, and shows its last lines if it fails.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, ErrorKind, pipe};
@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// How many of a failed program's last lines its error shows.
-const TAIL_LINES: usize = 15;
+const TAIL_LINES: usize = 30;
 
-/// Runs `command`, handing every line of its output to `line`.
+/// Runs `command`, passing every line of its output to `line`.
 ///
 /// # Errors
-/// If it cannot be started (`missing` says what to do where it does not exist) or fails.
-pub(super) fn run(mut command: Command, missing: &str, mut line: impl FnMut(&str)) -> Result<()> {
+/// If it cannot be started (`missing` says what to do if it does not exist) or fails.
+pub fn run(mut command: Command, missing: &str, mut line: impl FnMut(&str)) -> Result<()> {
     let program = command.get_program().display().to_string();
     let (reader, writer) = pipe()?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
@@ -22,7 +22,7 @@ pub(super) fn run(mut command: Command, missing: &str, mut line: impl FnMut(&str
         other => other.with_context(|| format!("cannot start {program}"))?,
     };
     let arguments: Vec<_> = command.get_args().map(|argument| argument.display().to_string()).collect();
-    // The command holds the pipe's writing end; without this the reader would never see its end.
+    // The command owns the pipe's write end; the reader sees the end only once it is closed.
     drop(command);
 
     let mut tail = VecDeque::with_capacity(TAIL_LINES);

