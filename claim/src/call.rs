@@ -1,4 +1,4 @@
-//! The vocabulary between the protocol and whoever executes it: calls out, answers in.
+//! The interface between the protocol and its executor: API calls out, results in.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ pub enum ApiCall {
     /// CREATE the claim.
     CreateClaim(ClaimFields),
     /// Update the claim if it still has this version. The write must change a byte (`renewTime`): an API server does
-    /// not bump the version of an update that changes nothing, and then it fences nothing.
+    /// not bump the version of an update that changes nothing, and such an update fences nothing.
     UpdateClaim {
-        /// The version that the update rests on.
+        /// The version that the update requires.
         version: Arc<str>,
         /// The new content.
         fields: ClaimFields,
     },
-    /// Find an active RR of this fingerprint, whoever made it: one that the index knows and a GET confirms, or, while the
-    /// index is not in sync, one of an uncached LIST. The index is late by nature: that it knows of none means little.
+    /// Find an active RR of this fingerprint, whoever created it: one that the index knows and a GET confirms, or, while
+    /// the index is not in sync, one of an uncached LIST. The index lags: a miss does not prove that there is none.
     FindRr {
-        /// The RR that the claim names, which was just seen to be over: however late the index is, it is not looked at again.
+        /// The RR that the claim names, which a read just showed to be terminal or gone: a stale index may still list it.
         except: Option<Arc<str>>,
     },
     /// GET the RR of this name.
@@ -54,26 +54,26 @@ pub enum ApiCall {
     },
 }
 
-/// What came of a [`ApiCall`]. Only 2xx, 404 and 409 say anything definite.
+/// The result of an [`ApiCall`]. Only 2xx, 404 and 409 are definite.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ApiResult {
-    /// 2xx of a call about the claim: the claim as it now is.
+    /// 2xx of a call on the claim: its current state.
     Claim(Claim),
-    /// 2xx of a call about an RR: the RR as it now is.
+    /// 2xx of a call on an RR: its current state.
     Rr(Rr),
     /// 2xx of a delete.
     Deleted,
     /// 404; of [`ApiCall::FindRr`]: none is known.
     Missing,
-    /// 409: it exists already, or its version has moved on.
+    /// 409: the object exists already, or its version has changed.
     Conflict,
-    /// Anything else: refused, failed, timed out, cut. The call may have happened, or may yet happen at any time.
+    /// Anything else: refused, failed, timed out, cut. The call may have taken effect, or may do so at any later time.
     Unknown,
-    /// A [`Step::Wait`] is over.
+    /// The pause of a [`Step::Wait`] has elapsed.
     Elapsed,
 }
 
-/// The time at which the machine is asked. Wall clocks make names and judge blocks; only the monotonic clock measures.
+/// The clocks at the time of a step. The wall clock makes names and evaluates blocks; only the monotonic clock measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Now {
     /// Unix time in milliseconds.
@@ -89,36 +89,44 @@ impl Now {
     }
 }
 
-/// What to do next.
+/// What the caller does next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Execute the call and resume with its answer.
+    /// Execute the call and resume with its result.
     Call(ApiCall),
     /// Wait this many milliseconds and resume with [`ApiResult::Elapsed`].
     Wait(u64),
-    /// The commit is over.
+    /// The commit has finished.
     Done(Done),
 }
 
 /// The end of a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Done {
-    /// What became of the batch.
+    /// Whether the batch is counted.
     pub outcome: CommitOutcome,
-    /// A call to make off the request's path, whose answer nobody needs: it spares others a wait or a takeover.
-    pub aftermath: Option<ApiCall>,
+    /// A call to make off the request path, whose result is ignored: it releases the claim, which spares the next commit
+    /// a wait or a takeover.
+    pub release: Option<ApiCall>,
 }
 
-/// What became of a batch.
+impl Done {
+    /// The end of a batch that is neither acknowledged nor added again.
+    pub(crate) const fn unresolved() -> Self {
+        Self { outcome: CommitOutcome::Unresolved, release: None }
+    }
+}
+
+/// Whether a batch is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CommitOutcome {
     /// Every signal of the batch is counted in this RR, durably.
     Counted {
         /// The RR after the write; what the next commit may start from.
         rr: Rr,
-        /// Whether this process created the RR and has not told anybody yet: the batch is answered 201.
+        /// Whether this process created the RR and no sender has had a 201 for it yet: the batch is answered 201.
         created: bool,
     },
-    /// A write may or may not have counted the batch. It must be neither acknowledged nor added again.
-    InDoubt,
+    /// It is unknown whether a write counted the batch. The batch must be neither acknowledged nor added again.
+    Unresolved,
 }

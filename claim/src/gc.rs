@@ -1,4 +1,5 @@
-//! Removing what no incident needs any more. Nobody waits for it, and dropping it between two calls is always safe.
+//! Garbage collection of claims and RRs that no incident needs. Runs off the request path; dropping it between two calls
+//! is always safe.
 
 mod claim;
 mod rr;
@@ -9,26 +10,26 @@ pub use self::claim::ClaimGc;
 pub use self::rr::RrGc;
 use crate::call::ApiCall;
 
-/// What to do next.
+/// What the caller does next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum GcStep {
-    /// Execute the call and resume with its answer.
+    /// Execute the call and resume with its result.
     Call(ApiCall),
-    /// It is over.
-    Over(GcOutcome),
+    /// The collection of this object has finished.
+    Done(GcOutcome),
 }
 
-/// How it ended.
+/// The end of the collection of one object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum GcOutcome {
-    /// The object is gone, by this very call.
+    /// This collection deleted the object.
     Removed,
     /// The object was gone already.
     Gone,
-    /// It is needed, or has changed since it was read.
+    /// The object is needed, or has changed since it was read.
     Kept,
-    /// An open claim without an RR, at this version: it may go once that was seen unchanged for long.
+    /// An open claim without an RR, at this version: it may be deleted once that version has stayed unchanged long enough.
     Open(Arc<str>),
-    /// A call had no definite answer. Worth another try later.
+    /// A call had no definite result. To be retried later.
     Unknown,
 }

@@ -1,11 +1,11 @@
-//! What the protocol reads and writes: the claim (a Lease) and the facts of an RR that it decides upon.
+//! What the protocol reads and writes: the claim (a Lease), and the fields of an RR that its decisions depend on.
 
 use std::sync::Arc;
 
-/// The fields of a claim that the protocol decides upon.
+/// The fields of a claim that the protocol's decisions depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimFields {
-    /// `holderIdentity`: the process that may be creating the intent; empty once that is over.
+    /// `holderIdentity`: the process that may be creating the intent; empty once no process may.
     pub holder: Arc<str>,
     /// `onceway.io/intent`: the only RR name that may be created now.
     pub intent: Arc<str>,
@@ -13,12 +13,12 @@ pub struct ClaimFields {
     pub created: bool,
     /// `onceway.io/floor`: the last Unix second used in a name, so that no name is ever used for two incidents.
     pub floor: u64,
-    /// `leaseTransitions`: how often the claim went to another holder.
+    /// `leaseTransitions`: how often the holder changed.
     pub transitions: u32,
 }
 
 impl ClaimFields {
-    /// The claim after `holder` acquires it for `intent`, which has yet to be created.
+    /// The claim after `holder` acquires it for `intent`, which is not created yet.
     pub(crate) fn acquired(&self, holder: &Arc<str>, intent: Arc<str>, floor: u64) -> Self {
         let transitions = self.transitions.saturating_add(u32::from(self.holder != *holder));
         Self { holder: Arc::clone(holder), intent, created: false, floor, transitions }
@@ -34,7 +34,7 @@ impl ClaimFields {
         Self { intent: adopted, ..self.confirmed() }
     }
 
-    /// The claim once its intent is known to have existed: nobody holds it any more.
+    /// The claim once its intent is known to have existed: it needs no holder.
     pub(crate) fn confirmed(&self) -> Self {
         Self { holder: Arc::from(""), created: true, ..self.clone() }
     }
@@ -57,26 +57,26 @@ pub enum Phase {
     /// Any phase that is not terminal, the empty and unknown ones included.
     Active,
     /// Terminal, or being deleted: the next signal begins a new incident.
-    Ended,
-    /// Terminal with outcome `ManualReviewRequired`: signals are counted, no new RR is made.
+    Terminal,
+    /// Terminal with outcome `ManualReviewRequired`: signals are counted, no new RR is created.
     ManualReview,
-    /// Terminal with `nextAllowedExecution`, in Unix milliseconds: until then as [`Phase::ManualReview`].
+    /// Terminal with `nextAllowedExecution`, in Unix milliseconds: until then like [`Phase::ManualReview`].
     NotBefore(u64),
 }
 
 impl Phase {
-    /// Whether signals are counted in such an RR at `unix_ms`.
+    /// Whether signals are counted in an RR of this phase at `unix_ms`.
     #[must_use]
     pub fn takes_signals(self, unix_ms: u64) -> bool {
         match self {
             Self::Active | Self::ManualReview => true,
-            Self::Ended => false,
+            Self::Terminal => false,
             Self::NotBefore(allowed_ms) => unix_ms < allowed_ms,
         }
     }
 }
 
-/// The facts of an RR that the protocol decides upon, and no more of it.
+/// The fields of an RR that the protocol's decisions depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rr {
     /// `metadata.name`.
@@ -86,14 +86,14 @@ pub struct Rr {
     /// `metadata.resourceVersion`; opaque, compared for equality only.
     pub version: Arc<str>,
     /// Whether `spec.signalFingerprint` is this incident's.
-    pub ours: bool,
+    pub fingerprint_matches: bool,
     /// `onceway.io/creator`: the identity of the process that created it; empty where the annotation is missing.
     pub creator: Arc<str>,
     /// `status.deduplication.occurrenceCount`; 0 where it is missing.
     pub count: u32,
     /// Whether it takes signals.
     pub phase: Phase,
-    /// `status.deduplication.firstSeenAt` in Unix milliseconds; the protocol only hands it through.
+    /// `status.deduplication.firstSeenAt` in Unix milliseconds; the protocol only passes it through.
     pub first_seen_ms: Option<u64>,
     /// `status.deduplication.lastSeenAt` likewise.
     pub last_seen_ms: Option<u64>,

@@ -1,5 +1,5 @@
-//! The claim protocol step by step: the calls of each ordinary path, and one test for every easier protocol that the
-//! model checker refuted, so that nobody simplifies it back.
+//! The claim protocol step by step: the calls of each normal path, and one test for every simpler protocol that the
+//! model checker refuted, so that it is not reintroduced.
 
 mod protocol {
     mod adoption;

@@ -52,12 +52,12 @@ fn foreign(status: u16, body: &[u8]) -> SignalOutcome {
 
 /// A part of which it is not known whether it was counted.
 pub(crate) fn unknown(message: String) -> SignalOutcome {
-    SignalOutcome::passing(message, Failure::UNKNOWN)
+    SignalOutcome::failed_without_fingerprint(message, Failure::UNKNOWN)
 }
 
 /// A part that was not sent.
 pub(crate) fn unsent(problem: ProblemKind, message: String) -> SignalOutcome {
-    SignalOutcome::passing(message, Failure { problem, ..Failure::UNKNOWN })
+    SignalOutcome::failed_without_fingerprint(message, Failure { problem, ..Failure::UNKNOWN })
 }
 
 /// The beginning of what somebody said, in quotes.

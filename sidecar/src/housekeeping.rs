@@ -71,7 +71,7 @@ impl Housekeeper {
             }
             match resume(reply.answer) {
                 GcStep::Call(next) => call = next,
-                GcStep::Over(tidied) => return tidied,
+                GcStep::Done(tidied) => return tidied,
             }
         }
     }

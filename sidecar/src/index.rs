@@ -204,7 +204,7 @@ fn note(incidents: &mut HashMap<Fingerprint, Vec<Known>>, observed: &Observed, s
     known.push(Known {
         name: Arc::clone(&observed.name),
         created_s: observed.created_s,
-        uncounted_since: observed.is_ours_without_a_count().then(|| since.unwrap_or_else(Instant::now)),
+        uncounted_since: observed.is_active_uncounted_with_creator().then(|| since.unwrap_or_else(Instant::now)),
     });
     // By age; names decide within a second, in the same way in every replica.
     known.sort_by(|a, b| (a.created_s, &a.name).cmp(&(b.created_s, &b.name)));

@@ -1,24 +1,25 @@
-//! What can be wrong with a body or with one alert of it: permanent all of them, so that sending the same again is no help.
+//! Errors of a body or of one of its alerts. All are permanent: sending the same again does not help.
 
 use serde_json::Error as JsonError;
 
 use crate::limits::MAX_PROBLEM;
+use crate::truncate::truncated;
 
-/// Nothing of a body can be used.
+/// The whole body is unusable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The body holds a byte that UTF-8 does not allow.
-    #[error("the body is not UTF-8: byte {offset} is wrong; send JSON, which is UTF-8")]
+    /// The body is not UTF-8.
+    #[error("the body is not UTF-8: byte {offset} is invalid; send JSON in UTF-8")]
     NotUtf8 {
-        /// Where, in bytes from the start of the body.
+        /// The offset of the first invalid byte.
         offset: usize,
     },
-    /// The body is not JSON, or not whole.
+    /// The body is not JSON, or is incomplete.
     #[error("the body is not JSON: {problem}; send {expected} as one JSON object")]
     NotJson {
         /// What the path takes.
         expected: &'static str,
-        /// What is wrong, with line and column.
+        /// The parser's message, with line and column.
         problem: String,
     },
     /// The body is JSON of another shape.
@@ -26,7 +27,7 @@ pub enum DecodeError {
     WrongShape {
         /// What the path takes.
         expected: &'static str,
-        /// What is wrong, with line and column.
+        /// The parser's message, with line and column.
         problem: String,
     },
 }
@@ -38,39 +39,39 @@ impl DecodeError {
     }
 }
 
-/// One alert, or the event, cannot be made a signal.
+/// One alert, or the event, is no usable signal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// A part is not an object, or a field of it stands twice or is of the wrong type.
-    #[error("{part} cannot be read: {problem} of its own text; send it as Alertmanager or Kubernetes writes it")]
+    /// A part is not an object, or has a duplicate field or a field of the wrong type.
+    #[error("{part} is malformed: {problem} of {part}; send it as Alertmanager or Kubernetes writes it")]
     Malformed {
         /// Which part: the alert, `labels`, `involvedObject` or `metadata`.
         part: &'static str,
-        /// What is wrong, with line and column within the part's own text.
+        /// The parser's message, with line and column within the part.
         problem: String,
     },
     /// A field that names the signal or its target is missing or empty.
-    #[error("`{field}` is missing or empty; a signal needs it")]
+    #[error("`{field}` is missing or empty; set it")]
     Missing {
         /// The field's path within the alert or the event.
         field: &'static str,
     },
-    /// A field that is part of the identity is too long, and cut it could be taken for another's.
+    /// A field of the identity is too long. Truncated, it could equal that of another target.
     #[error("`{field}` is {length} characters long; use at most {limit}")]
     TooLong {
         /// The field's path within the alert or the event.
         field: String,
         /// Its length in characters.
         length: usize,
-        /// The longest that is taken, in characters.
+        /// The longest accepted length, in characters.
         limit: usize,
     },
-    /// The target's text could be read as that of another target.
-    #[error("a ':' in the target's {part} makes `{target}` the name of another target too; leave the ':' out")]
+    /// The target's text is also the text of another target.
+    #[error("the target `{target}` is ambiguous because of the ':' in its {part}; remove the ':'")]
     Ambiguous {
         /// Which part of the target: cluster, namespace, kind or name.
         part: &'static str,
-        /// The target as it would be hashed.
+        /// The text that would be hashed.
         target: String,
     },
 }
@@ -81,13 +82,13 @@ impl Rejection {
     }
 }
 
-/// What a JSON error says, its quotations cut to a length that an answer or a log line can bear.
+/// The parser's message, which may quote the input: truncated, but with its position.
 fn problem(error: &JsonError) -> String {
     let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    let Some(message) = text.strip_suffix(&place) else { return text };
-    match message.char_indices().nth(MAX_PROBLEM) {
-        Some((end, _)) => format!("{}…{place}", message.get(..end).unwrap_or_default()),
-        None => format!("{message}{place}"),
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let Some(message) = text.strip_suffix(&position) else { return text };
+    match truncated(message, MAX_PROBLEM) {
+        Some(start) => format!("{start}…{position}"),
+        None => text,
     }
 }

@@ -5,13 +5,13 @@ use serde_json::value::RawValue;
 use serde_json::{Error as JsonError, from_str};
 
 use crate::error::Rejection;
-use crate::json::{Object, Text, present};
+use crate::json::{Object, Text, non_empty};
 use crate::labels::Labels;
 use crate::limits::{MAX_KIND, MAX_NAME, MAX_SIGNAL_NAME};
 use crate::signal::{Signal, State, severity, time};
 use crate::target::{Resource, bounded};
 
-/// The fields of an event that are read; what else there is passes.
+/// The fields of an event that are read; other fields are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Event<'a> {
@@ -58,14 +58,14 @@ impl<'a> Event<'a> {
     }
 
     pub(crate) fn signal(self) -> Result<Signal<'a>, Rejection> {
-        let name = present(self.reason).ok_or(Rejection::Missing { field: "reason" })?;
+        let name = non_empty(self.reason).ok_or(Rejection::Missing { field: "reason" })?;
         let name = bounded("reason", name, MAX_SIGNAL_NAME)?;
-        let reference: ObjectReference<'a> = part("`involvedObject`", self.involved_object)?;
+        let reference: ObjectReference<'a> = object("`involvedObject`", self.involved_object)?;
         let resource = reference.resource()?;
         let target = resource.target();
         target.unambiguous(None)?;
-        let metadata: Metadata<'a> = part("`metadata`", self.metadata)?;
-        let type_ = present(self.type_);
+        let metadata: Metadata<'a> = object("`metadata`", self.metadata)?;
+        let type_ = non_empty(self.type_);
         let times = [self.last_timestamp, self.event_time, self.first_timestamp];
         Ok(Signal {
             state: if type_.as_deref() == Some("Normal") { State::Resolved } else { State::Firing },
@@ -83,20 +83,20 @@ impl<'a> Event<'a> {
 
 impl<'a> ObjectReference<'a> {
     fn resource(self) -> Result<Resource<'a>, Rejection> {
-        let kind = present(self.kind).ok_or(Rejection::Missing { field: "involvedObject.kind" })?;
-        let name = present(self.name).ok_or(Rejection::Missing { field: "involvedObject.name" })?;
+        let kind = non_empty(self.kind).ok_or(Rejection::Missing { field: "involvedObject.kind" })?;
+        let name = non_empty(self.name).ok_or(Rejection::Missing { field: "involvedObject.name" })?;
         let resource = Resource {
             kind: bounded("involvedObject.kind", kind, MAX_KIND)?,
             name: bounded("involvedObject.name", name, MAX_NAME)?,
-            namespace: present(self.namespace),
-            api_version: present(self.api_version),
+            namespace: non_empty(self.namespace),
+            api_version: non_empty(self.api_version),
         };
         resource.scoped("involvedObject.namespace")
     }
 }
 
-/// A part of the event that is an object; empty where there is none.
-fn part<'a, T: Default + Deserialize<'a>>(name: &'static str, json: Option<&'a RawValue>) -> Result<T, Rejection> {
+/// An object in the event; the default if absent.
+fn object<'a, T: Default + Deserialize<'a>>(name: &'static str, json: Option<&'a RawValue>) -> Result<T, Rejection> {
     let Some(json) = json else { return Ok(T::default()) };
-    from_str(json.get()).map(|Object(part)| part).map_err(|error| Rejection::malformed(name, &error))
+    from_str(json.get()).map(|Object(object)| object).map_err(|error| Rejection::malformed(name, &error))
 }

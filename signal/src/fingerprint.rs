@@ -1,4 +1,4 @@
-//! The name of an incident: a SHA-256 digest, kept as its 32 bytes and shown as 64 lowercase hex characters.
+//! The identifier of an incident: a SHA-256 digest, stored as 32 bytes and shown as 64 lowercase hex characters.
 
 use std::fmt::{Debug, Display, Formatter, Result as FmtResult};
 use std::ops::Deref;
@@ -52,7 +52,7 @@ impl Deref for Hex {
     type Target = str;
 
     fn deref(&self) -> &str {
-        // Hex digits are ASCII, so that the default is never taken.
+        // Hex digits are ASCII, so this never falls back to the default.
         from_utf8(&self.0).unwrap_or_default()
     }
 }
@@ -81,7 +81,7 @@ impl Debug for Fingerprint {
     }
 }
 
-/// A text is not a fingerprint.
+/// The text is not a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a fingerprint is 64 lowercase hex characters")]
 pub struct FingerprintError;
@@ -110,7 +110,7 @@ mod tests {
     const TEXT: &str = "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1";
 
     #[test]
-    fn text_survives_the_way_there_and_back() {
+    fn a_fingerprint_is_formatted_and_parsed_without_loss() {
         let fingerprint: Fingerprint = TEXT.parse().unwrap();
         assert_eq!(fingerprint.as_bytes()[..2], [0x91, 0xfc]);
         assert_eq!(&*fingerprint.hex(), TEXT);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_64_lowercase_hex_characters_is_no_fingerprint() {
+    fn text_that_is_not_64_lowercase_hex_characters_is_no_fingerprint() {
         let upper = TEXT.to_uppercase();
         let long = format!("{TEXT}00");
         let foreign = TEXT.replace('f', "g");

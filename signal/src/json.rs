@@ -1,4 +1,4 @@
-//! Reading JSON without copying: text that borrows unless it is escaped, and objects that are objects.
+//! JSON without copies: text that borrows unless it is escaped, and structs that accept only objects.
 
 use std::borrow::Cow;
 use std::fmt::{Formatter, Result as FmtResult};
@@ -12,17 +12,17 @@ mod cursor;
 
 pub(crate) use self::cursor::{Cursor, Literal};
 
-/// A string of the body: a slice of it, or its own where the body escapes it.
+/// A string of the body: a slice of it, or a copy if the body escapes it.
 #[derive(Deserialize, Default)]
 #[serde(transparent)]
 pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
-/// The text if there is one: the empty string is as if absent.
-pub(crate) fn present(text: Option<Text<'_>>) -> Option<Cow<'_, str>> {
+/// The text, unless it is empty: an empty string counts as absent.
+pub(crate) fn non_empty(text: Option<Text<'_>>) -> Option<Cow<'_, str>> {
     text.map(|Text(text)| text).filter(|text| !text.is_empty())
 }
 
-/// A struct that is read from a JSON object and from nothing else; serde's derived ones take an array too.
+/// A struct that is read only from a JSON object; serde's derived implementations also accept an array.
 pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

@@ -1,5 +1,4 @@
-//! Labels and annotations, left in the body until somebody asks for them: the filter never does, the sidecar only for an
-//! RR that it creates.
+//! Labels and annotations, decoded on demand: never by the filter, by the sidecar only for an RR that it creates.
 
 use std::borrow::Cow;
 use std::fmt::{Formatter, Result as FmtResult};
@@ -25,10 +24,10 @@ impl<'a> Labels<'a> {
         Self { json: json.unwrap_or_default() }
     }
 
-    /// The pairs in the body's order. A name that stands twice comes twice; the last one counts, as in a map that they are
-    /// collected into. A value that is no string (Alertmanager writes none) is its JSON text, `null` is left out.
+    /// The pairs in the body's order. A duplicate name is returned twice; collected into a map, the last one wins. A value that
+    /// is no string (Alertmanager writes none) is returned as JSON text; `null` is left out.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
-        // An annotation that is not even an object decides nothing, and is no reason to lose an alert.
+        // Annotations do not affect the fingerprint, so malformed ones do not reject the alert.
         from_str::<Pairs<'a>>(self.json).map_or_else(|_| Vec::new(), |pairs| pairs.0).into_iter()
     }
 
@@ -39,7 +38,7 @@ impl<'a> Labels<'a> {
     }
 }
 
-/// What [`Labels::iter`] reads.
+/// The pairs of [`Labels::iter`].
 struct Pairs<'a>(Vec<Pair<'a>>);
 
 impl<'de> Deserialize<'de> for Pairs<'de> {

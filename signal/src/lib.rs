@@ -1,7 +1,7 @@
-//! Payload -> signals -> target -> fingerprint; and the answers that they get.
+//! Payload -> signals -> target -> fingerprint, and the responses to them.
 //!
-//! The one piece of code that the filter (wasm, inside Envoy) and the sidecar (native) both run on the same bytes, so
-//! that both arrive at the same fingerprint. Pure: no I/O, no clock, no configuration.
+//! The filter (wasm, inside Envoy) and the sidecar (native) run this code on the same bytes, so both compute the same
+//! fingerprint. Pure: no I/O, no clock, no configuration.
 //!
 //! ```
 //! use onceway_signal::{Source, decode};
@@ -16,19 +16,20 @@
 //! # Ok::<(), onceway_signal::DecodeError>(())
 //! ```
 //!
-//! What is read, and how strictly:
+//! Decoding rules:
 //!
-//! * The body is one JSON object in UTF-8. Unknown fields pass, however deep they are nested, and so do their duplicates.
-//! * A key that is read here and stands twice is refused, since parsers differ in which of the two they believe.
-//! * `null` and the empty string are as if absent (only a label's value must be a string); a value of another type than it
-//!   should have is refused, except in annotations, which decide nothing.
-//! * One bad alert never spoils the others of its webhook: it becomes a [`Rejection`], they stay signals.
-//! * The webhook's `version` is not read. What counts is whether `alerts[].labels` are there; to refuse an unknown version
-//!   would lose pages for good, because Alertmanager does not repeat what is answered 4xx.
+//! * The body is one JSON object in UTF-8. Unknown fields are ignored at any nesting depth, duplicates included.
+//! * A duplicate of a key that is read is rejected, since parsers differ in which of the two they use.
+//! * `null` and the empty string count as absent (only a label's value must be a string). A value of the wrong type is rejected,
+//!   except in annotations, which do not affect the fingerprint.
+//! * A bad alert does not affect the others of its webhook: it becomes a [`Rejection`], they stay signals.
+//! * The webhook's `version` is not read: `alerts[].labels` is what matters. Rejecting an unknown version would lose alerts
+//!   permanently, because Alertmanager does not retry after 4xx.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod alertmanager;
+mod entry;
 mod error;
 mod event;
 mod fingerprint;
@@ -36,21 +37,25 @@ mod json;
 mod labels;
 pub mod limits;
 pub mod media_type;
+mod outcome;
 mod payload;
 pub mod problem;
+mod problem_kind;
 pub mod response;
 mod signal;
 mod source;
 mod target;
+pub mod truncate;
 
+pub use entry::Entry;
 pub use error::{DecodeError, Rejection};
 pub use fingerprint::{Fingerprint, FingerprintError, Hex};
 pub use labels::Labels;
-pub use payload::{Entry, Group, PartialPayload, Payload, decode};
+pub use payload::{Group, PartialPayload, Payload, decode};
 pub use signal::{Signal, State};
 pub use source::Source;
 pub use target::{Resource, Target};
 
-/// The header in which the filter says what it had the request hashed on: the fingerprint of the body's first firing
-/// incident. See [`Group::leading`].
+/// The header with the fingerprint that the filter has Envoy hash the request on: that of the body's first firing incident.
+/// See [`Group::leading`].
 pub const FINGERPRINT_HEADER: &str = "x-onceway-fingerprint";

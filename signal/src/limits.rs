@@ -1,10 +1,10 @@
-//! Every limit of decoding, with its unit.
+//! The limits of decoding, with their units.
 //!
-//! Lengths are counted in characters (Unicode code points), as Kubernetes counts them for a CRD's `maxLength`. What is
-//! part of a signal's identity and too long is refused: cut, it could be taken for another's. What is not, is cut.
+//! Lengths are counted in characters (Unicode code points), as Kubernetes counts them for a CRD's `maxLength`. A field of a
+//! signal's identity that is too long is rejected: truncated, it could equal another's. Other fields are truncated.
 
-/// Alerts in one webhook. Alertmanager writes none in less than 180 bytes, so that a genuine webhook within a body limit of
-/// 5 MiB never meets this; it bounds the memory that a body of millions of `{}` can ask for (some 10 MiB).
+/// Alerts in one webhook. Alertmanager writes at least 180 bytes per alert, so a genuine webhook within a body limit of
+/// 5 MiB never reaches this. It bounds the memory that a body of millions of `{}` can use (some 10 MiB).
 pub const MAX_ALERTS: usize = 32_768;
 
 /// Characters of a target's name: the longest name that Kubernetes allows.
@@ -22,12 +22,11 @@ pub const MAX_CLUSTER: usize = 253;
 /// Characters of a signal's name: `spec.signalName`.
 pub const MAX_SIGNAL_NAME: usize = 253;
 
-/// Characters of a severity: `spec.severity`. No part of the identity: what is longer is cut.
+/// Characters of a severity: `spec.severity`. Not part of the identity: a longer one is truncated.
 pub const MAX_SEVERITY: usize = 50;
 
-/// Alerts of one webhook that can never be used and are named one by one in an answer; of the rest it tells how many there
-/// are.
+/// Unusable alerts of one webhook that a response lists one by one; of the rest it has the number.
 pub const MAX_REJECTIONS: usize = 100;
 
-/// Characters of what a JSON error says about the input, which it may quote: what is longer is cut.
+/// Characters of quoted input in a message; longer quotes are truncated.
 pub const MAX_PROBLEM: usize = 200;

@@ -1,19 +1,19 @@
-//! Media types: which body is read, and what answers are.
+//! Media types of requests and responses.
 
-/// The media type of payloads and of answers.
+/// The media type of payloads and responses.
 pub const JSON: &str = "application/json";
 
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Whether a `content-type` says JSON; its parameters are not looked at.
+/// Whether a `content-type` is JSON; its parameters are ignored.
 #[must_use]
 pub fn is_json(content_type: &[u8]) -> bool {
     let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
     essence.trim_ascii().eq_ignore_ascii_case(JSON.as_bytes())
 }
 
-/// Whether a `content-encoding` leaves the body as it is.
+/// Whether a `content-encoding` leaves the body unencoded.
 #[must_use]
 pub const fn is_plain(content_encoding: &[u8]) -> bool {
     content_encoding.eq_ignore_ascii_case(b"identity")
@@ -24,7 +24,7 @@ mod tests {
     use super::{is_json, is_plain};
 
     #[test]
-    fn json_is_known_in_every_spelling_and_by_nothing_else() {
+    fn json_is_recognised_in_any_case_and_with_parameters_and_nothing_else_is() {
         for json in ["application/json", "Application/JSON", " application/json ; charset=utf-8"] {
             assert!(is_json(json.as_bytes()), "{json}");
         }

@@ -1,13 +1,13 @@
-//! A decoded body: its signals, their groups, and parts of it as valid payloads of their own.
+//! A decoded body: its signals, their groups, and partial payloads that are valid bodies.
 
 use std::collections::BTreeMap;
 use std::str::from_utf8;
 
 use serde_json::value::RawValue;
 
-use crate::alertmanager;
-use crate::alertmanager::webhook::{Own, Webhook};
-use crate::error::{DecodeError, Rejection};
+use crate::alertmanager::{self, OwnFields, Webhook};
+use crate::entry::Entry;
+use crate::error::DecodeError;
 use crate::event::Event;
 use crate::fingerprint::Fingerprint;
 use crate::signal::{Signal, State};
@@ -24,16 +24,7 @@ pub struct Payload<'a> {
     source: Source,
     body: &'a [u8],
     entries: Vec<Entry<'a>>,
-    own: Own<'a>,
-}
-
-/// One alert of a webhook, or the event.
-#[derive(Clone, Debug)]
-pub struct Entry<'a> {
-    /// Its own JSON text, a slice of the body.
-    pub raw: &'a str,
-    /// What it says, or why it says nothing that can be used.
-    pub signal: Result<Signal<'a>, Rejection>,
+    own: OwnFields<'a>,
 }
 
 /// The signals of one fingerprint in one body.
@@ -41,15 +32,15 @@ pub struct Entry<'a> {
 pub struct Group {
     /// The fingerprint that they share.
     pub fingerprint: Fingerprint,
-    /// Their places in [`Payload::entries`], ascending; never empty.
+    /// Their indices in [`Payload::entries`], ascending; never empty.
     pub entries: Vec<usize>,
-    /// Whether any of them fires: a group without is nothing to do.
+    /// Whether any of them fires. If none does, there is nothing to do for the group.
     pub firing: bool,
 }
 
 impl Group {
-    /// The fingerprint that a body is hashed on as a whole: that of its first group that fires, else of its first group.
-    /// What fires decides, since only that is work for the fingerprint's owner.
+    /// The fingerprint that an undivided body is hashed on: that of its first firing group, else of its first group. Firing groups
+    /// come first because only they are work for the fingerprint's owner.
     #[must_use]
     pub fn leading(groups: &[Self]) -> Option<Fingerprint> {
         groups.iter().find(|group| group.firing).or(groups.first()).map(|group| group.fingerprint)
@@ -59,13 +50,13 @@ impl Group {
 /// Decodes a body.
 ///
 /// # Errors
-/// [`DecodeError`] if nothing of the body can be used: it is not JSON, or of another shape. That is permanent. What is
-/// wrong with a single alert is told by its [`Entry`].
+/// [`DecodeError`] if the whole body is unusable: it is not JSON, or of another shape. That is permanent. An error in a single
+/// alert is in its [`Entry`].
 pub fn decode(source: Source, body: &[u8]) -> Result<Payload<'_>, DecodeError> {
     let text = from_utf8(body).map_err(|error| DecodeError::NotUtf8 { offset: error.valid_up_to() })?;
     match source {
         Source::Prometheus => {
-            if let Some((entries, own)) = alertmanager::quick(text) {
+            if let Some((entries, own)) = alertmanager::decode_fast(text) {
                 return Ok(Payload { source, body, entries, own });
             }
             let Webhook { alerts, own } =
@@ -75,24 +66,24 @@ pub fn decode(source: Source, body: &[u8]) -> Result<Payload<'_>, DecodeError> {
         Source::KubernetesEvent => {
             let event = Event::decode(text).map_err(|error| DecodeError::json("a core/v1 Event", &error))?;
             let entries = vec![Entry { raw: text.trim_ascii(), signal: event.signal() }];
-            Ok(Payload { source, body, entries, own: Own::NONE })
+            Ok(Payload { source, body, entries, own: OwnFields::NONE })
         }
     }
 }
 
 impl<'a> Payload<'a> {
-    fn of_alerts(body: &'a [u8], own: Own<'a>, alerts: impl Iterator<Item = &'a str>) -> Self {
+    fn of_alerts(body: &'a [u8], own: OwnFields<'a>, alerts: impl Iterator<Item = &'a str>) -> Self {
         let entries = alerts.map(|raw| Entry { raw, signal: alertmanager::signal(raw, own.state) }).collect();
         Self { source: Source::Prometheus, body, entries, own }
     }
 
-    /// Where the body came from.
+    /// The source of the body.
     #[must_use]
     pub const fn source(&self) -> Source {
         self.source
     }
 
-    /// One entry per alert, in the webhook's order (none for a webhook without alerts); exactly one for an event.
+    /// One entry per alert, in the webhook's order; exactly one for an event.
     #[must_use]
     pub fn entries(&self) -> &[Entry<'a>] {
         &self.entries
@@ -102,20 +93,20 @@ impl<'a> Payload<'a> {
     #[must_use]
     pub fn groups(&self) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
-        // Ordered, not hashed: a hash map would want random numbers, which a filter must ask the host for.
-        let mut places = BTreeMap::new();
+        // Ordered, not hashed: a hash map needs random numbers, which a filter must request from the host.
+        let mut positions = BTreeMap::new();
         let mut last: Option<(&Signal<'_>, Fingerprint)> = None;
         for (index, entry) in self.entries.iter().enumerate() {
             let Ok(signal) = &entry.signal else { continue };
-            // Alerts often follow others about the same target, and to compare costs far less than to hash in a filter.
+            // Consecutive alerts often have the same target, and in a filter a comparison costs far less than a hash.
             let fingerprint = match last {
                 Some((last, known)) if last.target == signal.target && last.cluster == signal.cluster => known,
                 _ => signal.fingerprint(),
             };
             last = Some((signal, fingerprint));
-            let place = *places.entry(fingerprint).or_insert(groups.len());
+            let position = *positions.entry(fingerprint).or_insert(groups.len());
             let firing = signal.state == State::Firing;
-            match groups.get_mut(place) {
+            match groups.get_mut(position) {
                 Some(group) => {
                     group.entries.push(index);
                     group.firing |= firing;

@@ -3,38 +3,39 @@
 use std::borrow::Cow;
 
 use crate::fingerprint::Fingerprint;
-use crate::json::{Text, present};
+use crate::json::{Text, non_empty};
 use crate::labels::Labels;
 use crate::limits::MAX_SEVERITY;
 use crate::target::{Resource, Target};
+use crate::truncate::truncated;
 
-/// Whether a signal asks for anything.
+/// Whether a signal needs a remediation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// There is an incident.
+    /// An incident.
     Firing,
-    /// There is nothing to do: a resolved alert, or an event of type Normal.
+    /// Nothing to do: a resolved alert, or an event of type Normal.
     Resolved,
 }
 
 /// One alert or one event.
 #[derive(Clone, Debug)]
 pub struct Signal<'a> {
-    /// Whether there is anything to do.
+    /// Whether it needs a remediation.
     pub state: State,
     /// `alertname`, or the event's `reason`: 1 to [`MAX_SIGNAL_NAME`](crate::limits::MAX_SIGNAL_NAME) characters.
     pub name: Cow<'a, str>,
     /// The `severity` label, or the event's `type`, else "unknown": 1 to [`MAX_SEVERITY`] characters.
     pub severity: Cow<'a, str>,
-    /// `startsAt`, or the event's `lastTimestamp`, `eventTime`, `firstTimestamp`: the text as it was sent, which should be
-    /// RFC 3339. It is not parsed here: the filter has no use for it, and a date that cannot be read is no reason to lose a
-    /// page. Whoever parses it puts the time of receipt in the place of what it cannot read.
+    /// `startsAt`, or the event's `lastTimestamp`, `eventTime`, `firstTimestamp`: the text as sent, which should be
+    /// RFC 3339. It is not parsed here: the filter does not need it, and an unreadable date must not reject the signal. The
+    /// sidecar uses the time of receipt instead of an unreadable date.
     pub firing_time: Option<Cow<'a, str>>,
-    /// The alert's own `cluster` label; never of an event.
+    /// The alert's own `cluster` label; `None` for an event.
     pub cluster: Option<Cow<'a, str>>,
-    /// What the signal itself named.
+    /// The object that the signal names.
     pub resource: Resource<'a>,
-    /// What the resource belongs to: the fingerprint's input, with the cluster.
+    /// The object that the incident is about; with the cluster, the input of the fingerprint.
     pub target: Target<'a>,
     /// The alert's labels, or the event's `metadata.labels`.
     pub labels: Labels<'a>,
@@ -43,25 +44,25 @@ pub struct Signal<'a> {
 }
 
 impl Signal<'_> {
-    /// The name of the incident that the signal belongs to: SHA-256 of `[<cluster>:]<namespace>:<Kind>:<name>`.
+    /// The fingerprint of the incident that the signal belongs to: SHA-256 of `[<cluster>:]<namespace>:<Kind>:<name>`.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.target.fingerprint(self.cluster.as_deref())
     }
 }
 
-/// A time that somebody set: Go writes one that nobody did as the first second of the year 1.
+/// A time, unless it is unset: Go writes an unset time as the first second of the year 1.
 pub(crate) fn time(text: Option<Text<'_>>) -> Option<Cow<'_, str>> {
-    present(text).filter(|text| !text.starts_with("0001-01-01T00:00:00"))
+    non_empty(text).filter(|text| !text.starts_with("0001-01-01T00:00:00"))
 }
 
-/// A severity that an RR takes: "unknown" where there is none, and cut where it is too long.
+/// A severity that fits an RR: "unknown" if there is none, truncated if it is too long.
 pub(crate) fn severity(text: Option<Cow<'_, str>>) -> Cow<'_, str> {
     let Some(text) = text else { return Cow::Borrowed("unknown") };
-    match (text.char_indices().nth(MAX_SEVERITY), text) {
+    match (truncated(&text, MAX_SEVERITY).map(str::len), text) {
         (None, text) => text,
-        (Some((end, _)), Cow::Borrowed(text)) => Cow::Borrowed(text.get(..end).unwrap_or(text)),
-        (Some((end, _)), Cow::Owned(mut text)) => {
+        (Some(end), Cow::Borrowed(text)) => Cow::Borrowed(text.get(..end).unwrap_or(text)),
+        (Some(end), Cow::Owned(mut text)) => {
             text.truncate(end);
             Cow::Owned(text)
         }

@@ -1,6 +1,6 @@
-//! Where signals come from: the two paths and what they carry.
+//! The sources of signals: the two paths and their payloads.
 
-/// The kind of payload that a path takes.
+/// The source of a payload, which decides its format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// An Alertmanager webhook, version 4.
@@ -22,7 +22,7 @@ impl Source {
         }
     }
 
-    /// The source of a path, which is given without its query; `None` for a path that takes no signals.
+    /// The source of a path (without the query); `None` for a path that takes no signals.
     #[must_use]
     pub fn from_path(path: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|source| source.path() == path)
@@ -43,7 +43,7 @@ mod tests {
     use super::Source;
 
     #[test]
-    fn a_path_leads_to_its_source_and_back() {
+    fn each_path_maps_to_its_source() {
         for source in Source::ALL {
             assert_eq!(Source::from_path(source.path()), Some(source));
         }

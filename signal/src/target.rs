@@ -1,4 +1,4 @@
-//! From what a signal names to what its incident is about.
+//! From the object that a signal names to the target of its incident.
 
 use std::borrow::Cow;
 use std::fmt::{Display, Formatter, Result as FmtResult};
@@ -12,28 +12,28 @@ use crate::limits::MAX_NAMESPACE;
 mod pod;
 pub(crate) mod table;
 
-/// Kinds of the core API that have no namespace, whatever a label or an event says. (Of other groups an event says itself
-/// whether there is a namespace, and a kind of the same name may well have one, as Longhorn's Node does.)
+/// Kinds of the core API that have no namespace, whatever a label or an event says. (For other groups the event decides: a kind
+/// of the same name may have a namespace, as Longhorn's Node does.)
 const CLUSTER_SCOPED: [&str; 3] = [NAMESPACE, "Node", "PersistentVolume"];
 
 /// The kind of a namespace itself.
 pub(crate) const NAMESPACE: &str = "Namespace";
 
-/// The object that a signal itself named.
+/// The object that a signal names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource<'a> {
-    /// The object's kind; "ClusterScope" where an alert names no object at all.
+    /// The object's kind; "ClusterScope" if an alert names no object.
     pub kind: Cow<'a, str>,
-    /// The object's name; the alert's name where the kind is "ClusterScope".
+    /// The object's name; the alert's name if the kind is "ClusterScope".
     pub name: Cow<'a, str>,
-    /// The object's namespace; none of what is cluster-scoped, and none where the signal names none.
+    /// The object's namespace; `None` if the object is cluster-scoped or the signal names none.
     pub namespace: Option<Cow<'a, str>>,
     /// The object's API version, which an event names and an alert does not.
     pub api_version: Option<Cow<'a, str>>,
 }
 
 impl<'a> Resource<'a> {
-    /// Takes the namespace away from what has none, and refuses one that is too long; `field` is where it stood.
+    /// Removes the namespace of a cluster-scoped object, and rejects one that is too long; `field` is its path in the signal.
     pub(crate) fn scoped(mut self, field: &'static str) -> Result<Self, Rejection> {
         let cluster_scoped = self.is_core() && CLUSTER_SCOPED.contains(&&*self.kind);
         let namespace = self.namespace.filter(|_| !cluster_scoped);
@@ -58,10 +58,10 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// What an incident is about: a workload, a node, a namespace. Shown as `<namespace>:<Kind>:<name>`.
+/// The object that an incident is about: a workload, a node, a namespace. Shown as `<namespace>:<Kind>:<name>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target<'a> {
-    /// The namespace; empty for what is cluster-scoped, and its own name for a namespace.
+    /// The namespace; empty if cluster-scoped; a namespace's own name.
     pub namespace: Cow<'a, str>,
     /// The kind; never empty.
     pub kind: Cow<'a, str>,
@@ -84,12 +84,12 @@ impl Target<'_> {
         Fingerprint::new(hash.finalize().into())
     }
 
-    /// Refuses a target whose text is that of another target too.
+    /// Rejects a target whose text is also that of another target.
     ///
     /// The text has no escapes, but labels are free text, and real ones hold colons: a cluster may be named by an ARN, an
-    /// alert `Disk: full`. What is let through can be split in one way only: from the left up to the kind where the text
-    /// begins with a colon (no cluster, no namespace), from the first `::` where there is one (a cluster, no namespace), and
-    /// else from the right.
+    /// alert `Disk: full`. An accepted text can be split in one way only: from the left up to the kind if the text
+    /// begins with a colon (no cluster, no namespace), from the first `::` if there is one (a cluster, no namespace), else
+    /// from the right.
     pub(crate) fn unambiguous(&self, cluster: Option<&str>) -> Result<(), Rejection> {
         let cluster = cluster.unwrap_or_default();
         let part = if cluster.starts_with(':') || cluster.ends_with(':') || cluster.contains("::") {
@@ -114,9 +114,9 @@ impl Display for Target<'_> {
     }
 }
 
-/// A part of the identity, or a refusal if it has more characters than `limit`.
+/// A part of the identity, or a rejection if it has more characters than `limit`.
 pub(crate) fn bounded<'a>(field: impl Display, text: Cow<'a, str>, limit: usize) -> Result<Cow<'a, str>, Rejection> {
-    // A character is a byte at least, which spares counting in nearly all cases.
+    // A character has at least one byte, so a short text needs no count.
     let length = if text.len() <= limit { text.len() } else { text.chars().count() };
     if length <= limit { Ok(text) } else { Err(Rejection::TooLong { field: field.to_string(), length, limit }) }
 }

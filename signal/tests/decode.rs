@@ -1,4 +1,4 @@
-//! What bodies are decoded to, rule by rule, and what holds of every body.
+//! Decoding: each rule by example, and the properties of every body.
 
 #[path = "decode/ambiguity.rs"]
 mod ambiguity;
@@ -14,8 +14,8 @@ mod hostile;
 mod labels;
 #[path = "decode/limits.rs"]
 mod limits;
-#[path = "decode/parts.rs"]
-mod parts;
+#[path = "decode/partial_payloads.rs"]
+mod partial_payloads;
 #[path = "decode/pods.rs"]
 mod pods;
 #[path = "decode/properties.rs"]

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Commit, Hand, State};
+use super::Commit;
+use super::state::{SeenClaim, State};
 use crate::call::{ApiCall, ApiResult, Now, Step};
 use crate::record::{Claim, ClaimFields, Phase};
 
 impl Commit {
-    pub(super) fn on_claim_read(&mut self, answer: ApiResult) -> Step {
-        match answer {
-            ApiResult::Claim(claim) => self.check(Hand { claim, written_ms: None }, 0),
+    pub(super) fn on_claim_read(&mut self, result: ApiResult) -> Step {
+        match result {
+            ApiResult::Claim(claim) => self.check(SeenClaim { claim, written_ms: None }, 0),
             ApiResult::Missing => self.find_rr(None),
             _ => self.restart(),
         }
@@ -20,62 +21,62 @@ impl Commit {
         let second = now.unix_s();
         let fields = ClaimFields {
             holder: Arc::clone(&self.parameters.identity),
-            intent: self.fresh_name(second),
+            intent: self.new_name(second),
             created: false,
             floor: second,
             transitions: 0,
         };
-        self.go(State::CreateClaim { sent_ms: now.monotonic_ms }, ApiCall::CreateClaim(fields))
+        self.enter(State::CreateClaim { sent_ms: now.monotonic_ms }, ApiCall::CreateClaim(fields))
     }
 
-    /// Whoever creates must have written the claim version that it creates under; so only success goes on.
-    pub(super) fn on_acquired(&mut self, answer: ApiResult, sent_ms: u64) -> Step {
-        match answer {
-            ApiResult::Claim(claim) => self.create_rr(Hand { claim, written_ms: Some(sent_ms) }, false),
+    /// A process creates an RR only under a claim version that it wrote itself, so only success leads to a create.
+    pub(super) fn on_acquired(&mut self, result: ApiResult, sent_ms: u64) -> Step {
+        match result {
+            ApiResult::Claim(claim) => self.create_rr(SeenClaim { claim, written_ms: Some(sent_ms) }, false),
             _ => self.restart(),
         }
     }
 
-    /// Looks at the RR that the claim names. Every update of a claim rests on such a look made after the read or write
-    /// that gave the claim's version.
-    pub(super) fn check(&mut self, hand: Hand, polls: u16) -> Step {
-        let name = Arc::clone(&hand.claim.fields.intent);
-        self.go(State::Check { hand, polls }, ApiCall::GetRr { name })
+    /// Reads the RR that the claim names. Every update of a claim follows such a read, made after the read or write that
+    /// returned the claim's version.
+    pub(super) fn check(&mut self, seen: SeenClaim, polls: u16) -> Step {
+        let name = Arc::clone(&seen.claim.fields.intent);
+        self.enter(State::Check { seen, polls }, ApiCall::GetRr { name })
     }
 
-    pub(super) fn on_checked(&mut self, hand: Hand, polls: u16, answer: ApiResult, now: Now) -> Step {
-        match answer {
-            ApiResult::Rr(rr) if !rr.ours => self.find_rr(Some(hand)),
-            // It may be a late create of an old name: confirmed first, counted then. A positive count is confirmed.
-            ApiResult::Rr(rr) if rr.phase == Phase::Active && rr.count == 0 => self.fence(hand, rr),
-            ApiResult::Rr(rr) if rr.phase.takes_signals(now.unix_ms) => self.count(Some(hand), rr),
-            ApiResult::Rr(_) => self.find_rr(Some(hand)),
-            ApiResult::Missing if hand.claim.fields.created => self.find_rr(Some(hand)),
-            ApiResult::Missing if polls < self.parameters.help_polls && self.is_held_by_another(&hand.claim) => {
-                self.state = State::AwaitHolder { hand, polls: polls + 1 };
+    pub(super) fn on_checked(&mut self, seen: SeenClaim, polls: u16, result: ApiResult, now: Now) -> Step {
+        match result {
+            ApiResult::Rr(rr) if !rr.fingerprint_matches => self.find_rr(Some(seen)),
+            // It may be a late create of an old name: confirm the claim before counting. A positive count was confirmed.
+            ApiResult::Rr(rr) if rr.phase == Phase::Active && rr.count == 0 => self.fence(seen, rr),
+            ApiResult::Rr(rr) if rr.phase.takes_signals(now.unix_ms) => self.count(Some(seen), rr),
+            ApiResult::Rr(_) => self.find_rr(Some(seen)),
+            ApiResult::Missing if seen.claim.fields.created => self.find_rr(Some(seen)),
+            ApiResult::Missing if polls < self.parameters.help_polls && self.is_held_by_another(&seen.claim) => {
+                self.state = State::AwaitHolder { seen, polls: polls + 1 };
                 Step::Wait(self.parameters.help_poll_ms)
             }
-            ApiResult::Missing => self.take_over(&hand, now),
-            _ => self.check(hand, polls),
+            ApiResult::Missing => self.take_over(&seen, now),
+            _ => self.check(seen, polls),
         }
     }
 
-    /// Helps an open claim to its end: the same name, so that two helpers cannot make two RRs.
-    fn take_over(&mut self, hand: &Hand, now: Now) -> Step {
-        let fields = &hand.claim.fields;
+    /// Finishes an open claim under the same name, so that two helpers cannot create two RRs.
+    fn take_over(&mut self, seen: &SeenClaim, now: Now) -> Step {
+        let fields = &seen.claim.fields;
         let acquired = fields.acquired(&self.parameters.identity, Arc::clone(&fields.intent), fields.floor);
-        self.acquire(&hand.claim.version, acquired, now)
+        self.acquire(&seen.claim.version, acquired, now)
     }
 
-    /// The claim's RR is over (ended, gone, or never ours) and nobody made another: a later name may be created.
-    pub(super) fn next(&mut self, hand: &Hand, now: Now) -> Step {
-        let second = now.unix_s().max(hand.claim.fields.floor.saturating_add(1));
-        let acquired = hand.claim.fields.acquired(&self.parameters.identity, self.fresh_name(second), second);
-        self.acquire(&hand.claim.version, acquired, now)
+    /// The claim's RR is terminal, gone or of another fingerprint, and no other RR is active: a later name may be created.
+    pub(super) fn next(&mut self, seen: &SeenClaim, now: Now) -> Step {
+        let second = now.unix_s().max(seen.claim.fields.floor.saturating_add(1));
+        let acquired = seen.claim.fields.acquired(&self.parameters.identity, self.new_name(second), second);
+        self.acquire(&seen.claim.version, acquired, now)
     }
 
     fn acquire(&mut self, version: &Arc<str>, fields: ClaimFields, now: Now) -> Step {
-        self.go(
+        self.enter(
             State::AcquireClaim { sent_ms: now.monotonic_ms },
             ApiCall::UpdateClaim { version: Arc::clone(version), fields },
         )
@@ -85,7 +86,7 @@ impl Commit {
         !claim.fields.holder.is_empty() && claim.fields.holder != self.parameters.identity
     }
 
-    fn fresh_name(&self, second: u64) -> Arc<str> {
+    fn new_name(&self, second: u64) -> Arc<str> {
         format!("{}-{second}", self.parameters.name_prefix).into()
     }
 }

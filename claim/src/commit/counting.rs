@@ -1,8 +1,9 @@
-//! Counting the batch in an RR: one compare-and-swap, and what to do when its outcome is unknown.
+//! Counting the batch in an RR: one compare-and-swap, and the resolution of its outcome where that is unknown.
 
 use std::sync::Arc;
 
-use super::{Commit, Hand, State};
+use super::Commit;
+use super::state::{SeenClaim, State};
 use crate::call::{ApiCall, ApiResult, CommitOutcome, Done, Step};
 use crate::record::Rr;
 
@@ -10,61 +11,61 @@ use crate::record::Rr;
 const MAX_COUNT: u32 = i32::MAX as u32;
 
 impl Commit {
-    pub(super) fn count(&mut self, hand: Option<Hand>, rr: Rr) -> Step {
+    pub(super) fn count(&mut self, seen: Option<SeenClaim>, rr: Rr) -> Step {
         let call = self.count_call(&rr);
-        self.go(State::Count { hand, rr }, call)
+        self.enter(State::Count { seen, rr }, call)
     }
 
-    pub(super) fn on_counted(&mut self, hand: Option<Hand>, rr: Rr, answer: ApiResult) -> Step {
-        match answer {
-            ApiResult::Rr(counted) => self.finish(hand, &rr, counted),
-            // Whatever moved the RR may have ended it: its phase is looked at again before anything is counted.
-            ApiResult::Conflict => match hand {
-                Some(hand) if hand.written_ms.is_some() => self.check(hand, 0),
+    pub(super) fn on_counted(&mut self, seen: Option<SeenClaim>, rr: Rr, result: ApiResult) -> Step {
+        match result {
+            ApiResult::Rr(counted) => self.finish(seen, &rr, counted),
+            // The write that moved the version may have made the RR terminal: read its phase again before counting.
+            ApiResult::Conflict => match seen {
+                Some(seen) if seen.written_ms.is_some() => self.check(seen, 0),
                 _ => self.restart(),
             },
             ApiResult::Missing => self.restart(),
-            _ => self.doubt(hand, rr),
+            _ => self.resolve(seen, rr),
         }
     }
 
-    /// The write may have happened, or may yet. Only the RR itself can tell.
-    fn doubt(&mut self, hand: Option<Hand>, rr: Rr) -> Step {
+    /// The write may have happened, or may happen later. Only the RR itself tells which.
+    fn resolve(&mut self, seen: Option<SeenClaim>, rr: Rr) -> Step {
         let name = Arc::clone(&rr.name);
-        self.go(State::DoubtRead { hand, rr }, ApiCall::GetRr { name })
+        self.enter(State::ResolveRead { seen, rr }, ApiCall::GetRr { name })
     }
 
-    pub(super) fn on_doubt_read(&mut self, hand: Option<Hand>, rr: Rr, answer: &ApiResult) -> Step {
-        match answer {
-            // Not yet. The identical write again: of the two, only one can succeed.
-            ApiResult::Rr(seen) if seen.uid == rr.uid && seen.version == rr.version => {
+    pub(super) fn on_resolve_read(&mut self, seen: Option<SeenClaim>, rr: Rr, result: &ApiResult) -> Step {
+        match result {
+            // Not written yet. Repeat the identical write: of the two, only one can succeed.
+            ApiResult::Rr(current) if current.uid == rr.uid && current.version == rr.version => {
                 let call = self.count_call(&rr);
-                self.go(State::DoubtWrite { hand, rr }, call)
+                self.enter(State::ResolveWrite { seen, rr }, call)
             }
-            // Counts only grow, and the version has moved: it did not happen and cannot any more.
-            ApiResult::Rr(seen) if seen.uid == rr.uid && seen.count < self.target(&rr) => self.restart(),
-            // It is there, or others counted that far, or nothing is left to tell: adding again might count twice.
-            ApiResult::Rr(_) | ApiResult::Missing => Step::Done(in_doubt()),
-            _ => self.doubt(hand, rr),
+            // Counts only grow, and the version has moved: the write did not happen and cannot any more.
+            ApiResult::Rr(current) if current.uid == rr.uid && current.count < self.target(&rr) => self.restart(),
+            // The write happened, or others counted that far, or the RR is gone: adding again might count twice.
+            ApiResult::Rr(_) | ApiResult::Missing => Step::Done(Done::unresolved()),
+            _ => self.resolve(seen, rr),
         }
     }
 
-    pub(super) fn on_doubt_written(&mut self, hand: Option<Hand>, rr: Rr, answer: ApiResult) -> Step {
-        match answer {
-            ApiResult::Rr(counted) => self.finish(hand, &rr, counted),
-            _ => self.doubt(hand, rr),
+    pub(super) fn on_resolve_written(&mut self, seen: Option<SeenClaim>, rr: Rr, result: ApiResult) -> Step {
+        match result {
+            ApiResult::Rr(counted) => self.finish(seen, &rr, counted),
+            _ => self.resolve(seen, rr),
         }
     }
 
-    fn finish(&self, hand: Option<Hand>, before: &Rr, counted: Rr) -> Step {
-        let mine = self.is_mine(&counted);
-        // Another replica may have found our RR and counted in it first. An RR of ours that nobody has counted in is from
-        // a commit that could not tell its senders.
-        let created = mine && (before.count == 0 || self.attempted.as_ref() == Some(&counted.name));
-        let aftermath = hand
-            .filter(|hand| mine && hand.written_ms.is_some() && !hand.claim.fields.created)
-            .map(|hand| ApiCall::UpdateClaim { fields: hand.claim.fields.confirmed(), version: hand.claim.version });
-        Step::Done(Done { outcome: CommitOutcome::Counted { rr: counted, created }, aftermath })
+    fn finish(&self, seen: Option<SeenClaim>, before: &Rr, counted: Rr) -> Step {
+        let created_here = self.is_created_here(&counted);
+        // `attempted`: this commit created the RR, even if another replica counted in it first. Count 0: an earlier commit
+        // of this process created the RR and could not answer its senders 201.
+        let created = created_here && (before.count == 0 || self.attempted.as_ref() == Some(&counted.name));
+        let release = seen
+            .filter(|seen| created_here && seen.written_ms.is_some() && !seen.claim.fields.created)
+            .map(|seen| ApiCall::UpdateClaim { fields: seen.claim.fields.confirmed(), version: seen.claim.version });
+        Step::Done(Done { outcome: CommitOutcome::Counted { rr: counted, created }, release })
     }
 
     fn count_call(&self, rr: &Rr) -> ApiCall {
@@ -74,9 +75,4 @@ impl Commit {
     fn target(&self, rr: &Rr) -> u32 {
         rr.count.saturating_add(self.signals.get()).min(MAX_COUNT)
     }
-}
-
-/// The end of a batch that is neither acknowledged nor added again.
-pub(super) fn in_doubt() -> Done {
-    Done { outcome: CommitOutcome::InDoubt, aftermath: None }
 }

@@ -1,4 +1,4 @@
-//! Removing a claim whose RR is gone: otherwise every fingerprint ever seen leaves a Lease behind.
+//! Deletes a claim whose RR is gone: otherwise every fingerprint ever seen leaves a Lease behind.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use super::{GcOutcome, GcStep};
 use crate::call::{ApiCall, ApiResult};
 use crate::record::Claim;
 
-/// Sweeps one claim.
+/// The collection of one claim.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimGc {
-    /// The version that was seen unchanged for so long that nobody can be about to create under it.
+    /// The version that stayed unchanged for so long that no process can still be about to create under it.
     settled: Option<Arc<str>>,
     state: State,
 }
@@ -22,35 +22,35 @@ enum State {
 }
 
 impl ClaimGc {
-    /// Begins to look at the claim. An open claim, whose RR may yet be created, is removed only at the version `settled`,
-    /// which the caller has seen unchanged for longer than any replica stands still.
+    /// Begins with a read of the claim. An open claim, whose RR may yet be created, is deleted only at the version
+    /// `settled`, which the caller has seen unchanged for longer than any replica can be frozen.
     #[must_use]
     pub fn begin(settled: Option<Arc<str>>) -> (Self, ApiCall) {
         (Self { settled, state: State::ReadClaim }, ApiCall::GetClaim)
     }
 
-    /// Takes the answer to the last call and says what to do next.
-    pub fn resume(&mut self, answer: ApiResult) -> GcStep {
-        match (&self.state, answer) {
-            (_, ApiResult::Unknown) => GcStep::Over(GcOutcome::Unknown),
+    /// Takes the result of the last call and returns the next step.
+    pub fn resume(&mut self, result: ApiResult) -> GcStep {
+        match (&self.state, result) {
+            (_, ApiResult::Unknown) => GcStep::Done(GcOutcome::Unknown),
             (State::ReadClaim, ApiResult::Claim(claim)) => {
                 let name = Arc::clone(&claim.fields.intent);
                 self.state = State::ReadRr { claim };
                 GcStep::Call(ApiCall::GetRr { name })
             }
-            (State::ReadRr { claim }, ApiResult::Missing) if self.may_go(claim) => {
+            (State::ReadRr { claim }, ApiResult::Missing) if self.is_created_or_settled(claim) => {
                 let claim = claim.clone();
                 self.state = State::Delete;
                 GcStep::Call(ApiCall::DeleteClaim { claim })
             }
-            (State::ReadRr { claim }, ApiResult::Missing) => GcStep::Over(GcOutcome::Open(Arc::clone(&claim.version))),
-            (State::ReadClaim | State::Delete, ApiResult::Missing) => GcStep::Over(GcOutcome::Gone),
-            (State::Delete, ApiResult::Deleted) => GcStep::Over(GcOutcome::Removed),
-            _ => GcStep::Over(GcOutcome::Kept),
+            (State::ReadRr { claim }, ApiResult::Missing) => GcStep::Done(GcOutcome::Open(Arc::clone(&claim.version))),
+            (State::ReadClaim | State::Delete, ApiResult::Missing) => GcStep::Done(GcOutcome::Gone),
+            (State::Delete, ApiResult::Deleted) => GcStep::Done(GcOutcome::Removed),
+            _ => GcStep::Done(GcOutcome::Kept),
         }
     }
 
-    fn may_go(&self, claim: &Claim) -> bool {
+    fn is_created_or_settled(&self, claim: &Claim) -> bool {
         claim.fields.created || self.settled.as_ref() == Some(&claim.version)
     }
 }

@@ -1,8 +1,8 @@
-//! Removing an RR that was created too late: active, without a count, and no claim names it.
+//! Deletes an RR that a sidecar created too late: active, without a count, and no claim names it.
 //!
-//! Its creator removes such an RR itself, unless it died just then. The order of the two reads makes this right: once the
-//! claim is seen to name another RR, only an adoption can name this one again, and whoever adopts it counts in it, which
-//! moves its version, so that the delete fails; or finds it gone, and begins anew.
+//! Its creator deletes such an RR itself, unless it died before it could. The order of the two reads makes the collection
+//! safe. Once the claim names another RR, only an adoption can name this one again. The adopter then either counts in it,
+//! which moves its version so that the delete fails, or finds it gone and starts over.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{GcOutcome, GcStep};
 use crate::call::{ApiCall, ApiResult};
 use crate::record::{Phase, Rr};
 
-/// Reaps one RR.
+/// The collection of one RR.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RrGc {
     state: State,
@@ -24,27 +24,27 @@ enum State {
 }
 
 impl RrGc {
-    /// Begins to look at the RR of this name.
+    /// Begins with a read of the RR of this name.
     #[must_use]
     pub fn begin(name: Arc<str>) -> (Self, ApiCall) {
         (Self { state: State::ReadRr }, ApiCall::GetRr { name })
     }
 
-    /// Takes the answer to the last call and says what to do next.
-    pub fn resume(&mut self, answer: ApiResult) -> GcStep {
-        match (&self.state, answer) {
-            (_, ApiResult::Unknown) => GcStep::Over(GcOutcome::Unknown),
-            (State::ReadRr, ApiResult::Rr(rr)) if is_ours_without_a_count(&rr) => {
+    /// Takes the result of the last call and returns the next step.
+    pub fn resume(&mut self, result: ApiResult) -> GcStep {
+        match (&self.state, result) {
+            (_, ApiResult::Unknown) => GcStep::Done(GcOutcome::Unknown),
+            (State::ReadRr, ApiResult::Rr(rr)) if is_active_uncounted_with_creator_and_fingerprint(&rr) => {
                 self.state = State::ReadClaim { rr };
                 GcStep::Call(ApiCall::GetClaim)
             }
-            (State::ReadRr | State::Delete, ApiResult::Missing) => GcStep::Over(GcOutcome::Gone),
-            (State::Delete, ApiResult::Deleted) => GcStep::Over(GcOutcome::Removed),
+            (State::ReadRr | State::Delete, ApiResult::Missing) => GcStep::Done(GcOutcome::Gone),
+            (State::Delete, ApiResult::Deleted) => GcStep::Done(GcOutcome::Removed),
             (State::ReadClaim { rr }, ApiResult::Missing) => self.delete(rr.clone()),
             (State::ReadClaim { rr }, ApiResult::Claim(claim)) if claim.fields.intent != rr.name => {
                 self.delete(rr.clone())
             }
-            _ => GcStep::Over(GcOutcome::Kept),
+            _ => GcStep::Done(GcOutcome::Kept),
         }
     }
 
@@ -54,7 +54,7 @@ impl RrGc {
     }
 }
 
-/// RRs that others made are theirs to remove, even without a count.
-fn is_ours_without_a_count(rr: &Rr) -> bool {
-    rr.ours && !rr.creator.is_empty() && rr.phase == Phase::Active && rr.count == 0
+/// Only a sidecar sets the creator. RRs without one belong to others, who remove them, even without a count.
+fn is_active_uncounted_with_creator_and_fingerprint(rr: &Rr) -> bool {
+    rr.phase == Phase::Active && rr.count == 0 && !rr.creator.is_empty() && rr.fingerprint_matches
 }

@@ -1,4 +1,4 @@
-//! Counting in an RR that somebody else made, in place of making another.
+//! Counting in an RR that somebody else created, instead of creating another.
 
 use onceway_claim::{ApiCall, ApiResult, ClaimFields, Phase, Rr};
 
@@ -6,19 +6,19 @@ use super::script::{
     CLOCK_S, FRESH, ME, OLD, OTHER, Script, claim, count, fields, find, get_rr, in_phase, rr, update_claim,
 };
 
-const FOREIGN: &str = "made-by-hand";
+const FOREIGN: &str = "created-by-hand";
 
 fn foreign(version: &str, count: u32) -> Rr {
     rr(FOREIGN, "", version, count)
 }
 
-/// A claim on the foreign RR: it is known to exist, so nobody holds it, and once deleted it is not made again.
+/// A claim on the foreign RR: it is known to exist, so the claim has no holder, and once deleted it is not recreated.
 fn adopting(floor: u64) -> ClaimFields {
     ClaimFields { intent: FOREIGN.into(), floor, ..fields("", OLD, true) }
 }
 
 #[test]
-fn an_active_rr_of_a_fingerprint_without_a_claim_is_counted_in_place_of_creating_one() {
+fn an_active_rr_of_a_fingerprint_without_a_claim_is_counted_in_instead_of_creating_one() {
     let done = Script::begin(2)
         .on(&ApiCall::GetClaim, ApiResult::Missing)
         .on(&find(None), ApiResult::Rr(foreign("r1", 3)))
@@ -26,17 +26,17 @@ fn an_active_rr_of_a_fingerprint_without_a_claim_is_counted_in_place_of_creating
         .on(&get_rr(FOREIGN), ApiResult::Rr(foreign("r1", 3)))
         .on(&count(&foreign("r1", 3), 5), ApiResult::Rr(foreign("r2", 5)))
         .done();
-    assert_eq!(done.aftermath, None, "there is nothing to release");
+    assert_eq!(done.release, None, "there is nothing to release");
     assert!(matches!(done.outcome, onceway_claim::CommitOutcome::Counted { created: false, .. }));
 }
 
 #[test]
-fn an_active_rr_that_others_made_succeeds_one_of_ours_that_has_ended() {
+fn an_active_rr_created_by_others_follows_a_terminal_one_of_a_sidecar() {
     let before = fields("", OLD, true);
     let after = ClaimFields { floor: before.floor, ..adopting(0) };
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", before)))
-        .on(&get_rr(OLD), ApiResult::Rr(in_phase(rr(OLD, OTHER, "r9", 3), Phase::Ended)))
+        .on(&get_rr(OLD), ApiResult::Rr(in_phase(rr(OLD, OTHER, "r9", 3), Phase::Terminal)))
         .on(&find(Some(OLD)), ApiResult::Rr(foreign("r1", 1)))
         .on(&update_claim("c1", after.clone()), ApiResult::Claim(claim("c2", after)))
         .on(&get_rr(FOREIGN), ApiResult::Rr(foreign("r1", 1)))
@@ -44,7 +44,7 @@ fn an_active_rr_that_others_made_succeeds_one_of_ours_that_has_ended() {
 }
 
 #[test]
-fn one_without_a_count_is_confirmed_before_it_is_counted_in() {
+fn an_adopted_rr_without_a_count_is_confirmed_before_it_is_counted_in() {
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Missing)
         .on(&find(None), ApiResult::Rr(foreign("r1", 0)))
@@ -54,18 +54,18 @@ fn one_without_a_count_is_confirmed_before_it_is_counted_in() {
 }
 
 #[test]
-fn a_claim_that_was_not_written_adopts_nothing() {
-    for answer in [ApiResult::Unknown, ApiResult::Conflict, ApiResult::Missing] {
+fn an_adoption_whose_claim_write_failed_starts_over() {
+    for result in [ApiResult::Unknown, ApiResult::Conflict, ApiResult::Missing] {
         Script::begin(1)
             .on(&ApiCall::GetClaim, ApiResult::Missing)
             .on(&find(None), ApiResult::Rr(foreign("r1", 1)))
-            .on(&ApiCall::CreateClaim(adopting(CLOCK_S)), answer)
+            .on(&ApiCall::CreateClaim(adopting(CLOCK_S)), result)
             .expects(&ApiCall::GetClaim);
     }
 }
 
 #[test]
-fn an_unknown_answer_to_the_search_is_asked_again_and_never_read_as_none() {
+fn a_search_with_an_unknown_result_is_repeated_and_never_read_as_none() {
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Missing)
         .on(&find(None), ApiResult::Unknown)
@@ -74,10 +74,10 @@ fn an_unknown_answer_to_the_search_is_asked_again_and_never_read_as_none() {
 }
 
 #[test]
-fn what_is_not_active_or_of_another_fingerprint_is_not_adopted() {
-    let ended = in_phase(foreign("r1", 1), Phase::Ended);
-    let others = Rr { ours: false, ..foreign("r1", 1) };
-    for found in [ended, others] {
+fn an_rr_that_is_terminal_or_of_another_fingerprint_is_not_adopted() {
+    let terminal = in_phase(foreign("r1", 1), Phase::Terminal);
+    let others = Rr { fingerprint_matches: false, ..foreign("r1", 1) };
+    for found in [terminal, others] {
         Script::begin(1)
             .on(&ApiCall::GetClaim, ApiResult::Missing)
             .on(&find(None), ApiResult::Rr(found))

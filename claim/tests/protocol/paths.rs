@@ -1,9 +1,9 @@
-//! The ordinary paths, call by call: what each case costs is part of the contract.
+//! The normal paths, call by call: the number of calls of each is part of the contract.
 
 use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Phase};
 
 use super::script::{
-    CLOCK_S, FRESH, ME, OLD, OTHER, Script, claim, count, create_rr, fields, find, get_rr, handed_over, in_phase, rr,
+    CLOCK_S, FRESH, ME, OLD, OTHER, Script, claim, count, create_rr, fields, find, get_rr, in_phase, rr, transferred,
     update_claim,
 };
 
@@ -18,16 +18,16 @@ fn a_first_incident_costs_one_read_and_three_writes() {
         .on(&count(&rr(FRESH, ME, "r1", 0), 5), ApiResult::Rr(rr(FRESH, ME, "r2", 5)))
         .done();
     assert_eq!(done.outcome, CommitOutcome::Counted { rr: rr(FRESH, ME, "r2", 5), created: true });
-    assert_eq!(done.aftermath, Some(update_claim("c1", fields("", FRESH, true))), "releases the claim off the path");
+    assert_eq!(done.release, Some(update_claim("c1", fields("", FRESH, true))), "releases the claim off the path");
 }
 
 #[test]
 fn a_recurring_incident_costs_two_reads_and_three_writes_and_a_later_name() {
-    let ended = in_phase(rr(OLD, OTHER, "r9", 3), Phase::Ended);
-    let mine = handed_over(fields(ME, FRESH, false));
+    let terminal = in_phase(rr(OLD, OTHER, "r9", 3), Phase::Terminal);
+    let mine = transferred(fields(ME, FRESH, false));
     let done = Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
-        .on(&get_rr(OLD), ApiResult::Rr(ended))
+        .on(&get_rr(OLD), ApiResult::Rr(terminal))
         .on(&find(Some(OLD)), ApiResult::Missing)
         .on(&update_claim("c1", mine.clone()), ApiResult::Claim(claim("c2", mine)))
         .on(&create_rr(FRESH), ApiResult::Rr(rr(FRESH, ME, "r1", 0)))
@@ -43,7 +43,7 @@ fn a_duplicate_at_the_replica_that_knows_its_rr_costs_one_write() {
         .on(&count(&known, 10), ApiResult::Rr(rr(OLD, ME, "r5", 10)))
         .done();
     assert_eq!(done.outcome, CommitOutcome::Counted { rr: rr(OLD, ME, "r5", 10), created: false });
-    assert_eq!(done.aftermath, None);
+    assert_eq!(done.release, None);
 }
 
 #[test]
@@ -57,24 +57,24 @@ fn a_duplicate_at_another_replica_costs_two_reads_and_one_write() {
 }
 
 #[test]
-fn a_known_rr_that_has_ended_is_not_counted_in() {
-    let ended = in_phase(rr(OLD, ME, "r4", 7), Phase::Ended);
-    Script::begin_knowing(1, Some(ended)).expects(&ApiCall::GetClaim);
+fn a_known_rr_that_is_terminal_is_not_counted_in() {
+    let terminal = in_phase(rr(OLD, ME, "r4", 7), Phase::Terminal);
+    Script::begin_knowing(1, Some(terminal)).expects(&ApiCall::GetClaim);
 }
 
 #[test]
-fn a_name_is_later_than_every_name_before_even_if_the_clock_is_not() {
+fn a_new_name_is_later_than_every_earlier_one_even_if_the_clock_is_not() {
     let future = format!("rr-abc-{}", CLOCK_S + 50);
     let later = format!("rr-abc-{}", CLOCK_S + 51);
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", &future, true))))
-        .on(&get_rr(&future), ApiResult::Rr(in_phase(rr(&future, OTHER, "r1", 1), Phase::Ended)))
+        .on(&get_rr(&future), ApiResult::Rr(in_phase(rr(&future, OTHER, "r1", 1), Phase::Terminal)))
         .on(&find(Some("rr-abc-1050")), ApiResult::Missing)
-        .expects(&update_claim("c1", handed_over(fields(ME, &later, false))));
+        .expects(&update_claim("c1", transferred(fields(ME, &later, false))));
 }
 
 #[test]
-fn manual_review_takes_signals_and_makes_no_new_rr() {
+fn manual_review_takes_signals_and_creates_no_new_rr() {
     let reviewed = in_phase(rr(OLD, OTHER, "r1", 1), Phase::ManualReview);
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
@@ -95,13 +95,13 @@ fn a_block_holds_until_its_time_and_not_at_it() {
 }
 
 #[test]
-fn a_name_taken_by_another_fingerprint_is_passed_over() {
-    let foreign = onceway_claim::Rr { ours: false, ..rr(OLD, OTHER, "r1", 4) };
+fn a_name_that_another_fingerprint_uses_is_skipped() {
+    let foreign = onceway_claim::Rr { fingerprint_matches: false, ..rr(OLD, OTHER, "r1", 4) };
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, false))))
         .on(&get_rr(OLD), ApiResult::Rr(foreign))
         .on(&find(Some(OLD)), ApiResult::Missing)
-        .expects(&update_claim("c1", handed_over(fields(ME, FRESH, false))));
+        .expects(&update_claim("c1", transferred(fields(ME, FRESH, false))));
 }
 
 #[test]
@@ -110,13 +110,13 @@ fn a_deleted_rr_is_followed_by_a_new_one() {
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
         .on(&get_rr(OLD), ApiResult::Missing)
         .on(&find(Some(OLD)), ApiResult::Missing)
-        .expects(&update_claim("c1", handed_over(fields(ME, FRESH, false))));
+        .expects(&update_claim("c1", transferred(fields(ME, FRESH, false))));
 }
 
 #[test]
-fn a_live_holder_is_given_a_moment_and_then_helped_under_the_same_name() {
+fn another_holder_is_waited_for_and_then_its_claim_is_finished_under_the_same_name() {
     let open = fields(OTHER, OLD, false);
-    let mine = handed_over(fields(ME, OLD, false));
+    let mine = transferred(fields(ME, OLD, false));
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", open)))
         .on(&get_rr(OLD), ApiResult::Missing)
@@ -129,7 +129,7 @@ fn a_live_holder_is_given_a_moment_and_then_helped_under_the_same_name() {
 }
 
 #[test]
-fn an_open_claim_of_ones_own_or_of_nobody_is_taken_over_at_once() {
+fn an_open_claim_held_by_this_process_or_by_none_is_taken_over_at_once() {
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields(ME, OLD, false))))
         .on(&get_rr(OLD), ApiResult::Missing)
@@ -137,12 +137,12 @@ fn an_open_claim_of_ones_own_or_of_nobody_is_taken_over_at_once() {
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, false))))
         .on(&get_rr(OLD), ApiResult::Missing)
-        .expects(&update_claim("c1", handed_over(fields(ME, OLD, false))));
+        .expects(&update_claim("c1", transferred(fields(ME, OLD, false))));
 }
 
 #[test]
 fn a_count_at_the_int32_limit_stays_there() {
     let limit = u32::try_from(i32::MAX).unwrap();
-    let full = rr(OLD, ME, "r4", limit - 1);
-    Script::begin_knowing(5, Some(full.clone())).expects(&count(&full, limit));
+    let near_limit = rr(OLD, ME, "r4", limit - 1);
+    Script::begin_knowing(5, Some(near_limit.clone())).expects(&count(&near_limit, limit));
 }

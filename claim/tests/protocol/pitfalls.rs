@@ -1,9 +1,9 @@
-//! Each easier protocol that was refuted, as the step where it would differ.
+//! Each simpler protocol that was refuted, as the step where it would differ.
 
 use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Phase};
 
 use super::script::{
-    FRESH, ME, OLD, OTHER, Script, claim, count, create_rr, fields, find, get_rr, handed_over, in_phase, rr,
+    FRESH, ME, OLD, OTHER, Script, claim, count, create_rr, fields, find, get_rr, in_phase, rr, transferred,
     update_claim,
 };
 
@@ -25,24 +25,24 @@ fn late_rr() -> onceway_claim::Rr {
 }
 
 #[test]
-fn a_claim_whose_write_is_unknown_or_lost_is_read_again_and_never_created_under() {
-    for answer in [ApiResult::Unknown, ApiResult::Conflict, ApiResult::Missing] {
+fn no_rr_is_created_under_a_claim_whose_write_failed_or_is_unknown() {
+    for result in [ApiResult::Unknown, ApiResult::Conflict, ApiResult::Missing] {
         Script::begin(1)
             .on(&ApiCall::GetClaim, ApiResult::Missing)
             .on(&find(None), ApiResult::Missing)
-            .on(&ApiCall::CreateClaim(fields(ME, FRESH, false)), answer.clone())
+            .on(&ApiCall::CreateClaim(fields(ME, FRESH, false)), result.clone())
             .expects(&ApiCall::GetClaim);
         Script::begin(1)
             .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
             .on(&get_rr(OLD), ApiResult::Missing)
             .on(&find(Some(OLD)), ApiResult::Missing)
-            .on(&update_claim("c1", handed_over(fields(ME, FRESH, false))), answer)
+            .on(&update_claim("c1", transferred(fields(ME, FRESH, false))), result)
             .expects(&ApiCall::GetClaim);
     }
 }
 
 #[test]
-fn only_404_is_missing_and_any_other_failure_of_a_read_is_asked_again() {
+fn only_404_is_missing_and_any_other_failed_read_is_repeated() {
     Script::begin(1).on(&ApiCall::GetClaim, ApiResult::Unknown).expects(&ApiCall::GetClaim);
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
@@ -51,13 +51,13 @@ fn only_404_is_missing_and_any_other_failure_of_a_read_is_asked_again() {
 }
 
 #[test]
-fn a_create_that_was_not_prompt_is_fenced_by_a_write_before_it_is_counted_in() {
+fn a_create_that_was_not_prompt_is_fenced_by_a_write_before_counting() {
     holding_the_claim().after_ms(1001).on(&create_rr(FRESH), ApiResult::Rr(late_rr())).expects(&fence());
     holding_the_claim().after_ms(1000).on(&create_rr(FRESH), ApiResult::Rr(late_rr())).expects(&count(&late_rr(), 1));
 }
 
 #[test]
-fn a_create_that_was_tried_twice_is_fenced_however_prompt() {
+fn a_repeated_create_is_fenced_however_prompt() {
     holding_the_claim()
         .on(&create_rr(FRESH), ApiResult::Unknown)
         .on(&create_rr(FRESH), ApiResult::Rr(late_rr()))
@@ -65,7 +65,7 @@ fn a_create_that_was_tried_twice_is_fenced_however_prompt() {
 }
 
 #[test]
-fn a_create_whose_answer_was_lost_is_recognised_as_ones_own_and_answered_as_created() {
+fn a_create_whose_response_was_lost_is_recognised_and_answered_as_created() {
     let done = holding_the_claim()
         .on(&create_rr(FRESH), ApiResult::Unknown)
         .on(&create_rr(FRESH), ApiResult::Conflict)
@@ -74,11 +74,11 @@ fn a_create_whose_answer_was_lost_is_recognised_as_ones_own_and_answered_as_crea
         .on(&count(&late_rr(), 1), ApiResult::Rr(rr(FRESH, ME, "r2", 1)))
         .done();
     assert!(matches!(done.outcome, CommitOutcome::Counted { created: true, .. }));
-    assert_eq!(done.aftermath, None, "the fence has released the claim already");
+    assert_eq!(done.release, None, "the fence has released the claim already");
 }
 
 #[test]
-fn a_creator_whose_rr_another_replica_counted_in_first_still_says_created() {
+fn a_creator_whose_rr_another_replica_counted_in_first_still_answers_created() {
     let counted_in = rr(FRESH, ME, "r2", 1);
     let done = holding_the_claim()
         .after_ms(5000)
@@ -92,7 +92,7 @@ fn a_creator_whose_rr_another_replica_counted_in_first_still_says_created() {
 }
 
 #[test]
-fn an_rr_without_a_count_is_confirmed_before_anybody_counts_in_it() {
+fn an_rr_without_a_count_is_confirmed_before_another_replica_counts_in_it() {
     let fresh = rr(OLD, OTHER, "r1", 0);
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields(OTHER, OLD, false))))
@@ -102,13 +102,13 @@ fn an_rr_without_a_count_is_confirmed_before_anybody_counts_in_it() {
 }
 
 #[test]
-fn a_lost_fence_removes_ones_own_late_rr_where_the_claim_has_moved_on() {
+fn a_lost_fence_deletes_a_late_rr_of_this_process_if_the_claim_has_moved_on() {
     let moved_on = [ApiResult::Claim(claim("c9", fields(OTHER, "rr-abc-1001", true))), ApiResult::Missing];
-    for (claim_now, fence_answer) in moved_on.into_iter().zip([ApiResult::Conflict, ApiResult::Unknown]) {
+    for (claim_now, fence_result) in moved_on.into_iter().zip([ApiResult::Conflict, ApiResult::Unknown]) {
         holding_the_claim()
             .after_ms(5000)
             .on(&create_rr(FRESH), ApiResult::Rr(late_rr()))
-            .on(&fence(), fence_answer)
+            .on(&fence(), fence_result)
             .on(&ApiCall::GetClaim, ApiResult::Unknown)
             .on(&ApiCall::GetClaim, claim_now)
             .on(&ApiCall::DeleteRr { rr: late_rr() }, ApiResult::Unknown)
@@ -118,7 +118,7 @@ fn a_lost_fence_removes_ones_own_late_rr_where_the_claim_has_moved_on() {
 }
 
 #[test]
-fn a_lost_fence_leaves_the_rr_of_another_alone() {
+fn a_lost_fence_does_not_delete_the_rr_of_another_creator() {
     let newer = "rr-abc-1001";
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields(OTHER, OLD, false))))
@@ -129,7 +129,7 @@ fn a_lost_fence_leaves_the_rr_of_another_alone() {
 }
 
 #[test]
-fn a_count_that_conflicts_under_a_claim_that_was_only_read_starts_over_from_the_claim() {
+fn a_conflicting_count_under_a_claim_that_was_only_read_starts_over_from_the_claim() {
     let counted = rr(OLD, OTHER, "r1", 3);
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
@@ -139,7 +139,7 @@ fn a_count_that_conflicts_under_a_claim_that_was_only_read_starts_over_from_the_
 }
 
 #[test]
-fn a_lost_fence_is_tried_anew_where_the_claim_still_names_the_rr() {
+fn a_lost_fence_is_repeated_if_the_claim_still_names_the_rr() {
     holding_the_claim()
         .after_ms(5000)
         .on(&create_rr(FRESH), ApiResult::Rr(late_rr()))
@@ -149,7 +149,7 @@ fn a_lost_fence_is_tried_anew_where_the_claim_still_names_the_rr() {
 }
 
 #[test]
-fn a_lost_fence_on_anothers_rr_removes_nothing() {
+fn a_lost_fence_on_the_rr_of_another_creator_starts_over_from_the_claim() {
     Script::begin(1)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields(OTHER, OLD, false))))
         .on(&get_rr(OLD), ApiResult::Rr(rr(OLD, OTHER, "r1", 0)))
@@ -158,40 +158,40 @@ fn a_lost_fence_on_anothers_rr_removes_nothing() {
 }
 
 /// A commit whose count from 7 to 10 has an unknown outcome.
-fn in_doubt() -> Script {
+fn with_unknown_count() -> Script {
     let known = rr(OLD, ME, "r4", 7);
     Script::begin_knowing(3, Some(known.clone())).on(&count(&known, 10), ApiResult::Unknown)
 }
 
 #[test]
-fn a_count_in_doubt_is_never_added_again() {
-    let done = in_doubt().on(&get_rr(OLD), ApiResult::Rr(rr(OLD, ME, "r5", 10))).done();
-    assert_eq!(done.outcome, CommitOutcome::InDoubt);
+fn an_unknown_count_is_never_added_again() {
+    let done = with_unknown_count().on(&get_rr(OLD), ApiResult::Rr(rr(OLD, ME, "r5", 10))).done();
+    assert_eq!(done.outcome, CommitOutcome::Unresolved);
 }
 
 #[test]
-fn a_count_in_doubt_is_not_called_done_because_the_number_is_high_enough() {
-    let done = in_doubt().on(&get_rr(OLD), ApiResult::Rr(rr(OLD, ME, "r6", 12))).done();
-    assert_eq!(done.outcome, CommitOutcome::InDoubt);
+fn an_unknown_count_is_not_acknowledged_because_the_number_is_high_enough() {
+    let done = with_unknown_count().on(&get_rr(OLD), ApiResult::Rr(rr(OLD, ME, "r6", 12))).done();
+    assert_eq!(done.outcome, CommitOutcome::Unresolved);
 }
 
 #[test]
-fn a_count_in_doubt_whose_rr_is_gone_or_another_stays_in_doubt() {
+fn an_unknown_count_whose_rr_is_gone_or_recreated_stays_unresolved() {
     let another = onceway_claim::Rr { uid: "u2".into(), ..rr(OLD, ME, "r9", 0) };
-    for answer in [ApiResult::Missing, ApiResult::Rr(another)] {
-        assert_eq!(in_doubt().on(&get_rr(OLD), answer).done().outcome, CommitOutcome::InDoubt);
+    for result in [ApiResult::Missing, ApiResult::Rr(another)] {
+        assert_eq!(with_unknown_count().on(&get_rr(OLD), result).done().outcome, CommitOutcome::Unresolved);
     }
 }
 
 #[test]
-fn a_count_in_doubt_that_cannot_have_happened_is_committed_afresh() {
-    in_doubt().on(&get_rr(OLD), ApiResult::Rr(rr(OLD, ME, "r5", 9))).expects(&ApiCall::GetClaim);
+fn an_unknown_count_that_cannot_have_happened_is_committed_again() {
+    with_unknown_count().on(&get_rr(OLD), ApiResult::Rr(rr(OLD, ME, "r5", 9))).expects(&ApiCall::GetClaim);
 }
 
 #[test]
-fn a_count_in_doubt_is_repeated_identically_while_nothing_has_changed() {
+fn an_unknown_count_is_repeated_identically_while_the_rr_is_unchanged() {
     let known = rr(OLD, ME, "r4", 7);
-    let done = in_doubt()
+    let done = with_unknown_count()
         .on(&get_rr(OLD), ApiResult::Unknown)
         .on(&get_rr(OLD), ApiResult::Rr(known.clone()))
         .on(&count(&known, 10), ApiResult::Conflict)
@@ -202,18 +202,18 @@ fn a_count_in_doubt_is_repeated_identically_while_nothing_has_changed() {
 }
 
 #[test]
-fn a_conflict_on_a_count_looks_at_the_phase_again() {
+fn a_conflicting_count_reads_the_phase_again() {
     let known = rr(OLD, ME, "r4", 7);
     Script::begin_knowing(1, Some(known.clone()))
         .on(&count(&known, 8), ApiResult::Conflict)
         .on(&ApiCall::GetClaim, ApiResult::Claim(claim("c1", fields("", OLD, true))))
-        .on(&get_rr(OLD), ApiResult::Rr(in_phase(rr(OLD, ME, "r5", 7), Phase::Ended)))
+        .on(&get_rr(OLD), ApiResult::Rr(in_phase(rr(OLD, ME, "r5", 7), Phase::Terminal)))
         .on(&find(Some(OLD)), ApiResult::Missing)
-        .expects(&update_claim("c1", handed_over(fields(ME, FRESH, false))));
+        .expects(&update_claim("c1", transferred(fields(ME, FRESH, false))));
 }
 
 #[test]
-fn a_conflict_on_a_count_under_ones_own_claim_needs_no_second_read_of_the_claim() {
+fn a_conflicting_count_under_a_claim_that_this_commit_wrote_reads_only_the_rr() {
     holding_the_claim()
         .on(&create_rr(FRESH), ApiResult::Rr(late_rr()))
         .on(&count(&late_rr(), 1), ApiResult::Conflict)
@@ -221,13 +221,13 @@ fn a_conflict_on_a_count_under_ones_own_claim_needs_no_second_read_of_the_claim(
 }
 
 #[test]
-fn a_known_rr_that_is_gone_is_looked_for_no_more() {
+fn a_known_rr_that_is_gone_starts_over_from_the_claim() {
     let known = rr(OLD, ME, "r4", 7);
     Script::begin_knowing(1, Some(known.clone())).on(&count(&known, 8), ApiResult::Missing).expects(&ApiCall::GetClaim);
 }
 
 #[test]
-fn an_answer_to_a_finished_commit_counts_nothing() {
+fn a_result_for_a_finished_commit_counts_nothing() {
     let (mut commit, _) = onceway_claim::Commit::begin(
         std::sync::Arc::new(onceway_claim::Parameters {
             identity: ME.into(),
@@ -243,7 +243,7 @@ fn an_answer_to_a_finished_commit_counts_nothing() {
     let now = onceway_claim::Now { unix_ms: 0, monotonic_ms: 0 };
     commit.resume(ApiResult::Rr(rr(OLD, ME, "r5", 8)), now);
     let onceway_claim::Step::Done(done) = commit.resume(ApiResult::Rr(rr(OLD, ME, "r5", 8)), now) else {
-        panic!("a finished commit went on");
+        panic!("a finished commit continued");
     };
-    assert_eq!(done.outcome, CommitOutcome::InDoubt);
+    assert_eq!(done.outcome, CommitOutcome::Unresolved);
 }

@@ -1,4 +1,4 @@
-//! A commit driven by hand: answer a call, look at the next.
+//! A commit driven step by step: supply the result of a call, check the next call.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ pub(super) const ME: &str = "pod-a_1";
 pub(super) const OTHER: &str = "pod-b_1";
 /// The wall clock of all scripts, in Unix seconds.
 pub(super) const CLOCK_S: u64 = 1_000;
-/// The name that this clock gives to a fresh RR.
+/// The name that a new RR has at this clock.
 pub(super) const FRESH: &str = "rr-abc-1000";
-/// The name that an earlier incident had.
+/// The name of an earlier incident's RR.
 pub(super) const OLD: &str = "rr-abc-900";
 
-/// A commit and the step that it is at.
+/// A commit and its current step.
 pub(super) struct Script {
     commit: Commit,
     step: Step,
@@ -22,7 +22,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    /// A batch of `signals` at a replica that knows nothing of the incident.
+    /// A batch of `signals` at a replica that knows no RR of the incident.
     pub(super) fn begin(signals: u32) -> Self {
         Self::begin_knowing(signals, None)
     }
@@ -34,20 +34,20 @@ impl Script {
         Self { commit, step, monotonic_ms: 0 }
     }
 
-    /// Lets time pass before the next answer.
+    /// Lets time pass before the next result.
     pub(super) fn after_ms(mut self, ms: u64) -> Self {
         self.monotonic_ms += ms;
         self
     }
 
-    /// Expects this call and answers it.
-    pub(super) fn on(mut self, expected: &ApiCall, answer: ApiResult) -> Self {
+    /// Expects this call and resumes with `result`.
+    pub(super) fn on(mut self, expected: &ApiCall, result: ApiResult) -> Self {
         assert_eq!(self.step, Step::Call(expected.clone()));
-        self.step = self.commit.resume(answer, now(self.monotonic_ms));
+        self.step = self.commit.resume(result, now(self.monotonic_ms));
         self
     }
 
-    /// Expects a wait and ends it.
+    /// Expects a wait and lets it elapse.
     pub(super) fn on_wait(mut self) -> Self {
         assert!(matches!(self.step, Step::Wait(_)), "{:?}", self.step);
         assert_eq!(self.commit.stage(), Stage::AwaitHolder);
@@ -55,7 +55,7 @@ impl Script {
         self
     }
 
-    /// Expects the call, and leaves it unanswered.
+    /// Expects this call as the last one of the script.
     pub(super) fn expects(self, expected: &ApiCall) {
         assert_eq!(self.step, Step::Call(expected.clone()));
     }
@@ -77,14 +77,14 @@ fn now(monotonic_ms: u64) -> Now {
     Now { unix_ms: CLOCK_S * 1000, monotonic_ms }
 }
 
-/// Fields of a claim by `holder` for `intent`, never handed over, whose floor is the second in the name.
+/// Fields of a claim by `holder` for `intent`, never transferred, whose floor is the second in the name.
 pub(super) fn fields(holder: &str, intent: &str, created: bool) -> ClaimFields {
     let floor = intent.rsplit('-').next().and_then(|second| second.parse().ok()).unwrap();
     ClaimFields { holder: holder.into(), intent: intent.into(), created, floor, transitions: 0 }
 }
 
-/// The same after a handover.
-pub(super) fn handed_over(fields: ClaimFields) -> ClaimFields {
+/// The same after a change of holder.
+pub(super) fn transferred(fields: ClaimFields) -> ClaimFields {
     ClaimFields { transitions: fields.transitions + 1, ..fields }
 }
 
@@ -92,13 +92,13 @@ pub(super) fn claim(version: &str, fields: ClaimFields) -> Claim {
     Claim { uid: "c-uid".into(), version: version.into(), fields }
 }
 
-/// An active RR of ours.
+/// An active RR of this fingerprint.
 pub(super) fn rr(name: &str, creator: &str, version: &str, count: u32) -> Rr {
     Rr {
         name: name.into(),
         uid: "u1".into(),
         version: version.into(),
-        ours: true,
+        fingerprint_matches: true,
         creator: creator.into(),
         count,
         phase: Phase::Active,
@@ -127,7 +127,7 @@ pub(super) fn count(rr: &Rr, count: u32) -> ApiCall {
     ApiCall::Count { rr: rr.clone(), count }
 }
 
-/// The search for an active RR beside `except`.
+/// The search for an active RR other than `except`.
 pub(super) fn find(except: Option<&str>) -> ApiCall {
     ApiCall::FindRr { except: except.map(Into::into) }
 }

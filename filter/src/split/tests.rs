@@ -100,7 +100,7 @@ impl Scene {
             SignalResponse::One(status, told) => (status, vec![*told]),
             SignalResponse::MultiStatus(several) => (207, several.results),
             SignalResponse::Problem(problem) => {
-                (problem.status, problem.several.map(|told| told.results).unwrap_or_default())
+                (problem.status, problem.multi_status.map(|multi_status| multi_status.results).unwrap_or_default())
             }
         }
     }

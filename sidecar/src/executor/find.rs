@@ -75,5 +75,5 @@ impl Executor {
 }
 
 fn is_adoptable(rr: &Rr) -> bool {
-    rr.ours && rr.phase == Phase::Active
+    rr.fingerprint_matches && rr.phase == Phase::Active
 }

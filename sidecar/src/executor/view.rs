@@ -141,7 +141,7 @@ fn rr(view: RrView<'_>, fingerprint: Fingerprint) -> Rr {
         name: name.as_ref().into(),
         uid: uid.as_ref().into(),
         version: resource_version.as_ref().into(),
-        ours: view.spec.signal_fingerprint == *fingerprint.hex(),
+        fingerprint_matches: view.spec.signal_fingerprint == *fingerprint.hex(),
         creator: annotations.get(CREATOR).map_or_else(|| Arc::from(""), |text| Arc::from(text.as_str())),
         count: seen.occurrence_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
         phase,
@@ -155,11 +155,11 @@ fn phase(status: &RemediationRequestStatus, deleting: bool) -> Phase {
     let outcome = status.completion_status.as_ref().and_then(|completion| completion.outcome.as_deref());
     let not_before = status.routing_status.as_ref().and_then(|routing| routing.next_allowed_execution.as_ref());
     match (status.overall_phase.as_deref().unwrap_or_default(), not_before) {
-        _ if deleting => Phase::Ended,
+        _ if deleting => Phase::Terminal,
         (phase, _) if !is_terminal(phase) => Phase::Active,
         _ if outcome == Some(MANUAL_REVIEW) => Phase::ManualReview,
         (_, Some(time)) => Phase::NotBefore(unix_ms(time.0)),
-        _ => Phase::Ended,
+        _ => Phase::Terminal,
     }
 }
 

@@ -64,7 +64,7 @@ impl Housekeeper {
         for known in known {
             // The index is late: an RR that has ended or gone meanwhile is no duplicate. One of ours without a count may have
             // been created too late, which is for the reaper to find out.
-            let indeed = |rr: &Observed| rr.active && !rr.is_ours_without_a_count();
+            let indeed = |rr: &Observed| rr.active && !rr.is_active_uncounted_with_creator();
             let Some(rr) = self.read(&known.name).await?.filter(indeed) else { continue };
             let Some(oldest) = &oldest else {
                 oldest = Some(rr);

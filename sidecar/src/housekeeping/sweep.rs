@@ -87,7 +87,7 @@ impl Housekeeper {
         let (mut sweep, first) = ClaimGc::begin(settled.map(|(version, _)| Arc::clone(version)));
         let resume = |answer| match answer {
             // It was used after it was listed.
-            ApiResult::Claim(claim) if !self.is_old(claim.fields.floor) => GcStep::Over(GcOutcome::Kept),
+            ApiResult::Claim(claim) if !self.is_old(claim.fields.floor) => GcStep::Done(GcOutcome::Kept),
             answer => sweep.resume(answer),
         };
         let tidied = self.drive(fingerprint, first, resume).await;

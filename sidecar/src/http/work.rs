@@ -83,7 +83,7 @@ impl Rest {
             };
             (place, outcome)
         });
-        let unnamed = self.unnamed.map(|(place, alerts)| (place, SignalOutcome::unnamed(place, alerts)));
+        let unnamed = self.unnamed.map(|(place, alerts)| (place, SignalOutcome::rejected_rest(place, alerts)));
         resolved.chain(rejected).chain(unnamed)
     }
 }

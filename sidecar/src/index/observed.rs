@@ -29,14 +29,14 @@ pub struct Observed {
     pub unstarted: bool,
     /// `status.deduplication.occurrenceCount`.
     pub count: i64,
-    /// Whether a sidecar made it.
-    pub ours: bool,
+    /// Whether it has `onceway.io/creator`, which only a sidecar sets.
+    pub has_creator: bool,
 }
 
 impl Observed {
-    /// Whether it may be one that was created too late.
-    pub fn is_ours_without_a_count(&self) -> bool {
-        self.active && self.ours && self.count == 0
+    /// Whether it may have been created too late.
+    pub fn is_active_uncounted_with_creator(&self) -> bool {
+        self.active && self.has_creator && self.count == 0
     }
 
     /// `metadata.uid`.
@@ -128,7 +128,7 @@ impl<'de> Deserialize<'de> for Observed {
             active: metadata.deletion_timestamp.is_none() && !is_terminal(&phase),
             unstarted: matches!(phase.as_str(), "" | "Pending"),
             count: status.deduplication.and_then(|seen| seen.occurrence_count).unwrap_or(0),
-            ours: metadata.annotations.contains_key(CREATOR),
+            has_creator: metadata.annotations.contains_key(CREATOR),
             metadata: ObjectMeta {
                 name: Some(metadata.name),
                 uid: Some(metadata.uid),

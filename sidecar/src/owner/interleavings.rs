@@ -95,7 +95,17 @@ fn claim() -> Claim {
 
 fn rr(count: u32) -> Rr {
     let (name, uid, version, creator) = ("rr".into(), "u".into(), count.to_string().into(), "pod-b_1".into());
-    Rr { name, uid, version, ours: true, creator, count, phase: Phase::Active, first_seen_ms: None, last_seen_ms: None }
+    Rr {
+        name,
+        uid,
+        version,
+        fingerprint_matches: true,
+        creator,
+        count,
+        phase: Phase::Active,
+        first_seen_ms: None,
+        last_seen_ms: None,
+    }
 }
 
 fn fingerprint(n: u8) -> Fingerprint {

@@ -154,10 +154,10 @@ impl<E: Execute> Task<E> {
                     commit.resume(onceway_claim::ApiResult::Elapsed, self.now())
                 }
                 Step::Done(done) => {
-                    self.after(done.aftermath, context);
+                    self.after(done.release, context);
                     return match done.outcome {
                         CommitOutcome::Counted { rr, created } => Ok((rr, created)),
-                        CommitOutcome::InDoubt => Err(SubmitError::Unresolved { cause: self.trouble.text() }),
+                        CommitOutcome::Unresolved => Err(SubmitError::Unresolved { cause: self.trouble.text() }),
                     };
                 }
             };
@@ -185,7 +185,7 @@ impl<E: Execute> Task<E> {
         let cause = format!("{}: {failure}", doing(self.stage));
         match failure {
             // An earlier write of the count may have happened: the refusal only keeps us from finding out.
-            _ if failure.is_lasting() && self.stage == Stage::Doubt => Err(SubmitError::Unresolved { cause }),
+            _ if failure.is_lasting() && self.stage == Stage::ResolveOutcome => Err(SubmitError::Unresolved { cause }),
             _ if failure.is_lasting() => Err(SubmitError::Refused { cause }),
             _ => {
                 self.trouble.set(Some(cause));
@@ -197,7 +197,7 @@ impl<E: Execute> Task<E> {
     /// What to say of a commit that was dropped at its deadline.
     fn late(&self) -> SubmitError {
         match self.stage {
-            Stage::Count | Stage::Doubt => SubmitError::Unresolved { cause: self.trouble.text() },
+            Stage::Count | Stage::ResolveOutcome => SubmitError::Unresolved { cause: self.trouble.text() },
             _ => SubmitError::deadline(self.shared.settings.deadline, self.trouble.text()),
         }
     }
@@ -283,7 +283,7 @@ fn doing(stage: Stage) -> &'static str {
         Stage::Fence => "confirming the incident's Lease",
         Stage::Discard => "removing a RemediationRequest that came too late",
         Stage::Count => "counting in the RemediationRequest",
-        Stage::Doubt => "finding out whether a count was written",
+        Stage::ResolveOutcome => "finding out whether a count was written",
         Stage::Finished => "ending",
     }
 }

@@ -1,4 +1,4 @@
-//! The webhook around the alerts: one pass that finds each alert, and what else there is, as slices of the body.
+//! The webhook around the alerts: one pass that finds each alert, and the other fields, as slices of the body.
 
 use std::fmt::{Formatter, Result as FmtResult};
 
@@ -7,33 +7,33 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Error as JsonError, from_str};
 
-use super::state;
-use crate::json::{Text, present};
+use super::alert::state;
+use crate::json::{Text, non_empty};
 use crate::limits::MAX_ALERTS;
 use crate::signal::State;
 
-/// A webhook in slices of its body.
+/// A webhook as slices of its body.
 pub(crate) struct Webhook<'a> {
     /// Each alert, in the webhook's order.
     pub(crate) alerts: Vec<&'a RawValue>,
     /// The other fields.
-    pub(crate) own: Own<'a>,
+    pub(crate) own: OwnFields<'a>,
 }
 
-/// The fields of a webhook beside its alerts, byte for byte: members of an object, with the commas between them, without
-/// its braces.
+/// The fields of a webhook other than its alerts, byte for byte: members of an object with the commas between them, without
+/// the braces.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Own<'a> {
+pub(crate) struct OwnFields<'a> {
     /// Those before the alerts.
     pub(crate) before: &'a str,
     /// Those after the alerts.
     pub(crate) after: &'a str,
-    /// What they say of the state of the whole group.
+    /// The state of the whole group.
     pub(crate) state: State,
 }
 
-impl Own<'_> {
-    /// Of a body without any.
+impl OwnFields<'_> {
+    /// No fields, for an event.
     pub(crate) const NONE: Self = Self { before: "", after: "", state: State::Firing };
 }
 
@@ -41,12 +41,12 @@ impl<'a> Webhook<'a> {
     pub(crate) fn decode(body: &'a str) -> Result<Self, JsonError> {
         let members: Members<'a> = from_str(body)?;
         let Some(alerts) = members.alerts else { return Err(JsonError::missing_field("alerts")) };
-        let state = present(members.status.flatten()).map_or(State::Firing, |status| state(&status));
+        let state = non_empty(members.status.flatten()).map_or(State::Firing, |status| state(&status));
         Ok(Self { alerts: alerts.0, own: members.keys.own(body, state) })
     }
 }
 
-/// Where the members of the object begin.
+/// The first bytes of members of the object.
 #[derive(Default)]
 pub(super) struct Keys<'a> {
     first: Option<&'a str>,
@@ -55,21 +55,21 @@ pub(super) struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    pub(super) fn see(&mut self, key: &'a str) {
+    pub(super) fn add(&mut self, key: &'a str) {
         self.first.get_or_insert(key);
         if self.alerts.is_some() {
             self.after_alerts.get_or_insert(key);
         }
     }
 
-    pub(super) fn own(&self, body: &'a str, state: State) -> Own<'a> {
+    pub(super) fn own(&self, body: &'a str, state: State) -> OwnFields<'a> {
         let offset = |key: &str| key.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
         let before = match (self.first, self.alerts) {
             (Some(first), Some(alerts)) => body.get(offset(first)..offset(alerts)).unwrap_or_default(),
             _ => "",
         };
         let after = self.after_alerts.and_then(|key| body.get(offset(key)..)).unwrap_or_default();
-        Own { before: without_end(before, ','), after: without_end(after, '}'), state }
+        OwnFields { before: without_end(before, ','), after: without_end(after, '}'), state }
     }
 }
 
@@ -83,7 +83,7 @@ fn without_end(text: &str, mark: char) -> &str {
 #[derive(Default)]
 struct Members<'a> {
     alerts: Option<Alerts<'a>>,
-    /// Outer: whether there is such a member; inner: whether it is not null.
+    /// Outer: whether the member exists; inner: whether it is not null.
     status: Option<Option<Text<'a>>>,
     keys: Keys<'a>,
 }
@@ -105,16 +105,16 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
         let mut members = Members::default();
-        // A key as raw JSON tells where its member begins.
+        // A key as raw JSON is a slice of the body, and so has the position of its member.
         while let Some(key) = map.next_key::<&RawValue>()? {
             let Text(name) = from_str(key.get()).map_err(|_| A::Error::custom(format_args!("unreadable key {key}")))?;
-            members.keys.see(key.get());
+            members.keys.add(key.get());
             match &*name {
                 "alerts" => {
-                    refuse_second(members.keys.alerts.replace(key.get()), "alerts")?;
+                    reject_duplicate(members.keys.alerts.replace(key.get()), "alerts")?;
                     members.alerts = map.next_value()?;
                 }
-                "status" => refuse_second(members.status.replace(map.next_value()?), "status")?,
+                "status" => reject_duplicate(members.status.replace(map.next_value()?), "status")?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -124,7 +124,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-fn refuse_second<T, E: Error>(first: Option<T>, field: &'static str) -> Result<(), E> {
+fn reject_duplicate<T, E: Error>(first: Option<T>, field: &'static str) -> Result<(), E> {
     if first.is_some() { Err(E::duplicate_field(field)) } else { Ok(()) }
 }
 
@@ -151,7 +151,7 @@ impl<'de> Visitor<'de> for AlertsVisitor {
         while let Some(alert) = seq.next_element()? {
             if alerts.len() == MAX_ALERTS {
                 return Err(A::Error::custom(format_args!(
-                    "more than {MAX_ALERTS} alerts (send fewer at once: Alertmanager's max_alerts)"
+                    "more than {MAX_ALERTS} alerts (lower max_alerts in Alertmanager)"
                 )));
             }
             alerts.push(alert);

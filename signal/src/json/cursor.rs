@@ -1,24 +1,24 @@
-//! Reads JSON in one pass, and as fast as it goes; but only ordinary JSON.
+//! A fast single-pass reader of common JSON.
 //!
-//! What is not ordinary (it is no JSON, it is nested deeply) is `None`, without a reason: the body is then read again by
-//! serde_json, which takes whatever JSON there is, and is the one that says what is wrong. So nothing may be taken here that
-//! serde_json refuses, and nothing read differently; a test of `alertmanager/quick.rs` changes a webhook at random and compares.
+//! For anything else (invalid JSON, deep nesting) it returns `None`, without a reason. serde_json then reads the body again: it
+//! accepts all JSON and reports errors. So this reader must not accept what serde_json rejects, nor read anything differently;
+//! a test in `alertmanager/fast_path.rs` mutates a webhook at random and compares the two.
 
 use serde_json::from_str;
 
 use super::Text;
 
-/// How deep what is passed over may be nested.
+/// The nesting limit of skipped values.
 const MAX_DEPTH: u32 = 32;
 
-/// A place in a body.
+/// A position in a body.
 pub(crate) struct Cursor<'a> {
     json: &'a str,
-    /// What is not read yet.
+    /// The bytes that are not read yet.
     rest: &'a [u8],
 }
 
-/// A string as it stands in the body, quotes included. It is not looked at unless somebody asks: most are passed over.
+/// A string literal of the body, quotes included. It is decoded on demand, since most are skipped.
 #[derive(Clone, Copy)]
 pub(crate) struct Literal<'a> {
     json: &'a str,
@@ -28,34 +28,34 @@ pub(crate) struct Literal<'a> {
 }
 
 impl<'a> Literal<'a> {
-    /// Its JSON.
+    /// The literal's JSON text.
     pub(crate) fn raw(self) -> Option<&'a str> {
         self.json.get(self.start..self.end)
     }
 
-    /// What it says, if it says so without escapes.
+    /// The string, if it has no escapes.
     pub(crate) fn plain(self) -> Option<&'a str> {
         if self.escaped { None } else { self.json.get(self.start + 1..self.end - 1) }
     }
 
-    /// What it says.
+    /// The string.
     pub(crate) fn text(self) -> Option<Text<'a>> {
         if self.escaped { from_str(self.raw()?).ok() } else { self.plain().map(|text| Text(text.into())) }
     }
 }
 
 impl<'a> Cursor<'a> {
-    /// At the beginning of `json`.
+    /// A cursor at the beginning of `json`.
     pub(crate) const fn new(json: &'a str) -> Self {
         Self { json, rest: json.as_bytes() }
     }
 
-    /// Nothing is left.
+    /// Checks that nothing but white space is left.
     pub(crate) fn end(mut self) -> Option<()> {
         self.peek().is_none().then_some(())
     }
 
-    /// Reads an object: `member` is shown each key, and reads its value.
+    /// Reads an object: `member` gets each key and reads its value.
     pub(crate) fn object(&mut self, mut member: impl FnMut(&mut Self, Literal<'a>) -> Option<()>) -> Option<()> {
         self.eat(b'{')?;
         if self.eat(b'}').is_some() {
@@ -90,12 +90,12 @@ impl<'a> Cursor<'a> {
         self.string()?.text()
     }
 
-    /// Reads what `read` reads, or a null.
+    /// Reads null, or else what `read` reads.
     pub(crate) fn unless_null<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         if self.peek()? == b'n' { self.word("null").map(|()| None) } else { read(self).map(Some) }
     }
 
-    /// Passes over what `read` reads; its JSON.
+    /// The JSON text of what `read` reads.
     pub(crate) fn raw(&mut self, read: impl FnOnce(&mut Self) -> Option<()>) -> Option<&'a str> {
         self.peek()?;
         let start = self.at();
@@ -103,16 +103,16 @@ impl<'a> Cursor<'a> {
         self.json.get(start..self.at())
     }
 
-    /// Passes over a value.
-    pub(crate) fn pass(&mut self) -> Option<()> {
-        self.pass_within(MAX_DEPTH)
+    /// Skips a value.
+    pub(crate) fn skip(&mut self) -> Option<()> {
+        self.skip_within(MAX_DEPTH)
     }
 
-    fn pass_within(&mut self, depth: u32) -> Option<()> {
+    fn skip_within(&mut self, depth: u32) -> Option<()> {
         match self.peek()? {
             b'"' => self.string().map(drop),
-            b'{' => depth.checked_sub(1).and_then(|depth| self.object(|cursor, _| cursor.pass_within(depth))),
-            b'[' => depth.checked_sub(1).and_then(|depth| self.list(|cursor| cursor.pass_within(depth))),
+            b'{' => depth.checked_sub(1).and_then(|depth| self.object(|cursor, _| cursor.skip_within(depth))),
+            b'[' => depth.checked_sub(1).and_then(|depth| self.list(|cursor| cursor.skip_within(depth))),
             b't' => self.word("true"),
             b'f' => self.word("false"),
             b'n' => self.word("null"),
@@ -163,8 +163,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Passes over the part of a string that means itself; the byte that does not: it ends the string, begins an escape, or may
-    /// not be there.
+    /// Skips the literal bytes of a string. Returns the next special byte: it ends the string, begins an escape, or is a control
+    /// character, which is invalid.
     fn special(&mut self) -> Option<u8> {
         while let Some((word, rest)) = self.rest.split_first_chunk::<8>() {
             let found = specials(u64::from_le_bytes(*word));
@@ -190,7 +190,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The next byte that is no white space.
+    /// Skips white space and returns the next byte without consuming it.
     fn peek(&mut self) -> Option<u8> {
         loop {
             match self.rest {
@@ -201,7 +201,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Passes over white space, and this byte.
+    /// Skips white space and consumes this byte.
     fn eat(&mut self, byte: u8) -> Option<()> {
         if self.peek()? != byte {
             return None;
@@ -230,7 +230,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The highest bit of each of eight bytes that is special in a string; exact up to the first that is.
+/// Sets the highest bit of each of the eight bytes that is special in a string; exact up to the first special byte.
 const fn specials(word: u64) -> u64 {
     const LOW: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = LOW << 7;

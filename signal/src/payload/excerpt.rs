@@ -1,21 +1,21 @@
-//! Parts of a webhook as valid webhooks of their own: what an RR keeps of it. ([`PartialPayload`](super::PartialPayload) slices what a split sends on.)
+//! Excerpts of a webhook that an RR stores. (A split sends a [`PartialPayload`](super::PartialPayload).)
 
 use super::Payload;
 use crate::source::Source;
 
-/// The member that holds the alerts, up to them.
+/// The start of the member that holds the alerts.
 pub(super) const OPEN: &str = "\"alerts\":[";
 
-/// What closes the alerts and the webhook.
+/// The end of the alerts and of the webhook.
 pub(super) const CLOSE: &str = "]}";
 
 impl Payload<'_> {
-    /// The webhook with only the alerts at `indices`, in that order; an event as it is.
+    /// The webhook with only the alerts at `indices`, in that order; an event unchanged.
     ///
-    /// First come the webhook's own other fields, then the alerts, all of it byte for byte. At most `limit` bytes: an alert
-    /// that no longer fits is left out whole (a smaller one after it may still fit); the other fields are left out if they
-    /// alone do not fit; `{}` is what is left of an event that does not. So it is always valid JSON, except for limits below
-    /// the two bytes of `{}`, where it is empty. An index without an entry is passed over.
+    /// The webhook's own fields come first, then the alerts, all byte for byte. It has at most `limit` bytes: an alert that no
+    /// longer fits is left out as a whole (a smaller one after it may still fit), the own fields are left out if they alone do
+    /// not fit, and an event that does not fit becomes `{}`. So it is always valid JSON, except for limits below the two bytes
+    /// of `{}`, where it is empty. An index without an entry is skipped.
     #[must_use]
     pub fn excerpt(&self, indices: &[usize], limit: Option<usize>) -> String {
         let limit = limit.unwrap_or(usize::MAX);

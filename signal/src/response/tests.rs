@@ -26,11 +26,11 @@ fn failed(fingerprint: &str, problem: ProblemKind, retry_after_seconds: u32) -> 
     SignalOutcome::failed(fingerprint.into(), format!("{fingerprint} failed"), Failure { problem, retry_after_seconds })
 }
 
-/// The status and the body of the answer that `outcomes` make.
-fn answer(outcomes: Vec<SignalOutcome>) -> (u16, Value) {
+/// The status and the body of the response to `outcomes`.
+fn merged(outcomes: Vec<SignalOutcome>) -> (u16, Value) {
     match merge(outcomes) {
         SignalResponse::One(status, outcome) => (status, to_value(outcome).unwrap()),
-        SignalResponse::MultiStatus(several) => (207, to_value(several).unwrap()),
+        SignalResponse::MultiStatus(multi_status) => (207, to_value(multi_status).unwrap()),
         SignalResponse::Problem(problem) => (problem.status, to_value(&problem).unwrap()),
     }
 }
@@ -43,8 +43,8 @@ fn retry_after(outcomes: Vec<SignalOutcome>) -> Option<u32> {
 }
 
 #[test]
-fn a_new_incident_is_answered_201_with_all_that_is_known_of_its_rr() {
-    let (status, body) = answer(vec![counted(true, "aa")]);
+fn a_new_incident_is_answered_201_with_the_metadata_of_its_rr() {
+    let (status, body) = merged(vec![counted(true, "aa")]);
     assert_eq!(status, 201);
     let expected = json!({
         "status": "created",
@@ -66,49 +66,49 @@ fn a_new_incident_is_answered_201_with_all_that_is_known_of_its_rr() {
 
 #[test]
 fn a_duplicate_is_answered_202() {
-    let (status, body) = answer(vec![counted(false, "aa")]);
+    let (status, body) = merged(vec![counted(false, "aa")]);
     assert_eq!((status, &body["status"], &body["duplicate"]), (202, &json!("duplicate"), &json!(true)));
 }
 
 #[test]
 fn nothing_to_do_is_answered_200() {
-    let (status, body) = answer(vec![resolved("aa")]);
+    let (status, body) = merged(vec![resolved("aa")]);
     assert_eq!(status, 200);
     let message = "nothing to do: the alert is resolved";
     assert_eq!(body, json!({"status": "resolved", "message": message, "fingerprint": "aa", "duplicate": false}));
-    assert_eq!(answer(vec![]).0, 200);
+    assert_eq!(merged(vec![]).0, 200);
 }
 
 #[test]
-fn several_parts_are_answered_207_in_their_order_whatever_they_are() {
-    let (status, body) = answer(vec![resolved("aa"), rejected(1), counted(true, "bb"), counted(false, "cc")]);
+fn several_outcomes_are_answered_207_in_their_order() {
+    let (status, body) = merged(vec![resolved("aa"), rejected(1), counted(true, "bb"), counted(false, "cc")]);
     assert_eq!(status, 207);
     let statuses: Vec<&Value> = body["results"].as_array().unwrap().iter().map(|result| &result["status"]).collect();
     assert_eq!(statuses, ["resolved", "rejected", "created", "duplicate"]);
     let summary = json!({"total": 4, "created": 1, "deduplicated": 1, "rejected": 1, "failed": 0});
     assert_eq!(body["summary"], summary);
     assert_eq!(body["results"][1]["message"], "alerts[1]: no name");
-    assert_eq!(answer(vec![resolved("aa"), resolved("bb")]).0, 207);
+    assert_eq!(merged(vec![resolved("aa"), resolved("bb")]).0, 207);
 }
 
 #[test]
-fn one_part_that_failed_makes_the_whole_answer_503() {
-    let (status, body) = answer(vec![counted(true, "aa"), failed("bb", ProblemKind::Overloaded, 1), rejected(2)]);
+fn one_failed_outcome_makes_the_whole_response_503() {
+    let (status, body) = merged(vec![counted(true, "aa"), failed("bb", ProblemKind::Overloaded, 1), rejected(2)]);
     assert_eq!(status, 503);
     assert_eq!(body["type"], "https://onceway.io/problems/overloaded");
-    assert!(body["detail"].as_str().unwrap().starts_with("1 of 3 parts"), "{body}");
+    assert!(body["detail"].as_str().unwrap().starts_with("1 of 3 results"), "{body}");
     assert_eq!(body["results"].as_array().unwrap().len(), 3);
     assert_eq!(body["summary"]["failed"], 1);
     assert_eq!(body["results"][1]["failure"], json!({"problem": "overloaded", "retryAfterSeconds": 1}));
 }
 
 #[test]
-fn a_lone_failure_says_no_more_than_itself() {
-    let (status, body) = answer(vec![failed("bb", ProblemKind::OutcomeUnknown, 1)]);
+fn a_single_failure_is_the_detail_of_the_problem() {
+    let (status, body) = merged(vec![failed("bb", ProblemKind::OutcomeUnknown, 1)]);
     assert_eq!(status, 503);
     let expected = json!({
         "type": "https://onceway.io/problems/outcome-unknown",
-        "title": "It is not known whether the signals were counted",
+        "title": "Whether the signals were counted is unknown",
         "status": 503,
         "detail": "bb failed",
     });
@@ -116,7 +116,7 @@ fn a_lone_failure_says_no_more_than_itself() {
 }
 
 #[test]
-fn the_longest_wait_of_all_failures_is_asked_for() {
+fn retry_after_is_the_longest_of_all_failures() {
     let failures = |waits: [u32; 3]| waits.map(|wait| failed("aa", ProblemKind::Draining, wait)).to_vec();
     for waits in [[1, 9, 2], [9, 1, 2], [1, 2, 9]] {
         assert_eq!(retry_after(failures(waits)), Some(9));
@@ -125,79 +125,79 @@ fn the_longest_wait_of_all_failures_is_asked_for() {
 }
 
 #[test]
-fn signals_that_are_all_of_no_use_are_answered_400() {
-    let (status, body) = answer(vec![rejected(0)]);
+fn signals_that_are_all_unusable_are_answered_400() {
+    let (status, body) = merged(vec![rejected(0)]);
     assert_eq!((status, &body["detail"]), (400, &json!("alerts[0]: no name")));
     assert_eq!(body.get("results"), None);
-    let (status, body) = answer(vec![rejected(0), rejected(1)]);
+    let (status, body) = merged(vec![rejected(0), rejected(1)]);
     assert_eq!((status, &body["summary"]["rejected"]), (400, &json!(2)));
     assert_eq!(body["type"], "https://onceway.io/problems/unusable-signals");
 }
 
 #[test]
-fn alerts_that_are_not_named_one_by_one_are_in_the_sum() {
-    let (status, body) = answer(vec![rejected(0), counted(true, "aa"), SignalOutcome::unnamed(7, 30)]);
+fn alerts_that_are_not_listed_one_by_one_are_in_the_summary() {
+    let (status, body) = merged(vec![rejected(0), counted(true, "aa"), SignalOutcome::rejected_rest(7, 30)]);
     assert_eq!((status, &body["results"][2]["standsFor"]), (207, &json!(30)));
     assert_eq!(body["summary"], json!({"total": 32, "created": 1, "deduplicated": 0, "rejected": 31, "failed": 0}));
-    assert_eq!(answer(vec![rejected(0), SignalOutcome::unnamed(1, 30)]).0, 400);
+    assert_eq!(merged(vec![rejected(0), SignalOutcome::rejected_rest(1, 30)]).0, 400);
 }
 
 #[test]
-fn outcomes_that_were_sent_and_read_again_merge_into_the_same_answer() {
+fn outcomes_that_were_sent_and_read_again_merge_into_the_same_response() {
     let outcomes = vec![
         counted(true, "aa"),
         failed("bb", ProblemKind::Draining, 2),
         rejected(2),
         resolved("cc"),
-        SignalOutcome::unnamed(4, 9),
+        SignalOutcome::rejected_rest(4, 9),
     ];
     let text = serde_json::to_string(&outcomes).unwrap();
-    assert_eq!(answer(serde_json::from_str(&text).unwrap()), answer(outcomes));
+    assert_eq!(merged(serde_json::from_str(&text).unwrap()), merged(outcomes));
 }
 
 #[test]
-fn an_answer_that_is_read_again_merges_into_the_same_answer() {
-    let told = [
+fn a_response_that_is_read_again_yields_the_same_outcomes() {
+    let cases = [
         vec![counted(true, "aa")],
         vec![counted(false, "aa")],
         vec![resolved("aa")],
-        vec![resolved("aa"), rejected(1), counted(true, "bb"), SignalOutcome::unnamed(4, 9)],
+        vec![resolved("aa"), rejected(1), counted(true, "bb"), SignalOutcome::rejected_rest(4, 9)],
         vec![counted(true, "aa"), failed("bb", ProblemKind::Overloaded, 7), rejected(2)],
         vec![rejected(0), rejected(1)],
     ];
-    for outcomes in told {
-        let answer = merge(outcomes.clone());
-        let read = read(answer.status(), answer.retry_after_s(), &answer.to_json());
+    for outcomes in cases {
+        let response = merge(outcomes.clone());
+        let read = read(response.status(), response.retry_after_s(), &response.to_json());
         assert_eq!(read, Some(outcomes));
     }
 }
 
 #[test]
-fn a_lone_failure_and_a_lone_rejection_are_read_again_by_what_they_say() {
+fn a_single_failure_and_a_single_rejection_are_read_again_by_their_detail() {
     for kind in ProblemKind::ALL {
-        let answer = merge(vec![failed("bb", kind, 3)]);
-        let read = read(answer.status(), answer.retry_after_s(), &answer.to_json());
-        let permanent = answer.status() < 500;
+        let response = merge(vec![failed("bb", kind, 3)]);
+        let read = read(response.status(), response.retry_after_s(), &response.to_json());
+        let permanent = response.status() < 500;
         let expected = match permanent {
             true => SignalOutcome::rejected("bb failed".into()),
             false => SignalOutcome { fingerprint: None, ..failed("bb", kind, 3) },
         };
         assert_eq!(read, Some(vec![expected]), "{kind:?}");
     }
-    let answer = merge(vec![rejected(0)]);
-    assert_eq!(read(400, None, &answer.to_json()), Some(vec![SignalOutcome::rejected("alerts[0]: no name".into())]));
+    let response = merge(vec![rejected(0)]);
+    assert_eq!(read(400, None, &response.to_json()), Some(vec![SignalOutcome::rejected("alerts[0]: no name".into())]));
 }
 
 #[test]
-fn what_contradicts_itself_is_not_read() {
-    let several = |outcomes| merge(outcomes).to_json();
+fn a_response_that_contradicts_itself_is_not_read() {
+    let body_of = |outcomes| merge(outcomes).to_json();
     let (failing, rejecting) = (
-        several(vec![resolved("aa"), failed("bb", ProblemKind::Draining, 1)]),
-        several(vec![rejected(0), rejected(1)]),
+        body_of(vec![resolved("aa"), failed("bb", ProblemKind::Draining, 1)]),
+        body_of(vec![rejected(0), rejected(1)]),
     );
     assert_eq!(read(400, None, &failing), None);
     assert_eq!(read(503, None, &rejecting), None);
-    let created = several(vec![counted(true, "aa")]);
+    let created = body_of(vec![counted(true, "aa")]);
     for status in [100, 200, 202, 204, 207, 301, 400, 503, 600] {
         assert_eq!(read(status, None, &created), None, "{status}");
     }
@@ -205,11 +205,11 @@ fn what_contradicts_itself_is_not_read() {
 }
 
 #[test]
-fn an_alert_of_another_webhook_is_named_by_its_new_place() {
+fn an_alert_of_another_webhook_is_named_by_its_new_index() {
     let moved = rejected(1).moved_to(30);
     assert_eq!((moved.alert, moved.message.as_str()), (Some(30), "alerts[30]: no name"));
-    let moved = SignalOutcome::unnamed(2, 9).moved_to(12);
-    assert!(moved.message.starts_with("alerts[12] and later ones") && moved.stands_for == Some(9), "{moved:?}");
+    let moved = SignalOutcome::rejected_rest(2, 9).moved_to(12);
+    assert!(moved.message.starts_with("alerts[12] and later") && moved.stands_for == Some(9), "{moved:?}");
     assert_eq!(counted(true, "aa").moved_to(5), counted(true, "aa"));
     let foreign = SignalOutcome { message: "other words".into(), ..rejected(1) };
     assert_eq!(foreign.moved_to(2).message, "other words");

@@ -1,9 +1,9 @@
-//! Answers as they are sent, and as they are read again by whoever split a request.
+//! Responses as they are sent by the sidecar, and read again by the filter that split the request.
 
 use serde::Deserialize;
 use serde_json::{from_slice, to_vec};
 
-use super::{Failure, MultiStatus, SignalOutcome, SignalResponse, Status, code};
+use super::{Failure, MultiStatus, SignalOutcome, SignalResponse, Status, http_status};
 use crate::media_type::{JSON, PROBLEM_JSON};
 use crate::problem::ProblemKind;
 
@@ -27,7 +27,7 @@ impl SignalResponse {
         }
     }
 
-    /// The header Retry-After, in seconds, where there is one.
+    /// The header `Retry-After`, in seconds, if there is one.
     #[must_use]
     pub const fn retry_after_s(&self) -> Option<u32> {
         match self {
@@ -36,52 +36,53 @@ impl SignalResponse {
         }
     }
 
-    /// The body. Strings and numbers always can be written; should they not be, the status still says all that matters.
+    /// The body. Serializing strings and numbers cannot fail; if it did, the body would be empty and the status still right.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         match self {
             Self::One(_, outcome) => to_vec(outcome),
-            Self::MultiStatus(several) => to_vec(several),
+            Self::MultiStatus(multi_status) => to_vec(multi_status),
             Self::Problem(problem) => to_vec(problem),
         }
         .unwrap_or_default()
     }
 }
 
-/// Reads an answer of the sidecar: the outcomes that [`merge`](super::merge) made it of. `None` where it is none of ours;
-/// then nothing is known of the signals.
+/// Reads a response of the sidecar back into the outcomes that [`merge`](super::merge) made it of. `None` if no sidecar
+/// wrote it; then nothing is known about the signals.
 #[must_use]
 pub fn read(status: u16, retry_after_s: Option<u32>, body: &[u8]) -> Option<Vec<SignalOutcome>> {
     match status {
-        200..=202 => {
-            from_slice(body).ok().filter(|outcome: &SignalOutcome| code(outcome.status) == status).map(|one| vec![one])
-        }
-        207 => from_slice(body).ok().map(|several: MultiStatus| several.results),
-        400..=599 => problem(status, retry_after_s, from_slice(body).ok()?),
+        200..=202 => from_slice(body)
+            .ok()
+            .filter(|outcome: &SignalOutcome| http_status(outcome.status) == status)
+            .map(|one| vec![one]),
+        207 => from_slice(body).ok().map(|multi_status: MultiStatus| multi_status.results),
+        400..=599 => read_problem(status, retry_after_s, from_slice(body).ok()?),
         _ => None,
     }
 }
 
-/// What is read of a problem.
+/// The fields of a problem that are read.
 #[derive(Deserialize)]
-struct Told {
+struct ProblemBody {
     #[serde(rename = "type")]
     uri: String,
     detail: String,
     results: Option<Vec<SignalOutcome>>,
 }
 
-fn problem(status: u16, retry_after_s: Option<u32>, told: Told) -> Option<Vec<SignalOutcome>> {
-    let passing = status >= 500;
-    if let Some(results) = told.results {
-        // A status that its own results do not bear out is not to be relied on.
+fn read_problem(status: u16, retry_after_s: Option<u32>, body: ProblemBody) -> Option<Vec<SignalOutcome>> {
+    let is_temporary = status >= 500;
+    if let Some(results) = body.results {
+        // A status that contradicts the results is not trustworthy.
         let failed = results.iter().any(|outcome| outcome.status == Status::Failed);
-        return (failed == passing).then_some(results);
+        return (failed == is_temporary).then_some(results);
     }
-    if !passing {
-        return Some(vec![SignalOutcome::rejected(told.detail)]);
+    if !is_temporary {
+        return Some(vec![SignalOutcome::rejected(body.detail)]);
     }
-    let problem = ProblemKind::from_uri(&told.uri).unwrap_or(Failure::UNKNOWN.problem);
+    let problem = ProblemKind::from_uri(&body.uri).unwrap_or(Failure::UNKNOWN.problem);
     let retry_after_seconds = retry_after_s.unwrap_or(Failure::UNKNOWN.retry_after_seconds);
-    Some(vec![SignalOutcome::passing(told.detail, Failure { problem, retry_after_seconds })])
+    Some(vec![SignalOutcome::failed_without_fingerprint(body.detail, Failure { problem, retry_after_seconds })])
 }

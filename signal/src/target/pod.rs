@@ -2,19 +2,19 @@
 
 use std::borrow::Cow;
 
-/// What Kubernetes draws random suffixes from (`k8s.io/apimachinery/pkg/util/rand`): no vowels, so no words, and none of
-/// the digits that look like letters.
+/// The alphabet of random suffixes in Kubernetes (`k8s.io/apimachinery/pkg/util/rand`): no vowels, so no words, and no digits that
+/// look like letters.
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
-/// What a pod-template-hash is written in. It is a decimal 32-bit number whose digits `rand.SafeEncodeString` maps into
-/// [`ALPHABET`], so that only ten of its letters ever occur: those of the digits 6 to 9, then 0 to 5.
+/// The alphabet of a pod-template-hash. The hash is a decimal 32-bit number whose digits `rand.SafeEncodeString` maps into
+/// [`ALPHABET`], so only ten of its characters occur: those of the digits 6 to 9, then 0 to 5.
 const HASH_ALPHABET: &[u8] = b"bcdf456789";
 
 /// Characters of the random suffix of a generated name.
 const SUFFIX: usize = 5;
 
-/// The fewest characters of a pod-template-hash. One template in 43,000 has fewer: its pods are taken for a DaemonSet's,
-/// whereas a lower bound would take the pods of a DaemonSet `my-db` for those of a Deployment `my`.
+/// The fewest characters of a pod-template-hash. One template in 43,000 has fewer: its pods are attributed to a DaemonSet.
+/// A lower bound would attribute the pods of a DaemonSet `my-db` to a Deployment `my`.
 const MIN_HASH: usize = 6;
 
 /// The most characters of a pod-template-hash: a 32-bit number has no more digits.
@@ -23,10 +23,10 @@ const MAX_HASH: usize = 10;
 /// The fewest digits of the time in a CronJob's job's name: minutes since 1970, 8 digits until 2160 (old releases: seconds).
 const MIN_STAMP: usize = 8;
 
-/// Characters of the longest generated name; what stands before the suffix is cut to fit, its hyphen first.
+/// Characters of the longest generated name; the part before the suffix is cut to fit, its hyphen first.
 const MAX_GENERATED: usize = 63;
 
-/// The kind and name of the workload that a pod of this name belongs to; `None` for a name that nothing generated.
+/// The kind and name of the workload that a pod of this name belongs to; `None` for a name that is not generated.
 pub(crate) fn workload<'a>(pod: &Cow<'a, str>) -> Option<(Cow<'static, str>, Cow<'a, str>)> {
     let (kind, name) = match pod {
         Cow::Borrowed(pod) => owner(pod).map(|(kind, name)| (kind, Cow::Borrowed(name))),
@@ -40,7 +40,7 @@ fn owner(pod: &str) -> Option<(&'static str, &str)> {
         let (name, ordinal) = split(pod)?;
         return is_ordinal(ordinal).then_some(("StatefulSet", name));
     };
-    // Of a base that was cut, the hash or the time may be left in part.
+    // If the base was cut, only a part of the hash or time may be left.
     let (min_hash, min_stamp) = if whole { (MIN_HASH, MIN_STAMP) } else { (1, 1) };
     match split(base) {
         // The hash goes first: it can be all digits, but not those that a time begins with (1 to 3, until 2046).
@@ -54,9 +54,9 @@ fn owner(pod: &str) -> Option<(&'static str, &str)> {
 
 /// A name that ends in a random suffix.
 struct Generated<'a> {
-    /// What stands before the suffix.
+    /// The part before the suffix.
     base: &'a str,
-    /// Whether that is all there was.
+    /// Whether that part is complete.
     whole: bool,
 }
 
@@ -72,7 +72,7 @@ fn generated(pod: &str) -> Option<Generated<'_>> {
     .filter(|generated| !generated.base.is_empty())
 }
 
-/// Splits a name at its last hyphen, if there is something on both sides.
+/// Splits a name at its last hyphen, if both sides are non-empty.
 fn split(name: &str) -> Option<(&str, &str)> {
     name.rsplit_once('-').filter(|(head, tail)| !head.is_empty() && !tail.is_empty())
 }

@@ -1,5 +1,4 @@
-//! Which labels of an alert name its target: data, in one place. It is not configuration, because two configurations of
-//! one hash would diverge.
+//! The labels of an alert that name its target. Not configurable: filter and sidecar must compute the same fingerprint.
 
 /// A label that names an object.
 pub(crate) struct Rule {
@@ -13,7 +12,7 @@ const fn rule(label: &'static str, kind: &'static str) -> Rule {
     Rule { label, kind }
 }
 
-/// The most specific workload first: the first label that is there names the target. Labels that describe the scrape
+/// The most specific workload first: the first label that is present names the target. Labels that describe the scrape
 /// (`job`, `instance`, `service`, `endpoint`, `container`) are not among them.
 pub(crate) const TARGETS: [Rule; 9] = [
     rule("deployment", "Deployment"),

@@ -1,4 +1,4 @@
-//! Colons separate the parts of what is hashed, and labels are free text: no two targets may share a text.
+//! Colons separate the fields of the hashed text, and labels are free text: no two targets may have the same text.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{decode_event, decode_webhook, event, identity, only, rejection_of, target_of, webhook_of};
 
 #[test]
-fn colons_that_real_names_have_are_taken() {
+fn colons_in_real_names_are_accepted() {
     let arn = "arn:aws:eks:eu-central-1:123456789012:cluster/prod";
     let labels = json!({"alertname": "A", "cluster": arn, "namespace": "ns", "deployment": "d"});
     assert_eq!(target_of(labels), format!("{arn}:ns:Deployment:d"));
@@ -21,7 +21,7 @@ fn colons_that_real_names_have_are_taken() {
 }
 
 #[test]
-fn a_colon_that_makes_a_target_ambiguous_is_refused() {
+fn a_colon_that_makes_a_target_ambiguous_is_rejected() {
     for (labels, part, target) in [
         (json!({"namespace": "ns", "deployment": "a:b"}), "name", "ns:Deployment:a:b"),
         (json!({"namespace": "a:b", "deployment": "d"}), "namespace", "a:b:Deployment:d"),
@@ -33,8 +33,7 @@ fn a_colon_that_makes_a_target_ambiguous_is_refused() {
         labels["alertname"] = "A".into();
         let rejection = rejection_of(&webhook_of(labels));
         assert_eq!(rejection, Rejection::Ambiguous { part, target: target.to_owned() });
-        let message =
-            format!("a ':' in the target's {part} makes `{target}` the name of another target too; leave the ':' out");
+        let message = format!("the target `{target}` is ambiguous because of the ':' in its {part}; remove the ':'");
         assert_eq!(rejection.to_string(), message);
     }
     let body = event(json!({"kind": "A:B", "name": "n"})).to_string();
@@ -46,7 +45,7 @@ fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = &'static str>
     sample::select(texts)
 }
 
-/// Labels whose values are parts of texts that other labels lead to.
+/// Labels whose values occur in the texts of other labels.
 fn labels() -> impl Strategy<Value = Value> {
     let alertname = one_of(&["A", "A:A", ":A"]);
     let cluster = one_of(&["", "", "A", ":", "A:", ":A", "A:A", "A::Node", "A:Node", ":Node", ":ClusterScope"]);
@@ -60,7 +59,7 @@ fn labels() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_two_targets_share_a_text(labels in collection::vec(labels(), 100)) {
+    fn no_two_targets_have_the_same_text(labels in collection::vec(labels(), 100)) {
         let mut seen: HashMap<String, (Option<String>, String, String, String)> = HashMap::new();
         for labels in labels {
             let body = webhook_of(labels);

@@ -1,4 +1,4 @@
-//! What is said about input that cannot be used: what is wrong, where, and what to do.
+//! The errors of unusable input: what is wrong, where, and what to do.
 
 use onceway_signal::limits::{MAX_ALERTS, MAX_PROBLEM};
 use onceway_signal::{DecodeError, Rejection, Source, decode};
@@ -6,19 +6,19 @@ use serde_json::json;
 
 use crate::support::{decode_event, event, only, rejection_of, webhook_of};
 
-fn refused(source: Source, body: impl AsRef<[u8]>) -> DecodeError {
-    decode(source, body.as_ref()).expect_err("a refusal")
+fn decode_error(source: Source, body: impl AsRef<[u8]>) -> DecodeError {
+    decode(source, body.as_ref()).expect_err("an error")
 }
 
 #[test]
-fn a_body_that_is_not_utf_8_is_refused_with_its_place() {
-    let error = refused(Source::Prometheus, b"{\"alerts\":[\"\xff\"]}");
+fn a_body_that_is_not_utf_8_is_rejected_with_the_byte_offset() {
+    let error = decode_error(Source::Prometheus, b"{\"alerts\":[\"\xff\"]}");
     assert_eq!(error, DecodeError::NotUtf8 { offset: 12 });
-    assert_eq!(error.to_string(), "the body is not UTF-8: byte 12 is wrong; send JSON, which is UTF-8");
+    assert_eq!(error.to_string(), "the body is not UTF-8: byte 12 is invalid; send JSON in UTF-8");
 }
 
 #[test]
-fn a_body_that_is_not_json_is_refused_with_line_and_column() {
+fn a_body_that_is_not_json_is_rejected_with_line_and_column() {
     for (body, message) in [
         ("", "EOF while parsing a value at line 1 column 0"),
         ("hello", "expected value at line 1 column 1"),
@@ -26,16 +26,16 @@ fn a_body_that_is_not_json_is_refused_with_line_and_column() {
         ("{\"alerts\":[]} x", "trailing characters at line 1 column 15"),
         ("\u{feff}{\"alerts\":[]}", "expected value at line 1 column 1"),
     ] {
-        let error = refused(Source::Prometheus, body);
+        let error = decode_error(Source::Prometheus, body);
         let expected = format!("the body is not JSON: {message}; send an Alertmanager webhook as one JSON object");
         assert_eq!(error.to_string(), expected);
     }
-    let error = refused(Source::KubernetesEvent, "{").to_string();
+    let error = decode_error(Source::KubernetesEvent, "{").to_string();
     assert!(error.ends_with("send a core/v1 Event as one JSON object"), "{error}");
 }
 
 #[test]
-fn a_body_of_another_shape_is_refused() {
+fn a_body_of_another_shape_is_rejected() {
     let many = format!("{{\"alerts\":[{}0]}}", "0,".repeat(MAX_ALERTS));
     for (source, body, message) in [
         (Source::Prometheus, "[]", "invalid type: sequence, expected an object at line 1 column 0"),
@@ -49,7 +49,7 @@ fn a_body_of_another_shape_is_refused() {
             "duplicate field `status` at line 1 column 39",
         ),
         (Source::Prometheus, r#"{"\ud800":1}"#, r#"unreadable key "\ud800" at line 1 column 9"#),
-        (Source::Prometheus, &many, "more than 32768 alerts (send fewer at once: Alertmanager's max_alerts)"),
+        (Source::Prometheus, &many, "more than 32768 alerts (lower max_alerts in Alertmanager)"),
         (Source::KubernetesEvent, "[]", "invalid type: sequence, expected an object at line 1 column 0"),
         (
             Source::KubernetesEvent,
@@ -58,7 +58,7 @@ fn a_body_of_another_shape_is_refused() {
         ),
         (Source::KubernetesEvent, r#"{"reason":"a","reason":"a"}"#, "duplicate field `reason` at line 1 column 22"),
     ] {
-        let error = refused(source, body);
+        let error = decode_error(source, body);
         assert!(matches!(error, DecodeError::WrongShape { .. }), "{error}");
         let error = error.to_string();
         assert!(error.contains(message), "{error}");
@@ -67,7 +67,7 @@ fn a_body_of_another_shape_is_refused() {
 }
 
 #[test]
-fn an_alert_that_cannot_be_read_is_rejected_with_what_is_wrong() {
+fn a_malformed_alert_is_rejected_with_the_cause() {
     for (alert, part, message) in [
         ("5", "the alert", "invalid type: integer `5`, expected an object at line 1 column 1"),
         (r#"{"status":[]}"#, "the alert", "invalid type: sequence, expected a string at line 1 column 10"),
@@ -84,15 +84,14 @@ fn an_alert_that_cannot_be_read_is_rejected_with_what_is_wrong() {
     ] {
         let rejection = rejection_of(&format!("{{\"alerts\":[{alert}]}}"));
         assert_eq!(rejection, Rejection::Malformed { part, problem: message.to_owned() }, "{alert}");
-        let expected = format!(
-            "{part} cannot be read: {message} of its own text; send it as Alertmanager or Kubernetes writes it"
-        );
+        let expected =
+            format!("{part} is malformed: {message} of {part}; send it as Alertmanager or Kubernetes writes it");
         assert_eq!(rejection.to_string(), expected);
     }
 }
 
 #[test]
-fn every_label_that_is_read_is_refused_if_it_stands_twice() {
+fn a_duplicate_of_a_label_that_is_read_is_rejected() {
     let table = ["deployment", "statefulset", "daemonset", "cronjob", "job_name", "pod", "horizontalpodautoscaler"];
     let others =
         ["persistentvolumeclaim", "node", "namespace", "exported_namespace", "cluster", "severity", "alertname"];
@@ -104,7 +103,7 @@ fn every_label_that_is_read_is_refused_if_it_stands_twice() {
 }
 
 #[test]
-fn a_label_that_is_not_read_may_stand_twice() {
+fn a_duplicate_of_a_label_that_is_not_read_is_accepted() {
     let body = r#"{"x":1,"x":2,"alerts":[{"labels":{"alertname":"A","team":"a","team":"b"},"y":1,"y":2}]}"#;
     assert_eq!(crate::support::signal_of(body).labels.get("team").as_deref(), Some("b"));
 }
@@ -114,25 +113,25 @@ fn an_alert_without_a_name_is_rejected() {
     for labels in [json!({}), json!({"deployment": "d"}), json!({"alertname": "", "deployment": "d"}), json!(null)] {
         let rejection = rejection_of(&webhook_of(labels));
         assert_eq!(rejection, Rejection::Missing { field: "labels.alertname" });
-        let message = "`labels.alertname` is missing or empty; a signal needs it";
+        let message = "`labels.alertname` is missing or empty; set it";
         assert_eq!(rejection.to_string(), message);
     }
 }
 
 #[test]
-fn a_part_of_an_event_that_cannot_be_read_is_named() {
+fn a_malformed_part_of_an_event_is_named() {
     for (field, value) in
         [("involvedObject", json!("Pod")), ("metadata", json!([])), ("involvedObject", json!({"kind": 1}))]
     {
         let mut event = event(json!({"kind": "Pod", "name": "p"}));
         event[field] = value;
         let rejection = only(&decode_event(&event.to_string())).signal.unwrap_err().to_string();
-        assert!(rejection.starts_with(&format!("`{field}` cannot be read: invalid type")), "{rejection}");
+        assert!(rejection.starts_with(&format!("`{field}` is malformed: invalid type")), "{rejection}");
     }
 }
 
 #[test]
-fn what_an_error_quotes_is_cut() {
+fn quoted_input_in_an_error_is_truncated() {
     for unit in ["x", "é"] {
         let body = json!({"alerts": [{"labels": unit.repeat(100_000)}]}).to_string();
         let rejection = rejection_of(&body).to_string();

@@ -49,7 +49,7 @@ fn only_a_pod_is_reduced_and_only_one_of_the_core_api() {
 }
 
 #[test]
-fn what_is_cluster_scoped_has_no_namespace_whatever_the_event_says() {
+fn a_cluster_scoped_object_has_no_namespace_whatever_the_event_says() {
     for (kind, expected) in
         [("Node", ":Node:n"), ("PersistentVolume", ":PersistentVolume:n"), ("Namespace", "n:Namespace:n")]
     {
@@ -58,13 +58,13 @@ fn what_is_cluster_scoped_has_no_namespace_whatever_the_event_says() {
             assert_eq!(target(object), expected);
         }
     }
-    // Longhorn's Node, which does have a namespace.
+    // Longhorn's Node has a namespace.
     let foreign = json!({"apiVersion": "longhorn.io/v1beta2", "kind": "Node", "name": "n", "namespace": "longhorn"});
     assert_eq!(target(foreign), "longhorn:Node:n");
 }
 
 #[test]
-fn a_normal_event_asks_for_nothing_and_any_other_type_for_something() {
+fn a_normal_event_is_resolved_and_any_other_type_fires() {
     for (type_, state, severity) in [
         (json!("Normal"), State::Resolved, "Normal"),
         (json!("Warning"), State::Firing, "Warning"),
@@ -81,7 +81,7 @@ fn a_normal_event_asks_for_nothing_and_any_other_type_for_something() {
 }
 
 #[test]
-fn the_time_is_the_last_then_the_events_own_then_the_first() {
+fn the_time_is_last_timestamp_then_event_time_then_first_timestamp() {
     let set = |times: Value| {
         let mut event = event(pod());
         for name in ["lastTimestamp", "eventTime", "firstTimestamp"] {

@@ -1,4 +1,4 @@
-//! Parts of a webhook as webhooks.
+//! Excerpts: some alerts of a webhook as a webhook.
 
 use onceway_signal::Payload;
 use serde_json::{Value, from_str, json};
@@ -31,12 +31,12 @@ fn an_excerpt_has_the_webhooks_own_fields_and_the_chosen_alerts_byte_for_byte() 
 }
 
 #[test]
-fn an_index_without_an_entry_is_passed_over() {
+fn an_index_without_an_entry_is_skipped() {
     assert_eq!(excerpt(&decode_webhook(BODY), &[7, 0, usize::MAX], None), format!("{OWN}{A}]}}"));
 }
 
 #[test]
-fn own_fields_may_stand_on_either_side_or_be_missing() {
+fn own_fields_may_be_on_either_side_of_the_alerts_or_missing() {
     for (body, expected) in [
         (r#"{"alerts":[{}]}"#, r#"{"alerts":[{}]}"#),
         (r#"{"alerts":[{}],"a":1}"#, r#"{"a":1,"alerts":[{}]}"#),
@@ -48,7 +48,7 @@ fn own_fields_may_stand_on_either_side_or_be_missing() {
 }
 
 #[test]
-fn an_alert_that_does_not_fit_is_left_out_whole_and_a_smaller_one_after_it_is_not() {
+fn an_alert_that_does_not_fit_is_left_out_as_a_whole_and_a_smaller_one_after_it_is_kept() {
     let payload = decode_webhook(BODY);
     let two = format!("{OWN}{A},{C}]}}");
     assert_eq!(excerpt(&payload, &[0, 1, 2], two.len()), two);
@@ -58,7 +58,7 @@ fn an_alert_that_does_not_fit_is_left_out_whole_and_a_smaller_one_after_it_is_no
 }
 
 #[test]
-fn what_is_left_under_ever_smaller_limits_is_valid_and_within_them() {
+fn an_excerpt_is_valid_and_within_its_limit_for_ever_smaller_limits() {
     let payload = decode_webhook(BODY);
     let own = format!("{OWN}]}}");
     assert_eq!(excerpt(&payload, &[1], own.len()), own);

@@ -1,5 +1,5 @@
-//! Bodies made to hurt: deep, huge, endless in number. Within the 5 MiB that a body limit lets through, each is decoded or
-//! refused in memory and time that are in proportion to it.
+//! Hostile bodies: deeply nested, huge, or with very many alerts. Up to the body limit of 5 MiB, each is decoded or rejected in
+//! memory and time proportional to its size.
 
 use std::mem::size_of;
 
@@ -8,10 +8,10 @@ use onceway_signal::{Entry, Source, decode};
 
 use crate::support::{decode_event, decode_webhook, only, signal_of};
 
-/// The body limit that filter and sidecar come with, in bytes.
+/// The default body limit of filter and sidecar, in bytes.
 const BODY: usize = 5 * 1024 * 1024;
 
-/// Enough to end any recursion in a stack overflow.
+/// Deep enough to overflow the stack of any recursive reader.
 const DEPTH: usize = 100_000;
 
 /// The text `inner` between `DEPTH` pairs of brackets.
@@ -20,7 +20,7 @@ fn nested(open: &str, inner: &str, close: &str) -> String {
 }
 
 #[test]
-fn depth_in_fields_that_are_not_read_passes() {
+fn deep_nesting_in_fields_that_are_not_read_is_accepted() {
     for deep in [nested("[", "", "]"), nested("{\"a\":", "1", "}")] {
         let body = format!(
             r#"{{"x":{deep},"alerts":[{{"y":{deep},"annotations":{{"z":{deep}}},"labels":{{"alertname":"A"}}}}]}}"#
@@ -36,7 +36,7 @@ fn depth_in_fields_that_are_not_read_passes() {
 }
 
 #[test]
-fn depth_in_place_of_what_is_read_is_refused_or_rejected() {
+fn deep_nesting_in_fields_that_are_read_is_rejected() {
     for deep in [nested("[", "", "]"), nested("{\"labels\":", "1", "}"), nested("{\"alerts\":[", "", "]}")] {
         for source in Source::ALL {
             let usable = decode(source, deep.as_bytes()).is_ok_and(|payload| !payload.groups().is_empty());
@@ -54,7 +54,7 @@ fn depth_in_place_of_what_is_read_is_refused_or_rejected() {
 }
 
 #[test]
-fn depth_without_an_end_is_refused() {
+fn unclosed_deep_nesting_is_rejected() {
     for open in ["[", "{\"a\":", "{\"alerts\":[", "{\"alerts\":[{\"labels\":"] {
         let body = open.repeat(BODY / open.len());
         for source in Source::ALL {
@@ -92,7 +92,7 @@ fn as_many_alerts_as_the_limit_are_decoded_in_bounded_memory() {
 }
 
 #[test]
-fn a_genuine_webhook_within_the_body_limit_never_meets_the_limit_of_alerts() {
+fn a_genuine_webhook_within_the_body_limit_never_reaches_the_limit_of_alerts() {
     let smallest = concat!(
         r#"{"status":"firing","labels":{},"annotations":{},"startsAt":"2026-08-01T10:00:00Z","#,
         r#""endsAt":"0001-01-01T00:00:00Z","generatorURL":"","fingerprint":"c9b3d1f6a0e4b7d2"},"#

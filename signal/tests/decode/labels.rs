@@ -1,4 +1,4 @@
-//! What else a signal says: its name, severity, time, labels and annotations.
+//! The other fields of a signal: name, severity, time, labels and annotations.
 
 use onceway_signal::Labels;
 use onceway_signal::limits::MAX_SEVERITY;
@@ -27,7 +27,7 @@ fn a_signal_carries_name_severity_time_labels_and_annotations() {
 }
 
 #[test]
-fn labels_come_in_the_order_of_the_body() {
+fn labels_are_returned_in_the_order_of_the_body() {
     let body = r#"{"alerts":[{"labels":{"z":"1","alertname":"A","b":"2","\u0061":"\u00e9"}}]}"#;
     let expected = [pair("z", "1"), pair("alertname", "A"), pair("b", "2"), pair("a", "é")];
     assert_eq!(pairs(signal_of(body).labels), expected);
@@ -41,7 +41,7 @@ fn a_severity_that_is_missing_or_empty_is_unknown() {
 }
 
 #[test]
-fn a_severity_that_is_too_long_is_cut_between_characters() {
+fn a_severity_that_is_too_long_is_truncated_between_characters() {
     for (unit, escape) in [("e", false), ("é", false), ("😀", false), ("e", true)] {
         let long = unit.repeat(MAX_SEVERITY + 1);
         let mut body = webhook_of(json!({"alertname": "A", "severity": long}));
@@ -53,7 +53,7 @@ fn a_severity_that_is_too_long_is_cut_between_characters() {
 }
 
 #[test]
-fn the_time_is_passed_as_it_was_sent_and_never_a_reason_to_lose_an_alert() {
+fn the_time_is_passed_through_as_sent_and_never_rejects_an_alert() {
     for (sent, expected) in [
         (json!("2026-08-01T10:00:00+02:00"), Some("2026-08-01T10:00:00+02:00")),
         (json!("yesterday"), Some("yesterday")),
@@ -68,7 +68,7 @@ fn the_time_is_passed_as_it_was_sent_and_never_a_reason_to_lose_an_alert() {
 }
 
 #[test]
-fn annotations_decide_nothing_so_that_nothing_in_them_refuses_an_alert() {
+fn malformed_annotations_never_reject_an_alert() {
     for (sent, expected) in [
         (
             r#"{"a":"1","a":"2","n":5,"x":null,"o":{"k":[1]}}"#,

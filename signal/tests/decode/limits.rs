@@ -1,4 +1,4 @@
-//! Lengths: what is part of the identity is refused beyond its limit, and taken up to it.
+//! Lengths: a field of the identity is accepted up to its limit and rejected beyond it.
 
 use onceway_signal::limits::{MAX_CLUSTER, MAX_KIND, MAX_NAME, MAX_NAMESPACE, MAX_SIGNAL_NAME};
 use onceway_signal::{Entry, Rejection};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{decode_event, decode_webhook, event, only, webhook_of};
 
-/// Asserts that `make` is taken with a text of `limit` characters, and refused by the name of `field` with one more.
+/// Asserts that `make` is accepted with a text of `limit` characters, and rejected with one more, naming `field`.
 fn bounded(field: &str, limit: usize, make: impl Fn(&str) -> Value) {
     let check = |body: &Value, text: &str| {
         let body = body.to_string();
@@ -49,7 +49,7 @@ fn object(name: &'static str) -> impl Fn(&str) -> Value {
 }
 
 #[test]
-fn the_parts_of_an_alerts_identity_are_taken_up_to_their_limits() {
+fn the_fields_of_an_alerts_identity_are_accepted_up_to_their_limits() {
     bounded("labels.alertname", MAX_SIGNAL_NAME, label("alertname"));
     bounded("labels.cluster", MAX_CLUSTER, label("cluster"));
     bounded("labels.namespace", MAX_NAMESPACE, label("namespace"));
@@ -59,7 +59,7 @@ fn the_parts_of_an_alerts_identity_are_taken_up_to_their_limits() {
 }
 
 #[test]
-fn the_parts_of_an_events_identity_are_taken_up_to_their_limits() {
+fn the_fields_of_an_events_identity_are_accepted_up_to_their_limits() {
     bounded("involvedObject.kind", MAX_KIND, object("kind"));
     bounded("involvedObject.name", MAX_NAME, object("name"));
     bounded("involvedObject.namespace", MAX_NAMESPACE, object("namespace"));
@@ -78,7 +78,7 @@ fn a_label_that_does_not_name_the_target_may_be_of_any_length() {
 }
 
 #[test]
-fn the_namespace_of_a_node_names_nothing_and_may_be_of_any_length() {
+fn the_namespace_of_a_node_is_ignored_and_may_be_of_any_length() {
     let body = webhook_of(json!({"alertname": "A", "node": "n", "namespace": "x".repeat(64)}));
     assert!(only(&decode_webhook(&body)).signal.is_ok());
 }

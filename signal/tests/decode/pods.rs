@@ -1,4 +1,4 @@
-//! From a pod's name to its workload: by example, and for whatever Kubernetes can generate.
+//! From a pod's name to its workload: by example, and for every name that Kubernetes can generate.
 
 use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
 use proptest::string::string_regex;
@@ -11,7 +11,7 @@ fn target(pod: &str) -> String {
 }
 
 #[test]
-fn a_pod_name_leads_to_the_workload_that_it_was_generated_for() {
+fn a_pod_name_maps_to_the_workload_that_it_was_generated_for() {
     for (pod, workload) in [
         // A ReplicaSet's: hashes of 10, 9, 8, 7 and 6 characters.
         ("payment-api-7d4b8c9f5d-x2k4z", "Deployment:payment-api"),
@@ -20,7 +20,7 @@ fn a_pod_name_leads_to_the_workload_that_it_was_generated_for() {
         ("web-6b4f7c9-zzzzz", "Deployment:web"),
         ("web-6b4f7c-bbbbb", "Deployment:web"),
         ("a-b-c-d-7d4b8c9f5d-x2k4z", "Deployment:a-b-c-d"),
-        // All digits, but none that a time begins with.
+        // All digits, but the first is not one that a time begins with.
         ("web-5574468998-24567", "Deployment:web"),
         // Fewer than 6 characters, or letters that no hash has: a DaemonSet's name ends like that.
         ("web-6b4f7-zzzzz", "DaemonSet:web-6b4f7"),
@@ -41,7 +41,7 @@ fn a_pod_name_leads_to_the_workload_that_it_was_generated_for() {
         ("kafka-broker-17", "StatefulSet:kafka-broker"),
         ("web-10000", "StatefulSet:web"),
         ("a.b-1", "StatefulSet:a.b"),
-        // Nothing that anything generates.
+        // Not a generated name.
         ("postgres-00", "Pod:postgres-00"),
         ("postgres-01", "Pod:postgres-01"),
         ("postgres", "Pod:postgres"),
@@ -50,7 +50,7 @@ fn a_pod_name_leads_to_the_workload_that_it_was_generated_for() {
         ("web-7d4b8c9f5d-X2K4Z", "Pod:web-7d4b8c9f5d-X2K4Z"),
         ("web-7d4b8c9f5d-x2k4", "Pod:web-7d4b8c9f5d-x2k4"),
         ("debug-grpcxds", "Pod:debug-grpcxds"),
-        // Nothing left for a workload to be named by.
+        // No workload name is left.
         ("-x2k4z", "Pod:-x2k4z"),
         ("x2k4z", "Pod:x2k4z"),
         ("-0", "Pod:-0"),
@@ -58,7 +58,7 @@ fn a_pod_name_leads_to_the_workload_that_it_was_generated_for() {
         ("-", "Pod:-"),
         ("a-", "Pod:a-"),
         ("-7d4b8c9f5d-x2k4z", "DaemonSet:-7d4b8c9f5d"),
-        // Not ASCII: counted in characters or bytes, nothing breaks.
+        // Not ASCII.
         ("ü-x2k4z", "DaemonSet:ü"),
         ("web-éé", "Pod:web-éé"),
         ("é", "Pod:é"),
@@ -76,7 +76,7 @@ fn an_escaped_pod_name_is_reduced_like_a_plain_one() {
 }
 
 #[test]
-fn a_name_that_kubernetes_cut_leads_to_as_much_of_its_workload_as_is_left() {
+fn a_name_that_kubernetes_truncated_maps_to_what_is_left_of_its_workloads_name() {
     let d = "d".repeat(51);
     let c = "c".repeat(52);
     let x = "x".repeat(70);
@@ -90,7 +90,7 @@ fn a_name_that_kubernetes_cut_leads_to_as_much_of_its_workload_as_is_left() {
     }
 }
 
-/// What Kubernetes draws suffixes from.
+/// The alphabet of suffixes in Kubernetes.
 const ALPHABET: &str = "bcdfghjklmnpqrstvwxz2456789";
 
 /// `rand.SafeEncodeString(fmt.Sprint(sum))`: how a pod-template-hash is written.
@@ -113,19 +113,19 @@ fn suffix() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn every_pod_of_a_deployment_leads_to_it(name in name(40), sum in 100_000u32.., suffix in suffix()) {
+    fn every_pod_of_a_deployment_maps_to_it(name in name(40), sum in 100_000u32.., suffix in suffix()) {
         let pod = generate_name(&format!("{name}-{}-", safe_encode(sum)), &suffix);
         prop_assert_eq!(target(&pod), format!("ns:Deployment:{name}"));
     }
 
     #[test]
-    fn every_pod_of_a_cron_job_leads_to_it(name in name(49), minute in 20_000_000u32..40_000_000, suffix in suffix()) {
+    fn every_pod_of_a_cron_job_maps_to_it(name in name(49), minute in 20_000_000u32..40_000_000, suffix in suffix()) {
         let pod = generate_name(&format!("{name}-{minute}-"), &suffix);
         prop_assert_eq!(target(&pod), format!("ns:CronJob:{name}"));
     }
 
     #[test]
-    fn every_pod_of_a_stateful_set_leads_to_it(name in name(60), ordinal in 0u32..10_000) {
+    fn every_pod_of_a_stateful_set_maps_to_it(name in name(60), ordinal in 0u32..10_000) {
         prop_assert_eq!(target(&format!("{name}-{ordinal}")), format!("ns:StatefulSet:{name}"));
     }
 

@@ -1,4 +1,4 @@
-//! What holds of every body.
+//! Properties of every body.
 
 use onceway_signal::{Fingerprint, Payload, Source, decode};
 use proptest::collection::{btree_map, vec};
@@ -7,7 +7,7 @@ use serde_json::{Value, from_str};
 
 use crate::support::decode_webhook;
 
-/// A JSON object in the order of its members, which may stand twice.
+/// A JSON object as a list of members, which may have duplicate names.
 type Members = Vec<(String, String)>;
 
 fn quoted(text: &str) -> String {
@@ -42,7 +42,7 @@ fn json() -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// Labels as a map; the few names make targets coincide.
+/// Labels as a map; few distinct names, so that targets coincide.
 fn labels() -> impl Strategy<Value = Vec<(String, String)>> {
     let name = prop_oneof![
         3 => proptest::sample::select(vec!["namespace", "exported_namespace", "cluster", "severity", "deployment", "pod", "node"])
@@ -59,7 +59,7 @@ fn labels() -> impl Strategy<Value = Vec<(String, String)>> {
     })
 }
 
-/// One alert: its labels, and what else is in it.
+/// One alert: its labels and its other members.
 fn alert() -> impl Strategy<Value = (Vec<(String, String)>, Members)> {
     let unknown = ("x[a-z]{1,4}".prop_map(|key| quoted(&key)), json());
     (labels(), vec(unknown, 0..3))
@@ -109,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn a_webhook_cut_off_anywhere_is_refused(body in webhook(), at in any::<proptest::sample::Index>()) {
+    fn a_webhook_that_ends_early_is_rejected(body in webhook(), at in any::<proptest::sample::Index>()) {
         let at = at.index(body.len());
         prop_assert!(decode(Source::Prometheus, &body.as_bytes()[..at]).is_err());
     }
@@ -144,7 +144,7 @@ proptest! {
     }
 
     #[test]
-    fn labels_are_given_back_as_they_were_sent((labels, rest) in alert()) {
+    fn labels_are_returned_as_they_were_sent((labels, rest) in alert()) {
         for quote in [quoted, escaped] {
             let body = format!("{{\"alerts\":[{}]}}", write(&labels, &rest, quote));
             if let Ok(signal) = &decode_webhook(&body).entries()[0].signal {
@@ -161,7 +161,7 @@ proptest! {
         let excerpt = payload.excerpt(&all, None);
         let again = decode_webhook(&excerpt);
         prop_assert_eq!(fingerprints(&again), fingerprints(&payload));
-        // And it is its own excerpt: nothing is left to move.
+        // An excerpt of the excerpt is identical.
         prop_assert_eq!(again.excerpt(&all, None), excerpt);
     }
 
@@ -177,8 +177,8 @@ proptest! {
         let payload = decode_webhook(&body);
         let mut members = Vec::new();
         for group in payload.groups() {
-            let part = payload.excerpt(&group.entries, None);
-            let [alone] = &*decode_webhook(&part).groups() else { panic!("more than one group in {part}") };
+            let excerpt = payload.excerpt(&group.entries, None);
+            let [alone] = &*decode_webhook(&excerpt).groups() else { panic!("more than one group in {excerpt}") };
             prop_assert_eq!(alone.fingerprint, group.fingerprint);
             prop_assert_eq!(alone.entries.len(), group.entries.len());
             members.extend(group.entries);

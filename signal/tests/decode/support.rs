@@ -1,4 +1,4 @@
-//! Payloads as Alertmanager and Kubernetes write them, and short ways to ask what they decode to.
+//! Payloads as Alertmanager and Kubernetes write them, and shortcuts to what they decode to.
 
 use onceway_signal::{Entry, Fingerprint, Payload, Rejection, Signal, Source, decode};
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ pub(crate) fn rejection_of(body: &str) -> Rejection {
     only(&decode_webhook(body)).signal.expect_err("a rejection")
 }
 
-/// The text that an alert with these labels is hashed by.
+/// The text that is hashed for an alert with these labels.
 pub(crate) fn target_of(labels: Value) -> String {
     let body = webhook_of(labels);
     let signal = signal_of(&body);
@@ -92,13 +92,13 @@ pub(crate) fn target_of(labels: Value) -> String {
     text
 }
 
-/// The text that a signal is hashed by, put together anew from its public parts.
+/// The text that is hashed for a signal, composed from its public fields.
 pub(crate) fn identity(signal: &Signal<'_>) -> String {
     let cluster = signal.cluster.as_ref().map(|cluster| format!("{cluster}:")).unwrap_or_default();
     format!("{cluster}{}", signal.target)
 }
 
-/// The digest of a text by the plain library call.
+/// The digest of a text, computed by the library.
 pub(crate) fn sha256(text: &str) -> Fingerprint {
     let hex: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
     hex.parse().expect("64 hex characters")

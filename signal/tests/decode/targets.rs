@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{decode_event, event, only, signal_of, target_of, webhook_of};
 
-/// The labels that can name a target, the most specific first, with what each alone leads to.
+/// The labels that can name a target, the most specific first, with the target of each alone.
 const ORDER: [(&str, &str); 9] = [
     ("deployment", "ns:Deployment:x"),
     ("statefulset", "ns:StatefulSet:x"),
@@ -33,7 +33,7 @@ fn each_label_names_its_kind() {
 }
 
 #[test]
-fn the_most_specific_label_wins_over_all_that_follow_it() {
+fn the_most_specific_label_takes_precedence() {
     for (first, (_, target)) in ORDER.iter().enumerate() {
         assert_eq!(target_of(labels(ORDER[first..].iter().map(|(label, _)| *label))), *target);
     }
@@ -45,14 +45,14 @@ fn labels_that_describe_the_scrape_name_no_target() {
 }
 
 #[test]
-fn an_alert_without_an_object_is_about_its_namespace_else_about_the_cluster() {
+fn an_alert_without_an_object_targets_its_namespace_else_the_cluster() {
     assert_eq!(target_of(json!({"alertname": "A", "namespace": "ns"})), "ns:Namespace:ns");
     assert_eq!(target_of(json!({"alertname": "A"})), ":ClusterScope:A");
     assert_eq!(target_of(json!({"alertname": "A", "cluster": "east-1"})), "east-1::ClusterScope:A");
 }
 
 #[test]
-fn the_exported_namespace_goes_before_the_namespace() {
+fn the_exported_namespace_takes_precedence_over_the_namespace() {
     let both = json!({"alertname": "A", "namespace": "monitoring", "exported_namespace": "prod", "deployment": "d"});
     assert_eq!(target_of(both), "prod:Deployment:d");
     let empty = json!({"alertname": "A", "namespace": "prod", "exported_namespace": "", "deployment": "d"});
@@ -60,7 +60,7 @@ fn the_exported_namespace_goes_before_the_namespace() {
 }
 
 #[test]
-fn a_workload_without_a_namespace_keeps_its_empty_place() {
+fn a_workload_without_a_namespace_has_an_empty_namespace_in_its_text() {
     assert_eq!(target_of(json!({"alertname": "A", "deployment": "d"})), ":Deployment:d");
 }
 
@@ -77,7 +77,7 @@ fn a_node_has_no_namespace_whatever_the_labels_say() {
 }
 
 #[test]
-fn an_empty_label_is_as_if_absent() {
+fn an_empty_label_counts_as_absent() {
     let labels = json!({"alertname": "A", "cluster": "", "namespace": "ns", "deployment": "", "pod": "", "node": "n"});
     assert_eq!(target_of(labels), ":Node:n");
     assert_eq!(target_of(json!({"alertname": "A", "namespace": ""})), ":ClusterScope:A");
@@ -90,14 +90,14 @@ fn the_cluster_label_is_part_of_the_identity() {
 }
 
 #[test]
-fn alert_name_severity_and_other_labels_are_no_part_of_the_identity() {
+fn alert_name_severity_and_other_labels_are_not_part_of_the_identity() {
     let one = json!({"alertname": "A", "severity": "critical", "namespace": "ns", "deployment": "d", "team": "t"});
     let other = json!({"alertname": "B", "namespace": "ns", "deployment": "d", "pod": "d-7d4b8c9f5d-x2k4z"});
     assert_eq!(target_of(one), target_of(other));
 }
 
 #[test]
-fn the_resource_is_what_the_signal_itself_named() {
+fn the_resource_is_the_object_that_the_signal_names() {
     let body = webhook_of(json!({"alertname": "A", "namespace": "prod", "pod": "payment-api-7d4b8c9f5d-x2k4z"}));
     let signal = signal_of(&body);
     assert_eq!((&*signal.resource.kind, &*signal.resource.name), ("Pod", "payment-api-7d4b8c9f5d-x2k4z"));

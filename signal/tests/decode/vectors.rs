@@ -1,5 +1,5 @@
-//! The golden vectors, which the tests over the real filter read too. The digests come from another implementation of
-//! SHA-256 than the one under test (Python's), over the texts in `targets`.
+//! The golden vectors, which the tests of the wasm filter also read. The digests are SHA-256 of the texts in `targets`, computed by
+//! another implementation (Python's).
 
 use onceway_signal::{Source, decode};
 use serde::Deserialize;
@@ -11,11 +11,11 @@ use crate::support::{identity, sha256};
 #[serde(deny_unknown_fields)]
 struct Vector {
     what: String,
-    /// The path's kind: `prometheus` or `kubernetes-events`.
+    /// The source: `prometheus` or `kubernetes-events`.
     source: String,
     /// The body, byte for byte.
     payload: Box<RawValue>,
-    /// What each entry is hashed by; null for one that is rejected.
+    /// The hashed text of each entry; null for a rejected one.
     targets: Vec<Option<String>>,
     /// The digest of each.
     fingerprints: Vec<Option<String>>,
@@ -42,7 +42,7 @@ fn every_vector_decodes_to_its_targets_and_fingerprints() {
 }
 
 #[test]
-fn the_designs_digests_are_those_of_its_texts() {
+fn the_documented_digests_are_those_of_their_texts() {
     for (text, digest) in [
         ("prod:Deployment:payment-api", "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1"),
         (":Node:worker-node-1", "54010c454af195aadec824d25dba6fa52adfcc717f0b3f0430e4111acddfe728"),

@@ -1,4 +1,4 @@
-//! The webhook as a whole: states, groups, and one bad alert among good ones.
+//! The webhook as a whole: states, groups, and a bad alert among good ones.
 
 use onceway_signal::{Group, Source, State};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn state(group: Value, own: Value) -> State {
 }
 
 #[test]
-fn an_alert_tells_its_own_state() {
+fn an_alerts_own_state_takes_precedence_over_that_of_its_webhook() {
     for group in ["firing", "resolved"] {
         assert_eq!(state(group.into(), "firing".into()), State::Firing);
         assert_eq!(state(group.into(), "resolved".into()), State::Resolved);
@@ -18,7 +18,7 @@ fn an_alert_tells_its_own_state() {
 }
 
 #[test]
-fn an_alert_that_does_not_has_the_state_of_its_webhook() {
+fn an_alert_without_a_state_has_the_state_of_its_webhook() {
     for none in [json!(null), json!("")] {
         assert_eq!(state("resolved".into(), none.clone()), State::Resolved);
         assert_eq!(state("firing".into(), none.clone()), State::Firing);
@@ -28,7 +28,7 @@ fn an_alert_that_does_not_has_the_state_of_its_webhook() {
 }
 
 #[test]
-fn a_state_that_nobody_knows_is_firing() {
+fn an_unknown_state_is_firing() {
     assert_eq!(state("resolved".into(), "Resolved?".into()), State::Firing);
 }
 
@@ -45,7 +45,7 @@ fn signals_are_grouped_by_fingerprint_in_order_of_appearance() {
 }
 
 #[test]
-fn one_bad_alert_leaves_the_others_standing() {
+fn a_bad_alert_does_not_affect_the_others() {
     let good = alert(json!({"alertname": "A", "deployment": "d"}));
     let bad = [
         json!(null),
@@ -99,7 +99,7 @@ fn an_escaped_key_is_the_same_key() {
 }
 
 #[test]
-fn a_body_is_led_by_the_first_incident_that_fires_else_by_its_first() {
+fn the_leading_incident_of_a_body_is_the_first_that_fires_else_the_first() {
     let one = |node: &str, status: &str| {
         let mut alert = alert(json!({"alertname": "A", "node": node}));
         alert["status"] = status.into();

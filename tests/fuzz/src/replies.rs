@@ -26,9 +26,11 @@ impl Replies {
             3 => Reply::default().header(self.rubbish(), self.rubbish()),
             4 => sent(vec![failed(&fingerprint, self.0.random_range(0..ProblemKind::ALL.len()))]),
             5 => sent(vec![counted(&fingerprint), SignalOutcome::rejected_at(1, "no name")]),
-            6 => {
-                sent(vec![SignalOutcome::nothing_to_do(None, "x"), counted(&fingerprint), SignalOutcome::unnamed(2, 7)])
-            }
+            6 => sent(vec![
+                SignalOutcome::nothing_to_do(None, "x"),
+                counted(&fingerprint),
+                SignalOutcome::rejected_rest(2, 7),
+            ]),
             7 => sent(vec![SignalOutcome::rejected("no".to_owned())]),
             _ => sent(vec![counted(&fingerprint)]),
         };

@@ -1,42 +1,42 @@
-//! What may happen next.
+//! The atomic events that lead from one state to the next.
 
 use std::sync::Arc;
 
 use crate::replica::Pace;
 
-/// One atomic event. Replicas are named by their index, late calls by their place, RRs by their name.
+/// One atomic event. Replicas and late calls are identified by their index, RRs by their name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// A signal reaches the replica.
     Submit(usize),
-    /// The call under way is executed and answered. Requests are delayed and reordered by taking this later.
-    ApiResult(usize, Pace),
-    /// The replica's search finds this active RR; or none, for the index is late.
+    /// The replica's call in flight is executed and its result delivered. Taking this later delays and reorders calls.
+    Execute(usize, Pace),
+    /// The replica's search returns this active RR; or none, since the index lags.
     Find(usize, Option<Arc<str>>),
-    /// The replica's wait is over.
+    /// The replica's wait elapses.
     Elapse(usize),
-    /// The caller is told nothing; the call may be executed at any later time, or never.
-    Lose(usize),
-    /// A late call is executed; nobody reads its answer.
-    Execute(usize),
+    /// The response to the replica's call in flight is lost; the call may be executed at any later time, or never.
+    LoseResponse(usize),
+    /// A late call is executed; no caller reads its result.
+    ExecuteLate(usize),
     /// The deadline passes; the batch is answered 503.
-    GiveUp(usize),
-    /// The process dies and starts anew.
+    Deadline(usize),
+    /// The process is killed and restarted.
     Crash(usize),
     /// The RR reaches a terminal phase.
-    End(Arc<str>),
-    /// The RR is deleted by somebody.
+    Terminate(Arc<str>),
+    /// A user or controller deletes the RR, whatever its phase.
     Delete(Arc<str>),
-    /// The RR, which has ended, is deleted by somebody.
-    Bury(Arc<str>),
+    /// A user or controller deletes the RR, which is terminal.
+    DeleteTerminal(Arc<str>),
     /// Another controller writes to the RR's status.
-    Touch(Arc<str>),
+    ForeignWrite(Arc<str>),
     /// Somebody else creates an RR of the fingerprint.
-    Intrude,
-    /// Somebody begins to reap the RR.
-    RrGc(Arc<str>),
-    /// Somebody begins to sweep the claim, which he has, or has not, seen unchanged for long.
-    ClaimGc(bool),
-    /// The reaper's or sweeper's call is executed and answered.
+    ForeignRr,
+    /// A garbage collection of the RR begins.
+    StartRrGc(Arc<str>),
+    /// A garbage collection of the claim begins; `true` if the claim's version has been unchanged long enough.
+    StartClaimGc(bool),
+    /// The garbage collection's call in flight is executed and its result delivered.
     GcStep,
 }

@@ -1,52 +1,53 @@
-//! How much happens in a run.
+//! The bounds of an exploration.
 
 use std::fmt;
 
 use crate::protocol::Protocol;
 
-/// The bounds of what is explored, and the protocol that is. Within them everything may happen, in every order.
+/// The explored protocol, and how often each kind of event may happen. Within the bounds, all orders are explored.
 ///
-/// Calls are delayed and reordered, processes frozen and leases judged expired at will: those need no bound.
+/// Some events need no bound and may happen in every state: calls are delayed and reordered, processes are frozen, leases
+/// expire.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bounds {
-    /// What the replicas run.
+    /// The protocol that the replicas run.
     pub protocol: Protocol,
-    /// Wall clock of each replica, in Unix seconds. Clocks that differ and do not move are the hardest case.
+    /// The wall clock of each replica, in Unix seconds. Clocks that differ and do not advance are the hardest case.
     pub clocks_s: Vec<u64>,
-    /// Whether the replicas are requests of one process, which share its identity.
+    /// Whether the replicas are concurrent requests of one process, which share its identity.
     pub one_process: bool,
-    /// Signals that reach any replica.
+    /// Signals, each of which may reach any replica.
     pub signals: u8,
-    /// Calls whose answer is lost, each executed at once, at any later time, or never.
-    pub losses: u8,
+    /// Calls whose response is lost. Each is executed at once, at any later time, or never.
+    pub lost_responses: u8,
     /// Commits that end at their deadline.
     pub deadlines: u8,
     /// Crashes with restart.
     pub crashes: u8,
-    /// RRs that turn terminal.
-    pub ends: u8,
-    /// RRs that are deleted, in any phase.
+    /// RRs that reach a terminal phase.
+    pub terminations: u8,
+    /// Deletions of RRs in any phase.
     pub deletions: u8,
-    /// RRs that are deleted once they are terminal.
-    pub burials: u8,
+    /// Deletions of terminal RRs.
+    pub terminal_deletions: u8,
     /// Status writes by other controllers.
-    pub touches: u8,
+    pub foreign_writes: u8,
     /// RRs that somebody else creates.
-    pub intrusions: u8,
-    /// RRs that are looked at by a reaper.
-    pub reaps: u8,
-    /// Claims that are looked at by a sweeper.
-    pub sweeps: u8,
+    pub foreign_rrs: u8,
+    /// Garbage collections of an RR.
+    pub rr_gcs: u8,
+    /// Garbage collections of the claim.
+    pub claim_gcs: u8,
 }
 
 impl Bounds {
-    /// Two replicas whose wall clocks differ, and nothing that happens.
+    /// Two replicas whose wall clocks differ; no events.
     #[must_use]
     pub fn two_replicas() -> Self {
         Self { clocks_s: vec![100, 101], ..Self::default() }
     }
 
-    /// Three replicas; the clock of one is ahead.
+    /// Three replicas, of which one has a clock that is ahead; no events.
     #[must_use]
     pub fn three_replicas() -> Self {
         Self { clocks_s: vec![100, 100, 101], ..Self::default() }
@@ -54,23 +55,23 @@ impl Bounds {
 }
 
 impl fmt::Display for Bounds {
-    /// What happens, as far as it does: `3 replicas, 3 signals, 1 lost answer`.
+    /// The bounds that are not 0: `3 replicas, 3 signals, lost responses: 1`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} replicas, {} signals", self.clocks_s.len(), self.signals)?;
-        for (number, what) in [
-            (self.losses, "lost answers"),
+        for (number, event) in [
+            (self.lost_responses, "lost responses"),
             (self.deadlines, "deadlines"),
             (self.crashes, "crashes"),
-            (self.ends, "ends"),
+            (self.terminations, "terminal RRs"),
             (self.deletions, "deletions in any phase"),
-            (self.burials, "deletions after the end"),
-            (self.touches, "status writes by others"),
-            (self.intrusions, "RRs of others"),
-            (self.reaps, "looks of the reaper"),
-            (self.sweeps, "looks of the sweeper"),
+            (self.terminal_deletions, "deletions in a terminal phase"),
+            (self.foreign_writes, "status writes by others"),
+            (self.foreign_rrs, "RRs created by others"),
+            (self.rr_gcs, "RR GCs"),
+            (self.claim_gcs, "claim GCs"),
         ] {
             if number > 0 {
-                write!(formatter, ", {what}: {number}")?;
+                write!(formatter, ", {event}: {number}")?;
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
-//! What became of each signal, told by somebody who sees everything.
+//! The true history of each signal, which no replica knows: how often it was counted, and whether it was acknowledged.
 
-/// One signal.
+/// The history of one signal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Entry {
     /// How many writes have counted it.
@@ -10,7 +10,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Counted at most once, and once if it was acknowledged.
+    /// Counted at most once, and exactly once if acknowledged.
     #[must_use]
     pub(crate) const fn is_exact(self) -> bool {
         self.counted <= 1 && (self.counted == 1 || !self.acknowledged)
@@ -22,37 +22,37 @@ impl Entry {
 pub(crate) struct Ledger(Vec<Entry>);
 
 impl Ledger {
-    /// A signal is sent; its number.
+    /// Adds a signal and returns its number.
     pub(crate) fn enter(&mut self) -> usize {
         self.0.push(Entry::default());
         self.0.len() - 1
     }
 
-    /// A write has counted these signals.
+    /// Records a write that counted these signals.
     pub(crate) fn count(&mut self, signals: &[usize]) {
         for signal in signals {
             self.0[*signal].counted += 1;
         }
     }
 
-    /// The senders of these signals were answered 2xx.
+    /// Records that the senders of these signals were answered 2xx.
     pub(crate) fn acknowledge(&mut self, signals: &[usize]) {
         for signal in signals {
             self.0[*signal].acknowledged = true;
         }
     }
 
-    /// What is known of one.
+    /// The history of one signal.
     pub(crate) fn entry(&self, signal: usize) -> Entry {
         self.0[signal]
     }
 
-    /// All, by number.
+    /// The history of all signals, by number.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.0
     }
 
-    /// What all RRs together should say.
+    /// The sum that the counts of all RRs must have.
     #[must_use]
     pub(crate) fn counted(&self) -> u32 {
         self.0.iter().map(|entry| u32::from(entry.counted)).sum()

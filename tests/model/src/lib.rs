@@ -1,8 +1,8 @@
-//! The claim protocol under a model checker: [stateright] explores every interleaving of the very code that the sidecar
-//! runs, against an API server with linearizable compare-and-swap, within stated [`Bounds`].
+//! The claim protocol under a model checker: [stateright] explores every interleaving of the code that the sidecar runs,
+//! against an API server with linearizable compare-and-swap, within stated [`Bounds`].
 //!
-//! Beside it, protocols that fail: the designs that teams argue about, and the claim protocol with one part of it made easier.
-//! The same model must find how each of them breaks; otherwise its silence about the right one would mean little.
+//! It also explores protocols that fail: common designs, and the claim protocol with one part simplified. The model must
+//! find how each of them breaks; otherwise a run without violations would prove little.
 //!
 //! ```text
 //! catalogue ─▶ Bounds ─▶ run ─▶ World ─ choices ─▶ Action ─ apply ─▶ World …  ─▶ properties hold, or a timeline
@@ -11,7 +11,7 @@
 mod action;
 mod bounds;
 pub mod catalogue;
-mod chore;
+mod gc;
 mod ledger;
 mod property;
 mod protocol;
@@ -20,6 +20,7 @@ mod run;
 mod server;
 mod timeline;
 mod token;
+mod transition;
 mod world;
 
 pub use bounds::Bounds;

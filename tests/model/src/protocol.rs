@@ -1,13 +1,13 @@
-//! What a replica runs: the very state machine that the sidecar runs, or one of the protocols that fail.
+//! The protocol that a replica runs: the state machine of the sidecar, or one that fails.
 
 mod check;
 mod flaw;
 mod lock;
+mod start;
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
-use onceway_claim::{ApiResult, Commit, Now, Parameters, Rr, Stage, Step};
+use onceway_claim::{ApiResult, Commit, Now, Stage, Step};
 
 use self::check::Check;
 pub use self::check::{Names, Reads};
@@ -15,6 +15,7 @@ pub use self::flaw::Flaw;
 use self::flaw::Flawed;
 use self::lock::Lock;
 pub use self::lock::Rule;
+pub(crate) use self::start::Start;
 
 /// A protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -22,7 +23,7 @@ pub enum Protocol {
     /// The claim protocol.
     #[default]
     Claim,
-    /// The claim protocol with one part of it made easier.
+    /// The claim protocol with one part simplified.
     Flawed(Flaw),
     /// Look for an RR, and create one if there is none.
     CheckThenCreate(Names, Reads),
@@ -31,45 +32,33 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Whether its searches are exact; otherwise they rest on a cache, which may be late.
+    /// Whether its searches read the API server; otherwise they read a cache, which may lag.
     pub(crate) const fn searches_exactly(self) -> bool {
         matches!(self, Self::CheckThenCreate(_, Reads::Uncached) | Self::Locked(_))
     }
 
-    /// Whether a batch takes further signals while its count is in doubt.
-    pub(crate) const fn grows_in_doubt(self) -> bool {
-        matches!(self, Self::Flawed(Flaw::BatchGrowsInDoubt))
+    /// Whether a batch takes further signals while the outcome of its count is unknown.
+    pub(crate) const fn grows_while_unresolved(self) -> bool {
+        matches!(self, Self::Flawed(Flaw::BatchGrowsWhileUnresolved))
     }
 
-    /// Whether a sweeper removes an open claim at once.
-    pub(crate) const fn sweeps_open_claims(self) -> bool {
-        matches!(self, Self::Flawed(Flaw::OpenClaimSwept))
+    /// Whether the claim GC deletes an open claim at once.
+    pub(crate) const fn collects_open_claims(self) -> bool {
+        matches!(self, Self::Flawed(Flaw::OpenClaimCollected))
     }
 
-    /// Whether the lock is released whoever holds it.
+    /// Whether the release of the lock deletes it even if another process holds it.
     pub(crate) const fn releases_blindly(self) -> bool {
         matches!(self, Self::Locked(Rule::ReleasedBlindly))
     }
 
-    /// Whether locks are deleted as a matter of course.
+    /// Whether every release deletes the lock.
     pub(crate) const fn deletes_claims(self) -> bool {
         matches!(self, Self::Locked(_))
     }
 }
 
-/// What a machine is given to begin with.
-pub(crate) struct Start {
-    /// Of the process.
-    pub(crate) parameters: Arc<Parameters>,
-    /// The RR that this process has counted in last.
-    pub(crate) known: Option<Rr>,
-    /// The number of its signal: what a name of nanoseconds would be told apart by.
-    pub(crate) signal: usize,
-    /// The clocks.
-    pub(crate) now: Now,
-}
-
-/// A protocol at work on one batch.
+/// The state machine of one batch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::large_enum_variant, reason = "boxes would cost an allocation for each of millions of states")]
 pub(crate) enum Machine {
@@ -92,7 +81,7 @@ impl Machine {
                 (Self::Flawed(flawed), step)
             }
             Protocol::CheckThenCreate(names, _) => {
-                let (check, step) = Check::begin(names.fresh(&start));
+                let (check, step) = Check::begin(names.new_name(&start));
                 (Self::Check(check), step)
             }
             Protocol::Locked(rule) => {
@@ -102,24 +91,24 @@ impl Machine {
         }
     }
 
-    /// Takes the answer to the last step.
-    pub(crate) fn resume(&mut self, answer: ApiResult, now: Now) -> Step {
+    /// Takes the result of the last step.
+    pub(crate) fn resume(&mut self, result: ApiResult, now: Now) -> Step {
         match self {
-            Self::Claim(commit) => commit.resume(answer, now),
-            Self::Flawed(flawed) => flawed.resume(answer, now),
-            Self::Check(check) => check.resume(answer),
-            Self::Lock(lock) => lock.resume(answer),
+            Self::Claim(commit) => commit.resume(result, now),
+            Self::Flawed(flawed) => flawed.resume(result, now),
+            Self::Check(check) => check.resume(result),
+            Self::Lock(lock) => lock.resume(result),
         }
     }
 
-    /// A further signal joins the batch.
+    /// Adds a signal to the batch.
     pub(crate) fn join(&mut self) {
         if let Self::Flawed(flawed) = self {
             flawed.join();
         }
     }
 
-    /// Where the commit stands, if it is one.
+    /// The stage of the commit, if this is one.
     pub(crate) fn stage(&self) -> Option<Stage> {
         match self {
             Self::Claim(commit) => Some(commit.stage()),

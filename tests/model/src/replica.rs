@@ -1,4 +1,5 @@
-//! A replica: a state machine, one batch at a time as its owner task runs it, and the RR that it remembers between batches.
+//! A replica: a state machine that runs one batch at a time, as the incident task does, and the RR that it remembers between
+//! batches.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use crate::token::identity;
 
 const PROMPT_MS: u64 = 1000;
 
-/// How long a step took, as the replica's monotonic clock tells.
+/// How long a step took by the replica's monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pace {
     /// Within [`Parameters::prompt_ms`].
@@ -18,13 +19,13 @@ pub enum Pace {
     Slow,
 }
 
-/// A batch in hand.
+/// The batch in flight.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Work {
+pub(crate) struct Batch {
     pub(crate) machine: Machine,
-    /// What it waits for.
+    /// The call or wait in flight.
     pub(crate) step: Step,
-    /// Its signals, by their numbers.
+    /// Its signals, by number.
     pub(crate) signals: Vec<usize>,
 }
 
@@ -37,14 +38,14 @@ pub(crate) struct Replica {
     incarnation: u8,
     parameters: Arc<Parameters>,
     pub(crate) known: Option<Rr>,
-    pub(crate) work: Option<Work>,
+    pub(crate) batch: Option<Batch>,
     /// Whether an RR was deleted since this replica last sent a write of the claim: then its create is not prompt,
-    /// since nobody finishes and deletes an RR within a second of its claim. (The protocol's one assumption on time.)
+    /// since no RR is created by another replica and deleted within a second of its claim. (The protocol's one assumption on time.)
     pub(crate) deleted_since_claim: bool,
 }
 
 impl Replica {
-    /// A replica whose wall clock stands at `clock_s`, with the identity of a process of its own, or of `process`.
+    /// A replica whose wall clock reads `clock_s`, with the identity of the process `process`.
     pub(crate) fn new(protocol: Protocol, index: usize, process: usize, clock_s: u64) -> Self {
         let parameters = parameters(identity(process, 0));
         Self {
@@ -54,7 +55,7 @@ impl Replica {
             incarnation: 0,
             parameters,
             known: None,
-            work: None,
+            batch: None,
             deleted_since_claim: false,
         }
     }
@@ -64,11 +65,11 @@ impl Replica {
         &self.parameters.identity
     }
 
-    /// Takes a signal: a new batch, or, where the protocol has it, one more for the batch in hand.
+    /// Takes a signal: begins a batch, or adds to the batch in flight if the protocol allows that.
     pub(crate) fn submit(&mut self, signal: usize) {
-        if let Some(work) = &mut self.work {
-            work.signals.push(signal);
-            work.machine.join();
+        if let Some(batch) = &mut self.batch {
+            batch.signals.push(signal);
+            batch.machine.join();
             return;
         }
         let start = Start {
@@ -78,40 +79,41 @@ impl Replica {
             now: self.now(Pace::Prompt),
         };
         let (machine, step) = Machine::begin(self.protocol, start);
-        self.work = Some(Work { machine, step, signals: vec![signal] });
+        self.batch = Some(Batch { machine, step, signals: vec![signal] });
         self.note_claim_write();
     }
 
-    /// Whether a signal that comes now is taken at once.
+    /// Whether a signal that arrives now is taken at once.
     pub(crate) fn takes_signals(&self) -> bool {
         let reads = matches!(self.call(), Some(ApiCall::GetRr { .. }));
-        self.work.is_none() || self.protocol.grows_in_doubt() && reads && self.stage() == Some(Stage::Doubt)
+        self.batch.is_none()
+            || self.protocol.grows_while_unresolved() && reads && self.stage() == Some(Stage::ResolveOutcome)
     }
 
-    /// The call under way.
+    /// The call in flight.
     pub(crate) fn call(&self) -> Option<&ApiCall> {
-        match &self.work {
-            Some(Work { step: Step::Call(call), .. }) => Some(call),
+        match &self.batch {
+            Some(Batch { step: Step::Call(call), .. }) => Some(call),
             _ => None,
         }
     }
 
-    /// The signals in hand.
+    /// The signals of the batch in flight.
     pub(crate) fn signals(&self) -> &[usize] {
-        self.work.as_ref().map_or(&[], |work| &work.signals)
+        self.batch.as_ref().map_or(&[], |batch| &batch.signals)
     }
 
-    /// Where its commit stands.
+    /// The stage of its commit.
     pub(crate) fn stage(&self) -> Option<Stage> {
-        self.work.as_ref().and_then(|work| work.machine.stage())
+        self.batch.as_ref().and_then(|batch| batch.machine.stage())
     }
 
-    /// Whether it waits for another replica.
+    /// Whether it is waiting for another replica.
     pub(crate) fn waits(&self) -> bool {
-        matches!(self.work, Some(Work { step: Step::Wait(_), .. }))
+        matches!(self.batch, Some(Batch { step: Step::Wait(_), .. }))
     }
 
-    /// How long the answer to the call under way may have taken. Only a create's makes a difference.
+    /// How long the call in flight may take. Only for a create does it make a difference.
     pub(crate) fn paces(&self) -> &'static [Pace] {
         match self.call() {
             Some(ApiCall::CreateRr { .. }) if self.deleted_since_claim => &[Pace::Slow],
@@ -120,12 +122,12 @@ impl Replica {
         }
     }
 
-    /// Hands the answer to the machine. Returns how the batch ended, if it did, and its signals.
-    pub(crate) fn resume(&mut self, answer: ApiResult, pace: Pace) -> Option<(Done, Vec<usize>)> {
+    /// Passes the result to the machine. Returns the end of the batch and its signals, if it has ended.
+    pub(crate) fn resume(&mut self, result: ApiResult, pace: Pace) -> Option<(Done, Vec<usize>)> {
         let now = self.now(pace);
-        let work = self.work.as_mut()?;
-        work.step = work.machine.resume(answer, now);
-        let Step::Done(done) = &work.step else {
+        let batch = self.batch.as_mut()?;
+        batch.step = batch.machine.resume(result, now);
+        let Step::Done(done) = &batch.step else {
             self.note_claim_write();
             return None;
         };
@@ -134,21 +136,21 @@ impl Replica {
             self.known = Some(rr.clone());
         }
         self.deleted_since_claim = false;
-        self.work.take().map(|work| (done, work.signals))
+        self.batch.take().map(|batch| (done, batch.signals))
     }
 
-    /// Somebody deleted an RR.
+    /// Notes that an RR was deleted.
     pub(crate) fn observe_deletion(&mut self) {
-        self.deleted_since_claim = self.work.is_some();
+        self.deleted_since_claim = self.batch.is_some();
     }
 
-    /// The deadline passed: the batch is answered 503, and what it had under way may still happen.
+    /// The deadline passed: the batch is answered 503, and its call in flight may still take effect.
     pub(crate) fn give_up(&mut self) {
-        self.work = None;
+        self.batch = None;
         self.deleted_since_claim = false;
     }
 
-    /// Killed and started anew, with another identity and an empty memory.
+    /// Killed and restarted, with another identity and no memory.
     pub(crate) fn crash(&mut self) {
         self.give_up();
         self.known = None;
@@ -162,7 +164,7 @@ impl Replica {
         }
     }
 
-    /// Claims are written at 0, and a create is answered in time or too late: no other moment makes a difference.
+    /// Claims are written at 0, and a create takes effect promptly or too late: no other time makes a difference.
     fn now(&self, pace: Pace) -> Now {
         let monotonic_ms = if pace == Pace::Slow { PROMPT_MS + 1 } else { 0 };
         Now { unix_ms: self.clock_s * 1000, monotonic_ms }

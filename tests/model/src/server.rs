@@ -1,5 +1,5 @@
 //! The API server of the model: one claim, RRs by name, linearizable compare-and-swap. An update whose version is not
-//! the current one conflicts; a version is never used twice.
+//! the current one conflicts; no version is used twice.
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -9,39 +9,39 @@ use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, Phase, Rr};
 
 use crate::token::token;
 
-/// What the API server holds.
+/// The stored objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Server {
     claim: Option<Claim>,
     rrs: BTreeMap<Arc<str>, Rr>,
-    /// Signals counted in RRs that have been deleted since.
-    buried: u32,
+    /// Signals counted in RRs that were deleted since.
+    counted_in_deleted: u32,
     /// RRs that others have created.
-    intruders: u32,
+    foreign_rrs: u32,
     /// Whether a count was ever written to an RR that takes no signals.
-    counted_in_ended: bool,
-    /// Where the next version or uid comes from. No part of what is compared: see [`Server::hash`].
+    counted_in_terminal: bool,
+    /// The source of versions and uids. Not part of the hash: see [`Server::hash`].
     tokens: u32,
-    /// Whether a delete of the claim needs no precondition: what a wrong protocol asks for.
-    blind: bool,
+    /// Whether a delete of the claim ignores its precondition, for a flawed protocol.
+    blind_delete: bool,
 }
 
 impl Hash for Server {
-    /// Versions and uids are compared for equality only, so how many there have been makes no difference.
+    /// Versions and uids are compared for equality only, so the number used so far makes no difference.
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.claim.hash(state);
         self.rrs.hash(state);
-        (self.buried, self.intruders, self.counted_in_ended).hash(state);
+        (self.counted_in_deleted, self.foreign_rrs, self.counted_in_terminal).hash(state);
     }
 }
 
 impl Server {
-    /// An empty one.
-    pub(crate) fn new(blind: bool) -> Self {
-        Self { blind, ..Self::default() }
+    /// A server without objects.
+    pub(crate) fn new(blind_delete: bool) -> Self {
+        Self { blind_delete, ..Self::default() }
     }
 
-    /// Executes a call of the process `author`, at once and whole.
+    /// Executes a call of the process `author` atomically.
     pub(crate) fn execute(&mut self, author: &Arc<str>, call: &ApiCall) -> ApiResult {
         match call {
             ApiCall::GetClaim => self.claim.clone().map_or(ApiResult::Missing, ApiResult::Claim),
@@ -69,7 +69,7 @@ impl Server {
             },
             ApiCall::DeleteClaim { claim } => match &self.claim {
                 None => ApiResult::Missing,
-                Some(held) if held.version != claim.version && !self.blind => ApiResult::Conflict,
+                Some(held) if held.version != claim.version && !self.blind_delete => ApiResult::Conflict,
                 Some(_) => {
                     self.claim = None;
                     ApiResult::Deleted
@@ -78,15 +78,15 @@ impl Server {
         }
     }
 
-    /// Whether a late call could still do anything. A stale compare-and-swap never can: leaving it out keeps the
-    /// number of states down and loses no behaviour.
-    pub(crate) fn may_still_act(&self, call: &ApiCall, claim_may_go: bool) -> bool {
+    /// Whether a late call could still take effect. A stale compare-and-swap cannot: dropping it reduces the number of
+    /// states and loses no behaviour.
+    pub(crate) fn may_take_effect(&self, call: &ApiCall, claim_may_be_deleted: bool) -> bool {
         match call {
             ApiCall::GetClaim | ApiCall::FindRr { .. } | ApiCall::GetRr { .. } => false,
-            // A claim stays once it is there, unless somebody deletes claims.
-            ApiCall::CreateClaim(_) => self.claim.is_none() || claim_may_go,
+            // A claim stays once it exists, unless something deletes claims.
+            ApiCall::CreateClaim(_) => self.claim.is_none() || claim_may_be_deleted,
             ApiCall::DeleteClaim { claim } => {
-                self.blind || self.claim.as_ref().is_some_and(|held| held.version == claim.version)
+                self.blind_delete || self.claim.as_ref().is_some_and(|held| held.version == claim.version)
             }
             ApiCall::UpdateClaim { version, .. } => self.claim.as_ref().is_some_and(|claim| claim.version == *version),
             ApiCall::CreateRr { .. } => true,
@@ -96,41 +96,41 @@ impl Server {
         }
     }
 
-    /// The controller that owns the RR brings it to a terminal phase.
-    pub(crate) fn end(&mut self, name: &Arc<str>) {
-        self.change(name, |rr| rr.phase = Phase::Ended);
+    /// The RR's controller moves it to a terminal phase.
+    pub(crate) fn terminate(&mut self, name: &Arc<str>) {
+        self.change(name, |rr| rr.phase = Phase::Terminal);
     }
 
     /// Another controller writes a status field of its own.
-    pub(crate) fn touch(&mut self, name: &Arc<str>) {
+    pub(crate) fn foreign_write(&mut self, name: &Arc<str>) {
         self.change(name, |_| {});
     }
 
-    /// The RR goes, by whoever's hand.
+    /// Deletes the RR.
     pub(crate) fn delete(&mut self, name: &Arc<str>) {
         if let Some(rr) = self.rrs.remove(name) {
-            self.buried += rr.count;
+            self.counted_in_deleted += rr.count;
         }
     }
 
-    /// Somebody who knows nothing of claims creates an RR of the fingerprint.
-    pub(crate) fn intrude(&mut self) {
-        let name = format!("by-hand-{}", self.intruders).into();
-        self.intruders += 1;
+    /// Somebody who does not use claims creates an RR of the fingerprint.
+    pub(crate) fn create_foreign_rr(&mut self) {
+        let name = format!("by-hand-{}", self.foreign_rrs).into();
+        self.foreign_rrs += 1;
         self.create_rr(&Arc::from(""), &name);
     }
 
-    /// The RRs that exist.
+    /// All RRs.
     pub(crate) fn rrs(&self) -> impl Iterator<Item = &Rr> {
         self.rrs.values()
     }
 
-    /// The RRs that are active.
+    /// The active RRs.
     pub(crate) fn active(&self) -> impl Iterator<Item = &Rr> {
         self.rrs().filter(|rr| rr.phase == Phase::Active)
     }
 
-    /// The RRs that a search could find.
+    /// The RRs that a search may return.
     pub(crate) fn found<'a>(&'a self, except: Option<&'a Arc<str>>) -> impl Iterator<Item = &'a Rr> {
         self.active().filter(move |rr| Some(&rr.name) != except)
     }
@@ -145,14 +145,14 @@ impl Server {
         self.claim.as_ref()
     }
 
-    /// All that RRs ever counted, deleted ones included.
+    /// The sum of all counts, deleted RRs included.
     pub(crate) fn counted(&self) -> u32 {
-        self.buried + self.rrs().map(|rr| rr.count).sum::<u32>()
+        self.counted_in_deleted + self.rrs().map(|rr| rr.count).sum::<u32>()
     }
 
     /// Whether a count was ever written to an RR that takes no signals.
-    pub(crate) fn counted_in_ended(&self) -> bool {
-        self.counted_in_ended
+    pub(crate) fn counted_in_terminal(&self) -> bool {
+        self.counted_in_terminal
     }
 
     fn write_claim(&mut self, fields: &ClaimFields) -> ApiResult {
@@ -167,7 +167,7 @@ impl Server {
             name: Arc::clone(name),
             uid: self.token('u'),
             version: self.token('v'),
-            ours: true,
+            fingerprint_matches: true,
             creator: Arc::clone(author),
             count: 0,
             phase: Phase::Active,
@@ -178,12 +178,12 @@ impl Server {
         ApiResult::Rr(rr)
     }
 
-    /// A status write that carries a resourceVersion, as a merge patch does: it does not look at the uid.
+    /// A status write that carries a resourceVersion, as a merge patch does: it does not check the uid.
     fn count(&mut self, seen: &Rr, count: u32) -> ApiResult {
         match self.rrs.get(&seen.name) {
             None => return ApiResult::Missing,
             Some(held) if held.version != seen.version => return ApiResult::Conflict,
-            Some(held) => self.counted_in_ended |= held.phase == Phase::Ended,
+            Some(held) => self.counted_in_terminal |= held.phase == Phase::Terminal,
         }
         self.change(&seen.name, |rr| rr.count = count);
         self.rrs.get(&seen.name).cloned().map_or(ApiResult::Missing, ApiResult::Rr)

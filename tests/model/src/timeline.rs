@@ -1,4 +1,4 @@
-//! A path through the model, as a person would tell it.
+//! A path through the model as numbered lines for readers.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use stateright::Path;
 
 use crate::action::Action;
 use crate::bounds::Bounds;
-use crate::chore::Chore;
+use crate::gc::GcRun;
 use crate::protocol::Protocol;
 use crate::replica::Pace;
 use crate::world::World;
 
-/// Numbered lines: who, what, and what came of it; then the RRs as they stand at the end.
+/// One line per action (replica, call -> result), then the RRs of the last state.
 pub(crate) fn timeline(bounds: &Bounds, path: Path<World, Action>) -> String {
     let steps = path.into_vec();
     let register = if matches!(bounds.protocol, Protocol::Locked(_)) { "lease" } else { "claim" };
@@ -21,54 +21,54 @@ pub(crate) fn timeline(bounds: &Bounds, path: Path<World, Action>) -> String {
     for (number, (world, action)) in steps.iter().enumerate() {
         match action {
             Some(action) => {
-                let _ = writeln!(text, "{:>3}  {}", number + 1, Teller { world, register }.line(action));
+                let _ = writeln!(text, "{:>3}  {}", number + 1, Formatter { world, register }.line(action));
             }
             None => {
                 let rrs: Vec<String> = world.server.rrs().map(rr).collect();
-                let _ = writeln!(text, "     in the end: {}", rrs.join("; "));
+                let _ = writeln!(text, "     final RRs: {}", rrs.join("; "));
             }
         }
     }
     text
 }
 
-/// Tells what happens in one state.
-struct Teller<'a> {
+/// Formats the actions of one state.
+struct Formatter<'a> {
     world: &'a World,
-    /// What the Lease is called in this protocol.
+    /// The name of the Lease in this protocol.
     register: &'static str,
 }
 
-impl Teller<'_> {
+impl Formatter<'_> {
     fn line(&self, action: &Action) -> String {
         match action {
-            Action::Submit(index) => format!("{}  takes a signal", self.name(*index)),
-            Action::ApiResult(index, pace) => {
-                let answer = self.answer(*index);
+            Action::Submit(index) => format!("{}  receives a signal", self.name(*index)),
+            Action::Execute(index, pace) => {
+                let result = self.result_of(*index);
                 let slowly = if *pace == Pace::Slow { ", slowly" } else { "" };
-                format!("{}  {} -> {answer}{slowly}", self.name(*index), self.call_of(*index))
+                format!("{}  {} -> {result}{slowly}", self.name(*index), self.call_of(*index))
             }
             Action::Find(index, found) => {
                 let found = found.as_ref().map_or("none", |name| name);
-                format!("{}  looks for an active RR in its cache -> {found}", self.name(*index))
+                format!("{}  searches its cache for an active RR -> {found}", self.name(*index))
             }
             Action::Elapse(index) => format!("{}  has waited", self.name(*index)),
-            Action::Lose(index) => format!("{}  {} -> no answer", self.name(*index), self.call_of(*index)),
-            Action::Execute(place) => {
+            Action::LoseResponse(index) => format!("{}  {} -> no response", self.name(*index), self.call_of(*index)),
+            Action::ExecuteLate(index) => {
                 let mut server = self.world.server.clone();
-                let late = &self.world.late[*place];
-                let answer = server.execute(&late.author, &late.call);
-                format!("-  late: {} -> {}", self.call(&late.call), said(&late.call, &answer))
+                let late = &self.world.late[*index];
+                let result = server.execute(&late.author, &late.call);
+                format!("-  late: {} -> {}", self.call(&late.call), text(&late.call, &result))
             }
-            Action::GiveUp(index) => format!("{}  answers 503 at its deadline", self.name(*index)),
-            Action::Crash(index) => format!("{}  is killed and starts anew", self.name(*index)),
-            Action::End(name) => format!("-  {name} ends"),
-            Action::Delete(name) | Action::Bury(name) => format!("-  {name} is deleted"),
-            Action::Touch(name) => format!("-  another controller writes to {name}"),
-            Action::Intrude => "-  somebody else creates an RR".to_owned(),
-            Action::RrGc(name) => format!("-  the reaper looks at {name}"),
-            Action::ClaimGc(_) => "-  the sweeper looks at the claim".to_owned(),
-            Action::GcStep => self.tidying(),
+            Action::Deadline(index) => format!("{}  answers 503 at its deadline", self.name(*index)),
+            Action::Crash(index) => format!("{}  is killed and restarts", self.name(*index)),
+            Action::Terminate(name) => format!("-  {name} becomes terminal"),
+            Action::Delete(name) | Action::DeleteTerminal(name) => format!("-  {name} is deleted"),
+            Action::ForeignWrite(name) => format!("-  another controller writes to {name}"),
+            Action::ForeignRr => "-  somebody else creates an RR".to_owned(),
+            Action::StartRrGc(name) => format!("-  RR GC begins with {name}"),
+            Action::StartClaimGc(_) => "-  claim GC begins".to_owned(),
+            Action::GcStep => self.gc_step(),
         }
     }
 
@@ -97,24 +97,24 @@ impl Teller<'_> {
         }
     }
 
-    fn answer(&self, index: usize) -> String {
+    fn result_of(&self, index: usize) -> String {
         let mut server = self.world.server.clone();
         let replica = &self.world.replicas[index];
-        replica.call().map(|call| said(call, &server.execute(replica.identity(), call))).unwrap_or_default()
+        replica.call().map(|call| text(call, &server.execute(replica.identity(), call))).unwrap_or_default()
     }
 
-    fn tidying(&self) -> String {
-        let Some(chore) = &self.world.chore else { return String::new() };
-        let who = match chore {
-            Chore::RrGc(..) => "the reaper",
-            Chore::ClaimGc(..) => "the sweeper",
+    fn gc_step(&self) -> String {
+        let Some(gc) = &self.world.gc else { return String::new() };
+        let name = match gc {
+            GcRun::Rr(..) => "RR GC",
+            GcRun::Claim(..) => "claim GC",
         };
-        let answer = self.world.server.clone().execute(&Arc::from(""), chore.call());
-        format!("-  {who}: {} -> {}", self.call(chore.call()), said(chore.call(), &answer))
+        let result = self.world.server.clone().execute(&Arc::from(""), gc.call());
+        format!("-  {name}: {} -> {}", self.call(gc.call()), text(gc.call(), &result))
     }
 }
 
-/// A plain lock names no RR.
+/// The intent of a claim. A plain lock names no RR.
 fn intent(name: &str, created: bool) -> String {
     match (name, created) {
         ("", _) => String::new(),
@@ -123,20 +123,20 @@ fn intent(name: &str, created: bool) -> String {
     }
 }
 
-fn said(call: &ApiCall, answer: &ApiResult) -> String {
-    match answer {
+fn text(call: &ApiCall, result: &ApiResult) -> String {
+    match result {
         ApiResult::Missing if matches!(call, ApiCall::FindRr { .. }) => "none".to_owned(),
         ApiResult::Claim(Claim { fields, .. }) => format!("ok{}", intent(&fields.intent, fields.created)),
         ApiResult::Rr(seen) => rr(seen),
         ApiResult::Deleted => "ok".to_owned(),
         ApiResult::Missing => "404".to_owned(),
         ApiResult::Conflict => "409".to_owned(),
-        ApiResult::Unknown => "no answer".to_owned(),
+        ApiResult::Unknown => "no response".to_owned(),
         ApiResult::Elapsed => String::new(),
     }
 }
 
 fn rr(rr: &Rr) -> String {
-    let phase = if rr.phase == Phase::Active { "active" } else { "ended" };
+    let phase = if rr.phase == Phase::Active { "active" } else { "terminal" };
     format!("{} ({phase}, count {})", rr.name, rr.count)
 }

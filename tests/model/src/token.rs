@@ -1,27 +1,27 @@
-//! Opaque names, and a hasher that tells states apart only as far as the protocol can.
+//! Opaque names, and a hasher that ignores which name is which, as the protocol does.
 //!
-//! Versions, uids and identities are compared for equality and nothing else. Two states that differ only in what these are
-//! called therefore behave alike, and exploring one of them is enough: the hasher calls them by the order in which
-//! they appear. That takes most of the states away and none of the behaviours.
+//! Versions, uids and identities are compared for equality and nothing else. Two states that differ only in these names
+//! therefore behave alike, and exploring one of them is enough: the hasher replaces each name by its order of first
+//! appearance. That removes most of the states and none of the behaviours.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// What a token begins with, and nothing else does.
+/// The first character of every token, and of no other text.
 const MARK: char = '#';
 
-/// A token: `kind` is for people who read it.
+/// A token; `kind` is for readers only.
 pub(crate) fn token(kind: char, number: u32) -> Arc<str> {
     format!("{MARK}{kind}{number}").into()
 }
 
-/// The identity of a process: the replica's index, and how often it had crashed before.
+/// The identity of a process: the replica's index, and how often it has crashed.
 pub(crate) fn identity(index: usize, incarnation: u8) -> Arc<str> {
     format!("{MARK}{index}_{incarnation}").into()
 }
 
-/// Hashes tokens by the order in which they appear, all else by what it is.
+/// Hashes tokens by their order of first appearance, everything else by value.
 #[derive(Clone, Default)]
 pub(crate) struct Renaming {
     inner: DefaultHasher,
@@ -30,7 +30,7 @@ pub(crate) struct Renaming {
 }
 
 impl Renaming {
-    /// Hashes a signal's number, likewise by the order of appearance. Whether it is new.
+    /// Hashes a signal's number, likewise by order of first appearance. Returns whether it is new.
     pub(crate) fn signal(&mut self, signal: usize) -> bool {
         let known = self.signals.iter().position(|seen| *seen == signal);
         known.unwrap_or(self.signals.len()).hash(&mut self.inner);
@@ -99,19 +99,19 @@ mod tests {
     }
 
     #[test]
-    fn what_tokens_are_called_makes_no_difference() {
+    fn the_names_of_tokens_make_no_difference() {
         let [a, b, c] = [1, 2, 3].map(|number| token('v', number));
         assert_eq!(hash((&a, &b, &a)), hash((&c, &a, &c)));
     }
 
     #[test]
-    fn which_tokens_are_the_same_makes_a_difference() {
+    fn which_tokens_are_equal_makes_a_difference() {
         let [a, b] = [1, 2].map(|number| token('v', number));
         assert_ne!(hash((&a, &b, &a)), hash((&a, &b, &b)));
     }
 
     #[test]
-    fn what_is_no_token_is_hashed_as_it_is() {
+    fn text_that_is_no_token_is_hashed_by_value() {
         assert_ne!(hash("rr-100"), hash("rr-101"));
     }
 }

@@ -1,4 +1,4 @@
-//! The whole: replicas, API server, calls that are late, and how much may still go wrong.
+//! A state of the model: replicas, API server, late calls, and the events that may still happen.
 
 mod alone;
 mod apply;
@@ -10,27 +10,24 @@ pub use self::alone::ALONE_CALLS;
 use std::sync::Arc;
 
 use onceway_claim::{ApiCall, Rr, Stage};
-use stateright::Model;
 
-use crate::action::Action;
 use crate::bounds::Bounds;
-use crate::chore::Chore;
+use crate::gc::GcRun;
 use crate::ledger::Ledger;
-use crate::property::properties;
 use crate::replica::Replica;
 use crate::server::Server;
 
-/// A call that nobody waits for any more and that may still be executed.
+/// A call whose caller no longer waits for it, and that may still be executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Late {
+pub(crate) struct LateCall {
     pub(crate) author: Arc<str>,
     pub(crate) call: ApiCall,
-    /// What it counts, if it does.
+    /// The signals that it counts.
     pub(crate) signals: Vec<usize>,
 }
 
-impl Late {
-    /// Keeps only what the call can make a difference by.
+impl LateCall {
+    /// Keeps only what affects the call's effect.
     fn new(author: &Arc<str>, call: ApiCall, signals: &[usize]) -> Self {
         let author = if matches!(call, ApiCall::CreateRr { .. }) { Arc::clone(author) } else { Arc::from("") };
         let signals = if matches!(call, ApiCall::Count { .. }) { signals.to_vec() } else { Vec::new() };
@@ -43,15 +40,15 @@ impl Late {
 pub struct World {
     pub(crate) server: Server,
     pub(crate) replicas: Vec<Replica>,
-    pub(crate) late: Vec<Late>,
-    pub(crate) chore: Option<Chore>,
+    pub(crate) late: Vec<LateCall>,
+    pub(crate) gc: Option<GcRun>,
     pub(crate) ledger: Ledger,
-    /// What may still happen.
-    pub(crate) left: Bounds,
+    /// The events that may still happen.
+    pub(crate) remaining: Bounds,
 }
 
 impl World {
-    fn new(bounds: &Bounds) -> Self {
+    pub(crate) fn new(bounds: &Bounds) -> Self {
         let process = |index| if bounds.one_process { 0 } else { index };
         let clocks = bounds.clocks_s.iter().enumerate();
         let replicas = clocks.map(|(index, clock)| Replica::new(bounds.protocol, index, process(index), *clock));
@@ -59,69 +56,46 @@ impl World {
             server: Server::new(bounds.protocol.releases_blindly()),
             replicas: replicas.collect(),
             late: Vec::new(),
-            chore: None,
+            gc: None,
             ledger: Ledger::default(),
-            left: Bounds { clocks_s: Vec::new(), ..bounds.clone() },
+            remaining: Bounds { clocks_s: Vec::new(), ..bounds.clone() },
         }
     }
 
-    /// The active RRs of ours in which signals are counted. RRs of others are theirs to keep single.
+    /// The number of active RRs in which signals are counted.
     pub(crate) fn active_with_count(&self) -> usize {
         self.server.active().filter(|rr| rr.count > 0).count()
     }
 
-    /// The active RRs that a replica made.
-    pub(crate) fn ours(&self) -> impl Iterator<Item = &Rr> {
+    /// The active RRs that a replica created.
+    pub(crate) fn active_with_creator(&self) -> impl Iterator<Item = &Rr> {
         self.server.active().filter(|rr| !rr.creator.is_empty())
     }
 
-    /// The active RRs of ours that came too late: without a count, and no claim names them.
-    pub(crate) fn zombies(&self) -> impl Iterator<Item = &Rr> {
+    /// The active RRs that a replica created too late: without a count, and no claim names them.
+    pub(crate) fn late_rrs(&self) -> impl Iterator<Item = &Rr> {
         let intent = self.server.claim().map(|claim| &claim.fields.intent);
-        self.ours().filter(move |rr| rr.count == 0 && Some(&rr.name) != intent)
+        self.active_with_creator().filter(move |rr| rr.count == 0 && Some(&rr.name) != intent)
     }
 
-    /// Whether nobody is at work and nothing is under way.
+    /// Whether no batch, late call or garbage collection is in flight.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.late.is_empty() && self.chore.is_none() && self.replicas.iter().all(|replica| replica.work.is_none())
+        self.late.is_empty() && self.gc.is_none() && self.replicas.iter().all(|replica| replica.batch.is_none())
     }
 
-    /// Whether a commit stands there.
+    /// Whether a commit is at this stage.
     pub(crate) fn is_at(&self, stage: Stage) -> bool {
         self.replicas.iter().any(|replica| replica.stage() == Some(stage))
     }
 
-    /// Whether somebody is about to make this call.
+    /// Whether a replica is about to make such a call.
     pub(crate) fn is_about_to(&self, what: impl Fn(&ApiCall, &Replica) -> bool) -> bool {
         self.replicas.iter().any(|replica| replica.call().is_some_and(|call| what(call, replica)))
     }
 
-    /// Whether somebody who tidies up is about to delete, and will succeed.
-    pub(crate) fn tidies(&self, what: impl Fn(&ApiCall) -> bool) -> bool {
-        let call = self.chore.as_ref().map(Chore::call);
-        call.is_some_and(|call| what(call) && self.server.may_still_act(call, true))
-    }
-}
-
-impl Model for Bounds {
-    type State = World;
-    type Action = Action;
-
-    fn init_states(&self) -> Vec<World> {
-        vec![World::new(self)]
-    }
-
-    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
-        world.choices(actions);
-    }
-
-    fn next_state(&self, world: &World, action: Action) -> Option<World> {
-        let mut next = world.clone();
-        next.apply(action);
-        Some(next)
-    }
-
-    fn properties(&self) -> Vec<stateright::Property<Self>> {
-        properties(self)
+    /// Whether the garbage collection is about to make such a delete, and will succeed.
+    pub(crate) fn is_collecting(&self, what: impl Fn(&ApiCall) -> bool) -> bool {
+        let call = self.gc.as_ref().map(GcRun::call);
+        call.is_some_and(|call| what(call) && self.server.may_take_effect(call, true))
     }
 }

@@ -46,7 +46,7 @@ fn rr(first_seen_ms: Option<u64>) -> Rr {
         name: "rr-91fce8d5c494-100".into(),
         uid: "u1".into(),
         version: "7".into(),
-        ours: true,
+        fingerprint_matches: true,
         creator: "pod-a_1".into(),
         count: 3,
         phase: Phase::Active,

@@ -30,7 +30,7 @@ fn phase(status: Value) -> Phase {
 #[test]
 fn each_phase_is_terminal_or_active() {
     for name in ["Completed", "Failed", "TimedOut", "Skipped", "Cancelled"] {
-        assert_eq!(phase(json!({"overallPhase": name})), Phase::Ended, "{name}");
+        assert_eq!(phase(json!({"overallPhase": name})), Phase::Terminal, "{name}");
     }
     let active =
         ["Pending", "Processing", "Analyzing", "AwaitingApproval", "Executing", "Verifying", "Blocked", "", "New"];
@@ -47,7 +47,7 @@ fn a_terminal_rr_blocks_while_it_awaits_a_human_or_its_time() {
     let blocked = json!({"overallPhase": "Failed", "routingStatus": {"nextAllowedExecution": "1970-01-01T00:01:40Z"}});
     assert_eq!(phase(blocked), Phase::NotBefore(100_000));
     let remediated = json!({"overallPhase": "Completed", "completionStatus": {"outcome": "Remediated"}});
-    assert_eq!(phase(remediated), Phase::Ended);
+    assert_eq!(phase(remediated), Phase::Terminal);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_block_means_nothing_while_the_rr_is_active() {
 fn an_rr_that_is_being_deleted_is_over_and_blocks_nothing() {
     let mut rr = object(json!({"overallPhase": "Failed", "completionStatus": {"outcome": "ManualReviewRequired"}}));
     rr["metadata"]["deletionTimestamp"] = json!("2026-03-01T10:00:00Z");
-    assert_eq!(seen(&rr).phase, Phase::Ended);
+    assert_eq!(seen(&rr).phase, Phase::Terminal);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn the_facts_are_read_and_the_rest_is_passed_over() {
         json!({"firstSeenAt": "1970-01-01T00:00:02Z", "lastSeenAt": "2026-03-01T11:00:00Z", "occurrenceCount": 4});
     let rr = seen(&object(json!({"deduplication": deduplication, "other": {"kept": true}})));
     assert_eq!((&*rr.name, &*rr.uid, &*rr.version, &*rr.creator), ("rr-1", "u-1", "7", "pod-a_1"));
-    assert_eq!((rr.count, rr.first_seen_ms, rr.ours), (4, Some(2000), true));
+    assert_eq!((rr.count, rr.first_seen_ms, rr.fingerprint_matches), (4, Some(2000), true));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn an_absent_or_negative_count_is_zero() {
 fn another_fingerprint_is_not_ours() {
     let mut rr = object(Value::Null);
     rr["spec"]["signalFingerprint"] = json!("0".repeat(64));
-    assert!(!seen(&rr).ours);
+    assert!(!seen(&rr).fingerprint_matches);
 }
 
 #[test]

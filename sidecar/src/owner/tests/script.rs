@@ -203,7 +203,7 @@ impl State {
                     name: Arc::clone(name),
                     uid: "u".into(),
                     version,
-                    ours: true,
+                    fingerprint_matches: true,
                     creator: ME.into(),
                     count: 0,
                     phase: Phase::Active,

@@ -1,32 +1,32 @@
-//! Check, then create: what most systems do.
+//! Check, then create: the most common design.
 
 use std::sync::Arc;
 
 use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Done, Phase, Rr, Step};
 
-use super::Start;
+use super::start::Start;
 
-/// What an RR is called.
+/// How an RR is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Names {
-    /// By the second: two creates within one second collide, which is meant to tell duplicates.
+    /// By the second: two creates within one second collide, which is meant to detect duplicates.
     Seconds,
     /// By the nanosecond: no two names are ever the same.
     Nanoseconds,
 }
 
-/// How an RR is looked for.
+/// How an RR is searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reads {
     /// In a cache that a watch fills.
     Cached,
-    /// At the API server itself.
+    /// At the API server.
     Uncached,
 }
 
 impl Names {
-    /// The name that a signal's RR would have.
-    pub(super) fn fresh(self, start: &Start) -> Arc<str> {
+    /// The name of a new RR for a signal.
+    pub(super) fn new_name(self, start: &Start) -> Arc<str> {
         let prefix = &start.parameters.name_prefix;
         let second = start.now.unix_ms / 1000;
         match self {
@@ -36,7 +36,7 @@ impl Names {
     }
 }
 
-/// One signal on its way.
+/// The processing of one signal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Check {
     name: Arc<str>,
@@ -52,22 +52,22 @@ enum State {
 }
 
 impl Check {
-    /// Looks for an RR; `name` is for the one that may have to be created.
+    /// Begins with a search; `name` is for the RR to create if there is none.
     pub(super) fn begin(name: Arc<str>) -> (Self, Step) {
         let mut check = Self { name, state: State::Find };
         let step = check.find();
         (check, step)
     }
 
-    /// Takes the answer to the last call.
-    pub(super) fn resume(&mut self, answer: ApiResult) -> Step {
-        match (&self.state, answer) {
+    /// Takes the result of the last call.
+    pub(super) fn resume(&mut self, result: ApiResult) -> Step {
+        match (&self.state, result) {
             (State::Find, ApiResult::Unknown) => self.find(),
             (State::Find, ApiResult::Missing) | (State::Create, ApiResult::Unknown) => {
                 self.go(State::Create, ApiCall::CreateRr { name: Arc::clone(&self.name) })
             }
             (State::Create, ApiResult::Conflict) => self.read(Arc::clone(&self.name)),
-            (State::Read(_), ApiResult::Rr(rr)) if rr.phase == Phase::Ended => Step::Done(unanswered()),
+            (State::Read(_), ApiResult::Rr(rr)) if rr.phase == Phase::Terminal => Step::Done(retry()),
             (State::Find | State::Create | State::Read(_), ApiResult::Rr(rr)) => {
                 let count = rr.count + 1;
                 self.go(State::Count(Arc::clone(&rr.name)), ApiCall::Count { rr, count })
@@ -77,7 +77,7 @@ impl Check {
                 let name = Arc::clone(name);
                 self.read(name)
             }
-            _ => Step::Done(unanswered()),
+            _ => Step::Done(retry()),
         }
     }
 
@@ -96,10 +96,10 @@ impl Check {
 }
 
 fn counted(rr: Rr) -> Done {
-    Done { outcome: CommitOutcome::Counted { rr, created: false }, aftermath: None }
+    Done { outcome: CommitOutcome::Counted { rr, created: false }, release: None }
 }
 
-/// The sender is told to send again.
-fn unanswered() -> Done {
-    Done { outcome: CommitOutcome::InDoubt, aftermath: None }
+/// The sender is answered 503 and sends again.
+fn retry() -> Done {
+    Done { outcome: CommitOutcome::Unresolved, release: None }
 }

@@ -1,34 +1,46 @@
-//! The claim protocol with one part of it made easier, as somebody might who does not see what it is for. The commit in it
-//! is the real one: what it asks for, or what it is told, is changed on the way.
+//! The claim protocol with one part simplified, as a maintainer might who does not see what it is for. The commit inside is
+//! the real one; its calls or their results are changed on the way.
 
-mod doubt;
+mod unknown_count;
 
 use std::sync::Arc;
 
 use onceway_claim::{ApiCall, ApiResult, Claim, Commit, Now, Parameters, Rr, Stage, Step};
 
-use self::doubt::{Doubt, Verdict};
-use super::Start;
+use self::unknown_count::{Resolution, Rule, UnknownCount};
+use super::start::Start;
 
-/// What was made easier.
+/// What is simplified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flaw {
-    /// Any error is read as "there is none".
+    /// Any error of a read is taken for "there is none".
     AnyErrorIsFree,
     /// A slow create is counted in without confirming the claim.
     SlowCreateUnfenced,
     /// A helper creates the claim's RR without writing the claim first.
     HelpWithoutWriting,
-    /// The claim is read again, rather than written, to see that it has not moved.
+    /// The fence reads the claim again instead of writing it.
     RereadAsFence,
-    /// A count in doubt is looked at and added again.
-    DoubtAddsAgain,
-    /// A count in doubt is taken for done when the number is high enough.
-    DoubtBelievesTheNumber,
-    /// Signals join a batch whose count is in doubt.
-    BatchGrowsInDoubt,
-    /// The sweeper removes a claim whose RR is missing, though nobody has ever seen it.
-    OpenClaimSwept,
+    /// After a count with an unknown outcome, the RR is read and the batch added again.
+    UnknownCountAddedAgain,
+    /// A count with an unknown outcome is taken for done if the RR's count is high enough.
+    UnknownCountTrustsTheNumber,
+    /// Signals join a batch while the outcome of its count is unknown.
+    BatchGrowsWhileUnresolved,
+    /// The claim GC deletes an open claim whose RR is missing, without waiting for the claim to settle.
+    OpenClaimCollected,
+}
+
+impl Flaw {
+    /// How it resolves a count with an unknown outcome, if that is what it simplifies.
+    const fn rule(self) -> Option<Rule> {
+        match self {
+            Self::UnknownCountAddedAgain => Some(Rule::AddAgain),
+            Self::UnknownCountTrustsTheNumber => Some(Rule::TrustTheNumber),
+            Self::BatchGrowsWhileUnresolved => Some(Rule::Grow),
+            _ => None,
+        }
+    }
 }
 
 /// A commit with a flaw.
@@ -40,10 +52,10 @@ pub(crate) struct Flawed {
     signals: u32,
     /// The claim as last seen.
     claim: Option<Claim>,
-    /// The version that a fence that only reads compares with.
+    /// The version that a read-only fence compares with.
     fence: Option<Arc<str>>,
-    doubt: Option<Doubt>,
-    /// The count under way.
+    unknown: Option<UnknownCount>,
+    /// The count in flight.
     counting: Option<(Rr, u32)>,
 }
 
@@ -52,55 +64,58 @@ impl Flawed {
         let parameters = Arc::clone(&start.parameters);
         let (commit, step) = begin(&parameters, 1, start.known, start.now);
         let mut flawed =
-            Self { flaw, parameters, commit, signals: 1, claim: None, fence: None, doubt: None, counting: None };
-        let step = flawed.pass(step, start.now);
+            Self { flaw, parameters, commit, signals: 1, claim: None, fence: None, unknown: None, counting: None };
+        let step = flawed.replace(step, start.now);
         (flawed, step)
     }
 
-    /// A further signal joins.
+    /// Adds a signal to the batch.
     pub(super) fn join(&mut self) {
         self.signals += 1;
     }
 
     pub(super) fn stage(&self) -> Stage {
-        if self.doubt.is_some() { Stage::Doubt } else { self.commit.stage() }
+        if self.unknown.is_some() { Stage::ResolveOutcome } else { self.commit.stage() }
     }
 
-    pub(super) fn resume(&mut self, answer: ApiResult, now: Now) -> Step {
-        if let ApiResult::Claim(claim) = &answer {
+    pub(super) fn resume(&mut self, result: ApiResult, now: Now) -> Step {
+        if let ApiResult::Claim(claim) = &result {
             self.claim = Some(claim.clone());
         }
         if let Some(version) = self.fence.take() {
-            let unmoved = matches!(&answer, ApiResult::Claim(claim) if claim.version == version);
-            return self.tell(if unmoved { answer } else { ApiResult::Conflict }, now);
+            let unmoved = matches!(&result, ApiResult::Claim(claim) if claim.version == version);
+            return self.pass_on(if unmoved { result } else { ApiResult::Conflict }, now);
         }
-        if let Some(doubt) = self.doubt.take() {
-            return self.on_doubt(doubt, answer, now);
+        if let Some(unknown) = self.unknown.take() {
+            return self.resolve(unknown, result, now);
         }
-        match (self.flaw, &answer, self.commit.stage(), self.counting.take()) {
-            (Flaw::AnyErrorIsFree, ApiResult::Unknown, Stage::ReadClaim | Stage::ReadRr | Stage::FindRr, _) => {
-                self.tell(ApiResult::Missing, now)
+        match (self.flaw.rule(), &result, self.commit.stage(), self.counting.take()) {
+            (_, ApiResult::Unknown, Stage::ReadClaim | Stage::ReadRr | Stage::FindRr, _)
+                if self.flaw == Flaw::AnyErrorIsFree =>
+            {
+                self.pass_on(ApiResult::Missing, now)
             }
-            (flaw, ApiResult::Unknown, Stage::Count, Some((rr, target))) if Doubt::of(flaw).is_some() => {
+            (Some(rule), ApiResult::Unknown, Stage::Count, Some((rr, target))) => {
                 let name = Arc::clone(&rr.name);
-                self.doubt = Doubt::of(flaw).map(|doubt| doubt.about(rr, target));
+                self.unknown = Some(UnknownCount::new(rule, rr, target));
                 Step::Call(ApiCall::GetRr { name })
             }
-            _ => self.tell(answer, now),
+            _ => self.pass_on(result, now),
         }
     }
 
-    fn tell(&mut self, answer: ApiResult, now: Now) -> Step {
+    /// Resumes the commit.
+    fn pass_on(&mut self, result: ApiResult, now: Now) -> Step {
         let now = match self.flaw {
             Flaw::SlowCreateUnfenced => Now { monotonic_ms: 0, ..now },
             _ => now,
         };
-        let step = self.commit.resume(answer, now);
-        self.pass(step, now)
+        let step = self.commit.resume(result, now);
+        self.replace(step, now)
     }
 
-    /// What is really done where the commit asks for `step`.
-    fn pass(&mut self, step: Step, now: Now) -> Step {
+    /// What the flawed protocol does instead of the commit's `step`.
+    fn replace(&mut self, step: Step, now: Now) -> Step {
         match (self.flaw, &step) {
             (Flaw::RereadAsFence, Step::Call(ApiCall::UpdateClaim { version, .. }))
                 if self.commit.stage() == Stage::Fence =>
@@ -111,7 +126,7 @@ impl Flawed {
             (Flaw::HelpWithoutWriting, Step::Call(ApiCall::UpdateClaim { fields, .. })) => {
                 let claim = self.claim.clone().filter(|claim| !fields.created && claim.fields.intent == fields.intent);
                 match claim {
-                    Some(claim) => self.tell(ApiResult::Claim(claim), now),
+                    Some(claim) => self.pass_on(ApiResult::Claim(claim), now),
                     None => step,
                 }
             }
@@ -123,17 +138,17 @@ impl Flawed {
         }
     }
 
-    fn on_doubt(&mut self, doubt: Doubt, answer: ApiResult, now: Now) -> Step {
-        match doubt.judge(answer, self.signals) {
-            Verdict::Over(done) => Step::Done(done),
-            Verdict::Ask(doubt, call) => {
-                self.doubt = Some(doubt);
+    fn resolve(&mut self, unknown: UnknownCount, result: ApiResult, now: Now) -> Step {
+        match unknown.resolve(result, self.signals) {
+            Resolution::Done(done) => Step::Done(done),
+            Resolution::Call(unknown, call) => {
+                self.unknown = Some(unknown);
                 Step::Call(call)
             }
-            Verdict::Again(known) => {
+            Resolution::Restart(known) => {
                 let (commit, step) = begin(&self.parameters, self.signals, known, now);
                 self.commit = commit;
-                self.pass(step, now)
+                self.replace(step, now)
             }
         }
     }

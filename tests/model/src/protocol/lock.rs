@@ -1,28 +1,28 @@
-//! Check, then create, while holding a Lease: the usual cure, and why it is none.
+//! Check, then create, while holding a Lease: the usual fix, which does not work.
 
 use std::sync::Arc;
 
 use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, Done, Step};
 
-use super::Start;
 use super::check::{Check, Names};
+use super::start::Start;
 
 /// What is wrong with the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
-    /// Whoever finds the lease expired by his clock takes it over. Nothing stops its former holder.
+    /// A process that finds the lease expired by its own clock takes it over. Nothing stops the former holder.
     Expires,
-    /// Whoever finds his own process named as the holder goes on.
+    /// A request that finds its own process named as the holder proceeds.
     Reentrant,
-    /// It is released by a delete without precondition, tried again where no answer came. It never expires.
+    /// The lease is released by a delete without precondition, which is retried if the response is lost. It never expires.
     ReleasedBlindly,
 }
 
-/// One signal on its way.
+/// The processing of one signal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lock {
     rule: Rule,
-    me: Arc<str>,
+    identity: Arc<str>,
     name: Arc<str>,
     state: State,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Lock {
 #[expect(clippy::large_enum_variant, reason = "boxes would cost an allocation for each of millions of states")]
 enum State {
     Acquire,
-    Look,
+    Read,
     Pause,
     Held { lease: Claim, check: Check },
     Release { lease: Claim, done: Done },
@@ -40,20 +40,20 @@ enum State {
 impl Lock {
     /// Tries to take the lock.
     pub(super) fn begin(rule: Rule, start: &Start) -> (Self, Step) {
-        let me = Arc::clone(&start.parameters.identity);
-        let mut lock = Self { rule, me, name: Names::Nanoseconds.fresh(start), state: State::Acquire };
+        let identity = Arc::clone(&start.parameters.identity);
+        let mut lock = Self { rule, identity, name: Names::Nanoseconds.new_name(start), state: State::Acquire };
         let step = lock.acquire();
         (lock, step)
     }
 
-    /// Takes the answer to the last step.
-    pub(super) fn resume(&mut self, answer: ApiResult) -> Step {
-        match (self.state.clone(), answer) {
+    /// Takes the result of the last step.
+    pub(super) fn resume(&mut self, result: ApiResult) -> Step {
+        match (self.state.clone(), result) {
             (State::Acquire, ApiResult::Claim(lease)) => self.hold(lease),
-            (State::Acquire, ApiResult::Conflict) => self.go(State::Look, ApiCall::GetClaim),
-            (State::Look, ApiResult::Claim(lease)) => self.on_held(lease),
-            (State::Acquire | State::Look | State::Pause, _) => self.acquire(),
-            (State::Held { lease, mut check }, answer) => match check.resume(answer) {
+            (State::Acquire, ApiResult::Conflict) => self.go(State::Read, ApiCall::GetClaim),
+            (State::Read, ApiResult::Claim(lease)) => self.on_held(lease),
+            (State::Acquire | State::Read | State::Pause, _) => self.acquire(),
+            (State::Held { lease, mut check }, result) => match check.resume(result) {
                 Step::Done(done) => self.release(lease, done),
                 step => {
                     self.state = State::Held { lease, check };
@@ -65,14 +65,14 @@ impl Lock {
         }
     }
 
-    /// Somebody holds it.
+    /// The lease exists.
     fn on_held(&mut self, lease: Claim) -> Step {
         match self.rule {
             Rule::Expires => {
                 let call = ApiCall::UpdateClaim { version: lease.version, fields: self.fields() };
                 self.go(State::Acquire, call)
             }
-            Rule::Reentrant if lease.fields.holder == self.me => self.hold(lease),
+            Rule::Reentrant if lease.fields.holder == self.identity => self.hold(lease),
             Rule::Reentrant | Rule::ReleasedBlindly => {
                 self.state = State::Pause;
                 Step::Wait(1)
@@ -97,7 +97,7 @@ impl Lock {
     }
 
     fn fields(&self) -> ClaimFields {
-        ClaimFields { holder: Arc::clone(&self.me), intent: "".into(), created: false, floor: 0, transitions: 0 }
+        ClaimFields { holder: Arc::clone(&self.identity), intent: "".into(), created: false, floor: 0, transitions: 0 }
     }
 
     fn go(&mut self, state: State, call: ApiCall) -> Step {

@@ -1,4 +1,4 @@
-//! Whether a replica needs anybody else.
+//! Progress: whether a replica finishes without the others.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ impl World {
     fn finishes_alone(&self, index: usize) -> bool {
         let mut server = self.server.clone();
         let mut replica = self.replicas[index].clone();
-        if replica.work.is_none() {
+        if replica.batch.is_none() {
             replica.submit(Ledger::default().enter());
         }
         for _ in 0..ALONE_CALLS {
@@ -28,9 +28,9 @@ impl World {
                 replica.resume(ApiResult::Elapsed, Pace::Prompt);
             }
             let Some(call) = replica.call().cloned() else { return false };
-            let answer = server.execute(&Arc::clone(replica.identity()), &call);
+            let result = server.execute(&Arc::clone(replica.identity()), &call);
             let pace = replica.paces()[0];
-            if replica.resume(answer, pace).is_some() {
+            if replica.resume(result, pace).is_some() {
                 return true;
             }
         }

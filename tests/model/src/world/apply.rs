@@ -1,119 +1,119 @@
-//! What an action does.
+//! The effect of an action.
 
 use std::sync::Arc;
 
 use onceway_claim::{ApiCall, ApiResult, ClaimGc, CommitOutcome, RrGc};
 
-use super::{Late, World};
+use super::{LateCall, World};
 use crate::action::Action;
-use crate::chore::Chore;
+use crate::gc::GcRun;
 use crate::replica::{Pace, Replica};
 
 impl World {
-    /// Lets it happen.
-    pub(super) fn apply(&mut self, action: Action) {
+    /// Applies the action.
+    pub(crate) fn apply(&mut self, action: Action) {
         match action {
             Action::Submit(index) => {
-                self.left.signals -= 1;
+                self.remaining.signals -= 1;
                 let signal = self.ledger.enter();
                 self.replicas[index].submit(signal);
             }
-            Action::ApiResult(index, pace) => self.answer(index, pace),
+            Action::Execute(index, pace) => self.execute_call(index, pace),
             Action::Find(index, found) => {
                 let rr = found.and_then(|name| self.server.rr(&name).cloned());
                 self.resume(index, rr.map_or(ApiResult::Missing, ApiResult::Rr), Pace::Prompt);
             }
             Action::Elapse(index) => self.resume(index, ApiResult::Elapsed, Pace::Prompt),
-            Action::Lose(index) => {
-                self.left.losses -= 1;
-                self.leave_call(index);
+            Action::LoseResponse(index) => {
+                self.remaining.lost_responses -= 1;
+                self.abandon_call(index);
                 self.resume(index, ApiResult::Unknown, Pace::Prompt);
             }
-            Action::Execute(place) => {
-                let late = self.late.remove(place);
+            Action::ExecuteLate(index) => {
+                let late = self.late.remove(index);
                 self.execute(&late.author, &late.call, &late.signals);
             }
-            Action::GiveUp(index) => {
-                self.left.deadlines -= 1;
-                self.leave_call(index);
+            Action::Deadline(index) => {
+                self.remaining.deadlines -= 1;
+                self.abandon_call(index);
                 self.replicas[index].give_up();
             }
             Action::Crash(index) => {
-                self.left.crashes -= 1;
-                self.leave_call(index);
+                self.remaining.crashes -= 1;
+                self.abandon_call(index);
                 self.replicas[index].crash();
             }
-            Action::End(name) => {
-                self.left.ends -= 1;
-                self.server.end(&name);
+            Action::Terminate(name) => {
+                self.remaining.terminations -= 1;
+                self.server.terminate(&name);
             }
             Action::Delete(name) => {
-                self.left.deletions -= 1;
+                self.remaining.deletions -= 1;
                 self.delete(&name);
             }
-            Action::Bury(name) => {
-                self.left.burials -= 1;
+            Action::DeleteTerminal(name) => {
+                self.remaining.terminal_deletions -= 1;
                 self.delete(&name);
             }
-            Action::Touch(name) => {
-                self.left.touches -= 1;
-                self.server.touch(&name);
+            Action::ForeignWrite(name) => {
+                self.remaining.foreign_writes -= 1;
+                self.server.foreign_write(&name);
             }
-            Action::Intrude => {
-                self.left.intrusions -= 1;
-                self.server.intrude();
+            Action::ForeignRr => {
+                self.remaining.foreign_rrs -= 1;
+                self.server.create_foreign_rr();
             }
-            Action::RrGc(name) => {
-                self.left.reaps -= 1;
-                let (reap, call) = RrGc::begin(name);
-                self.chore = Some(Chore::RrGc(reap, call));
+            Action::StartRrGc(name) => {
+                self.remaining.rr_gcs -= 1;
+                let (gc, call) = RrGc::begin(name);
+                self.gc = Some(GcRun::Rr(gc, call));
             }
-            Action::ClaimGc(settled) => {
-                self.left.sweeps -= 1;
+            Action::StartClaimGc(settled) => {
+                self.remaining.claim_gcs -= 1;
                 let settled = self.server.claim().filter(|_| settled).map(|claim| Arc::clone(&claim.version));
-                let (sweep, call) = ClaimGc::begin(settled);
-                self.chore = Some(Chore::ClaimGc(sweep, call));
+                let (gc, call) = ClaimGc::begin(settled);
+                self.gc = Some(GcRun::Claim(gc, call));
             }
             Action::GcStep => {
-                let Some(chore) = self.chore.take() else { return };
-                let answer = self.server.execute(&Arc::from(""), chore.call());
-                self.chore = chore.resume(answer);
+                let Some(gc) = self.gc.take() else { return };
+                let result = self.server.execute(&Arc::from(""), gc.call());
+                self.gc = gc.resume(result);
             }
         }
-        self.forget_the_powerless();
+        self.drop_calls_without_effect();
     }
 
-    fn answer(&mut self, index: usize, pace: Pace) {
+    fn execute_call(&mut self, index: usize, pace: Pace) {
         let replica = &self.replicas[index];
         let Some(call) = replica.call().cloned() else { return };
         let (author, signals) = (Arc::clone(replica.identity()), replica.signals().to_vec());
-        let answer = self.execute(&author, &call, &signals);
-        self.resume(index, answer, pace);
+        let result = self.execute(&author, &call, &signals);
+        self.resume(index, result, pace);
     }
 
     fn execute(&mut self, author: &Arc<str>, call: &ApiCall, signals: &[usize]) -> ApiResult {
-        let answer = self.server.execute(author, call);
-        if matches!((call, &answer), (ApiCall::Count { .. }, ApiResult::Rr(_))) {
+        let result = self.server.execute(author, call);
+        if matches!((call, &result), (ApiCall::Count { .. }, ApiResult::Rr(_))) {
             self.ledger.count(signals);
         }
-        answer
+        result
     }
 
-    fn resume(&mut self, index: usize, answer: ApiResult, pace: Pace) {
+    fn resume(&mut self, index: usize, result: ApiResult, pace: Pace) {
         let replica = &mut self.replicas[index];
-        let Some((done, signals)) = replica.resume(answer, pace) else { return };
+        let Some((done, signals)) = replica.resume(result, pace) else { return };
         if matches!(done.outcome, CommitOutcome::Counted { .. }) {
             self.ledger.acknowledge(&signals);
         }
         let author = replica.identity();
-        self.late.extend(done.aftermath.map(|call| Late::new(author, call, &[])));
+        self.late.extend(done.release.map(|call| LateCall::new(author, call, &[])));
     }
 
-    /// Nobody hears the answer to the call under way; it may still be executed.
-    fn leave_call(&mut self, index: usize) {
+    /// The caller of the call in flight stops waiting for it; the call may still be executed.
+    fn abandon_call(&mut self, index: usize) {
         let replica = &self.replicas[index];
         let Some(call) = replica.call().cloned() else { return };
-        self.late.push(Late::new(replica.identity(), call, replica.signals()));
+        self.late.push(LateCall::new(replica.identity(), call, replica.signals()));
     }
 
     fn delete(&mut self, name: &Arc<str>) {
@@ -121,10 +121,10 @@ impl World {
         self.replicas.iter_mut().for_each(Replica::observe_deletion);
     }
 
-    /// Drops late calls that can no longer make a difference: fewer states, same behaviours.
-    fn forget_the_powerless(&mut self) {
-        let sweeps = self.left.sweeps > 0 || matches!(self.chore, Some(Chore::ClaimGc(..)));
-        let claim_may_go = sweeps || self.left.protocol.deletes_claims();
-        self.late.retain(|late| self.server.may_still_act(&late.call, claim_may_go));
+    /// Drops late calls that can no longer take effect: fewer states, same behaviours.
+    fn drop_calls_without_effect(&mut self) {
+        let collects_claims = self.remaining.claim_gcs > 0 || matches!(self.gc, Some(GcRun::Claim(..)));
+        let claim_may_be_deleted = collects_claims || self.remaining.protocol.deletes_claims();
+        self.late.retain(|late| self.server.may_take_effect(&late.call, claim_may_be_deleted));
     }
 }

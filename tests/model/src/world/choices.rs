@@ -1,4 +1,4 @@
-//! What may happen next in a state.
+//! The actions that are possible in a state.
 
 use std::sync::Arc;
 
@@ -8,71 +8,72 @@ use super::World;
 use crate::action::Action;
 
 impl World {
-    /// Everything that may.
-    pub(super) fn choices(&self, actions: &mut Vec<Action>) {
+    /// Appends all possible actions.
+    pub(crate) fn choices(&self, actions: &mut Vec<Action>) {
         for index in 0..self.replicas.len() {
             self.of_replica(index, actions);
         }
-        actions.extend((0..self.late.len()).map(Action::Execute));
+        actions.extend((0..self.late.len()).map(Action::ExecuteLate));
         self.of_rrs(actions);
-        self.of_chore(actions);
-        if self.left.intrusions > 0 {
-            actions.push(Action::Intrude);
+        self.of_gc(actions);
+        if self.remaining.foreign_rrs > 0 {
+            actions.push(Action::ForeignRr);
         }
     }
 
     fn of_replica(&self, index: usize, actions: &mut Vec<Action>) {
         let replica = &self.replicas[index];
-        if self.left.signals > 0 && replica.takes_signals() {
+        if self.remaining.signals > 0 && replica.takes_signals() {
             actions.push(Action::Submit(index));
         }
-        if self.left.crashes > 0 {
+        if self.remaining.crashes > 0 {
             actions.push(Action::Crash(index));
         }
-        if replica.work.is_none() {
+        if replica.batch.is_none() {
             return;
         }
         match replica.call() {
             None => actions.push(Action::Elapse(index)),
-            Some(ApiCall::FindRr { except }) if !self.left.protocol.searches_exactly() => {
+            Some(ApiCall::FindRr { except }) if !self.remaining.protocol.searches_exactly() => {
                 let found = self.server.found(except.as_ref()).map(|rr| Some(Arc::clone(&rr.name)));
                 actions.extend(found.chain([None]).map(|found| Action::Find(index, found)));
             }
-            Some(_) => actions.extend(replica.paces().iter().map(|pace| Action::ApiResult(index, *pace))),
+            Some(_) => actions.extend(replica.paces().iter().map(|pace| Action::Execute(index, *pace))),
         }
-        if self.left.losses > 0 && replica.call().is_some() {
-            actions.push(Action::Lose(index));
+        if self.remaining.lost_responses > 0 && replica.call().is_some() {
+            actions.push(Action::LoseResponse(index));
         }
-        if self.left.deadlines > 0 {
-            actions.push(Action::GiveUp(index));
+        if self.remaining.deadlines > 0 {
+            actions.push(Action::Deadline(index));
         }
     }
 
     fn of_rrs(&self, actions: &mut Vec<Action>) {
         for rr in self.server.rrs() {
-            let may = |left: u8, action: fn(Arc<str>) -> Action| (left > 0).then(|| action(Arc::clone(&rr.name)));
+            let may =
+                |remaining: u8, action: fn(Arc<str>) -> Action| (remaining > 0).then(|| action(Arc::clone(&rr.name)));
             let is_active = rr.phase == Phase::Active;
-            actions.extend(may(if is_active { self.left.ends } else { 0 }, Action::End));
-            actions.extend(may(if is_active { 0 } else { self.left.burials }, Action::Bury));
-            actions.extend(may(self.left.deletions, Action::Delete));
-            actions.extend(may(self.left.touches, Action::Touch));
+            actions.extend(may(if is_active { self.remaining.terminations } else { 0 }, Action::Terminate));
+            actions.extend(may(if is_active { 0 } else { self.remaining.terminal_deletions }, Action::DeleteTerminal));
+            actions.extend(may(self.remaining.deletions, Action::Delete));
+            actions.extend(may(self.remaining.foreign_writes, Action::ForeignWrite));
         }
     }
 
-    fn of_chore(&self, actions: &mut Vec<Action>) {
-        if self.chore.is_some() {
+    fn of_gc(&self, actions: &mut Vec<Action>) {
+        if self.gc.is_some() {
             actions.push(Action::GcStep);
             return;
         }
-        if self.left.reaps > 0 {
+        if self.remaining.rr_gcs > 0 {
             let uncounted = self.server.active().filter(|rr| rr.count == 0);
-            actions.extend(uncounted.map(|rr| Action::RrGc(Arc::clone(&rr.name))));
+            actions.extend(uncounted.map(|rr| Action::StartRrGc(Arc::clone(&rr.name))));
         }
-        if self.left.sweeps > 0 && self.server.claim().is_some() {
-            actions.push(Action::ClaimGc(false));
-            // Within the time that a claim must stand unchanged, whoever could create under it has done so or given up.
-            if self.left.protocol.sweeps_open_claims() || self.is_at_rest() {
-                actions.push(Action::ClaimGc(true));
+        if self.remaining.claim_gcs > 0 && self.server.claim().is_some() {
+            actions.push(Action::StartClaimGc(false));
+            // Once a claim has settled, every process that could create under it has done so or given up.
+            if self.remaining.protocol.collects_open_claims() || self.is_at_rest() {
+                actions.push(Action::StartClaimGc(true));
             }
         }
     }

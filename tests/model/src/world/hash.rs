@@ -1,5 +1,5 @@
-//! Which states are the same: those that differ only in what versions, uids, identities and signals are called, and in which
-//! of several replicas with the same clock does what.
+//! Which states count as equal: those that differ only in the names of versions, uids, identities and signals, and in which of
+//! several replicas with the same clock does what.
 
 use std::hash::{Hash, Hasher};
 
@@ -13,7 +13,7 @@ impl Hash for World {
         let mut order: Vec<usize> = (0..self.replicas.len()).collect();
         let mut least = self.hash_in(&order);
         while next_order(&mut order) {
-            if order.iter().enumerate().all(|(place, index)| self.clock(place) == self.clock(*index)) {
+            if order.iter().enumerate().all(|(position, index)| self.clock(position) == self.clock(*index)) {
                 least = least.min(self.hash_in(&order));
             }
         }
@@ -33,24 +33,24 @@ impl World {
             self.hash_replica(&self.replicas[*index], &mut hasher);
         }
         self.server.hash(&mut hasher);
-        self.chore.hash(&mut hasher);
+        self.gc.hash(&mut hasher);
         self.hash_late(&mut hasher);
         let rest = self.ledger.entries().iter().enumerate().filter(|(signal, _)| !hasher.has_signal(*signal));
         let mut rest: Vec<Entry> = rest.map(|(_, entry)| *entry).collect();
         rest.sort_unstable();
         rest.hash(&mut hasher);
-        self.left.hash(&mut hasher);
+        self.remaining.hash(&mut hasher);
         hasher.finish()
     }
 
     fn hash_replica(&self, replica: &Replica, hasher: &mut Renaming) {
         replica.identity().hash(hasher);
         replica.known.hash(hasher);
-        (replica.clock_s, replica.work.is_some(), replica.deleted_since_claim).hash(hasher);
-        if let Some(work) = &replica.work {
-            work.machine.hash(hasher);
-            work.step.hash(hasher);
-            self.hash_signals(&work.signals, hasher);
+        (replica.clock_s, replica.batch.is_some(), replica.deleted_since_claim).hash(hasher);
+        if let Some(batch) = &replica.batch {
+            batch.machine.hash(hasher);
+            batch.step.hash(hasher);
+            self.hash_signals(&batch.signals, hasher);
         }
     }
 
@@ -63,32 +63,32 @@ impl World {
         }
     }
 
-    /// Late calls are in no order: they are hashed in the order of what each is by itself.
+    /// Late calls have no order: they are hashed in the order of the hash of each one alone.
     fn hash_late(&self, hasher: &mut Renaming) {
-        let alone = |place: &usize| {
+        let alone = |index: &usize| {
             let mut hasher = hasher.clone();
-            self.hash_late_call(*place, &mut hasher);
+            self.hash_late_call(*index, &mut hasher);
             hasher.finish()
         };
-        let mut places: Vec<usize> = (0..self.late.len()).collect();
-        places.sort_by_cached_key(alone);
-        for place in places {
-            self.hash_late_call(place, hasher);
+        let mut indices: Vec<usize> = (0..self.late.len()).collect();
+        indices.sort_by_cached_key(alone);
+        for index in indices {
+            self.hash_late_call(index, hasher);
         }
     }
 
-    fn hash_late_call(&self, place: usize, hasher: &mut Renaming) {
-        let late = &self.late[place];
+    fn hash_late_call(&self, index: usize, hasher: &mut Renaming) {
+        let late = &self.late[index];
         late.author.hash(hasher);
         late.call.hash(hasher);
         self.hash_signals(&late.signals, hasher);
     }
 }
 
-/// The next order of these in the dictionary; whether there is one.
+/// The next permutation in lexicographic order. Returns whether there is one.
 fn next_order(order: &mut [usize]) -> bool {
     let Some(pivot) = order.windows(2).rposition(|pair| pair[0] < pair[1]) else { return false };
-    let Some(successor) = order.iter().rposition(|place| *place > order[pivot]) else { return false };
+    let Some(successor) = order.iter().rposition(|index| *index > order[pivot]) else { return false };
     order.swap(pivot, successor);
     order[pivot + 1..].reverse();
     true
@@ -112,8 +112,7 @@ mod tests {
         hasher.finish()
     }
 
-    /// Explores without taking any two states for the same that are not equal to the last name. How many there are, and how
-    /// many once names do not count.
+    /// Explores all states, distinguished by every name. Returns their number, and their number if names are ignored.
     fn explore_by_name(bounds: &Bounds) -> (usize, usize) {
         let mut pending: Vec<World> = bounds.init_states();
         let (mut seen, mut merged) = (HashSet::new(), HashSet::new());
@@ -130,11 +129,11 @@ mod tests {
     }
 
     #[test]
-    fn exploring_one_of_several_states_that_differ_in_names_alone_misses_none() {
+    fn exploring_one_of_several_states_that_differ_only_in_names_misses_none() {
         for bounds in [
             Bounds { signals: 2, deletions: 1, ..Bounds::two_replicas() },
-            Bounds { signals: 2, losses: 1, clocks_s: vec![100, 100], ..Bounds::default() },
-            Bounds { signals: 1, losses: 1, crashes: 1, ends: 1, ..Bounds::two_replicas() },
+            Bounds { signals: 2, lost_responses: 1, clocks_s: vec![100, 100], ..Bounds::default() },
+            Bounds { signals: 1, lost_responses: 1, crashes: 1, terminations: 1, ..Bounds::two_replicas() },
         ] {
             let (by_name, merged) = explore_by_name(&bounds);
             assert_eq!(explore(&bounds, 1, |_| {}).states, merged, "{bounds}");

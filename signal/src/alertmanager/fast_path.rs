@@ -1,27 +1,27 @@
-//! An ordinary webhook, read in one pass. serde_json alone would pass over each label four times: to find the end of the
-//! alerts, of the alert, and of the labels, and to read them; and most of what a signal costs is that.
+//! The fast path: reads a common webhook in one pass. serde_json alone would scan each label four times (to find the end of
+//! the alerts, of the alert and of the labels, and to read them), and that scan dominates the cost of a signal.
 
-use super::webhook::{Keys, Own};
-use super::{Known, Member, Read, state};
-use crate::json::{Cursor, Literal, Text, present};
+use super::alert::{AlertFields, KnownLabels, Member, state};
+use super::webhook::{Keys, OwnFields};
+use crate::entry::Entry;
+use crate::json::{Cursor, Literal, Text, non_empty};
 use crate::limits::MAX_ALERTS;
-use crate::payload::Entry;
 use crate::signal::State;
 
-/// The alerts of a webhook and its own other fields. `None` where serde_json is to read it: there may be something wrong.
-pub(crate) fn quick(body: &str) -> Option<(Vec<Entry<'_>>, Own<'_>)> {
+/// The alerts of a webhook and its own fields. `None` if serde_json has to read it, because it is unusual or invalid.
+pub(crate) fn decode_fast(body: &str) -> Option<(Vec<Entry<'_>>, OwnFields<'_>)> {
     let (mut cursor, mut webhook) = (Cursor::new(body), Webhook::default());
     cursor.object(|cursor, key| webhook.member(cursor, key))?;
     cursor.end()?;
     let group = webhook.state();
-    // They were taken to fire.
+    // Alerts without a state were read as firing.
     if webhook.has_alerts_without_state && group != State::Firing {
         return None;
     }
     Some((webhook.alerts?, webhook.keys.own(body, group)))
 }
 
-/// What there is of a webhook by now.
+/// The webhook as read so far.
 #[derive(Default)]
 struct Webhook<'a> {
     keys: Keys<'a>,
@@ -32,12 +32,12 @@ struct Webhook<'a> {
 
 impl<'a> Webhook<'a> {
     fn state(&mut self) -> State {
-        present(self.status.take().flatten()).map_or(State::Firing, |status| state(&status))
+        non_empty(self.status.take().flatten()).map_or(State::Firing, |status| state(&status))
     }
 
     fn member(&mut self, cursor: &mut Cursor<'a>, key: Literal<'a>) -> Option<()> {
         let raw = key.raw()?;
-        self.keys.see(raw);
+        self.keys.add(raw);
         match key.plain()? {
             "alerts" => {
                 once(&mut self.keys.alerts, raw)?;
@@ -50,20 +50,20 @@ impl<'a> Webhook<'a> {
                 Some(())
             }
             "status" => once(&mut self.status, cursor.unless_null(Cursor::text)?),
-            _ => cursor.pass(),
+            _ => cursor.skip(),
         }
     }
 
     fn alert(&mut self, cursor: &mut Cursor<'a>) -> Option<Entry<'a>> {
-        let mut read = Read::default();
-        let raw = cursor.raw(|cursor| cursor.object(|cursor, key| read.member(cursor, key)))?;
-        let status = read.status.as_ref().and_then(Option::as_ref);
+        let mut fields = AlertFields::default();
+        let raw = cursor.raw(|cursor| cursor.object(|cursor, key| fields.member(cursor, key)))?;
+        let status = fields.status.as_ref().and_then(Option::as_ref);
         self.has_alerts_without_state |= status.is_none_or(|Text(status)| status.is_empty());
-        Some(Entry { raw, signal: read.signal(State::Firing) })
+        Some(Entry { raw, signal: fields.signal(State::Firing) })
     }
 }
 
-impl<'a> Read<'a> {
+impl<'a> AlertFields<'a> {
     fn member(&mut self, cursor: &mut Cursor<'a>, key: Literal<'a>) -> Option<()> {
         match key.plain()? {
             "status" => once(&mut self.status, cursor.unless_null(Cursor::text)?),
@@ -72,21 +72,21 @@ impl<'a> Read<'a> {
                 let labels = |cursor: &mut Cursor<'a>| cursor.object(|cursor, label| known.member(cursor, label));
                 once(&mut self.labels, cursor.unless_null(|cursor| cursor.raw(labels))?)
             }
-            "annotations" => once(&mut self.annotations, cursor.unless_null(|cursor| cursor.raw(Cursor::pass))?),
+            "annotations" => once(&mut self.annotations, cursor.unless_null(|cursor| cursor.raw(Cursor::skip))?),
             "startsAt" => once(&mut self.starts_at, cursor.unless_null(Cursor::text)?),
-            _ => cursor.pass(),
+            _ => cursor.skip(),
         }
     }
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownLabels<'a> {
     fn member(&mut self, cursor: &mut Cursor<'a>, label: Literal<'a>) -> Option<()> {
         let (label, value) = (label.plain()?, cursor.text()?);
         self.slot(label).map_or(Some(()), |slot| once(slot, value))
     }
 }
 
-/// Fills a slot; `None` if it was filled before.
+/// Fills a slot; `None` if it is filled already.
 fn once<T>(slot: &mut Option<T>, value: T) -> Option<()> {
     slot.replace(value).is_none().then_some(())
 }
@@ -96,9 +96,9 @@ mod tests {
     use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
     use proptest::sample::{Index, select};
 
-    use super::super::signal;
+    use super::super::alert::signal;
     use super::super::webhook::Webhook;
-    use super::{Entry, quick};
+    use super::{Entry, decode_fast};
     use serde_json::value::RawValue;
 
     const WEBHOOK: &str = r#" {"receiver":"a\"\\\u00e9\ud83d","groupKey":"{}:{a=\"b\"}", "status":"resolved","alerts":[
@@ -107,7 +107,7 @@ mod tests {
         {"labels":{"alertname":"B","node":"n"},"annotations":null,"startsAt":null,"status":"firing"},
         {"labels":{},"status":"resolved"}],"truncatedAlerts":10,"x":[]} "#;
 
-    /// What stands in a webhook, and what almost does.
+    /// Fragments of a webhook, valid and invalid.
     const PIECES: [&str; 40] = [
         "\"",
         "\\",
@@ -151,23 +151,23 @@ mod tests {
         "[[[[",
     ];
 
-    /// What serde_json reads.
-    fn slow(body: &str) -> Option<String> {
+    /// The result of serde_json.
+    fn decode_slow(body: &str) -> Option<String> {
         let Webhook { alerts, own } = Webhook::decode(body).ok()?;
         let entry = |raw| Entry { raw, signal: signal(raw, own.state) };
         let entries: Vec<_> = alerts.into_iter().map(RawValue::get).map(entry).collect();
         Some(format!("{entries:?} {own:?}"))
     }
 
-    fn is_read_alike(body: &str) -> bool {
-        quick(body).is_none_or(|(entries, own)| Some(format!("{entries:?} {own:?}")) == slow(body))
+    fn agrees_with_serde_json(body: &str) -> bool {
+        decode_fast(body).is_none_or(|(entries, own)| Some(format!("{entries:?} {own:?}")) == decode_slow(body))
     }
 
     #[test]
-    fn an_ordinary_webhook_is_read_as_by_serde_json() {
-        let (entries, _) = quick(WEBHOOK).unwrap();
+    fn a_common_webhook_is_read_as_by_serde_json() {
+        let (entries, _) = decode_fast(WEBHOOK).unwrap();
         assert_eq!(entries.len(), 3);
-        assert!(is_read_alike(WEBHOOK));
+        assert!(agrees_with_serde_json(WEBHOOK));
     }
 
     #[test]
@@ -175,22 +175,25 @@ mod tests {
         for status in ["", r#","status":"""#, r#","status":null"#] {
             let alert = format!(r#"{{"labels":{{"alertname":"A"}}{status}}}"#);
             for group in ["resolved", "firing"] {
-                assert!(is_read_alike(&format!(r#"{{"alerts":[{alert}],"status":"{group}"}}"#)), "{group} {alert}");
+                assert!(
+                    agrees_with_serde_json(&format!(r#"{{"alerts":[{alert}],"status":"{group}"}}"#)),
+                    "{group} {alert}"
+                );
             }
         }
     }
 
     #[test]
-    fn what_is_nested_deeply_is_left_to_serde_json() {
+    fn deep_nesting_is_left_to_serde_json() {
         let nested = |depth: usize| format!(r#"{{"a":{}{},"alerts":[]}}"#, "[".repeat(depth), "]".repeat(depth));
-        assert!(quick(&nested(32)).is_some());
-        assert!(quick(&nested(33)).is_none());
-        assert!(slow(&nested(1000)).is_some());
+        assert!(decode_fast(&nested(32)).is_some());
+        assert!(decode_fast(&nested(33)).is_none());
+        assert!(decode_slow(&nested(1000)).is_some());
     }
 
     proptest! {
         #[test]
-        fn no_change_makes_it_read_what_serde_json_would_not(
+        fn no_mutation_makes_it_read_what_serde_json_would_not(
             changes in proptest::collection::vec((any::<Index>(), 0_usize..4, prop_oneof![
                 4 => select(PIECES.to_vec()).prop_map(str::to_owned),
                 1 => any::<String>(),
@@ -198,13 +201,13 @@ mod tests {
             ]), 1..3),
         ) {
             let mut body: Vec<char> = WEBHOOK.chars().collect();
-            for (place, removed, piece) in changes {
-                let start = place.index(body.len());
+            for (index, removed, piece) in changes {
+                let start = index.index(body.len());
                 let end = (start + removed).min(body.len());
                 body.splice(start..end, piece.chars());
             }
             let body: String = body.into_iter().collect();
-            assert!(is_read_alike(&body), "{body}");
+            assert!(agrees_with_serde_json(&body), "{body}");
         }
     }
 }

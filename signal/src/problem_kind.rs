@@ -1,0 +1,95 @@
+//! The kinds of problems, each with its URI, title and HTTP status.
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of a problem; each has a URI, a title and a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemKind {
+    /// The body is not what the path takes.
+    MalformedPayload,
+    /// The body is well-formed, but none of its signals is usable.
+    UnusableSignals,
+    /// No such path.
+    NotFound,
+    /// The path takes another method.
+    MethodNotAllowed,
+    /// The body is larger than the limit.
+    PayloadTooLarge,
+    /// The body is not plain JSON.
+    UnsupportedMediaType,
+    /// A bug in Onceway.
+    Internal,
+    /// A load limit is reached.
+    Overloaded,
+    /// The replica is shutting down.
+    Draining,
+    /// No replica is reachable.
+    Unreachable,
+    /// The body took too long to arrive.
+    BodyTimeout,
+    /// The body ended early.
+    BodyIncomplete,
+    /// The signals were not durably counted in time.
+    DeadlineExceeded,
+    /// The API server refused a call that counting needs.
+    Refused,
+    /// Whether the signals were counted is unknown.
+    OutcomeUnknown,
+}
+
+/// The URI of a kind: an identifier, which need not resolve.
+macro_rules! uri {
+    ($slug:literal) => {
+        concat!("https://onceway.io/problems/", $slug)
+    };
+}
+
+impl ProblemKind {
+    /// Every kind.
+    pub const ALL: [Self; 15] = [
+        Self::MalformedPayload,
+        Self::UnusableSignals,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::Internal,
+        Self::Overloaded,
+        Self::Draining,
+        Self::Unreachable,
+        Self::BodyTimeout,
+        Self::BodyIncomplete,
+        Self::DeadlineExceeded,
+        Self::Refused,
+        Self::OutcomeUnknown,
+    ];
+
+    /// The kind that a problem's URI names, if it is a kind of this list.
+    #[must_use]
+    pub fn from_uri(uri: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.description().1 == uri)
+    }
+
+    /// The HTTP status, the URI and the title. Only 5xx means "send again": Alertmanager retries 5xx, and drops a
+    /// notification that is answered 4xx.
+    pub(crate) const fn description(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::MalformedPayload => (400, uri!("malformed-payload"), "The payload is malformed"),
+            Self::UnusableSignals => (400, uri!("unusable-signals"), "No signal in the payload is usable"),
+            Self::NotFound => (404, uri!("not-found"), "No endpoint at this path"),
+            Self::MethodNotAllowed => (405, uri!("method-not-allowed"), "The method is not allowed"),
+            Self::PayloadTooLarge => (413, uri!("payload-too-large"), "The payload is too large"),
+            Self::UnsupportedMediaType => (415, uri!("unsupported-media-type"), "The payload is not plain JSON"),
+            Self::Internal => (500, uri!("internal"), "Internal error"),
+            Self::Overloaded => (503, uri!("overloaded"), "A load limit is reached"),
+            Self::Draining => (503, uri!("draining"), "The replica is shutting down"),
+            Self::Unreachable => (503, uri!("unreachable"), "No replica is reachable"),
+            Self::BodyTimeout => (503, uri!("body-timeout"), "The payload took too long to arrive"),
+            Self::BodyIncomplete => (503, uri!("body-incomplete"), "The payload is incomplete"),
+            Self::DeadlineExceeded => (503, uri!("deadline-exceeded"), "The signals were not durably counted in time"),
+            Self::Refused => (503, uri!("refused"), "The API server refused a required call"),
+            Self::OutcomeUnknown => (503, uri!("outcome-unknown"), "Whether the signals were counted is unknown"),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Truncates text that a sender or an upstream controls, for responses, log lines and stored fields.
+
+use crate::limits::MAX_PROBLEM;
+
+/// The first `max` characters of `text`; `None` if it has no more than that.
+#[must_use]
+pub fn truncated(text: &str, max: usize) -> Option<&str> {
+    let (end, _) = text.char_indices().nth(max)?;
+    text.get(..end)
+}
+
+/// `bytes` as an escaped text in quotes. Beyond [`MAX_PROBLEM`] characters it is cut, which an ellipsis after the quotes shows.
+#[must_use]
+pub fn truncate_quoted(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    match truncated(&text, MAX_PROBLEM) {
+        Some(start) => format!("{start:?}…"),
+        None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{truncate_quoted, truncated};
+
+    #[test]
+    fn text_is_cut_between_two_characters_and_only_beyond_the_limit() {
+        assert_eq!(truncated("éé", 2), None);
+        assert_eq!(truncated("ééé", 2), Some("éé"));
+        assert_eq!(truncated("x", 0), Some(""));
+        assert_eq!(truncated("", 0), None);
+    }
+
+    #[test]
+    fn quoted_text_is_escaped_and_cut_between_two_characters() {
+        assert_eq!(truncate_quoted(b"text/plain"), "\"text/plain\"");
+        assert_eq!(truncate_quoted(b"a\tb\"\xff"), "\"a\\tb\\\"\u{fffd}\"");
+        assert_eq!(truncate_quoted("é".repeat(200).as_bytes()), format!("\"{}\"", "é".repeat(200)));
+        assert_eq!(truncate_quoted("é".repeat(9999).as_bytes()), format!("\"{}\"…", "é".repeat(200)));
+    }
+}

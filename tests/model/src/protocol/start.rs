@@ -1,0 +1,17 @@
+//! The inputs of a protocol.
+
+use std::sync::Arc;
+
+use onceway_claim::{Now, Parameters, Rr};
+
+/// What a state machine gets at the beginning of a batch.
+pub(crate) struct Start {
+    /// The parameters of the process.
+    pub(crate) parameters: Arc<Parameters>,
+    /// The RR that this process last counted in.
+    pub(crate) known: Option<Rr>,
+    /// The number of the signal, which stands for the nanoseconds of a name.
+    pub(crate) signal: usize,
+    /// The clocks.
+    pub(crate) now: Now,
+}
