@@ -19,10 +19,12 @@ pub enum ApiCall {
         /// The new content.
         fields: ClaimFields,
     },
-    /// Find an active RR of this fingerprint, whoever created it: one that the index knows and a GET confirms, or, while
-    /// the index is not in sync, one of an uncached LIST. The index lags: a miss does not prove that there is none.
+    /// Find an active RR of this fingerprint, whoever created it: one that the index knows and a GET confirms, or,
+    /// while the index is not in sync, one of an uncached LIST. The index lags: a miss does not prove that there is
+    /// none.
     FindRr {
-        /// The RR that the claim names, which a read just showed to be terminal or gone: a stale index may still list it.
+        /// The RR that the claim names, which a read just showed to be terminal or gone: a stale index may still list
+        /// it.
         except: Option<Arc<str>>,
     },
     /// GET the RR of this name.
@@ -73,7 +75,8 @@ pub enum ApiResult {
     Elapsed,
 }
 
-/// The clocks at the time of a step. The wall clock makes names and evaluates blocks; only the monotonic clock measures.
+/// The clocks at the time of a step. The wall clock makes names and evaluates blocks; only the monotonic clock
+/// measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Now {
     /// Unix time in milliseconds.
@@ -105,8 +108,8 @@ pub enum Step {
 pub struct Done {
     /// Whether the batch is counted.
     pub outcome: CommitOutcome,
-    /// A call to make off the request path, whose result is ignored: it releases the claim, which spares the next commit
-    /// a wait or a takeover.
+    /// A call to make off the request path, whose result is ignored: it releases the claim, which spares the next
+    /// commit a wait or a takeover.
     pub release: Option<ApiCall>,
 }
 

@@ -74,8 +74,8 @@ pub enum Stage {
 }
 
 impl Commit {
-    /// Begins the commit of `signals` signals. `known` is the RR that the previous commit of this fingerprint counted in,
-    /// if no later result has contradicted it.
+    /// Begins the commit of `signals` signals. `known` is the RR that the previous commit of this fingerprint counted
+    /// in, if no later result has contradicted it.
     #[must_use]
     pub fn begin(parameters: Arc<Parameters>, signals: NonZeroU32, known: Option<Rr>, now: Now) -> (Self, Step) {
         let mut commit = Self { parameters, signals, attempted: None, state: State::Finished };

@@ -1,5 +1,5 @@
-//! Garbage collection of claims and RRs that no incident needs. Runs off the request path; dropping it between two calls
-//! is always safe.
+//! Garbage collection of claims and RRs that no incident needs. Runs off the request path; dropping it between two
+//! calls is always safe.
 
 mod claim;
 mod rr;
@@ -28,7 +28,8 @@ pub enum GcOutcome {
     Gone,
     /// The object is needed, or has changed since it was read.
     Kept,
-    /// An open claim without an RR, at this version: it may be deleted once that version has stayed unchanged long enough.
+    /// An open claim without an RR, at this version: it may be deleted once that version has stayed unchanged long
+    /// enough.
     Open(Arc<str>),
     /// A call had no definite result. To be retried later.
     Unknown,

@@ -2,8 +2,8 @@
 //!
 //! The Lease of a fingerprint (its *claim*) is a consensus register for one question: which `RemediationRequest` (RR)
 //! name may be created now? A [`Commit`] counts one batch of signals in exactly one RR, whatever other replicas do at
-//! the same time, and whatever calls are lost or delayed. The caller executes each [`ApiCall`] against the API server and
-//! passes the [`ApiResult`] back, until the machine is [`Done`].
+//! the same time, and whatever calls are lost or delayed. The caller executes each [`ApiCall`] against the API server
+//! and passes the [`ApiResult`] back, until the machine is [`Done`].
 //!
 //! ```text
 //! begin ─▶ Step::Call(call) ─▶ [API server] ─▶ resume(result) ─▶ Step::… ─▶ Step::Done
@@ -12,8 +12,8 @@
 //! Dropping a commit between two steps is always safe: what it has written stays, and any later commit of the same
 //! fingerprint continues from there. Its signals must then not be acknowledged.
 //!
-//! `docs/protocol.md` explains the protocol and the reason for each of its lines. The model checker in the crate `model`
-//! runs this same code.
+//! `docs/protocol.md` explains the protocol and the reason for each of its lines. The model checker in the crate
+//! `model` runs this same code.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod call;

@@ -24,8 +24,8 @@ impl<'a> Labels<'a> {
         Self { json: json.unwrap_or_default() }
     }
 
-    /// The pairs in the body's order. A duplicate name is returned twice; collected into a map, the last one wins. A value that
-    /// is no string (Alertmanager writes none) is returned as JSON text; `null` is left out.
+    /// The pairs in the body's order. A duplicate name is returned twice; collected into a map, the last one wins. A
+    /// value that is no string (Alertmanager writes none) is returned as JSON text; `null` is left out.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
         // Annotations do not affect the fingerprint, so malformed ones do not reject the alert.
         from_str::<Pairs<'a>>(self.json).map_or_else(|_| Vec::new(), |pairs| pairs.0).into_iter()

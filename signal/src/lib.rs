@@ -20,11 +20,11 @@
 //!
 //! * The body is one JSON object in UTF-8. Unknown fields are ignored at any nesting depth, duplicates included.
 //! * A duplicate of a key that is read is rejected, since parsers differ in which of the two they use.
-//! * `null` and the empty string count as absent (only a label's value must be a string). A value of the wrong type is rejected,
-//!   except in annotations, which do not affect the fingerprint.
+//! * `null` and the empty string count as absent (only a label's value must be a string). A value of the wrong type is
+//!   rejected, except in annotations, which do not affect the fingerprint.
 //! * A bad alert does not affect the others of its webhook: it becomes a [`Rejection`], they stay signals.
-//! * The webhook's `version` is not read: `alerts[].labels` is what matters. Rejecting an unknown version would lose alerts
-//!   permanently, because Alertmanager does not retry after 4xx.
+//! * The webhook's `version` is not read: `alerts[].labels` is what matters. Rejecting an unknown version would lose
+//!   alerts permanently, because Alertmanager does not retry after 4xx.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
@@ -56,6 +56,6 @@ pub use signal::{Signal, State};
 pub use source::Source;
 pub use target::{Resource, Target};
 
-/// The header with the fingerprint that the filter has Envoy hash the request on: that of the body's first firing incident.
-/// See [`Group::leading`].
+/// The header with the fingerprint that the filter has Envoy hash the request on: that of the body's first firing
+/// incident. See [`Group::leading`].
 pub const FINGERPRINT_HEADER: &str = "x-onceway-fingerprint";

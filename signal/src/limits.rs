@@ -1,7 +1,8 @@
 //! The limits of decoding, with their units.
 //!
-//! Lengths are counted in characters (Unicode code points), as Kubernetes counts them for a CRD's `maxLength`. A field of a
-//! signal's identity that is too long is rejected: truncated, it could equal another's. Other fields are truncated.
+//! Lengths are counted in characters (Unicode code points), as Kubernetes counts them for a CRD's `maxLength`. A field
+//! of a signal's identity that is too long is rejected: truncated, it could equal another's. Other fields are
+//! truncated.
 
 /// Alerts in one webhook. Alertmanager writes at least 180 bytes per alert, so a genuine webhook within a body limit of
 /// 5 MiB never reaches this. It bounds the memory that a body of millions of `{}` can use (some 10 MiB).

@@ -39,8 +39,8 @@ pub struct Group {
 }
 
 impl Group {
-    /// The fingerprint that an undivided body is hashed on: that of its first firing group, else of its first group. Firing groups
-    /// come first because only they are work for the fingerprint's owner.
+    /// The fingerprint that an undivided body is hashed on: that of its first firing group, else of its first group.
+    /// Firing groups come first because only they are work for the fingerprint's owner.
     #[must_use]
     pub fn leading(groups: &[Self]) -> Option<Fingerprint> {
         groups.iter().find(|group| group.firing).or(groups.first()).map(|group| group.fingerprint)
@@ -50,8 +50,8 @@ impl Group {
 /// Decodes a body.
 ///
 /// # Errors
-/// [`DecodeError`] if the whole body is unusable: it is not JSON, or of another shape. That is permanent. An error in a single
-/// alert is in its [`Entry`].
+/// [`DecodeError`] if the whole body is unusable: it is not JSON, or of another shape. That is permanent. An error in a
+/// single alert is in its [`Entry`].
 pub fn decode(source: Source, body: &[u8]) -> Result<Payload<'_>, DecodeError> {
     let text = from_utf8(body).map_err(|error| DecodeError::NotUtf8 { offset: error.valid_up_to() })?;
     match source {

@@ -1,7 +1,7 @@
 //! The response to a request: the outcomes of its signals, merged into one status and body.
 //!
-//! Shared by the sidecar, which answers a whole body, and the filter, which splits a body into one sub-request per incident
-//! and merges their responses: the sender gets the same response either way.
+//! Shared by the sidecar, which answers a whole body, and the filter, which splits a body into one sub-request per
+//! incident and merges their responses: the sender gets the same response either way.
 
 use crate::outcome::Summary;
 pub use crate::outcome::{Failure, Metadata, MultiStatus, SignalOutcome, Status};
@@ -37,8 +37,8 @@ impl From<Problem> for SignalResponse {
 /// | none, or a single one | 200, 201 or 202 |
 /// | several | 207 |
 ///
-/// On 503 the sender sends the whole request again, so nothing is lost; a signal that was counted is then counted again, as
-/// any repeated signal is.
+/// On 503 the sender sends the whole request again, so nothing is lost; a signal that was counted is then counted
+/// again, as any repeated signal is.
 #[must_use]
 pub fn merge(mut outcomes: Vec<SignalOutcome>) -> SignalResponse {
     let summary = Summary::of(&outcomes);

@@ -12,8 +12,8 @@ use crate::limits::MAX_NAMESPACE;
 mod pod;
 pub(crate) mod table;
 
-/// Kinds of the core API that have no namespace, whatever a label or an event says. (For other groups the event decides: a kind
-/// of the same name may have a namespace, as Longhorn's Node does.)
+/// Kinds of the core API that have no namespace, whatever a label or an event says. (For other groups the event
+/// decides: a kind of the same name may have a namespace, as Longhorn's Node does.)
 const CLUSTER_SCOPED: [&str; 3] = [NAMESPACE, "Node", "PersistentVolume"];
 
 /// The kind of a namespace itself.
@@ -33,7 +33,8 @@ pub struct Resource<'a> {
 }
 
 impl<'a> Resource<'a> {
-    /// Removes the namespace of a cluster-scoped object, and rejects one that is too long; `field` is its path in the signal.
+    /// Removes the namespace of a cluster-scoped object, and rejects one that is too long; `field` is its path in the
+    /// signal.
     pub(crate) fn scoped(mut self, field: &'static str) -> Result<Self, Rejection> {
         let cluster_scoped = self.is_core() && CLUSTER_SCOPED.contains(&&*self.kind);
         let namespace = self.namespace.filter(|_| !cluster_scoped);
@@ -86,10 +87,10 @@ impl Target<'_> {
 
     /// Rejects a target whose text is also that of another target.
     ///
-    /// The text has no escapes, but labels are free text, and real ones hold colons: a cluster may be named by an ARN, an
-    /// alert `Disk: full`. An accepted text can be split in one way only: from the left up to the kind if the text
-    /// begins with a colon (no cluster, no namespace), from the first `::` if there is one (a cluster, no namespace), else
-    /// from the right.
+    /// The text has no escapes, but labels are free text, and real ones hold colons: a cluster may be named by an ARN,
+    /// an alert `Disk: full`. An accepted text can be split in one way only: from the left up to the kind if the text
+    /// begins with a colon (no cluster, no namespace), from the first `::` if there is one (a cluster, no namespace),
+    /// else from the right.
     pub(crate) fn unambiguous(&self, cluster: Option<&str>) -> Result<(), Rejection> {
         let cluster = cluster.unwrap_or_default();
         let part = if cluster.starts_with(':') || cluster.ends_with(':') || cluster.contains("::") {

@@ -9,7 +9,8 @@ pub fn truncated(text: &str, max: usize) -> Option<&str> {
     text.get(..end)
 }
 
-/// `bytes` as an escaped text in quotes. Beyond [`MAX_PROBLEM`] characters it is cut, which an ellipsis after the quotes shows.
+/// `bytes` as an escaped text in quotes. Beyond [`MAX_PROBLEM`] characters it is cut, which an ellipsis after the
+/// quotes shows.
 #[must_use]
 pub fn truncate_quoted(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);

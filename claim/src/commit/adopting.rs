@@ -8,8 +8,8 @@ use crate::call::{ApiCall, ApiResult, Now, Step};
 use crate::record::{ClaimFields, Phase, Rr};
 
 impl Commit {
-    /// Before a new name is used: is there an active RR already? `seen` is the claim, if there is one, whose RR takes no
-    /// more signals.
+    /// Before a new name is used: is there an active RR already? `seen` is the claim, if there is one, whose RR takes
+    /// no more signals.
     pub(super) fn find_rr(&mut self, seen: Option<SeenClaim>) -> Step {
         let except = seen.as_ref().map(|seen| Arc::clone(&seen.claim.fields.intent));
         self.enter(State::Find { seen }, ApiCall::FindRr { except })

@@ -37,8 +37,8 @@ impl Commit {
         }
     }
 
-    /// Reads the RR that the claim names. Every update of a claim follows such a read, made after the read or write that
-    /// returned the claim's version.
+    /// Reads the RR that the claim names. Every update of a claim follows such a read, made after the read or write
+    /// that returned the claim's version.
     pub(super) fn check(&mut self, seen: SeenClaim, polls: u16) -> Step {
         let name = Arc::clone(&seen.claim.fields.intent);
         self.enter(State::Check { seen, polls }, ApiCall::GetRr { name })
@@ -47,7 +47,8 @@ impl Commit {
     pub(super) fn on_checked(&mut self, seen: SeenClaim, polls: u16, result: ApiResult, now: Now) -> Step {
         match result {
             ApiResult::Rr(rr) if !rr.fingerprint_matches => self.find_rr(Some(seen)),
-            // It may be a late create of an old name: confirm the claim before counting. A positive count was confirmed.
+            // It may be a late create of an old name: confirm the claim before counting. A positive count was
+            // confirmed.
             ApiResult::Rr(rr) if rr.phase == Phase::Active && rr.count == 0 => self.fence(seen, rr),
             ApiResult::Rr(rr) if rr.phase.takes_signals(now.unix_ms) => self.count(Some(seen), rr),
             ApiResult::Rr(_) => self.find_rr(Some(seen)),
@@ -68,7 +69,8 @@ impl Commit {
         self.acquire(&seen.claim.version, acquired, now)
     }
 
-    /// The claim's RR is terminal, gone or of another fingerprint, and no other RR is active: a later name may be created.
+    /// The claim's RR is terminal, gone or of another fingerprint, and no other RR is active: a later name may be
+    /// created.
     pub(super) fn next(&mut self, seen: &SeenClaim, now: Now) -> Step {
         let second = now.unix_s().max(seen.claim.fields.floor.saturating_add(1));
         let acquired = seen.claim.fields.acquired(&self.parameters.identity, self.new_name(second), second);

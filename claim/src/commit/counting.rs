@@ -59,8 +59,8 @@ impl Commit {
 
     fn finish(&self, seen: Option<SeenClaim>, before: &Rr, counted: Rr) -> Step {
         let created_here = self.is_created_here(&counted);
-        // `attempted`: this commit created the RR, even if another replica counted in it first. Count 0: an earlier commit
-        // of this process created the RR and could not answer its senders 201.
+        // `attempted`: this commit created the RR, even if another replica counted in it first. Count 0: an earlier
+        // commit of this process created the RR and could not answer its senders 201.
         let created = created_here && (before.count == 0 || self.attempted.as_ref() == Some(&counted.name));
         let release = seen
             .filter(|seen| created_here && seen.written_ms.is_some() && !seen.claim.fields.created)

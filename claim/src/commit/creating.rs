@@ -17,8 +17,8 @@ impl Commit {
 
     pub(super) fn on_rr_created(&mut self, seen: SeenClaim, again: bool, result: ApiResult, now: Now) -> Step {
         match result {
-            // The protocol's assumption on time: within `prompt_ms` of the claim's write, no other replica has created and
-            // somebody deleted this name, and the incident moved on to a later one.
+            // The protocol's assumption on time: within `prompt_ms` of the claim's write, no other replica has created
+            // and somebody deleted this name, and the incident moved on to a later one.
             ApiResult::Rr(rr) if !again && self.is_prompt(&seen, now) => self.count(Some(seen), rr),
             ApiResult::Rr(rr) => self.fence(seen, rr),
             ApiResult::Conflict => self.check(seen, 0),

@@ -13,17 +13,17 @@ pub(super) struct SeenClaim {
 
 /// The call (or wait) in flight, and the data that its result is evaluated with.
 ///
-/// An [`Unknown`](crate::ApiResult::Unknown) result repeats a read, and a write that is safe to repeat; the variants say
-/// where it does something else.
+/// An [`Unknown`](crate::ApiResult::Unknown) result repeats a read, and a write that is safe to repeat; the variants
+/// say where it does something else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum State {
     /// GET of the claim, which alone decides which RR name is current.
     /// Found: [`Check`](Self::Check). Missing: [`Find`](Self::Find).
     ReadClaim,
-    /// The search for an active RR that somebody else created, before a new name is used. `seen` is the claim, whose RR is
-    /// terminal, gone or of another fingerprint; `None` if there is no claim.
-    /// Found: [`AdoptRr`](Self::AdoptRr). None: [`CreateClaim`](Self::CreateClaim) or [`AcquireClaim`](Self::AcquireClaim)
-    /// with a new name.
+    /// The search for an active RR that somebody else created, before a new name is used. `seen` is the claim, whose RR
+    /// is terminal, gone or of another fingerprint; `None` if there is no claim.
+    /// Found: [`AdoptRr`](Self::AdoptRr). None: [`CreateClaim`](Self::CreateClaim) or
+    /// [`AcquireClaim`](Self::AcquireClaim) with a new name.
     Find { seen: Option<SeenClaim> },
     /// CREATE of the claim by this process, for the first incident of the fingerprint.
     /// Created: [`CreateRr`](Self::CreateRr). Anything else: [`ReadClaim`](Self::ReadClaim).
@@ -42,13 +42,15 @@ pub(super) enum State {
     Check { seen: SeenClaim, polls: u16 },
     /// A pause in which another holder of an open claim may create its RR. Elapsed: [`Check`](Self::Check).
     AwaitHolder { seen: SeenClaim, polls: u16 },
-    /// CREATE of the RR that the claim names, under a claim version that this commit wrote; `again` if it is a repetition.
+    /// CREATE of the RR that the claim names, under a claim version that this commit wrote; `again` if it is a
+    /// repetition.
     /// Created promptly by the first try: [`Count`](Self::Count). Created otherwise: [`Fence`](Self::Fence).
     /// Exists: [`Check`](Self::Check).
     CreateRr { seen: SeenClaim, again: bool },
-    /// Update that confirms the claim at the version under which `rr` was created or read, before the first count in `rr`.
-    /// Written: [`Count`](Self::Count). Anything else: [`FenceLost`](Self::FenceLost) if this process created `rr`, else
-    /// [`ReadClaim`](Self::ReadClaim).
+    /// Update that confirms the claim at the version under which `rr` was created or read, before the first count in
+    /// `rr`.
+    /// Written: [`Count`](Self::Count). Anything else: [`FenceLost`](Self::FenceLost) if this process created `rr`,
+    /// else [`ReadClaim`](Self::ReadClaim).
     Fence { seen: SeenClaim, rr: Rr },
     /// GET of the claim after a failed fence: is `rr`, which this process created, still the RR of the claim?
     /// Same name: [`Check`](Self::Check). Another name, or no claim: [`Discard`](Self::Discard).
@@ -58,7 +60,8 @@ pub(super) enum State {
     Discard { rr: Rr },
     /// Write of the count, by compare-and-swap on `rr`.
     /// Written: [`Finished`](Self::Finished). Conflict: [`Check`](Self::Check) if this commit wrote the claim, else
-    /// [`ReadClaim`](Self::ReadClaim). Missing: [`ReadClaim`](Self::ReadClaim). Unknown: [`ResolveRead`](Self::ResolveRead).
+    /// [`ReadClaim`](Self::ReadClaim). Missing: [`ReadClaim`](Self::ReadClaim). Unknown:
+    /// [`ResolveRead`](Self::ResolveRead).
     Count { seen: Option<SeenClaim>, rr: Rr },
     /// GET of the RR after a count with an unknown outcome; `rr` is the RR before that count.
     /// Unchanged: [`ResolveWrite`](Self::ResolveWrite). Changed, count below the target: the write did not and cannot

@@ -1,8 +1,8 @@
 //! Deletes an RR that a sidecar created too late: active, without a count, and no claim names it.
 //!
-//! Its creator deletes such an RR itself, unless it died before it could. The order of the two reads makes the collection
-//! safe. Once the claim names another RR, only an adoption can name this one again. The adopter then either counts in it,
-//! which moves its version so that the delete fails, or finds it gone and starts over.
+//! Its creator deletes such an RR itself, unless it died before it could. The order of the two reads makes the
+//! collection safe. Once the claim names another RR, only an adoption can name this one again. The adopter then either
+//! counts in it, which moves its version so that the delete fails, or finds it gone and starts over.
 
 use std::sync::Arc;
 

@@ -85,7 +85,8 @@ impl<'a> AlertFields<'a> {
     }
 }
 
-/// Only `resolved` means that there is nothing to do. For an unknown status, a needless incident is safer than a missed one.
+/// Only `resolved` means that there is nothing to do. For an unknown status, a needless incident is safer than a missed
+/// one.
 pub(super) fn state(status: &str) -> State {
     if status == "resolved" { State::Resolved } else { State::Firing }
 }
@@ -114,7 +115,8 @@ impl<'a> KnownLabels<'a> {
         }
     }
 
-    /// The object that the labels name: the first of [`TARGETS`] that is present, else the namespace, else the alert itself.
+    /// The object that the labels name: the first of [`TARGETS`] that is present, else the namespace, else the alert
+    /// itself.
     fn resource(self, alertname: &Cow<'a, str>) -> Result<Resource<'a>, Rejection> {
         let (field, namespace) = match non_empty(self.exported_namespace) {
             Some(namespace) => ("labels.exported_namespace", Some(namespace)),

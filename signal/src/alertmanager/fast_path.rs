@@ -1,5 +1,5 @@
-//! The fast path: reads a common webhook in one pass. serde_json alone would scan each label four times (to find the end of
-//! the alerts, of the alert and of the labels, and to read them), and that scan dominates the cost of a signal.
+//! The fast path: reads a common webhook in one pass. serde_json alone would scan each label four times (to find the
+//! end of the alerts, of the alert and of the labels, and to read them), and that scan dominates the cost of a signal.
 
 use super::alert::{AlertFields, KnownLabels, Member, state};
 use super::webhook::{Keys, OwnFields};

@@ -20,8 +20,8 @@ pub(crate) struct Webhook<'a> {
     pub(crate) own: OwnFields<'a>,
 }
 
-/// The fields of a webhook other than its alerts, byte for byte: members of an object with the commas between them, without
-/// the braces.
+/// The fields of a webhook other than its alerts, byte for byte: members of an object with the commas between them,
+/// without the braces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnFields<'a> {
     /// Those before the alerts.

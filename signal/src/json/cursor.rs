@@ -1,8 +1,8 @@
 //! A fast single-pass reader of common JSON.
 //!
-//! For anything else (invalid JSON, deep nesting) it returns `None`, without a reason. serde_json then reads the body again: it
-//! accepts all JSON and reports errors. So this reader must not accept what serde_json rejects, nor read anything differently;
-//! a test in `alertmanager/fast_path.rs` mutates a webhook at random and compares the two.
+//! For anything else (invalid JSON, deep nesting) it returns `None`, without a reason. serde_json then reads the body
+//! again: it accepts all JSON and reports errors. So this reader must not accept what serde_json rejects, nor read
+//! anything differently; a test in `alertmanager/fast_path.rs` mutates a webhook at random and compares the two.
 
 use serde_json::from_str;
 
@@ -163,8 +163,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Skips the literal bytes of a string. Returns the next special byte: it ends the string, begins an escape, or is a control
-    /// character, which is invalid.
+    /// Skips the literal bytes of a string. Returns the next special byte: it ends the string, begins an escape, or is
+    /// a control character, which is invalid.
     fn special(&mut self) -> Option<u8> {
         while let Some((word, rest)) = self.rest.split_first_chunk::<8>() {
             let found = specials(u64::from_le_bytes(*word));

@@ -12,10 +12,10 @@ pub(super) const CLOSE: &str = "]}";
 impl Payload<'_> {
     /// The webhook with only the alerts at `indices`, in that order; an event unchanged.
     ///
-    /// The webhook's own fields come first, then the alerts, all byte for byte. It has at most `limit` bytes: an alert that no
-    /// longer fits is left out as a whole (a smaller one after it may still fit), the own fields are left out if they alone do
-    /// not fit, and an event that does not fit becomes `{}`. So it is always valid JSON, except for limits below the two bytes
-    /// of `{}`, where it is empty. An index without an entry is skipped.
+    /// The webhook's own fields come first, then the alerts, all byte for byte. It has at most `limit` bytes: an alert
+    /// that no longer fits is left out as a whole (a smaller one after it may still fit), the own fields are left out
+    /// if they alone do not fit, and an event that does not fit becomes `{}`. So it is always valid JSON, except for
+    /// limits below the two bytes of `{}`, where it is empty. An index without an entry is skipped.
     #[must_use]
     pub fn excerpt(&self, indices: &[usize], limit: Option<usize>) -> String {
         let limit = limit.unwrap_or(usize::MAX);

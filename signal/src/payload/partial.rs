@@ -9,8 +9,8 @@ use crate::alertmanager::OwnFields;
 use crate::signal::State;
 use crate::source::Source;
 
-/// Some alerts of a webhook with its own fields, or the event, as byte ranges of the body. It borrows nothing, so it can be
-/// queued, and takes two words per alert.
+/// Some alerts of a webhook with its own fields, or the event, as byte ranges of the body. It borrows nothing, so it
+/// can be queued, and takes two words per alert.
 #[derive(Clone, Debug)]
 pub struct PartialPayload {
     source: Source,
@@ -69,8 +69,8 @@ impl PartialPayload {
         "{".len() + own + OPEN.len() + alerts + CLOSE.len()
     }
 
-    /// A body with only this partial payload of `body`, byte for byte: the webhook's own fields, then these alerts; an event
-    /// unchanged. `None` if a range is outside `body`: it is not the original body.
+    /// A body with only this partial payload of `body`, byte for byte: the webhook's own fields, then these alerts; an
+    /// event unchanged. `None` if a range is outside `body`: it is not the original body.
     #[must_use]
     pub fn slice(&self, body: &[u8]) -> Option<Vec<u8>> {
         if self.source == Source::KubernetesEvent {
@@ -98,8 +98,8 @@ impl PartialPayload {
         [&self.before, &self.after].into_iter().filter(|range| !range.is_empty())
     }
 
-    /// Decodes only this partial payload of `body`. `None` if a range is outside `body` or not UTF-8: it is not the original
-    /// body.
+    /// Decodes only this partial payload of `body`. `None` if a range is outside `body` or not UTF-8: it is not the
+    /// original body.
     #[must_use]
     pub fn decode<'a>(&self, body: &'a [u8]) -> Option<Payload<'a>> {
         if self.source == Source::KubernetesEvent {

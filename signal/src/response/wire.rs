@@ -36,7 +36,8 @@ impl SignalResponse {
         }
     }
 
-    /// The body. Serializing strings and numbers cannot fail; if it did, the body would be empty and the status still right.
+    /// The body. Serializing strings and numbers cannot fail; if it did, the body would be empty and the status still
+    /// right.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         match self {

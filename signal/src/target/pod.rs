@@ -2,25 +2,26 @@
 
 use std::borrow::Cow;
 
-/// The alphabet of random suffixes in Kubernetes (`k8s.io/apimachinery/pkg/util/rand`): no vowels, so no words, and no digits that
-/// look like letters.
+/// The alphabet of random suffixes in Kubernetes (`k8s.io/apimachinery/pkg/util/rand`): no vowels, so no words, and no
+/// digits that look like letters.
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
-/// The alphabet of a pod-template-hash. The hash is a decimal 32-bit number whose digits `rand.SafeEncodeString` maps into
-/// [`ALPHABET`], so only ten of its characters occur: those of the digits 6 to 9, then 0 to 5.
+/// The alphabet of a pod-template-hash. The hash is a decimal 32-bit number whose digits `rand.SafeEncodeString` maps
+/// into [`ALPHABET`], so only ten of its characters occur: those of the digits 6 to 9, then 0 to 5.
 const HASH_ALPHABET: &[u8] = b"bcdf456789";
 
 /// Characters of the random suffix of a generated name.
 const SUFFIX: usize = 5;
 
-/// The fewest characters of a pod-template-hash. One template in 43,000 has fewer: its pods are attributed to a DaemonSet.
-/// A lower bound would attribute the pods of a DaemonSet `my-db` to a Deployment `my`.
+/// The fewest characters of a pod-template-hash. One template in 43,000 has fewer: its pods are attributed to a
+/// DaemonSet. A lower bound would attribute the pods of a DaemonSet `my-db` to a Deployment `my`.
 const MIN_HASH: usize = 6;
 
 /// The most characters of a pod-template-hash: a 32-bit number has no more digits.
 const MAX_HASH: usize = 10;
 
-/// The fewest digits of the time in a CronJob's job's name: minutes since 1970, 8 digits until 2160 (old releases: seconds).
+/// The fewest digits of the time in a CronJob's job's name: minutes since 1970, 8 digits until 2160 (old releases:
+/// seconds).
 const MIN_STAMP: usize = 8;
 
 /// Characters of the longest generated name; the part before the suffix is cut to fit, its hyphen first.

@@ -1,5 +1,5 @@
-//! Hostile bodies: deeply nested, huge, or with very many alerts. Up to the body limit of 5 MiB, each is decoded or rejected in
-//! memory and time proportional to its size.
+//! Hostile bodies: deeply nested, huge, or with very many alerts. Up to the body limit of 5 MiB, each is decoded or
+//! rejected in memory and time proportional to its size.
 
 use std::mem::size_of;
 

@@ -1,5 +1,5 @@
-//! The golden vectors, which the tests of the wasm filter also read. The digests are SHA-256 of the texts in `targets`, computed by
-//! another implementation (Python's).
+//! The golden vectors, which the tests of the wasm filter also read. The digests are SHA-256 of the texts in `targets`,
+//! computed by another implementation (Python's).
 
 use onceway_signal::{Source, decode};
 use serde::Deserialize;

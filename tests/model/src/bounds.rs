@@ -6,8 +6,8 @@ use crate::protocol::Protocol;
 
 /// The explored protocol, and how often each kind of event may happen. Within the bounds, all orders are explored.
 ///
-/// Some events need no bound and may happen in every state: calls are delayed and reordered, processes are frozen, leases
-/// expire.
+/// Some events need no bound and may happen in every state: calls are delayed and reordered, processes are frozen,
+/// leases expire.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bounds {
     /// The protocol that the replicas run.

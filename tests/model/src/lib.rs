@@ -1,8 +1,8 @@
-//! The claim protocol under a model checker: [stateright] explores every interleaving of the code that the sidecar runs,
-//! against an API server with linearizable compare-and-swap, within stated [`Bounds`].
+//! The claim protocol under a model checker: [stateright] explores every interleaving of the code that the sidecar
+//! runs, against an API server with linearizable compare-and-swap, within stated [`Bounds`].
 //!
-//! It also explores protocols that fail: common designs, and the claim protocol with one part simplified. The model must
-//! find how each of them breaks; otherwise a run without violations would prove little.
+//! It also explores protocols that fail: common designs, and the claim protocol with one part simplified. The model
+//! must find how each of them breaks; otherwise a run without violations would prove little.
 //!
 //! ```text
 //! catalogue ─▶ Bounds ─▶ run ─▶ World ─ choices ─▶ Action ─ apply ─▶ World …  ─▶ properties hold, or a timeline

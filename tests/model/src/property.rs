@@ -1,4 +1,5 @@
-//! The checked properties: what holds in every state, and what some state must show, so that the runs are known to reach it.
+//! The checked properties: what holds in every state, and what some state must show, so that the runs are known to
+//! reach it.
 
 use onceway_claim::{ApiCall, ApiResult, Stage};
 use stateright::Property;

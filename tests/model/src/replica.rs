@@ -1,5 +1,5 @@
-//! A replica: a state machine that runs one batch at a time, as the incident task does, and the RR that it remembers between
-//! batches.
+//! A replica: a state machine that runs one batch at a time, as the incident task does, and the RR that it remembers
+//! between batches.
 
 use std::sync::Arc;
 
@@ -40,7 +40,8 @@ pub(crate) struct Replica {
     pub(crate) known: Option<Rr>,
     pub(crate) batch: Option<Batch>,
     /// Whether an RR was deleted since this replica last sent a write of the claim: then its create is not prompt,
-    /// since no RR is created by another replica and deleted within a second of its claim. (The protocol's one assumption on time.)
+    /// since no RR is created by another replica and deleted within a second of its claim. (The protocol's one
+    /// assumption on time.)
     pub(crate) deleted_since_claim: bool,
 }
 

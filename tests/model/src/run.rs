@@ -22,7 +22,8 @@ pub struct Explored {
     pub failures: Vec<String>,
 }
 
-/// Explores every state within the bounds, depth first, which needs little memory. `progress` gets the number of states so far.
+/// Explores every state within the bounds, depth first, which needs little memory. `progress` gets the number of states
+/// so far.
 pub fn explore(bounds: &Bounds, threads: usize, mut progress: impl FnMut(usize)) -> Explored {
     let checker = bounds.clone().checker().threads(threads).finish_when(HasDiscoveries::AnyFailures).spawn_dfs();
     while !checker.is_done() {
@@ -48,7 +49,8 @@ pub fn explore(bounds: &Bounds, threads: usize, mut progress: impl FnMut(usize))
 /// The timeline of a shortest path to a state in which `property` does not hold; `None` if it always holds.
 #[must_use]
 pub fn counterexample(bounds: &Bounds, property: &'static str) -> Option<String> {
-    // The checker continues for a while after its first discovery and keeps the last one. The depth limit excludes longer ones.
+    // The checker continues for a while after its first discovery and keeps the last one. The depth limit excludes
+    // longer ones.
     for depth in 2.. {
         // One thread: of several shortest paths always the same one.
         let checker = bounds.clone().checker().threads(1).target_max_depth(depth);

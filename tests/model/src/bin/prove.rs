@@ -1,5 +1,5 @@
-//! `cargo xtask prove`: explores every state of the claim protocol within wider bounds than the tests do, or shows step by
-//! step how simpler protocols fail.
+//! `cargo xtask prove`: explores every state of the claim protocol within wider bounds than the tests do, or shows step
+//! by step how simpler protocols fail.
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! The claim protocol with one part simplified, as a maintainer might who does not see what it is for. The commit inside is
-//! the real one; its calls or their results are changed on the way.
+//! The claim protocol with one part simplified, as a maintainer might who does not see what it is for. The commit
+//! inside is the real one; its calls or their results are changed on the way.
 
 mod unknown_count;
 

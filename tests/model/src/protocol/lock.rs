@@ -14,7 +14,8 @@ pub enum Rule {
     Expires,
     /// A request that finds its own process named as the holder proceeds.
     Reentrant,
-    /// The lease is released by a delete without precondition, which is retried if the response is lost. It never expires.
+    /// The lease is released by a delete without precondition, which is retried if the response is lost. It never
+    /// expires.
     ReleasedBlindly,
 }
 

@@ -1,5 +1,5 @@
-//! Which states count as equal: those that differ only in the names of versions, uids, identities and signals, and in which of
-//! several replicas with the same clock does what.
+//! Which states count as equal: those that differ only in the names of versions, uids, identities and signals, and in
+//! which of several replicas with the same clock does what.
 
 use std::hash::{Hash, Hasher};
 
