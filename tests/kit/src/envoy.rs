@@ -17,10 +17,12 @@ use onceway_tools::Tool;
 
 mod config;
 
-pub use self::config::{CONFIG, Edits, FILTER, Upstream, at, configure_filter, load_module, remove_filter};
+pub use self::config::{
+    CONFIG, Edits, FILTER, Upstream, at, configure_filter, lengthen_timeouts, load_module, remove_filter,
+};
 
 /// How long Envoy may take to be ready, the compilation of the filter included.
-const READY_LIMIT: Duration = Duration::from_secs(30);
+const READY_LIMIT: Duration = Duration::from_secs(60);
 
 /// Workers, unless told otherwise: two, so that what differs between workers is seen.
 const WORKERS: u32 = 2;

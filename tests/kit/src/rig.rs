@@ -44,7 +44,7 @@ use crate::built;
 use crate::client::{Answer, Client};
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Namespace};
-use crate::envoy::{Envoy, Upstream};
+use crate::envoy::{Envoy, Upstream, lengthen_timeouts};
 use crate::fault_proxy::{FaultProxy, Record};
 use crate::payload::Incident;
 use crate::ports::Port;
@@ -82,6 +82,7 @@ pub struct RigBuilder {
     fault_proxies: bool,
     clocks: bool,
     bodies: bool,
+    long_timeouts: bool,
     program: fn() -> Result<PathBuf>,
     environment: Vec<(&'static str, &'static str)>,
     label: &'static str,
@@ -99,6 +100,7 @@ impl Rig {
             fault_proxies: true,
             clocks: false,
             bodies: true,
+            long_timeouts: false,
             program: built::sidecar,
             environment: Vec::new(),
             label: "rig",
@@ -256,11 +258,25 @@ impl RigBuilder {
         Self { config, ..self }
     }
 
+    /// With timeouts in the replicas and in Envoy that no loaded machine reaches (30 s for a request, 15 s for an API call),
+    /// so that a slow machine causes no 503: for tests that hold calls, or that count responses or API calls exactly. A
+    /// replica that hangs is noticed late; one that is gone, as soon as ever.
+    #[must_use]
+    pub fn with_long_timeouts(self) -> Self {
+        Self { long_timeouts: true, ..self }
+    }
+
     /// Starts everything and waits until it is ready.
     ///
     /// # Errors
     /// If a part cannot be had, built or started, or is not ready in time; the error shows its last lines.
-    pub async fn start(self) -> Result<Rig> {
+    pub async fn start(mut self) -> Result<Rig> {
+        if self.long_timeouts {
+            self.config["limits"]["deadline"] = json!("30s");
+            self.config["limits"]["apiCallTimeout"] = json!("15s");
+            // At least what a request may take.
+            self.config["shutdown"]["drainTimeout"] = json!("60s");
+        }
         let program = tokio::task::spawn_blocking(self.program).await??;
         let scratch = Scratch::new("rig")?;
         let cluster = match self.cluster {
@@ -287,7 +303,15 @@ impl RigBuilder {
         try_join_all(sidecars.iter().map(Sidecar::until_ready)).await?;
         try_join_all(sidecars.iter().map(Sidecar::until_in_sync)).await?;
         let envoy = match self.envoy {
-            Some(edit) => Some(start_envoy(&scratch, &sidecars, edit).await?),
+            Some(edit) => {
+                let edit: Edit = Box::new(move |config| {
+                    if self.long_timeouts {
+                        lengthen_timeouts(config);
+                    }
+                    edit(config);
+                });
+                Some(start_envoy(&scratch, &sidecars, edit).await?)
+            }
             None => None,
         };
         Ok(Rig { envoy, sidecars, proxies, record, namespace, client: Client::new(), scratch })

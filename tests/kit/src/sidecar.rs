@@ -17,7 +17,7 @@ use crate::ports::Port;
 use crate::service::Service;
 
 /// How long a sidecar may take to be ready.
-const READY_LIMIT: Duration = Duration::from_secs(30);
+const READY_LIMIT: Duration = Duration::from_secs(60);
 
 /// A replica. It keeps its ports when it is started again.
 pub struct Sidecar {

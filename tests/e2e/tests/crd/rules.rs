@@ -131,7 +131,7 @@ async fn what_the_spec_does_not_know_is_pruned() -> Result<()> {
 
 /// A rig with an RR that the sidecar created, and its name.
 async fn opened() -> Result<(Rig, Incident, String)> {
-    let rig = Rig::replicas(1).start().await?;
+    let rig = Rig::replicas(1).with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
     assert_eq!(rig.alert(0, &incident, 0).await?.status, 201);
     let name = rig.rrs_of(&incident).await?[0].name().to_owned();

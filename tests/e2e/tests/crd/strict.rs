@@ -42,7 +42,7 @@ async fn nothing_is_pruned(rig: &Rig) -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_a_crd_of_exactly_the_designs_fields_a_storm_is_exact_and_nothing_is_pruned() -> Result<()> {
     let cluster = Cluster::start_with_crd(STRICT).await?;
-    let rig = Rig::replicas(3).with_envoy().in_cluster(cluster).start().await?;
+    let rig = Rig::replicas(3).with_envoy().in_cluster(cluster).with_long_timeouts().start().await?;
     let incidents = Incident::several("prod", 5);
     let report = rig.storm(incidents.clone()).signals(500).concurrency(50).run().await;
     let verdict = rig.verdict(&report).await?;

@@ -80,6 +80,28 @@ pub fn remove_filter(config: &mut Value) {
     }
 }
 
+/// Gives requests and replicas more time than any loaded machine takes. A replica whose process is gone refuses
+/// connections, which is noticed as fast as before.
+///
+/// # Panics
+/// If one of the timeouts is not where it was.
+pub fn lengthen_timeouts(config: &mut Value) {
+    const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+    const CLUSTER: &str = "/static_resources/clusters/0";
+    const HTTP: &str = "typed_extension_protocol_options/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let timeouts = [
+        (format!("{MANAGER}/common_http_protocol_options/max_stream_duration"), "90s"),
+        (format!("{MANAGER}/route_config/virtual_hosts/0/routes/0/route/timeout"), "31s"),
+        (format!("{CLUSTER}/connect_timeout"), "10s"),
+        (format!("{CLUSTER}/{HTTP}/explicit_http_config/http2_protocol_options/connection_keepalive/timeout"), "20s"),
+        (format!("{CLUSTER}/health_checks/0/timeout"), "10s"),
+    ];
+    for (place, timeout) in timeouts {
+        *at(config, &place) = json!(timeout);
+    }
+    configure_filter(config, &json!({ "split_timeout_ms": 31_000 }));
+}
+
 /// Reads the shipped configuration.
 ///
 /// # Errors
@@ -127,7 +149,7 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::{Edits, Upstream, shipped};
+    use super::{Edits, Upstream, lengthen_timeouts, shipped};
 
     /// How many values differ, and how many there are in the first.
     fn differing(a: &Value, b: &Value) -> usize {
@@ -152,5 +174,12 @@ mod tests {
         let shipped = shipped().unwrap();
         // Two addresses with two fields each, a path, and three fields of each of three replicas.
         assert_eq!(differing(&shipped, &edits.apply(shipped.clone()).unwrap()), 14);
+    }
+
+    #[test]
+    fn six_timeouts_can_be_lengthened_and_nothing_else_changes() {
+        let (shipped, mut lengthened) = (shipped().unwrap(), shipped().unwrap());
+        lengthen_timeouts(&mut lengthened);
+        assert_eq!(differing(&shipped, &lengthened), 6);
     }
 }

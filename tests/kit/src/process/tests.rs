@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Process, is_of_a_test};
 use crate::scratch::Scratch;
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn shell(scratch: &Scratch, script: &str) -> Process {
     let mut command = Command::new("sh");

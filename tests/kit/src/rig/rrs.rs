@@ -17,7 +17,7 @@ use super::Rig;
 use crate::payload::Incident;
 
 /// How long a replica may take to write that the RR it made exists: one call.
-const CONFIRM_LIMIT: Duration = Duration::from_secs(30);
+const CONFIRM_LIMIT: Duration = Duration::from_secs(60);
 
 /// A `RemediationRequest`.
 pub type Rr = RemediationRequest;

@@ -118,9 +118,11 @@ async fn a_cut_call_never_reaches_the_server_and_no_client_sends_it_again_unaske
 async fn a_held_call_reaches_the_server_when_released_though_its_client_gave_up() -> Result<()> {
     let rig = rig("held").await?;
     let hold = rig.proxy.rule(Rule::on(Verb::Create, MAPS).name("held"), Fault::Hold);
-    let given_up = tokio::time::timeout(Duration::from_millis(200), rig.create()).await;
-    assert!(given_up.is_err());
-    hold.reached().await;
+    tokio::select! {
+        created = rig.create() => panic!("not held: {created:?}"),
+        // The client gives up once its call is held, and not before.
+        () = hold.reached() => {}
+    }
     rig.record.wait_for(|calls| calls.iter().any(|call| call.abandoned)).await?;
     assert!(!rig.exists().await?);
 
@@ -166,7 +168,7 @@ async fn a_watch_streams_through_the_proxy() -> Result<()> {
     let events = rig.maps.watch(&fields, "0").await?;
     let mut added = events.filter(|event| ready(matches!(event, Ok(WatchEvent::Added(_))))).boxed();
     rig.truth.create(&PostParams::default(), &rig.object()).await?;
-    assert!(tokio::time::timeout(Duration::from_secs(10), added.next()).await?.is_some());
+    assert!(tokio::time::timeout(Duration::from_secs(60), added.next()).await?.is_some());
     assert_eq!(rig.record.count(Verb::Watch, MAPS), 1);
     Ok(())
 }

@@ -10,7 +10,7 @@ use onceway_kit::scratch::Scratch;
 
 /// Where the inner process writes its grandchild's id; set by the outer test alone.
 const PID_FILE: &str = "ONCEWAY_TEST_PID_FILE";
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Not a test of its own: the process that [`a_killed_test_process_takes_its_children_with_it`] kills.
 #[tokio::test]

@@ -14,7 +14,7 @@ fn envoy_takes_the_shipped_configuration_as_it_is() -> Result<()> {
 
 #[tokio::test]
 async fn a_storm_through_envoy_is_one_rr_per_incident_with_every_signal_counted() -> Result<()> {
-    let rig = Rig::replicas(3).with_envoy().start().await?;
+    let rig = Rig::replicas(3).with_envoy().with_long_timeouts().start().await?;
     let report = rig.storm(Incident::several("prod", 5)).signals(500).concurrency(50).run().await;
     let verdict = rig.verdict(&report).await?;
     assert_eq!(verdict.incidents.len(), 5);
