@@ -19,17 +19,17 @@ use self::sockets::Sockets;
 use crate::config::Config;
 use crate::env::Env;
 use crate::executor::{self, Executor};
+use crate::gc::GarbageCollector;
 use crate::health::permissions::{Doubt, watch_over};
 use crate::health::{Pending, Readiness};
-use crate::housekeeping::Housekeeper;
 use crate::http::gateway::Gateway;
 use crate::http::ops;
 use crate::http::server::{Limits, serve};
 use crate::incident::{Commit, Drain};
+use crate::incident_tasks::{self, IncidentTasks};
 use crate::index::Index;
-use crate::index::watch::{Kept, follow, silence_limit};
+use crate::index::watch::{WatchSinks, follow, silence_limit};
 use crate::metrics::Metrics;
-use crate::owner::{self, Owners};
 
 /// Connections at once on each of the ports for those who watch.
 const OPS_CONNECTIONS: usize = 64;
@@ -65,7 +65,7 @@ pub struct Service<C> {
 }
 
 /// Makes the owner tasks, the housekeeper, and the executor that both call the API server with.
-pub fn service(parts: Parts<'_>) -> Service<Owners<Arc<Executor>>> {
+pub fn service(parts: Parts<'_>) -> Service<IncidentTasks<Arc<Executor>>> {
     let Parts { config, env, client, namespace, index, doubt, metrics } = parts;
     let (limits, lease) = (&config.limits, &config.lease);
     // A process id of its own for each process: a restarted pod keeps its name, and is another holder all the same.
@@ -77,7 +77,7 @@ pub fn service(parts: Parts<'_>) -> Service<Owners<Arc<Executor>>> {
         max_calls_in_flight: limits.max_api_calls_in_flight,
         call_timeout: limits.api_call_timeout,
     };
-    let settings = owner::Settings {
+    let settings = incident_tasks::Settings {
         namespace: namespace.to_owned(),
         identity,
         deadline: limits.deadline,
@@ -90,9 +90,9 @@ pub fn service(parts: Parts<'_>) -> Service<Owners<Arc<Executor>>> {
     };
     let executor = Arc::new(Executor::new(client, calls, Arc::clone(&index), doubt, Arc::clone(&metrics)));
     let (for_house, measured) = (Arc::clone(&executor), Arc::clone(&metrics));
-    let housekeeper = Housekeeper::new(config, namespace, &env.pod_name, for_house, index, measured);
-    let commit = Arc::new(Owners::new(executor, settings, metrics));
-    Service { commit, housekeeping: housekeeper.run().boxed() }
+    let collector = GarbageCollector::new(config, namespace, &env.pod_name, for_house, index, measured);
+    let commit = Arc::new(IncidentTasks::new(executor, settings, metrics));
+    Service { commit, housekeeping: collector.run().boxed() }
 }
 
 /// Runs the sidecar until `shutdown`, and then until it has drained. `committer` makes what commits signals.
@@ -113,8 +113,8 @@ where
 
     let patience = config.limits.api_call_timeout;
     let rights = watch_over(client.clone(), namespace.to_owned(), patience, readiness.clone(), doubt.clone());
-    let kept = Kept { index: Arc::clone(&index), doubt: doubt.clone(), metrics: Arc::clone(&metrics) };
-    let following = follow(watch, namespace.to_owned(), config.index.watch_timeout, kept);
+    let sinks = WatchSinks { index: Arc::clone(&index), doubt: doubt.clone(), metrics: Arc::clone(&metrics) };
+    let following = follow(watch, namespace.to_owned(), config.index.watch_timeout, sinks);
     let listed = until_listed(readiness.pending("index", "listing the RemediationRequests"), Arc::clone(&index));
     let parts = Parts { config: &config, env: &env, client, namespace, index, doubt, metrics: Arc::clone(&metrics) };
     let Service { commit, housekeeping } = committer(parts);

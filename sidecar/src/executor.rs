@@ -24,8 +24,10 @@ use tokio::time::{Instant, timeout};
 use tracing::error;
 
 use self::request::Requests;
-pub(crate) use self::request::{CLAIM_LABELS, FLOOR, INTENT, Kind, LEASES, RR_STATUS, RRS, fingerprint_of_claim};
-pub use self::response::{Failure, Reply};
+pub(crate) use self::request::{
+    CLAIM_LABELS, FLOOR, INTENT, LEASES, RR_STATUS, RRS, ResourceKind, fingerprint_of_claim,
+};
+pub use self::response::{CallFailure, CallOutcome};
 use crate::health::permissions::Doubt;
 use crate::incident::WriteSpec;
 use crate::index::Index;
@@ -51,7 +53,7 @@ pub struct Context {
 /// Where calls go. The executor is the one implementation that ships; tests of the owner script the answers.
 pub trait Execute: Send + Sync + 'static {
     /// Executes one call, once.
-    fn execute(&self, call: &ApiCall, context: &Context) -> impl Future<Output = Reply> + Send;
+    fn execute(&self, call: &ApiCall, context: &Context) -> impl Future<Output = CallOutcome> + Send;
 
     /// Whether the RR of this name is known to have ended or gone: a hint, which spares a write that would be refused.
     fn has_ended(&self, fingerprint: Fingerprint, name: &str) -> bool;
@@ -85,7 +87,7 @@ pub struct Settings {
 }
 
 /// An answer of the API server, whatever it says.
-pub(crate) struct Answered {
+pub(crate) struct ApiResponse {
     /// Its status.
     pub(crate) status: StatusCode,
     /// Its `Retry-After`.
@@ -111,7 +113,7 @@ impl Executor {
     }
 
     /// Executes a call that belongs to no batch: a read, or a removal.
-    pub(crate) async fn tidy(&self, call: &ApiCall, fingerprint: Fingerprint) -> Reply {
+    pub(crate) async fn execute_off_path(&self, call: &ApiCall, fingerprint: Fingerprint) -> CallOutcome {
         self.call(call, fingerprint, None).await
     }
 
@@ -119,7 +121,7 @@ impl Executor {
     ///
     /// # Errors
     /// If there is no answer.
-    pub(crate) async fn send(&self, kind: Kind, request: Request<Vec<u8>>) -> Result<Answered, Failure> {
+    pub(crate) async fn send(&self, kind: ResourceKind, request: Request<Vec<u8>>) -> Result<ApiResponse, CallFailure> {
         let _permit = self.in_flight.acquire().await;
         let mut measured = Measured::new(self, kind, false);
         let answered = self.answered(kind, request).await;
@@ -136,60 +138,60 @@ impl Executor {
     /// If nobody can tell.
     pub(crate) async fn read<T: DeserializeOwned>(
         &self,
-        kind: Kind,
+        kind: ResourceKind,
         request: Request<Vec<u8>>,
-    ) -> Result<Option<T>, Failure> {
-        let Answered { status, body, .. } = self.send(kind, request).await?;
+    ) -> Result<Option<T>, CallFailure> {
+        let ApiResponse { status, body, .. } = self.send(kind, request).await?;
         response::read_other(status, &body)
     }
 
-    async fn call(&self, call: &ApiCall, fingerprint: Fingerprint, batch: Option<&Context>) -> Reply {
+    async fn call(&self, call: &ApiCall, fingerprint: Fingerprint, batch: Option<&Context>) -> CallOutcome {
         let request = match self.requests.build(call, fingerprint, batch) {
             Ok(request) => request,
             Err(error) => {
                 // Only a bug gets here: every part of a request was checked when it was read.
                 error!(%error, ?call, "cannot build a request to the API server");
-                return Reply::unknown(error.into());
+                return CallOutcome::unknown(error.into());
             }
         };
         // An error would mean that somebody has closed it, and nobody does.
         let _permit = self.in_flight.acquire().await;
         let kind = request::kind(call);
         let mut measured = Measured::new(self, kind, batch.is_some());
-        let reply = match self.answered(kind, request).await {
-            Ok(Answered { status, retry_after, body }) => {
-                Reply { bytes: body.len(), ..response::read(call, fingerprint, status, retry_after, &body) }
+        let outcome = match self.answered(kind, request).await {
+            Ok(ApiResponse { status, retry_after, body }) => {
+                CallOutcome { bytes: body.len(), ..response::read(call, fingerprint, status, retry_after, &body) }
             }
-            Err(failure) => Reply::unknown(failure),
+            Err(failure) => CallOutcome::unknown(failure),
         };
-        measured.outcome = Some((reply.outcome(), reply.failure.is_some()));
-        reply
+        measured.outcome = Some((outcome.outcome(), outcome.failure.is_some()));
+        outcome
     }
 
-    async fn answered(&self, kind: Kind, request: Request<Vec<u8>>) -> Result<Answered, Failure> {
+    async fn answered(&self, kind: ResourceKind, request: Request<Vec<u8>>) -> Result<ApiResponse, CallFailure> {
         let exchange = timeout(self.call_timeout, self.exchange(request, kind.max_answer_bytes()));
-        let answered = exchange.await.unwrap_or(Err(Failure::Timeout { after: self.call_timeout }))?;
+        let answered = exchange.await.unwrap_or(Err(CallFailure::Timeout { after: self.call_timeout }))?;
         if matches!(answered.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.rights.raise();
         }
         Ok(answered)
     }
 
-    async fn exchange(&self, request: Request<Vec<u8>>, max_bytes: usize) -> Result<Answered, Failure> {
-        let broken = |reason| Failure::Connection { reason };
+    async fn exchange(&self, request: Request<Vec<u8>>, max_bytes: usize) -> Result<ApiResponse, CallFailure> {
+        let broken = |reason| CallFailure::Connection { reason };
         let response = self.client.send(request.map(Body::from)).await.map_err(|error| broken(chain(error)))?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, max_bytes).collect().await.map_err(|error| {
-            let too_large = || Failure::Nonsense { reason: format!("it is larger than {max_bytes} bytes") };
+            let too_large = || CallFailure::Nonsense { reason: format!("it is larger than {max_bytes} bytes") };
             if error.is::<LengthLimitError>() { too_large() } else { broken(error.to_string()) }
         })?;
         let retry_after = response::retry_after(&head.headers);
-        Ok(Answered { status: head.status, retry_after, body: body.to_bytes().into() })
+        Ok(ApiResponse { status: head.status, retry_after, body: body.to_bytes().into() })
     }
 }
 
 impl Execute for Executor {
-    async fn execute(&self, call: &ApiCall, context: &Context) -> Reply {
+    async fn execute(&self, call: &ApiCall, context: &Context) -> CallOutcome {
         match call {
             ApiCall::FindRr { except } => self.find(context.fingerprint, except.as_ref()).await,
             _ => self.call(call, context.fingerprint, Some(context)).await,
@@ -207,14 +209,14 @@ fn outcome(status: StatusCode) -> &'static str {
         _ if status.is_success() => "ok",
         StatusCode::NOT_FOUND => "not_found",
         StatusCode::CONFLICT => "conflict",
-        _ => Failure::of(status, String::new()).label(),
+        _ => CallFailure::of(status, String::new()).label(),
     }
 }
 
 /// Measures a call, and one that is dropped before its answer too: that is what deadlines do.
 struct Measured<'a> {
     metrics: &'a Metrics,
-    kind: Kind,
+    kind: ResourceKind,
     /// Whether signals wait for it.
     on_path: bool,
     started: Instant,
@@ -223,7 +225,7 @@ struct Measured<'a> {
 }
 
 impl<'a> Measured<'a> {
-    fn new(executor: &'a Executor, kind: Kind, on_path: bool) -> Self {
+    fn new(executor: &'a Executor, kind: ResourceKind, on_path: bool) -> Self {
         Self { metrics: &executor.metrics, kind, on_path, started: Instant::now(), outcome: None }
     }
 }
@@ -254,7 +256,7 @@ fn chain(error: kube::Error) -> String {
 }
 
 impl<E: Execute> Execute for Arc<E> {
-    fn execute(&self, call: &ApiCall, context: &Context) -> impl Future<Output = Reply> + Send {
+    fn execute(&self, call: &ApiCall, context: &Context) -> impl Future<Output = CallOutcome> + Send {
         E::execute(self, call, context)
     }
 

@@ -7,14 +7,14 @@ pub mod cli;
 pub mod config;
 pub mod env;
 pub mod executor;
+pub mod gc;
 pub mod health;
-pub mod housekeeping;
 pub mod http;
 pub mod incident;
+pub mod incident_tasks;
 pub mod index;
 pub mod logging;
 pub mod metrics;
-pub mod owner;
 pub mod rr;
 pub mod shutdown;
 

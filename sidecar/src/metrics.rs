@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
-use self::labels::{Call, Kind, Reason, Removed, Reply, Shed};
+use self::labels::{ApiCallLabels, LockFailureLabels, RemovedLabels, ResponseLabels, ShedLabels, SignalLabels};
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -31,23 +31,23 @@ type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 /// Everything that the sidecar measures.
 pub struct Metrics {
     registry: Registry,
-    signals_received: Family<Kind, Counter>,
+    signals_received: Family<SignalLabels, Counter>,
     signals_deduplicated: Counter,
     crds_created: Counter,
     duplicate_crds: Counter,
-    removed: Family<Removed, Counter>,
+    removed: Family<RemovedLabels, Counter>,
     indexed: Gauge,
     index_in_sync: Gauge,
-    lock_failures: Family<Reason, Counter>,
+    lock_failures: Family<LockFailureLabels, Counter>,
     fingerprint_mismatches: Counter,
     batch_size: Histogram,
     queue_depth: Gauge,
     incidents: Gauge,
-    api_calls: Family<Call, Counter>,
-    api_call_seconds: Histograms<Call>,
-    request_seconds: Histograms<Reply>,
+    api_calls: Family<ApiCallLabels, Counter>,
+    api_call_seconds: Histograms<ApiCallLabels>,
+    request_seconds: Histograms<ResponseLabels>,
     requests_in_flight: Gauge,
-    requests_shed: Family<Shed, Counter>,
+    requests_shed: Family<ShedLabels, Counter>,
     connections: Gauge,
     panics: Counter,
 }
@@ -129,7 +129,7 @@ impl Metrics {
 
     /// A signal was decoded: its source, and "firing", "resolved" or "rejected".
     pub fn received(&self, source: &'static str, state: &'static str) {
-        self.signals_received.get_or_create(&Kind { source, state }).inc();
+        self.signals_received.get_or_create(&SignalLabels { source, state }).inc();
     }
 
     /// `signals` were counted in an RR that existed before them.
@@ -149,7 +149,7 @@ impl Metrics {
 
     /// An object of this kind was removed by the housekeeping.
     pub fn removed(&self, kind: &'static str) {
-        self.removed.get_or_create(&Removed { kind }).inc();
+        self.removed.get_or_create(&RemovedLabels { kind }).inc();
     }
 
     /// The index knows so many incidents with an active RR, and whether its watch works.
@@ -160,7 +160,7 @@ impl Metrics {
 
     /// A call for a claim's Lease got no definite answer; `reason` is of a small set, such as "timeout" or "forbidden".
     pub fn lock_failure(&self, reason: &'static str) {
-        self.lock_failures.get_or_create(&Reason { reason }).inc();
+        self.lock_failures.get_or_create(&LockFailureLabels { reason }).inc();
     }
 
     /// A request's fingerprint header is not what its body says.
@@ -184,35 +184,35 @@ impl Metrics {
     }
 
     /// An incident came in hand; the value stands for it, and takes it out when dropped.
-    pub fn incident(&self) -> InHand {
-        InHand::new(&self.incidents)
+    pub fn incident(&self) -> InFlight {
+        InFlight::new(&self.incidents)
     }
 
     /// A call to the API server ended after `took`; `outcome` is of a small set, such as "ok", "conflict", "timeout".
     pub fn api_call(&self, verb: &'static str, resource: &'static str, outcome: &'static str, took: Duration) {
-        let call = Call { verb, resource, outcome };
+        let call = ApiCallLabels { verb, resource, outcome };
         self.api_calls.get_or_create(&call).inc();
         self.api_call_seconds.get_or_create(&call).observe(took.as_secs_f64());
     }
 
     /// A request came in; the value stands for it, and takes it out when dropped.
-    pub fn request(&self) -> InHand {
-        InHand::new(&self.requests_in_flight)
+    pub fn request(&self) -> InFlight {
+        InFlight::new(&self.requests_in_flight)
     }
 
     /// A request was answered.
     pub fn answered(&self, path: &'static str, status: u16, took: Duration) {
-        self.request_seconds.get_or_create(&Reply { path, status }).observe(took.as_secs_f64());
+        self.request_seconds.get_or_create(&ResponseLabels { path, status }).observe(took.as_secs_f64());
     }
 
     /// A request was answered 503 because the limit of this name was reached.
     pub fn shed(&self, limit: &'static str) {
-        self.requests_shed.get_or_create(&Shed { limit }).inc();
+        self.requests_shed.get_or_create(&ShedLabels { limit }).inc();
     }
 
     /// A connection was opened; the value stands for it, and takes it out when dropped.
-    pub fn connection(&self) -> InHand {
-        InHand::new(&self.connections)
+    pub fn connection(&self) -> InFlight {
+        InFlight::new(&self.connections)
     }
 
     /// A bug stopped a request.
@@ -223,16 +223,16 @@ impl Metrics {
 
 /// Counts one thing in a gauge for as long as it lives, however it ends.
 #[derive(Debug)]
-pub struct InHand(Gauge);
+pub struct InFlight(Gauge);
 
-impl InHand {
+impl InFlight {
     fn new(gauge: &Gauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
 }
 
-impl Drop for InHand {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.dec();
     }

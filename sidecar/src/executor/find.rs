@@ -6,10 +6,10 @@ use std::sync::Arc;
 use onceway_claim::{ApiCall, ApiResult, Phase, Rr};
 use onceway_signal::Fingerprint;
 
-use super::request::{Kind, RRS};
-use super::response::{self, Reply};
+use super::request::{RRS, ResourceKind};
+use super::response::{self, CallOutcome};
 use super::view::{self, Page};
-use super::{Answered, Executor};
+use super::{ApiResponse, Executor};
 use crate::index::Lookup;
 
 /// How many RRs that the index knows are looked at; of more duplicates than that, any will do later.
@@ -18,7 +18,7 @@ const MAX_CANDIDATES: usize = 4;
 const MAX_PAGES: usize = 100;
 
 impl Executor {
-    pub(super) async fn find(&self, fingerprint: Fingerprint, except: Option<&Arc<str>>) -> Reply {
+    pub(super) async fn find(&self, fingerprint: Fingerprint, except: Option<&Arc<str>>) -> CallOutcome {
         match self.index.lookup(fingerprint) {
             Lookup::Active(names) => {
                 let candidates = names.iter().filter(|name| Some(*name) != except);
@@ -29,21 +29,21 @@ impl Executor {
     }
 
     /// The first of these RRs that is active indeed.
-    async fn confirm<'a>(&self, fingerprint: Fingerprint, names: impl Iterator<Item = &'a Arc<str>>) -> Reply {
+    async fn confirm<'a>(&self, fingerprint: Fingerprint, names: impl Iterator<Item = &'a Arc<str>>) -> CallOutcome {
         for name in names.take(MAX_CANDIDATES) {
-            let reply = self.call(&ApiCall::GetRr { name: Arc::clone(name) }, fingerprint, None).await;
-            match &reply.answer {
-                ApiResult::Rr(rr) if is_adoptable(rr) => return reply,
+            let outcome = self.call(&ApiCall::GetRr { name: Arc::clone(name) }, fingerprint, None).await;
+            match &outcome.result {
+                ApiResult::Rr(rr) if is_adoptable(rr) => return outcome,
                 // The index is late: it has ended or gone meanwhile.
                 ApiResult::Rr(_) | ApiResult::Missing => {}
-                _ => return reply,
+                _ => return outcome,
             }
         }
-        Reply::definite(ApiResult::Missing)
+        CallOutcome::definite(ApiResult::Missing)
     }
 
     /// The oldest active RR of an uncached list.
-    async fn list(&self, fingerprint: Fingerprint) -> Reply {
+    async fn list(&self, fingerprint: Fingerprint) -> CallOutcome {
         // An error would mean that somebody has closed it, and nobody does.
         let _turn = self.lists.acquire().await;
         let mut oldest: Option<(String, Rr)> = None;
@@ -51,7 +51,7 @@ impl Executor {
         for _ in 0..MAX_PAGES {
             let page = match self.page(fingerprint, next.as_deref()).await {
                 Ok(page) => page,
-                Err(reply) => return reply,
+                Err(outcome) => return outcome,
             };
             let active = page.rrs.into_iter().filter(|(_, rr)| is_adoptable(rr));
             oldest = active.chain(oldest).min_by(|(a, x), (b, y)| (a, &x.name).cmp(&(b, &y.name)));
@@ -60,17 +60,17 @@ impl Executor {
                 break;
             }
         }
-        Reply::definite(oldest.map_or(ApiResult::Missing, |(_, rr)| ApiResult::Rr(rr)))
+        CallOutcome::definite(oldest.map_or(ApiResult::Missing, |(_, rr)| ApiResult::Rr(rr)))
     }
 
-    async fn page(&self, fingerprint: Fingerprint, after: Option<&str>) -> Result<Page, Reply> {
-        let request = self.requests.list_rrs(fingerprint, after).map_err(|error| Reply::unknown(error.into()))?;
-        let kind = Kind { verb: "list", resource: RRS };
-        let Answered { status, retry_after, body } = self.send(kind, request).await.map_err(Reply::unknown)?;
+    async fn page(&self, fingerprint: Fingerprint, after: Option<&str>) -> Result<Page, CallOutcome> {
+        let request = self.requests.list_rrs(fingerprint, after).map_err(|error| CallOutcome::unknown(error.into()))?;
+        let kind = ResourceKind { verb: "list", resource: RRS };
+        let ApiResponse { status, retry_after, body } = self.send(kind, request).await.map_err(CallOutcome::unknown)?;
         if !status.is_success() {
             return Err(response::failed(status, retry_after, &body));
         }
-        view::page(fingerprint, &body).map_err(Reply::unknown)
+        view::page(fingerprint, &body).map_err(CallOutcome::unknown)
     }
 }
 

@@ -46,14 +46,14 @@ const CLAIM_PREFIX: &str = "onceway-";
 
 /// A call as metrics name it.
 #[derive(Clone, Copy)]
-pub(crate) struct Kind {
+pub(crate) struct ResourceKind {
     /// As RBAC names it.
     pub(crate) verb: &'static str,
     /// As RBAC names it.
     pub(crate) resource: &'static str,
 }
 
-impl Kind {
+impl ResourceKind {
     /// The largest answer that is read.
     pub(super) fn max_answer_bytes(self) -> usize {
         if self.verb == "list" { MAX_PAGE_BYTES } else { MAX_OBJECT_BYTES }
@@ -61,7 +61,7 @@ impl Kind {
 }
 
 /// The verb and resource of a call, as RBAC and audit logs name them.
-pub(super) fn kind(call: &ApiCall) -> Kind {
+pub(super) fn kind(call: &ApiCall) -> ResourceKind {
     let (verb, resource) = match call {
         ApiCall::GetClaim => ("get", LEASES),
         ApiCall::CreateClaim(_) => ("create", LEASES),
@@ -73,7 +73,7 @@ pub(super) fn kind(call: &ApiCall) -> Kind {
         ApiCall::Count { .. } => ("patch", RR_STATUS),
         ApiCall::DeleteRr { .. } => ("delete", RRS),
     };
-    Kind { verb, resource }
+    ResourceKind { verb, resource }
 }
 
 /// The name of a fingerprint's claim.

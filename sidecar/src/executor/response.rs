@@ -19,11 +19,11 @@ const MAX_REASON_CHARS: usize = 300;
 
 /// An answer to the protocol, and why it is unknown where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct CallOutcome {
     /// What the protocol is told.
-    pub answer: ApiResult,
+    pub result: ApiResult,
     /// Why the answer is [`ApiResult::Unknown`].
-    pub failure: Option<Failure>,
+    pub failure: Option<CallFailure>,
     /// How long the server asks to wait before the next call.
     pub retry_after: Option<Duration>,
     /// How large the answer was, in bytes: for a call about an object, about the object's size.
@@ -32,7 +32,7 @@ pub struct Reply {
 
 /// Why a call has no definite answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum CallFailure {
     /// The server refused the call as it is, and would refuse it again: rights, validation, quota.
     Refused {
         /// The HTTP status.
@@ -69,7 +69,7 @@ pub enum Failure {
     },
 }
 
-impl Failure {
+impl CallFailure {
     /// What a status says that is neither 2xx, nor a believable 404 or 409.
     pub(super) fn of(status: StatusCode, reason: String) -> Self {
         let code = status.as_u16();
@@ -104,13 +104,13 @@ impl Failure {
 }
 
 /// Only a bug makes a request that cannot be built: every part of it was checked when it was read.
-impl From<kube::core::request::Error> for Failure {
+impl From<kube::core::request::Error> for CallFailure {
     fn from(error: kube::core::request::Error) -> Self {
         Self::Refused { status: 400, reason: error.to_string() }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CallFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { status, reason } => write!(f, "the API server refused ({status}): {reason}"),
@@ -123,20 +123,20 @@ impl fmt::Display for Failure {
     }
 }
 
-impl Reply {
-    /// A definite answer.
-    pub fn definite(answer: ApiResult) -> Self {
-        Self { answer, failure: None, retry_after: None, bytes: 0 }
+impl CallOutcome {
+    /// A definite result.
+    pub fn definite(result: ApiResult) -> Self {
+        Self { result, failure: None, retry_after: None, bytes: 0 }
     }
 
-    /// No definite answer, and why.
-    pub fn unknown(failure: Failure) -> Self {
-        Self { answer: ApiResult::Unknown, failure: Some(failure), retry_after: None, bytes: 0 }
+    /// No definite result, and why.
+    pub fn unknown(failure: CallFailure) -> Self {
+        Self { result: ApiResult::Unknown, failure: Some(failure), retry_after: None, bytes: 0 }
     }
 
     /// The outcome as metrics name it.
     pub(super) fn outcome(&self) -> &'static str {
-        match (&self.failure, &self.answer) {
+        match (&self.failure, &self.result) {
             (Some(failure), _) => failure.label(),
             (None, ApiResult::Missing) => "not_found",
             (None, ApiResult::Conflict) => "conflict",
@@ -152,30 +152,31 @@ pub(super) fn read(
     status: StatusCode,
     retry_after: Option<Duration>,
     body: &[u8],
-) -> Reply {
+) -> CallOutcome {
     match status {
-        _ if status.is_success() => {
-            view::read(call, fingerprint, body).map_or_else(Reply::unknown, |answer| unless_unchanged(call, answer))
-        }
+        _ if status.is_success() => view::read(call, fingerprint, body)
+            .map_or_else(CallOutcome::unknown, |answer| unless_unchanged(call, answer)),
         // A create finds nothing missing but its namespace or its kind.
         StatusCode::NOT_FOUND if matches!(call, ApiCall::CreateClaim(_) | ApiCall::CreateRr { .. }) => {
             let reason = format!("{}; is the CRD applied, and does the namespace exist?", reason(body));
-            Reply::unknown(Failure::Refused { status: 404, reason })
+            CallOutcome::unknown(CallFailure::Refused { status: 404, reason })
         }
-        StatusCode::NOT_FOUND if says(body, &["NotFound"]) => Reply::definite(ApiResult::Missing),
-        StatusCode::CONFLICT if says(body, &["AlreadyExists", "Conflict"]) => Reply::definite(ApiResult::Conflict),
+        StatusCode::NOT_FOUND if says(body, &["NotFound"]) => CallOutcome::definite(ApiResult::Missing),
+        StatusCode::CONFLICT if says(body, &["AlreadyExists", "Conflict"]) => {
+            CallOutcome::definite(ApiResult::Conflict)
+        }
         _ => failed(status, retry_after, body),
     }
 }
 
 /// Reads the answer to a read that is not of the protocol.
-pub(super) fn read_other<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<Option<T>, Failure> {
+pub(super) fn read_other<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<Option<T>, CallFailure> {
     match status {
         _ if status.is_success() => {
-            serde_json::from_slice(body).map(Some).map_err(|error| Failure::Nonsense { reason: error.to_string() })
+            serde_json::from_slice(body).map(Some).map_err(|error| CallFailure::Nonsense { reason: error.to_string() })
         }
         StatusCode::NOT_FOUND if says(body, &["NotFound"]) => Ok(None),
-        _ => Err(Failure::of(status, reason(body))),
+        _ => Err(CallFailure::of(status, reason(body))),
     }
 }
 
@@ -192,17 +193,17 @@ fn says(body: &[u8], reasons: &[&str]) -> bool {
 }
 
 /// A write of a claim that left its version as it was has fenced nothing, whatever its status says.
-fn unless_unchanged(call: &ApiCall, answer: ApiResult) -> Reply {
+fn unless_unchanged(call: &ApiCall, answer: ApiResult) -> CallOutcome {
     match (call, &answer) {
         (ApiCall::UpdateClaim { version, .. }, ApiResult::Claim(claim)) if claim.version == *version => {
-            Reply::unknown(Failure::Nonsense { reason: "the write changed nothing".into() })
+            CallOutcome::unknown(CallFailure::Nonsense { reason: "the write changed nothing".into() })
         }
-        _ => Reply::definite(answer),
+        _ => CallOutcome::definite(answer),
     }
 }
 
-pub(super) fn failed(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Reply {
-    Reply { retry_after, ..Reply::unknown(Failure::of(status, reason(body))) }
+pub(super) fn failed(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> CallOutcome {
+    CallOutcome { retry_after, ..CallOutcome::unknown(CallFailure::of(status, reason(body))) }
 }
 
 /// The `Retry-After` of an answer in seconds; the HTTP-date form, which no API server sends, is passed over.

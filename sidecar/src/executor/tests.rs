@@ -7,7 +7,7 @@ use onceway_claim::{ApiCall, ApiResult};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-use super::{Context, Execute, Executor, Failure};
+use super::{CallFailure, Context, Execute, Executor};
 use crate::doubles::objects::{CALL_TIMEOUT, LEASES, RRS, claim, claim_path, executor, fingerprint, list, rr};
 use crate::doubles::wire::{Met, Wire, status};
 use crate::index::Index;
@@ -31,7 +31,7 @@ impl Rig {
         Self { wire, executor, index, metrics }
     }
 
-    async fn execute(&self, call: &ApiCall) -> super::Reply {
+    async fn execute(&self, call: &ApiCall) -> super::CallOutcome {
         self.executor.execute(call, &context()).await
     }
 
@@ -64,10 +64,10 @@ fn name_of(answer: &ApiResult) -> Option<&str> {
 async fn a_call_goes_out_once_and_its_answer_is_read_and_measured() {
     let rig = Rig::new();
     rig.wire.on(&format!("GET {}", claim_path()), Met::Response(200, claim("rr-1", true, Timestamp::now(), "3")));
-    let reply = rig.execute(&ApiCall::GetClaim).await;
-    let ApiResult::Claim(claim) = &reply.answer else { panic!("{reply:?}") };
+    let outcome = rig.execute(&ApiCall::GetClaim).await;
+    let ApiResult::Claim(claim) = &outcome.result else { panic!("{outcome:?}") };
     assert_eq!((&*claim.version, &*claim.fields.intent), ("3", "rr-1"));
-    assert!(reply.bytes > 100);
+    assert!(outcome.bytes > 100);
     assert_eq!(rig.wire.lines().len(), 1);
     assert!(rig.has_metric(r#"gateway_api_calls_total{verb="get",resource="leases",outcome="ok"} 1"#));
 }
@@ -75,7 +75,7 @@ async fn a_call_goes_out_once_and_its_answer_is_read_and_measured() {
 #[tokio::test]
 async fn what_the_api_server_does_not_know_is_missing() {
     let rig = Rig::new();
-    assert_eq!(rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await.answer, ApiResult::Missing);
+    assert_eq!(rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await.result, ApiResult::Missing);
     assert!(
         rig.has_metric(r#"gateway_api_calls_total{verb="get",resource="remediationrequests",outcome="not_found"} 1"#)
     );
@@ -85,9 +85,9 @@ async fn what_the_api_server_does_not_know_is_missing() {
 async fn a_refusal_is_no_answer_and_counts_as_a_failure_to_take_the_lease() {
     let rig = Rig::new();
     rig.wire.on(&format!("GET {}", claim_path()), status(403, "Forbidden"));
-    let reply = rig.execute(&ApiCall::GetClaim).await;
-    assert_eq!(reply.answer, ApiResult::Unknown);
-    assert!(matches!(reply.failure, Some(Failure::Refused { status: 403, .. })), "{reply:?}");
+    let outcome = rig.execute(&ApiCall::GetClaim).await;
+    assert_eq!(outcome.result, ApiResult::Unknown);
+    assert!(matches!(outcome.failure, Some(CallFailure::Refused { status: 403, .. })), "{outcome:?}");
     assert!(rig.has_metric(r#"gateway_lock_acquisition_failures_total{reason="forbidden"} 1"#));
 }
 
@@ -108,7 +108,7 @@ async fn a_refusal_has_the_rights_asked_for_again_and_nothing_else_does() {
 async fn a_call_that_no_signal_waits_for_is_no_failure_to_take_the_lease() {
     let rig = Rig::new();
     rig.wire.on(&format!("GET {}", claim_path()), status(403, "Forbidden"));
-    assert_eq!(rig.executor.tidy(&ApiCall::GetClaim, fingerprint()).await.answer, ApiResult::Unknown);
+    assert_eq!(rig.executor.execute_off_path(&ApiCall::GetClaim, fingerprint()).await.result, ApiResult::Unknown);
     assert!(rig.has_metric(r#"gateway_api_calls_total{verb="get",resource="leases",outcome="forbidden"} 1"#));
     assert!(!rig.has_metric(r#"gateway_lock_acquisition_failures_total{reason="forbidden"} 1"#));
 }
@@ -128,8 +128,8 @@ async fn silence_ends_in_a_timeout() {
     let rig = Rig::new();
     rig.wire.on(&get_rr(), Met::Silence);
     let begun = Instant::now();
-    let reply = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await;
-    assert_eq!(reply.failure, Some(Failure::Timeout { after: CALL_TIMEOUT }));
+    let outcome = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await;
+    assert_eq!(outcome.failure, Some(CallFailure::Timeout { after: CALL_TIMEOUT }));
     assert_eq!(begun.elapsed(), CALL_TIMEOUT);
     assert!(
         rig.has_metric(r#"gateway_api_calls_total{verb="get",resource="remediationrequests",outcome="timeout"} 1"#)
@@ -140,8 +140,8 @@ async fn silence_ends_in_a_timeout() {
 async fn a_connection_that_breaks_is_told_with_its_cause() {
     let rig = Rig::new();
     rig.wire.on(&get_rr(), Met::Break);
-    let reply = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await;
-    let Some(Failure::Connection { reason }) = reply.failure else { panic!("{reply:?}") };
+    let outcome = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await;
+    let Some(CallFailure::Connection { reason }) = outcome.failure else { panic!("{outcome:?}") };
     assert!(reason.contains("the wire is cut"), "{reason}");
 }
 
@@ -167,9 +167,9 @@ async fn calls_beyond_the_limit_wait_for_those_in_flight() {
 #[tokio::test]
 async fn a_call_that_needs_a_batch_is_not_sent_without_one() {
     let rig = Rig::new();
-    let reply = rig.executor.tidy(&ApiCall::CreateRr { name: "rr-1".into() }, fingerprint()).await;
-    assert_eq!(reply.answer, ApiResult::Unknown);
-    assert!(matches!(reply.failure, Some(Failure::Refused { status: 400, .. })), "{reply:?}");
+    let outcome = rig.executor.execute_off_path(&ApiCall::CreateRr { name: "rr-1".into() }, fingerprint()).await;
+    assert_eq!(outcome.result, ApiResult::Unknown);
+    assert!(matches!(outcome.failure, Some(CallFailure::Refused { status: 400, .. })), "{outcome:?}");
     assert!(rig.wire.lines().is_empty());
 }
 
@@ -184,7 +184,7 @@ async fn a_claim_is_created_where_claims_are() {
         floor: 1,
         transitions: 0,
     };
-    assert_eq!(rig.execute(&ApiCall::CreateClaim(fields)).await.answer, ApiResult::Conflict);
+    assert_eq!(rig.execute(&ApiCall::CreateClaim(fields)).await.result, ApiResult::Conflict);
     let made = &rig.wire.made(&format!("POST {LEASES}"))[0];
     assert_eq!(made.body["metadata"]["annotations"]["onceway.io/intent"], "rr-1");
     assert!(rig.has_metric(r#"gateway_api_calls_total{verb="create",resource="leases",outcome="conflict"} 1"#));
@@ -192,8 +192,8 @@ async fn a_claim_is_created_where_claims_are() {
 
 mod find {
     use super::{
-        ApiCall, ApiResult, CALL_TIMEOUT, Failure, Instant, Met, RRS, Rig, get_rr, join_all, json, list, name_of, rr,
-        status,
+        ApiCall, ApiResult, CALL_TIMEOUT, CallFailure, Instant, Met, RRS, Rig, get_rr, join_all, json, list, name_of,
+        rr, status,
     };
 
     const FIND: ApiCall = ApiCall::FindRr { except: None };
@@ -222,8 +222,8 @@ mod find {
         };
         let page = list([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(large), "");
         rig.wire.on(&format!("GET {RRS}"), Met::Response(200, page));
-        let reply = rig.execute(&FIND).await;
-        assert_eq!(name_of(&reply.answer), Some("rr-0"), "{:?}", reply.failure);
+        let outcome = rig.execute(&FIND).await;
+        assert_eq!(name_of(&outcome.result), Some("rr-0"), "{:?}", outcome.failure);
         assert!(rig.wire.made(&format!("GET {RRS}"))[0].query.contains("limit=10"));
     }
 
@@ -231,7 +231,7 @@ mod find {
     async fn while_the_index_is_in_sync_and_knows_of_none_nothing_is_asked() {
         let rig = Rig::new();
         rig.indexed(&[]);
-        assert_eq!(rig.execute(&FIND).await.answer, ApiResult::Missing);
+        assert_eq!(rig.execute(&FIND).await.result, ApiResult::Missing);
         assert!(rig.wire.lines().is_empty());
     }
 
@@ -242,15 +242,15 @@ mod find {
         rig.wire.on(&get_rr(), Met::Response(200, rr("rr-1", 1, "Completed", 1)));
         rig.wire.on(&format!("GET {RRS}/rr-3"), Met::Response(200, rr("rr-3", 3, "", 1)));
         // rr-2 is gone.
-        let reply = rig.execute(&FIND).await;
-        assert_eq!(name_of(&reply.answer), Some("rr-3"), "{reply:?}");
+        let outcome = rig.execute(&FIND).await;
+        assert_eq!(name_of(&outcome.result), Some("rr-3"), "{outcome:?}");
     }
 
     #[tokio::test]
     async fn the_rr_that_was_just_seen_to_be_over_is_not_looked_at_again() {
         let rig = Rig::new();
         rig.indexed(&[rr("rr-1", 1, "", 1)]);
-        assert_eq!(rig.execute(&ApiCall::FindRr { except: Some("rr-1".into()) }).await.answer, ApiResult::Missing);
+        assert_eq!(rig.execute(&ApiCall::FindRr { except: Some("rr-1".into()) }).await.result, ApiResult::Missing);
         assert!(rig.wire.lines().is_empty(), "{:?}", rig.wire.lines());
     }
 
@@ -259,9 +259,9 @@ mod find {
         let rig = Rig::new();
         rig.indexed(&[rr("rr-1", 1, "", 1)]);
         rig.wire.on(&get_rr(), status(500, "InternalError"));
-        let reply = rig.execute(&FIND).await;
-        assert_eq!(reply.answer, ApiResult::Unknown);
-        assert!(matches!(reply.failure, Some(Failure::Server { status: 500, .. })), "{reply:?}");
+        let outcome = rig.execute(&FIND).await;
+        assert_eq!(outcome.result, ApiResult::Unknown);
+        assert!(matches!(outcome.failure, Some(CallFailure::Server { status: 500, .. })), "{outcome:?}");
     }
 
     #[tokio::test]
@@ -274,8 +274,8 @@ mod find {
         rig.wire
             .on(&format!("GET {RRS}"), Met::Response(200, first))
             .on(&format!("GET {RRS}"), Met::Response(200, second));
-        let reply = rig.execute(&FIND).await;
-        assert_eq!(name_of(&reply.answer), Some("rr-2"), "{reply:?}");
+        let outcome = rig.execute(&FIND).await;
+        assert_eq!(name_of(&outcome.result), Some("rr-2"), "{outcome:?}");
         let made = rig.wire.made(&format!("GET {RRS}"));
         assert_eq!(made.len(), 2);
         assert!(made[0].query.contains("fieldSelector=spec.signalFingerprint"), "{}", made[0].query);
@@ -287,8 +287,8 @@ mod find {
         for met in [status(429, "TooManyRequests"), Met::Break, Met::Response(200, json!({"items": 1}))] {
             let rig = Rig::new();
             rig.wire.on(&format!("GET {RRS}"), met);
-            let reply = rig.execute(&FIND).await;
-            assert!(reply.answer == ApiResult::Unknown && reply.failure.is_some(), "{reply:?}");
+            let outcome = rig.execute(&FIND).await;
+            assert!(outcome.result == ApiResult::Unknown && outcome.failure.is_some(), "{outcome:?}");
         }
     }
 }

@@ -11,7 +11,7 @@ use onceway_signal::Fingerprint;
 use serde::Deserialize;
 
 use super::request::{CREATED, FLOOR, INTENT, unix_ms};
-use super::response::Failure;
+use super::response::CallFailure;
 use crate::rr::{CREATOR, RemediationRequestStatus, is_terminal};
 
 /// The outcome that keeps an incident closed until a human has looked at it.
@@ -84,7 +84,7 @@ pub(super) struct Page {
 }
 
 /// Reads a page of a list.
-pub(super) fn page(fingerprint: Fingerprint, body: &[u8]) -> Result<Page, Failure> {
+pub(super) fn page(fingerprint: Fingerprint, body: &[u8]) -> Result<Page, CallFailure> {
     let List { metadata, items } = parse(body)?;
     let aged = |view: RrView<'_>| {
         let created = view.metadata.creation_timestamp.as_deref().unwrap_or_default().to_owned();
@@ -94,7 +94,7 @@ pub(super) fn page(fingerprint: Fingerprint, body: &[u8]) -> Result<Page, Failur
 }
 
 /// Reads the body of a 2xx. The error says what is wrong with it.
-pub(super) fn read(call: &ApiCall, fingerprint: Fingerprint, body: &[u8]) -> Result<ApiResult, Failure> {
+pub(super) fn read(call: &ApiCall, fingerprint: Fingerprint, body: &[u8]) -> Result<ApiResult, CallFailure> {
     match call {
         ApiCall::GetClaim | ApiCall::CreateClaim(_) | ApiCall::UpdateClaim { .. } => {
             parse::<LeaseView<'_>>(body).and_then(claim).map(ApiResult::Claim)
@@ -103,15 +103,15 @@ pub(super) fn read(call: &ApiCall, fingerprint: Fingerprint, body: &[u8]) -> Res
             parse::<RrView<'_>>(body).map(|view| ApiResult::Rr(rr(view, fingerprint)))
         }
         ApiCall::DeleteRr { .. } | ApiCall::DeleteClaim { .. } => Ok(ApiResult::Deleted),
-        ApiCall::FindRr { .. } => Err(Failure::Nonsense { reason: "a list is read page by page".into() }),
+        ApiCall::FindRr { .. } => Err(CallFailure::Nonsense { reason: "a list is read page by page".into() }),
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Failure> {
-    serde_json::from_slice(body).map_err(|error| Failure::Nonsense { reason: error.to_string() })
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CallFailure> {
+    serde_json::from_slice(body).map_err(|error| CallFailure::Nonsense { reason: error.to_string() })
 }
 
-fn claim(view: LeaseView<'_>) -> Result<Claim, Failure> {
+fn claim(view: LeaseView<'_>) -> Result<Claim, CallFailure> {
     let Meta { name, uid, resource_version, annotations, .. } = view.metadata;
     let fields = ClaimFields {
         holder: view.spec.holder_identity.unwrap_or_default().into(),
@@ -123,8 +123,8 @@ fn claim(view: LeaseView<'_>) -> Result<Claim, Failure> {
     Ok(Claim { uid: uid.as_ref().into(), version: resource_version.as_ref().into(), fields })
 }
 
-fn annotation<T: FromStr>(annotations: &BTreeMap<String, String>, key: &str, lease: &str) -> Result<T, Failure> {
-    annotations.get(key).and_then(|text| text.parse().ok()).ok_or_else(|| Failure::Unusable {
+fn annotation<T: FromStr>(annotations: &BTreeMap<String, String>, key: &str, lease: &str) -> Result<T, CallFailure> {
+    annotations.get(key).and_then(|text| text.parse().ok()).ok_or_else(|| CallFailure::Unusable {
         reason: format!(
             "the Lease {lease} has no usable annotation {key}; somebody else has made or changed it: once no \
              RemediationRequest of its fingerprint is active, delete it"

@@ -35,7 +35,7 @@ pub fn silence_limit(watch: Duration) -> Duration {
 
 /// What the watch keeps up to date.
 #[derive(Clone)]
-pub struct Kept {
+pub struct WatchSinks {
     /// The RRs.
     pub index: Arc<Index>,
     /// Told where a call is refused.
@@ -45,8 +45,8 @@ pub struct Kept {
 }
 
 /// Keeps all that up to date with the RRs of `namespace`, for ever; each watch lasts `watch` (whole seconds).
-pub async fn follow(client: Client, namespace: String, watch: Duration, kept: Kept) {
-    let rrs = Api::<Observed>::namespaced(attentive(client, kept.clone()), &namespace);
+pub async fn follow(client: Client, namespace: String, watch: Duration, sinks: WatchSinks) {
+    let rrs = Api::<Observed>::namespaced(attentive(client, sinks.clone()), &namespace);
     let seconds = u32::try_from(watch.as_secs()).unwrap_or(u32::MAX);
     let events = watcher(rrs, Config::default().page_size(PAGE).timeout(seconds));
     pin_mut!(events);
@@ -58,11 +58,11 @@ pub async fn follow(client: Client, namespace: String, watch: Duration, kept: Ke
                 if !matches!(event, Event::Init | Event::InitApply(_)) {
                     pause = FIRST_PAUSE;
                 }
-                kept.take(event);
+                sinks.take(event);
             }
             Err(error) => {
-                kept.index.lose_sync();
-                kept.measure();
+                sinks.index.lose_sync();
+                sinks.measure();
                 warn!(%error, namespace, "the watch of the RemediationRequests has failed; trying again");
                 sleep(pause.mul_f64(rand::random_range(1.0..=1.5))).await;
                 pause = (pause * 2).min(MAX_PAUSE);
@@ -73,18 +73,18 @@ pub async fn follow(client: Client, namespace: String, watch: Duration, kept: Ke
 
 /// The client, whose answers are seen before kube's watcher has them: it keeps to itself that a watch which had failed has
 /// begun again, and while no RR changes nothing else tells.
-fn attentive(client: Client, kept: Kept) -> Client {
+fn attentive(client: Client, sinks: WatchSinks) -> Client {
     let namespace = client.default_namespace().to_owned();
     let seen = service_fn(move |request: Request<Body>| {
-        let (client, kept) = (client.clone(), kept.clone());
+        let (client, sinks) = (client.clone(), sinks.clone());
         async move {
             let watches = request.uri().query().is_some_and(|query| query.contains("watch=true"));
             let response = client.send(request).await?;
             match response.status() {
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => kept.doubt.raise(),
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => sinks.doubt.raise(),
                 status if watches && status.is_success() => {
-                    kept.index.regain_sync();
-                    kept.measure();
+                    sinks.index.regain_sync();
+                    sinks.measure();
                 }
                 _ => {}
             }
@@ -94,7 +94,7 @@ fn attentive(client: Client, kept: Kept) -> Client {
     Client::new(seen, namespace)
 }
 
-impl Kept {
+impl WatchSinks {
     fn take(&self, event: Event<Observed>) {
         match event {
             Event::Init => self.index.begin_list(),

@@ -4,26 +4,26 @@ use prometheus_client::encoding::EncodeLabelSet;
 
 /// What a signal was, and where from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Kind {
+pub(super) struct SignalLabels {
     pub(super) source: &'static str,
     pub(super) state: &'static str,
 }
 
 /// Why a claim's Lease gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Reason {
+pub(super) struct LockFailureLabels {
     pub(super) reason: &'static str,
 }
 
 /// What was removed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Removed {
+pub(super) struct RemovedLabels {
     pub(super) kind: &'static str,
 }
 
 /// A call to the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Call {
+pub(super) struct ApiCallLabels {
     pub(super) verb: &'static str,
     pub(super) resource: &'static str,
     pub(super) outcome: &'static str,
@@ -31,13 +31,13 @@ pub(super) struct Call {
 
 /// An answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Reply {
+pub(super) struct ResponseLabels {
     pub(super) path: &'static str,
     pub(super) status: u16,
 }
 
 /// A limit that was reached.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Shed {
+pub(super) struct ShedLabels {
     pub(super) limit: &'static str,
 }

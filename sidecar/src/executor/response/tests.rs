@@ -5,13 +5,13 @@ use onceway_claim::{ApiCall, ApiResult, ClaimFields};
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 
-use super::{Failure, Reply, read, retry_after};
+use super::{CallFailure, CallOutcome, read, retry_after};
 
 fn fingerprint() -> Fingerprint {
     "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1".parse().unwrap()
 }
 
-fn answered(call: &ApiCall, status: u16, body: &Value) -> Reply {
+fn answered(call: &ApiCall, status: u16, body: &Value) -> CallOutcome {
     read(call, fingerprint(), StatusCode::from_u16(status).unwrap(), None, body.to_string().as_bytes())
 }
 
@@ -36,18 +36,18 @@ fn lease(version: &str) -> Value {
 #[test]
 fn only_404_is_missing_and_only_409_is_a_conflict() {
     for status in [400, 401, 403, 405, 408, 410, 413, 422, 429, 500, 502, 503, 504] {
-        assert_eq!(answered(&get_rr(), status, &json!({})).answer, ApiResult::Unknown, "{status}");
+        assert_eq!(answered(&get_rr(), status, &json!({})).result, ApiResult::Unknown, "{status}");
     }
-    assert_eq!(answered(&get_rr(), 404, &status("NotFound")).answer, ApiResult::Missing);
-    assert_eq!(answered(&get_rr(), 409, &status("Conflict")).answer, ApiResult::Conflict);
-    assert_eq!(answered(&get_rr(), 409, &status("AlreadyExists")).answer, ApiResult::Conflict);
+    assert_eq!(answered(&get_rr(), 404, &status("NotFound")).result, ApiResult::Missing);
+    assert_eq!(answered(&get_rr(), 409, &status("Conflict")).result, ApiResult::Conflict);
+    assert_eq!(answered(&get_rr(), 409, &status("AlreadyExists")).result, ApiResult::Conflict);
 }
 
 #[test]
 fn a_404_or_409_that_the_api_server_does_not_say_of_the_object_is_unknown() {
     for code in [404, 409] {
         for body in [json!("404 page not found"), json!({}), status("Forbidden"), json!({"reason": "NotFound"})] {
-            assert_eq!(answered(&get_rr(), code, &body).answer, ApiResult::Unknown, "{code} {body}");
+            assert_eq!(answered(&get_rr(), code, &body).result, ApiResult::Unknown, "{code} {body}");
         }
     }
 }
@@ -58,10 +58,10 @@ fn status(reason: &str) -> Value {
 
 #[test]
 fn a_create_that_is_answered_404_misses_its_namespace_and_says_so() {
-    let reply = answered(&ApiCall::CreateRr { name: "rr-1".into() }, 404, &json!({"message": "namespace gone"}));
+    let outcome = answered(&ApiCall::CreateRr { name: "rr-1".into() }, 404, &json!({"message": "namespace gone"}));
     assert_eq!(
-        reply.failure,
-        Some(Failure::Refused {
+        outcome.failure,
+        Some(CallFailure::Refused {
             status: 404,
             reason: "namespace gone; is the CRD applied, and does the namespace exist?".into()
         })
@@ -71,17 +71,17 @@ fn a_create_that_is_answered_404_misses_its_namespace_and_says_so() {
 #[test]
 fn a_write_that_left_the_version_as_it_was_is_no_fence() {
     let unchanged = answered(&update_claim("7"), 200, &lease("7"));
-    assert_eq!(unchanged.answer, ApiResult::Unknown);
+    assert_eq!(unchanged.result, ApiResult::Unknown);
     assert_eq!(unchanged.failure.unwrap().label(), "nonsense");
     assert!(
-        matches!(answered(&update_claim("7"), 200, &lease("8")).answer, ApiResult::Claim(claim) if &*claim.version == "8")
+        matches!(answered(&update_claim("7"), 200, &lease("8")).result, ApiResult::Claim(claim) if &*claim.version == "8")
     );
 }
 
 #[test]
 fn a_2xx_that_is_not_the_object_is_unknown() {
     for body in [json!(null), json!([]), json!({"metadata": {}})] {
-        assert_eq!(answered(&get_rr(), 200, &body).answer, ApiResult::Unknown, "{body}");
+        assert_eq!(answered(&get_rr(), 200, &body).result, ApiResult::Unknown, "{body}");
     }
 }
 
@@ -92,8 +92,8 @@ fn each_failure_has_a_label_and_says_what_happened() {
         [401, 403, 422, 429, 500].map(label),
         ["unauthorized", "forbidden", "refused", "throttled", "server_error"]
     );
-    let timeout = Failure::Timeout { after: Duration::from_secs(3) };
-    let connection = Failure::Connection { reason: "reset".into() };
+    let timeout = CallFailure::Timeout { after: Duration::from_secs(3) };
+    let connection = CallFailure::Connection { reason: "reset".into() };
     assert_eq!((timeout.label(), connection.label()), ("timeout", "connection"));
     assert!(timeout.to_string().contains("3000 ms") && connection.to_string().contains("reset"));
     let refused = answered(&get_rr(), 403, &json!({"message": "leases is forbidden"})).failure.unwrap();
@@ -102,8 +102,8 @@ fn each_failure_has_a_label_and_says_what_happened() {
 
 #[test]
 fn a_message_that_is_no_status_is_kept_as_text_and_cut() {
-    let reply = read(&get_rr(), fingerprint(), StatusCode::BAD_GATEWAY, None, "é".repeat(1000).as_bytes());
-    let Some(Failure::Server { reason, .. }) = reply.failure else { panic!("{reply:?}") };
+    let outcome = read(&get_rr(), fingerprint(), StatusCode::BAD_GATEWAY, None, "é".repeat(1000).as_bytes());
+    let Some(CallFailure::Server { reason, .. }) = outcome.failure else { panic!("{outcome:?}") };
     assert_eq!(reason.chars().count(), 300);
 }
 

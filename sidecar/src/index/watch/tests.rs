@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{Kept, follow};
+use super::{WatchSinks, follow};
 use crate::doubles::objects::{RRS, fingerprint, list, rr};
 use crate::doubles::wire::{Met, Wire, status};
 use crate::health::permissions::Doubt;
@@ -20,8 +20,8 @@ fn event(kind: &str, object: Value) -> Value {
 /// Follows what is on the wire until nothing more happens.
 async fn followed(wire: &Arc<Wire>) -> (Arc<Index>, Arc<Metrics>) {
     let (index, metrics) = (Arc::new(Index::default()), Arc::new(Metrics::new()));
-    let kept = Kept { index: Arc::clone(&index), doubt: Doubt::default(), metrics: Arc::clone(&metrics) };
-    let following = follow(wire.client(), "incidents".into(), WATCH, kept);
+    let sinks = WatchSinks { index: Arc::clone(&index), doubt: Doubt::default(), metrics: Arc::clone(&metrics) };
+    let following = follow(wire.client(), "incidents".into(), WATCH, sinks);
     assert!(timeout(WATCH, following).await.is_err(), "it follows for ever");
     (index, metrics)
 }

@@ -13,9 +13,9 @@ use serde_json::json;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{Housekeeper, note, spread};
+use super::{GarbageCollector, note, spread};
 use crate::config::Duplicates;
-use crate::executor::{Failure, Kind, RR_STATUS, RRS};
+use crate::executor::{CallFailure, RR_STATUS, RRS, ResourceKind};
 use crate::index::Known;
 use crate::index::observed::Observed;
 use crate::rr::{RemediationRequest, SKIPPED};
@@ -28,7 +28,7 @@ const LEAST_PAUSE: Duration = Duration::from_secs(1);
 /// What is reported: names with the second of their creation, for a name may be used again.
 type Reported = HashSet<(Arc<str>, i64)>;
 
-impl Housekeeper {
+impl GarbageCollector {
     pub(super) async fn watch_duplicates(&self) {
         let mut reported = Reported::new();
         loop {
@@ -59,7 +59,12 @@ impl Housekeeper {
     }
 
     /// Reports (and skips) all of these but the oldest that is active indeed.
-    async fn look_at(&self, fingerprint: Fingerprint, known: &[Known], reported: &mut Reported) -> Result<(), Failure> {
+    async fn look_at(
+        &self,
+        fingerprint: Fingerprint,
+        known: &[Known],
+        reported: &mut Reported,
+    ) -> Result<(), CallFailure> {
         let mut oldest: Option<Observed> = None;
         for known in known {
             // The index is late: an RR that has ended or gone meanwhile is no duplicate. One of ours without a count may have
@@ -81,9 +86,9 @@ impl Housekeeper {
         Ok(())
     }
 
-    async fn read(&self, name: &str) -> Result<Option<Observed>, Failure> {
+    async fn read(&self, name: &str) -> Result<Option<Observed>, CallFailure> {
         let request = self.rrs().get(name, &GetParams::default())?;
-        self.executor.read(Kind { verb: "get", resource: RRS }, request).await
+        self.executor.read(ResourceKind { verb: "get", resource: RRS }, request).await
     }
 
     /// Whether it is reported now, by this replica or by another: the event's name is the same in all.
@@ -108,7 +113,7 @@ impl Housekeeper {
         let patch = Patch::Merge(json!({ "metadata": metadata, "status": status }));
         let request = self.rrs().patch_subresource("status", &younger.name, &PatchParams::default(), &patch);
         let Ok(request) = request else { return };
-        let answered = self.executor.send(Kind { verb: "patch", resource: RR_STATUS }, request).await;
+        let answered = self.executor.send(ResourceKind { verb: "patch", resource: RR_STATUS }, request).await;
         if answered.is_ok_and(|answered| answered.status.is_success()) {
             info!(duplicate = %younger.name, oldest = %oldest.name, "marked a duplicate as Skipped");
         }

@@ -38,7 +38,7 @@ async fn an_rr_without_a_count_that_no_claim_names_is_removed_as_it_was_seen() {
     rig.wire.on(&get_rr(), Met::Response(200, rr("rr-1", 1, "", 0))).on(&get_rr(), status(404, "NotFound"));
     rig.wire.on(&get_claim(), Met::Response(200, claim("rr-2", true, Timestamp::now(), "3")));
     rig.wire.on(&delete_rr(), Met::Response(200, json!({})));
-    rig.keep_house(rig.config.housekeeping.reap_interval * 3).await;
+    rig.collect_for(rig.config.housekeeping.reap_interval * 3).await;
     let deleted = rig.wire.made(&delete_rr());
     assert_eq!(deleted.len(), 1, "{:?}", rig.wire.lines());
     assert_eq!(deleted[0].body["preconditions"], json!({"uid": "uid-rr-1", "resourceVersion": "7"}));
@@ -53,7 +53,7 @@ async fn an_rr_that_its_claim_names_or_whose_claim_cannot_be_read_stays() {
         let rig = Rig::new();
         rig.indexed(&[rr("rr-1", 1, "", 0)]);
         rig.wire.on(&get_rr(), Met::Response(200, rr("rr-1", 1, "", 0))).on(&get_claim(), met);
-        rig.keep_house(rig.config.housekeeping.reap_interval * 10).await;
+        rig.collect_for(rig.config.housekeeping.reap_interval * 10).await;
         assert!(rig.wire.made(&get_claim()).len() > 1, "it is looked at again");
         assert!(rig.wire.made(&delete_rr()).is_empty() && !rig.shows(REAPED));
     }
@@ -68,7 +68,7 @@ async fn the_claim_of_an_rr_that_is_gone_is_removed_as_it_was_seen() {
         .on(&format!("GET {LEASES}"), page)
         .on(&format!("GET {LEASES}"), Met::Response(200, list([claim.clone()], "")));
     rig.wire.on(&get_claim(), Met::Response(200, claim)).on(&delete_claim(), Met::Response(200, json!({})));
-    rig.keep_house(rig.config.housekeeping.sweep_interval * 8 / 5).await;
+    rig.collect_for(rig.config.housekeeping.sweep_interval * 8 / 5).await;
     let deleted = rig.wire.made(&delete_claim());
     assert_eq!(deleted[0].body["preconditions"], json!({"uid": "uid-claim", "resourceVersion": "3"}));
     assert!(rig.wire.made(&format!("GET {LEASES}"))[1].query.contains("continue=more"));
@@ -80,14 +80,14 @@ async fn the_claim_of_an_rr_that_is_there_or_that_was_used_lately_stays() {
     let rig = Rig::new();
     let used = claim("rr-1", true, Timestamp::now(), "3");
     rig.wire.on(&format!("GET {LEASES}"), Met::Response(200, list([used], "")));
-    rig.keep_house(rig.config.housekeeping.sweep_interval * 2).await;
+    rig.collect_for(rig.config.housekeeping.sweep_interval * 2).await;
     assert!(rig.wire.made(&get_claim()).is_empty(), "not even looked at: {:?}", rig.wire.lines());
 
     let rig = Rig::new();
     let old = claim("rr-1", true, long_ago(), "3");
     rig.wire.on(&format!("GET {LEASES}"), Met::Response(200, list([old.clone()], "")));
     rig.wire.on(&get_claim(), Met::Response(200, old)).on(&get_rr(), Met::Response(200, rr("rr-1", 1, "Completed", 4)));
-    rig.keep_house(rig.config.housekeeping.sweep_interval * 2).await;
+    rig.collect_for(rig.config.housekeeping.sweep_interval * 2).await;
     assert!(!rig.wire.made(&get_rr()).is_empty() && rig.wire.made(&delete_claim()).is_empty());
 }
 
@@ -96,7 +96,7 @@ async fn the_claim_of_an_rr_that_is_known_to_be_active_costs_no_look() {
     let rig = Rig::new();
     rig.indexed(&[rr("rr-1", 1, "Executing", 4)]);
     rig.wire.on(&format!("GET {LEASES}"), Met::Response(200, list([claim("rr-1", true, long_ago(), "3")], "")));
-    rig.keep_house(rig.config.housekeeping.sweep_interval * 2).await;
+    rig.collect_for(rig.config.housekeeping.sweep_interval * 2).await;
     assert!(rig.wire.made(&get_claim()).is_empty(), "{:?}", rig.wire.lines());
 }
 
@@ -109,7 +109,7 @@ async fn an_open_claim_without_an_rr_goes_only_once_it_was_seen_unchanged_for_lo
     rig.wire.on(&get_claim(), Met::Response(200, open)).on(&get_claim(), Met::Response(200, later));
     rig.wire.on(&delete_claim(), Met::Response(200, json!({})));
     let house = &rig.config.housekeeping;
-    rig.keep_house(house.sweep_after * 2 + house.sweep_interval * 4).await;
+    rig.collect_for(house.sweep_after * 2 + house.sweep_interval * 4).await;
     let (looks, deleted) = (rig.wire.made(&get_claim()), &rig.wire.made(&delete_claim())[0]);
     let seen_for = deleted.at - looks[1].at;
     assert!(seen_for >= house.sweep_after, "only for {seen_for:?}");
@@ -130,7 +130,7 @@ async fn what_cannot_be_listed_or_read_meanwhile_does_not_make_an_open_claim_you
     rig.wire.on(&leases, page).on(&get_claim(), Met::Response(200, open));
     rig.wire.on(&delete_claim(), Met::Response(200, json!({})));
     let sweep_after = rig.config.housekeeping.sweep_after;
-    rig.keep_house(sweep_after * 2).await;
+    rig.collect_for(sweep_after * 2).await;
     let age = rig.wire.made(&delete_claim())[0].at - rig.wire.made(&get_claim())[0].at;
     assert!((sweep_after..sweep_after + MINUTE * 3).contains(&age), "{age:?}");
 }
@@ -140,7 +140,7 @@ async fn all_claims_are_listed_before_the_first_is_looked_at() {
     let rig = Rig::new();
     let (leases, old) = (format!("GET {LEASES}"), claim("rr-1", true, long_ago(), "3"));
     rig.wire.on(&leases, Met::Response(200, list([old], "more"))).on(&leases, Met::Response(200, list([], "")));
-    rig.keep_house(rig.config.housekeeping.sweep_interval * 2).await;
+    rig.collect_for(rig.config.housekeeping.sweep_interval * 2).await;
     assert_eq!(rig.wire.lines()[..3], [leases.clone(), leases.clone(), get_claim()]);
     let listed = rig.wire.made(&leases);
     assert_eq!(listed[0].at, listed[1].at, "a token lives for minutes, and the pace is for the looks");
@@ -152,7 +152,7 @@ async fn a_claim_that_was_used_since_it_was_listed_stays() {
     let old = claim("rr-1", true, long_ago(), "3");
     rig.wire.on(&format!("GET {LEASES}"), Met::Response(200, list([old], "")));
     rig.wire.on(&get_claim(), Met::Response(200, claim("rr-2", true, Timestamp::now(), "4")));
-    rig.keep_house(rig.config.housekeeping.sweep_interval * 2).await;
+    rig.collect_for(rig.config.housekeeping.sweep_interval * 2).await;
     assert!(!rig.wire.made(&get_claim()).is_empty() && rig.wire.made(&delete_claim()).is_empty());
 }
 
@@ -167,7 +167,7 @@ async fn a_list_that_fails_ends_the_pass_and_the_next_begins_anew() {
         .on(&leases, Met::Response(200, list([old.clone()], "")));
     rig.wire.on(&get_claim(), Met::Response(200, old)).on(&get_claim(), status(404, "NotFound"));
     rig.wire.on(&delete_claim(), Met::Response(200, json!({})));
-    rig.keep_house(rig.config.housekeeping.sweep_interval * 6).await;
+    rig.collect_for(rig.config.housekeeping.sweep_interval * 6).await;
     assert_eq!(rig.wire.made(&delete_claim()).len(), 1);
     assert!(rig.shows(SWEPT));
 }

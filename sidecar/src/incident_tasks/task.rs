@@ -14,7 +14,7 @@ use super::batch::Batch;
 use super::pause::Pauses;
 use super::sync::spawn;
 use super::{Shared, Waiter};
-use crate::executor::{Context, Execute, Failure, Reply};
+use crate::executor::{CallFailure, CallOutcome, Context, Execute};
 use crate::incident::SubmitError;
 
 /// How long after sending the claim's write a create is prompt: within this time nobody can have created, finished
@@ -29,14 +29,14 @@ const NAME_DIGITS: usize = 12;
 
 /// Why an incident's signals are not counted yet: what the answers to those say whose time runs out.
 #[derive(Clone, Default)]
-pub(super) struct Trouble(Arc<Mutex<Option<String>>>);
+pub(super) struct LastError(Arc<Mutex<Option<String>>>);
 
-impl Trouble {
+impl LastError {
     fn set(&self, cause: Option<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = cause;
     }
 
-    /// The last trouble, or that there is none but slowness.
+    /// The last last_error, or that there is none but slowness.
     pub(super) fn text(&self) -> String {
         let cause = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cause.clone().unwrap_or_else(|| "its incident's writes take that long".into())
@@ -44,9 +44,9 @@ impl Trouble {
 }
 
 /// See the module's documentation.
-pub(super) struct Task<E> {
+pub(super) struct IncidentTask<E> {
     fingerprint: Fingerprint,
-    trouble: Trouble,
+    last_error: LastError,
     shared: Arc<Shared<E>>,
     parameters: Arc<Parameters>,
     /// The RR that the last batch was counted in, unless anything has put it in doubt since.
@@ -64,13 +64,18 @@ pub(super) struct Task<E> {
     next_write: Instant,
 }
 
-impl<E: Execute> Task<E> {
-    pub(super) fn new(fingerprint: Fingerprint, known: Option<Rr>, trouble: Trouble, shared: Arc<Shared<E>>) -> Self {
+impl<E: Execute> IncidentTask<E> {
+    pub(super) fn new(
+        fingerprint: Fingerprint,
+        known: Option<Rr>,
+        last_error: LastError,
+        shared: Arc<Shared<E>>,
+    ) -> Self {
         let parameters = Arc::new(parameters(fingerprint, &shared.settings));
         let now = Instant::now();
         Self {
             fingerprint,
-            trouble,
+            last_error,
             shared,
             parameters,
             known,
@@ -105,7 +110,7 @@ impl<E: Execute> Task<E> {
     async fn serve(&mut self, waiters: Vec<Waiter>) {
         let Some(batch) = Batch::gather(waiters, &self.shared.metrics) else { return };
         let begun = Instant::now();
-        self.trouble.set(None);
+        self.last_error.set(None);
         self.writes = 0;
         let committed = timeout_at(batch.deadline, self.commit(&batch)).await;
         self.next_write = begun + self.pace();
@@ -135,19 +140,19 @@ impl<E: Execute> Task<E> {
                 Step::Call(call) => {
                     self.stage = commit.stage();
                     let called = Instant::now();
-                    let reply = self.shared.executor.execute(&call, context).await;
-                    if let Some(failure) = &reply.failure {
+                    let outcome = self.shared.executor.execute(&call, context).await;
+                    if let Some(failure) = &outcome.failure {
                         self.failed(failure)?;
                     }
                     if self.stage == Stage::Count {
-                        self.counted(&reply, called.elapsed());
+                        self.counted(&outcome, called.elapsed());
                     }
-                    let pause = pauses.after(&reply);
+                    let pause = pauses.after(&outcome);
                     // Even an empty sleep takes until the timer's next tick.
                     if !pause.is_zero() {
                         sleep(pause).await;
                     }
-                    commit.resume(reply.answer, self.now())
+                    commit.resume(outcome.result, self.now())
                 }
                 Step::Wait(ms) => {
                     sleep(Duration::from_millis(ms)).await;
@@ -157,7 +162,7 @@ impl<E: Execute> Task<E> {
                     self.after(done.release, context);
                     return match done.outcome {
                         CommitOutcome::Counted { rr, created } => Ok((rr, created)),
-                        CommitOutcome::Unresolved => Err(SubmitError::Unresolved { cause: self.trouble.text() }),
+                        CommitOutcome::Unresolved => Err(SubmitError::Unresolved { cause: self.last_error.text() }),
                     };
                 }
             };
@@ -171,16 +176,16 @@ impl<E: Execute> Task<E> {
     }
 
     /// Remembers what a count says of the next one. One that was not answered says nothing of those that will be.
-    fn counted(&mut self, reply: &Reply, took: Duration) {
+    fn counted(&mut self, outcome: &CallOutcome, took: Duration) {
         self.writes += 1;
-        self.rr_bytes = reply.bytes;
-        if reply.failure.is_none() {
-            self.shared.strain.note(took);
+        self.rr_bytes = outcome.bytes;
+        if outcome.failure.is_none() {
+            self.shared.write_latency.note(took);
         }
     }
 
     /// Remembers why a call failed. A refusal ends the commit at once: asking again would be refused again.
-    fn failed(&self, failure: &Failure) -> Result<(), SubmitError> {
+    fn failed(&self, failure: &CallFailure) -> Result<(), SubmitError> {
         debug!(fingerprint = %self.fingerprint, stage = ?self.stage, %failure, "a call has no definite answer");
         let cause = format!("{}: {failure}", doing(self.stage));
         match failure {
@@ -188,7 +193,7 @@ impl<E: Execute> Task<E> {
             _ if failure.is_lasting() && self.stage == Stage::ResolveOutcome => Err(SubmitError::Unresolved { cause }),
             _ if failure.is_lasting() => Err(SubmitError::Refused { cause }),
             _ => {
-                self.trouble.set(Some(cause));
+                self.last_error.set(Some(cause));
                 Ok(())
             }
         }
@@ -197,8 +202,8 @@ impl<E: Execute> Task<E> {
     /// What to say of a commit that was dropped at its deadline.
     fn late(&self) -> SubmitError {
         match self.stage {
-            Stage::Count | Stage::ResolveOutcome => SubmitError::Unresolved { cause: self.trouble.text() },
-            _ => SubmitError::deadline(self.shared.settings.deadline, self.trouble.text()),
+            Stage::Count | Stage::ResolveOutcome => SubmitError::Unresolved { cause: self.last_error.text() },
+            _ => SubmitError::deadline(self.shared.settings.deadline, self.last_error.text()),
         }
     }
 
@@ -212,7 +217,7 @@ impl<E: Execute> Task<E> {
         let bytes = u32::try_from(self.rr_bytes).unwrap_or(u32::MAX);
         let written = Duration::from_secs(1).mul_f64(f64::from(bytes) / f64::from(settings.max_bytes_per_second));
         let most = settings.deadline / STRETCH;
-        let spared = self.shared.strain.stretch(settings.count_interval, most, self.incidents);
+        let spared = self.shared.write_latency.write_interval(settings.count_interval, most, self.incidents);
         spared.max(written).saturating_mul(self.writes.max(1)).min(settings.deadline / 2)
     }
 
@@ -246,7 +251,7 @@ impl<E: Execute> Task<E> {
 }
 
 /// Only a panic drops a task that has not left the table itself.
-impl<E> Drop for Task<E> {
+impl<E> Drop for IncidentTask<E> {
     fn drop(&mut self) {
         if panicking() {
             for waiter in self.shared.table().forget(self.fingerprint) {

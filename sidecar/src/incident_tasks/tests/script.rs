@@ -1,4 +1,4 @@
-//! An API server that answers from a script, one RR and claim an incident, and the owners over it.
+//! An API server that answers from a script, one RR and claim an incident, and the tasks over it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -11,10 +11,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::executor::{Context, Execute, Failure, Reply};
+use crate::executor::{CallFailure, CallOutcome, Context, Execute};
 use crate::incident::{Commit, Counted, Submission, SubmitError};
+use crate::incident_tasks::{IncidentTasks, Settings};
 use crate::metrics::Metrics;
-use crate::owner::{Owners, Settings};
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(8);
 pub(super) const INTERVAL: Duration = Duration::from_millis(20);
@@ -25,12 +25,12 @@ pub(super) fn fingerprint(n: u8) -> Fingerprint {
     format!("{n:02x}").repeat(32).parse().unwrap()
 }
 
-pub(super) fn unavailable() -> Option<Reply> {
-    Some(Reply::unknown(Failure::Server { status: 503, reason: "away".into() }))
+pub(super) fn unavailable() -> Option<CallOutcome> {
+    Some(CallOutcome::unknown(CallFailure::Server { status: 503, reason: "away".into() }))
 }
 
-pub(super) fn refused() -> Option<Reply> {
-    Some(Reply::unknown(Failure::Refused { status: 403, reason: "leases is forbidden".into() }))
+pub(super) fn refused() -> Option<CallOutcome> {
+    Some(CallOutcome::unknown(CallFailure::Refused { status: 403, reason: "leases is forbidden".into() }))
 }
 
 #[derive(Default)]
@@ -39,12 +39,12 @@ struct State {
     rrs: HashMap<Fingerprint, Rr>,
     versions: u32,
     calls: Vec<(Instant, ApiCall)>,
-    answer: Option<Reply>,
+    answer: Option<CallOutcome>,
     lose_next_count: bool,
     /// How many counts meet an RR that somebody else has written meanwhile.
     conflicts: u32,
     /// What all calls are answered after a count whose answer was lost.
-    after_loss: Option<Reply>,
+    after_loss: Option<CallOutcome>,
     /// How long the create of an RR takes.
     create_takes: Duration,
     /// How long a count takes.
@@ -96,8 +96,8 @@ impl Api {
         self.reached.notified().await;
     }
 
-    pub(super) fn answer_all(&self, reply: Option<Reply>) {
-        self.state.lock().unwrap().answer = reply;
+    pub(super) fn answer_all(&self, outcome: Option<CallOutcome>) {
+        self.state.lock().unwrap().answer = outcome;
     }
 
     pub(super) fn lose_the_answer_of_the_next_count(&self) {
@@ -241,7 +241,7 @@ impl State {
 }
 
 impl Execute for Api {
-    async fn execute(&self, call: &ApiCall, context: &Context) -> Reply {
+    async fn execute(&self, call: &ApiCall, context: &Context) -> CallOutcome {
         self.state.lock().unwrap().calls.push((Instant::now(), call.clone()));
         self.pass(call, context.fingerprint).await;
         let mut state = self.state.lock().unwrap();
@@ -250,12 +250,12 @@ impl Execute for Api {
             drop(state);
             panic!("as the test asked");
         }
-        if let Some(reply) = &state.answer {
-            return reply.clone();
+        if let Some(outcome) = &state.answer {
+            return outcome.clone();
         }
         match state.execute(context.fingerprint, call) {
-            ApiResult::Unknown => Reply::unknown(Failure::Connection { reason: "cut".into() }),
-            answer => Reply { bytes: state.rr_bytes, ..Reply::definite(answer) },
+            ApiResult::Unknown => CallOutcome::unknown(CallFailure::Connection { reason: "cut".into() }),
+            answer => CallOutcome { bytes: state.rr_bytes, ..CallOutcome::definite(answer) },
         }
     }
 
@@ -264,10 +264,10 @@ impl Execute for Api {
     }
 }
 
-/// Owners over a scripted API server.
+/// IncidentTasks over a scripted API server.
 pub(super) struct Rig {
     pub(super) api: Arc<Api>,
-    owners: Arc<Owners<Arc<Api>>>,
+    tasks: Arc<IncidentTasks<Arc<Api>>>,
     metrics: Arc<Metrics>,
 }
 
@@ -292,12 +292,12 @@ impl Rig {
             takeover_after: Duration::from_millis(250),
         };
         change(&mut settings);
-        let owners = Arc::new(Owners::new(Arc::clone(&api), settings, Arc::clone(&metrics)));
-        Self { api, owners, metrics }
+        let tasks = Arc::new(IncidentTasks::new(Arc::clone(&api), settings, Arc::clone(&metrics)));
+        Self { api, tasks, metrics }
     }
 
-    pub(super) fn owners(&self) -> Arc<Owners<Arc<Api>>> {
-        Arc::clone(&self.owners)
+    pub(super) fn tasks(&self) -> Arc<IncidentTasks<Arc<Api>>> {
+        Arc::clone(&self.tasks)
     }
 
     pub(super) fn submit(&self, incident: u8, signals: u32) -> JoinHandle<Result<Counted, SubmitError>> {
@@ -317,8 +317,8 @@ impl Rig {
             deadline: Instant::now() + patience,
             spec: Arc::new(|| panic!("the script never writes a spec")),
         };
-        let owners = self.owners();
-        tokio::spawn(async move { owners.submit(submission).await })
+        let tasks = self.tasks();
+        tokio::spawn(async move { tasks.submit(submission).await })
     }
 
     /// Lets every task run until it waits for something.

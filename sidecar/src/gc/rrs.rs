@@ -6,10 +6,10 @@ use onceway_claim::{GcOutcome, RrGc};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use super::{Housekeeper, spread};
+use super::{GarbageCollector, spread};
 
-impl Housekeeper {
-    pub(super) async fn reap_late_rrs(&self) {
+impl GarbageCollector {
+    pub(super) async fn collect_late_rrs(&self) {
         let interval = self.settings.reap_interval;
         loop {
             sleep(spread(interval)).await;

@@ -10,10 +10,10 @@
 
 mod batch;
 mod pause;
-mod strain;
 mod sync;
 mod table;
 mod task;
+mod write_latency;
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -23,10 +23,10 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::strain::Strain;
 use self::sync::{Mutex, MutexGuard, spawn};
 use self::table::{Bounds, Queued, Table};
-use self::task::{Task, Trouble};
+use self::task::{IncidentTask, LastError};
+use self::write_latency::WriteLatency;
 use crate::executor::Execute;
 use crate::incident::{Commit, Counted, Drain, Submission, SubmitError};
 use crate::metrics::Metrics;
@@ -60,7 +60,7 @@ pub struct Settings {
 }
 
 /// The owner tasks of one replica.
-pub struct Owners<E> {
+pub struct IncidentTasks<E> {
     shared: Arc<Shared<E>>,
 }
 
@@ -70,7 +70,7 @@ struct Shared<E> {
     settings: Settings,
     metrics: Arc<Metrics>,
     table: Mutex<Table>,
-    strain: Strain,
+    write_latency: WriteLatency,
     /// Cancelled under the table's lock: whatever is in a queue by then is still answered.
     draining: CancellationToken,
     tracker: TaskTracker,
@@ -82,33 +82,33 @@ struct Waiter {
     answer: oneshot::Sender<Result<Counted, SubmitError>>,
 }
 
-impl<E: Execute> Owners<E> {
-    /// Owners without any incident in hand.
+impl<E: Execute> IncidentTasks<E> {
+    /// IncidentTasks without any incident in hand.
     pub fn new(executor: E, settings: Settings, metrics: Arc<Metrics>) -> Self {
         let Settings { max_incidents: incidents, max_queue_per_incident: queue, incident_idle: idle, .. } = settings;
         let table = Mutex::new(Table::new(Bounds { incidents, queue, idle }));
         let (draining, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let strain = Strain::new();
-        Self { shared: Arc::new(Shared { executor, settings, metrics, table, strain, draining, tracker }) }
+        let write_latency = WriteLatency::new();
+        Self { shared: Arc::new(Shared { executor, settings, metrics, table, write_latency, draining, tracker }) }
     }
 }
 
-impl<E: Execute> Commit for Owners<E> {
+impl<E: Execute> Commit for IncidentTasks<E> {
     async fn submit(&self, submission: Submission) -> Result<Counted, SubmitError> {
         let deadline = submission.deadline;
         let (answer, answered) = oneshot::channel();
-        let trouble = self.shared.enqueue(Waiter { submission, answer })?;
+        let last_error = self.shared.enqueue(Waiter { submission, answer })?;
         // The task stops at the deadline of the whole batch and tells why; a submission of it may have less time.
         match timeout_at(deadline + ANSWER_GRACE, answered).await {
             Ok(Ok(result)) => result,
             // Only a bug ends a task with signals in its hands.
             Ok(Err(_)) => Err(SubmitError::Unresolved { cause: "the incident's task ended; see the log".into() }),
-            Err(_) => Err(SubmitError::deadline(self.shared.settings.deadline, trouble.text())),
+            Err(_) => Err(SubmitError::deadline(self.shared.settings.deadline, last_error.text())),
         }
     }
 }
 
-impl<E: Execute> Drain for Owners<E> {
+impl<E: Execute> Drain for IncidentTasks<E> {
     async fn drain(&self) {
         {
             let _nobody_submits = self.shared.table();
@@ -121,7 +121,7 @@ impl<E: Execute> Drain for Owners<E> {
 
 impl<E: Execute> Shared<E> {
     /// Puts the waiter into the queue of its incident, starting the incident's task if there is none.
-    fn enqueue(self: &Arc<Self>, waiter: Waiter) -> Result<Trouble, SubmitError> {
+    fn enqueue(self: &Arc<Self>, waiter: Waiter) -> Result<LastError, SubmitError> {
         let (fingerprint, signals) = (waiter.submission.fingerprint, waiter.submission.signals.get());
         let mut table = self.table();
         if self.draining.is_cancelled() {
@@ -130,11 +130,11 @@ impl<E: Execute> Shared<E> {
         let queued = table.enqueue(waiter).map_err(overloaded)?;
         self.metrics.queued(signals);
         match queued {
-            Queued::Behind(trouble) => Ok(trouble),
-            Queued::First { trouble, known } => {
-                let task = Task::new(fingerprint, known, trouble.clone(), Arc::clone(self));
+            Queued::Behind(last_error) => Ok(last_error),
+            Queued::First { last_error, known } => {
+                let task = IncidentTask::new(fingerprint, known, last_error.clone(), Arc::clone(self));
                 spawn(&self.tracker, task.run());
-                Ok(trouble)
+                Ok(last_error)
             }
         }
     }

@@ -2,10 +2,10 @@
 //! came too late are reaped, claims whose RR is gone are swept. Replicas do not agree on who does what: every removal is
 //! a compare-and-swap, so that two who do the same do it once.
 
+mod claims;
+mod duplicate_event;
 mod duplicates;
-mod event;
-mod reap;
-mod sweep;
+mod rrs;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use onceway_signal::Fingerprint;
 use rand::random_range;
 
 use crate::config::{Config, Duplicates};
-use crate::executor::{Executor, Failure};
+use crate::executor::{CallFailure, Executor};
 use crate::index::Index;
 use crate::metrics::Metrics;
 
 /// Everything that the housekeeping works with.
-pub struct Housekeeper {
+pub struct GarbageCollector {
     executor: Arc<Executor>,
     index: Arc<Index>,
     metrics: Arc<Metrics>,
@@ -30,8 +30,8 @@ pub struct Housekeeper {
     settings: crate::config::Housekeeping,
 }
 
-impl Housekeeper {
-    /// A housekeeper of `namespace`; `pod` is who reports.
+impl GarbageCollector {
+    /// A collector of `namespace`; `pod` is who reports.
     pub fn new(
         config: &Config,
         namespace: &str,
@@ -53,7 +53,7 @@ impl Housekeeper {
 
     /// Keeps house, for ever.
     pub async fn run(self) {
-        tokio::join!(self.watch_duplicates(), self.reap_late_rrs(), self.sweep_claims());
+        tokio::join!(self.watch_duplicates(), self.collect_late_rrs(), self.collect_claims());
     }
 
     /// Drives one of the protocol's removals to its end.
@@ -65,11 +65,11 @@ impl Housekeeper {
     ) -> GcOutcome {
         let mut call = first;
         loop {
-            let reply = self.executor.tidy(&call, fingerprint).await;
-            if let Some(failure) = &reply.failure {
+            let outcome = self.executor.execute_off_path(&call, fingerprint).await;
+            if let Some(failure) = &outcome.failure {
                 note(fingerprint, failure);
             }
-            match resume(reply.answer) {
+            match resume(outcome.result) {
                 GcStep::Call(next) => call = next,
                 GcStep::Done(tidied) => return tidied,
             }
@@ -77,7 +77,7 @@ impl Housekeeper {
     }
 }
 
-fn note(fingerprint: Fingerprint, failure: &Failure) {
+fn note(fingerprint: Fingerprint, failure: &CallFailure) {
     tracing::debug!(%fingerprint, %failure, "housekeeping: a call has no definite answer; another try later");
 }
 

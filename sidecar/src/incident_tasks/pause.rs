@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use onceway_claim::ApiResult;
 
-use crate::executor::Reply;
+use crate::executor::CallOutcome;
 
 /// The pause after the first call without a definite answer; it doubles up to [`MAX_BACKOFF`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
@@ -23,13 +23,13 @@ pub(super) struct Pauses {
 }
 
 impl Pauses {
-    /// How long to pause after this reply; zero if all goes well.
-    pub(super) fn after(&mut self, reply: &Reply) -> Duration {
-        match reply.answer {
+    /// How long to pause after this outcome; zero if all goes well.
+    pub(super) fn after(&mut self, outcome: &CallOutcome) -> Duration {
+        match outcome.result {
             ApiResult::Unknown => {
                 let pause = doubled(FIRST_BACKOFF, self.unknown, MAX_BACKOFF);
                 self.unknown += 1;
-                jittered(reply.retry_after.unwrap_or_default().max(pause))
+                jittered(outcome.retry_after.unwrap_or_default().max(pause))
             }
             ApiResult::Conflict => {
                 self.conflicts += 1;
@@ -60,10 +60,10 @@ mod tests {
     use onceway_claim::ApiResult;
 
     use super::{MAX_BACKOFF, MAX_CONTENTION, Pauses};
-    use crate::executor::{Failure, Reply};
+    use crate::executor::{CallFailure, CallOutcome};
 
-    fn unknown() -> Reply {
-        Reply::unknown(Failure::Connection { reason: "reset".into() })
+    fn unknown() -> CallOutcome {
+        CallOutcome::unknown(CallFailure::Connection { reason: "reset".into() })
     }
 
     #[test]
@@ -79,8 +79,8 @@ mod tests {
     #[test]
     fn a_server_that_asks_for_a_pause_gets_it() {
         let asked = |seconds| {
-            let reply = Reply { retry_after: Some(Duration::from_secs(seconds)), ..unknown() };
-            Pauses::default().after(&reply)
+            let outcome = CallOutcome { retry_after: Some(Duration::from_secs(seconds)), ..unknown() };
+            Pauses::default().after(&outcome)
         };
         assert!(asked(7) >= Duration::from_secs(7));
         assert!(asked(0) >= Duration::from_millis(50), "no hot loop, whatever the server says");
@@ -89,10 +89,10 @@ mod tests {
     #[test]
     fn one_lost_race_costs_no_time_and_contention_little() {
         let mut pauses = Pauses::default();
-        let conflict = Reply::definite(ApiResult::Conflict);
+        let conflict = CallOutcome::definite(ApiResult::Conflict);
         assert_eq!(pauses.after(&conflict), Duration::ZERO);
         let waits: Vec<Duration> = (0..100).map(|_| pauses.after(&conflict)).collect();
         assert!(waits.iter().all(|wait| !wait.is_zero() && *wait <= MAX_CONTENTION.mul_f64(1.5)), "{waits:?}");
-        assert_eq!(pauses.after(&Reply::definite(ApiResult::Missing)), Duration::ZERO);
+        assert_eq!(pauses.after(&CallOutcome::definite(ApiResult::Missing)), Duration::ZERO);
     }
 }

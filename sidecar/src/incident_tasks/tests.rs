@@ -177,7 +177,7 @@ async fn a_drain_does_not_wait_until_a_next_write_would_be_due() {
     rig.api.answer_with_rrs_of(3_000_000);
     rig.submit(1, 1).await.unwrap().unwrap();
     let start = Instant::now();
-    rig.owners().drain().await;
+    rig.tasks().drain().await;
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
@@ -189,8 +189,8 @@ async fn a_drain_answers_all_in_hand_and_takes_no_more() {
     rig.api.reached().await;
     rig.settle().await;
     let drained = tokio::spawn({
-        let owners = rig.owners();
-        async move { owners.drain().await }
+        let tasks = rig.tasks();
+        async move { tasks.drain().await }
     });
     rig.settle().await;
     assert_eq!(rig.submit(3, 1).await.unwrap().unwrap_err(), SubmitError::Draining);

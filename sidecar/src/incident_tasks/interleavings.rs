@@ -19,8 +19,8 @@ use tokio::runtime::Builder;
 use tokio::time::Instant;
 
 use super::sync::schedule;
-use super::{Owners, Settings};
-use crate::executor::{Context, Execute, Reply};
+use super::{IncidentTasks, Settings};
+use crate::executor::{CallOutcome, Context, Execute};
 use crate::incident::{Commit, Counted, Drain, Submission, SubmitError};
 use crate::metrics::Metrics;
 
@@ -67,7 +67,7 @@ impl Api {
 }
 
 impl Execute for Api {
-    async fn execute(&self, call: &ApiCall, context: &Context) -> Reply {
+    async fn execute(&self, call: &ApiCall, context: &Context) -> CallOutcome {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let commits = context.fingerprint == fingerprint(1);
         if commits {
@@ -80,7 +80,7 @@ impl Execute for Api {
         if commits {
             self.committing.store(false, Ordering::Relaxed);
         }
-        Reply::definite(answer)
+        CallOutcome::definite(answer)
     }
 
     fn has_ended(&self, _: Fingerprint, _: &str) -> bool {
@@ -115,11 +115,11 @@ fn fingerprint(n: u8) -> Fingerprint {
 /// The counts that a sender is told, without what was there before.
 type Told = Vec<Result<u32, SubmitError>>;
 
-/// Owners over an API server, anew for each execution.
+/// IncidentTasks over an API server, anew for each execution.
 #[derive(Clone)]
 struct Rig {
     api: Arc<Api>,
-    owners: Arc<Owners<Arc<Api>>>,
+    tasks: Arc<IncidentTasks<Arc<Api>>>,
 }
 
 impl Rig {
@@ -137,8 +137,8 @@ impl Rig {
             max_bytes_per_second: 1_000_000,
             takeover_after: Duration::from_millis(250),
         };
-        let owners = Arc::new(Owners::new(Arc::clone(&api), settings, Arc::new(Metrics::new())));
-        Self { api, owners }
+        let tasks = Arc::new(IncidentTasks::new(Arc::clone(&api), settings, Arc::new(Metrics::new())));
+        Self { api, tasks }
     }
 
     async fn submit(&self, incident: u8) -> Result<Counted, SubmitError> {
@@ -149,7 +149,7 @@ impl Rig {
             deadline: Instant::now() + Duration::from_secs(8),
             spec: Arc::new(|| panic!("nothing here writes a spec")),
         };
-        self.owners.submit(submission).await
+        self.tasks.submit(submission).await
     }
 
     /// So many signals of one incident, one after the other, and what their sender is told.
@@ -242,7 +242,7 @@ fn a_drain_beside_three_senders(slow: bool) {
 }
 
 fn drained<const N: usize>(rig: &Rig, senders: [JoinHandle<Told>; N]) {
-    block_on(rig.owners.drain());
+    block_on(rig.tasks.drain());
     let counted = rig.api.count(fingerprint(1)) + rig.api.count(fingerprint(2));
     let calls = rig.api.calls.load(Ordering::Relaxed);
     let told: Vec<_> = senders.into_iter().flat_map(|sender| block_on(sender).unwrap()).collect();
@@ -270,7 +270,7 @@ fn a_sender_that_goes_away_beside_another(slow: bool) {
 /// The signal of the sender that has gone is counted or not; the other's is, and once.
 fn one_at_least_is_counted(rig: &Rig) {
     let told = *block_on(rig.send(1, 1))[0].as_ref().unwrap();
-    block_on(rig.owners.drain());
+    block_on(rig.tasks.drain());
     let counted = rig.api.count(fingerprint(1));
     assert!((1..=2).contains(&counted) && (1..=counted).contains(&told), "told {told}, counted {counted}");
 }

@@ -1,4 +1,4 @@
-//! The mutex of the owners' table, and how their tasks are started: std's and tokio's. In the tests of `interleavings.rs`
+//! The mutex of the tasks' table, and how their tasks are started: std's and tokio's. In the tests of `interleavings.rs`
 //! shuttle's stand in, whose scheduler then decides who goes on at each lock, spawn and wake.
 
 #[cfg(test)]
@@ -30,14 +30,14 @@ mod scheduled {
     }
 
     /// What `run` makes on this thread is scheduled by shuttle.
-    pub(in crate::owner) fn schedule<T>(run: impl FnOnce() -> T) -> T {
+    pub(in crate::incident_tasks) fn schedule<T>(run: impl FnOnce() -> T) -> T {
         SCHEDULED.set(true);
         let result = run();
         SCHEDULED.set(false);
         result
     }
 
-    pub(in crate::owner) fn spawn(tracker: &TaskTracker, task: impl Future<Output = ()> + Send + 'static) {
+    pub(in crate::incident_tasks) fn spawn(tracker: &TaskTracker, task: impl Future<Output = ()> + Send + 'static) {
         if SCHEDULED.get() {
             shuttle::future::spawn(tracker.track_future(task));
         } else {
@@ -45,18 +45,18 @@ mod scheduled {
         }
     }
 
-    pub(in crate::owner) enum Mutex<T> {
+    pub(in crate::incident_tasks) enum Mutex<T> {
         Std(std::sync::Mutex<T>),
         Shuttle(shuttle::sync::Mutex<T>),
     }
 
-    pub(in crate::owner) enum MutexGuard<'a, T> {
+    pub(in crate::incident_tasks) enum MutexGuard<'a, T> {
         Std(std::sync::MutexGuard<'a, T>),
         Shuttle(shuttle::sync::MutexGuard<'a, T>),
     }
 
     impl<T> Mutex<T> {
-        pub(in crate::owner) fn new(value: T) -> Self {
+        pub(in crate::incident_tasks) fn new(value: T) -> Self {
             if SCHEDULED.get() {
                 Self::Shuttle(shuttle::sync::Mutex::new(value))
             } else {
@@ -64,7 +64,7 @@ mod scheduled {
             }
         }
 
-        pub(in crate::owner) fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
+        pub(in crate::incident_tasks) fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
             match self {
                 Self::Std(mutex) => either(mutex.lock(), MutexGuard::Std),
                 Self::Shuttle(mutex) => either(mutex.lock(), MutexGuard::Shuttle),

@@ -8,21 +8,21 @@ use kube::Resource;
 use kube::api::PostParams;
 use kube::core::request::Request;
 
-use super::Housekeeper;
-use crate::executor::Kind;
+use super::GarbageCollector;
+use crate::executor::ResourceKind;
 use crate::index::observed::Observed;
 use crate::rr::RemediationRequest;
 
 /// The event's reason, for people and for rules.
 const REASON: &str = "DuplicateRemediationRequest";
 
-impl Housekeeper {
+impl GarbageCollector {
     /// Writes the event. `Some(true)`: it is new; `Some(false)`: another replica has written it; `None`: it failed.
     pub(super) async fn warn_by_event(&self, oldest: &Observed, younger: &Observed) -> Option<bool> {
         let event = self.event(oldest, younger);
         let url = Event::url_path(&(), Some(&self.namespace));
         let request = Request::new(url).create(&PostParams::default(), serde_json::to_vec(&event).ok()?).ok()?;
-        let answered = self.executor.send(Kind { verb: "create", resource: "events" }, request).await.ok()?;
+        let answered = self.executor.send(ResourceKind { verb: "create", resource: "events" }, request).await.ok()?;
         match answered.status {
             status if status.is_success() => Some(true),
             StatusCode::CONFLICT => Some(false),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::Housekeeper;
+use super::GarbageCollector;
 use crate::config::{Config, Duplicates};
 use crate::doubles::objects::executor;
 use crate::doubles::wire::Wire;
@@ -35,10 +35,10 @@ impl Rig {
         rig
     }
 
-    fn housekeeper(&self) -> Housekeeper {
+    fn collector(&self) -> GarbageCollector {
         let executor = Arc::new(executor(&self.wire, 8, &self.index, &self.metrics));
         let (index, metrics) = (Arc::clone(&self.index), Arc::clone(&self.metrics));
-        Housekeeper::new(&self.config, "incidents", "pod-a", executor, index, metrics)
+        GarbageCollector::new(&self.config, "incidents", "pod-a", executor, index, metrics)
     }
 
     /// The index comes to know these RRs.
@@ -47,8 +47,8 @@ impl Rig {
     }
 
     /// Keeps house for so long.
-    async fn keep_house(&self, time: Duration) {
-        assert!(timeout(time, self.housekeeper().run()).await.is_err(), "it goes on for ever");
+    async fn collect_for(&self, time: Duration) {
+        assert!(timeout(time, self.collector().run()).await.is_err(), "it goes on for ever");
     }
 
     /// Whether the metrics show this.

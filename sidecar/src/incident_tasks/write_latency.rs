@@ -12,11 +12,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// For how long a count is remembered, more or less: long enough that one of many which is slow by chance holds up no storm,
-/// and short enough that a strain which is over is soon forgotten, however few counts there are.
+/// and short enough that a write_latency which is over is soon forgotten, however few counts there are.
 const MEMORY: Duration = Duration::from_millis(250);
 
 /// How long counts take of late, over all incidents of a replica.
-pub(super) struct Strain(Mutex<Typical>);
+pub(super) struct WriteLatency(Mutex<Typical>);
 
 struct Typical {
     seconds: f64,
@@ -24,7 +24,7 @@ struct Typical {
     noted: Instant,
 }
 
-impl Strain {
+impl WriteLatency {
     /// None so far.
     pub(super) fn new() -> Self {
         Self(Mutex::new(Typical { seconds: 0.0, noted: Instant::now() }))
@@ -42,7 +42,7 @@ impl Strain {
     /// How far apart the writes of one of so many incidents should be: by `interval`, as long as counts take no longer than
     /// that. Else by the time that they take, and for each of the others a part of what that is too long, so that there is no
     /// leap from one to the other. Never by more than `most`.
-    pub(super) fn stretch(&self, interval: Duration, most: Duration, incidents: usize) -> Duration {
+    pub(super) fn write_interval(&self, interval: Duration, most: Duration, incidents: usize) -> Duration {
         let seconds = self.0.lock().unwrap_or_else(PoisonError::into_inner).seconds;
         let typical = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         let others = 1.0 - 1.0 / incidents.max(1) as f64;
@@ -57,63 +57,66 @@ mod tests {
 
     use tokio::time::sleep;
 
-    use super::Strain;
+    use super::WriteLatency;
 
     const MS: Duration = Duration::from_millis(1);
 
     /// Counts of very many incidents that take so many milliseconds each, and are answered so many apart.
-    async fn counts(strain: &Strain, apart: u32, all: impl IntoIterator<Item = u32>) -> Duration {
+    async fn counts(write_latency: &WriteLatency, apart: u32, all: impl IntoIterator<Item = u32>) -> Duration {
         for took in all {
             sleep(MS * apart).await;
-            strain.note(MS * took);
+            write_latency.note(MS * took);
         }
-        strain.stretch(20 * MS, 500 * MS, usize::MAX)
+        write_latency.write_interval(20 * MS, 500 * MS, usize::MAX)
     }
 
     #[tokio::test(start_paused = true)]
     async fn counts_that_are_fast_leave_the_interval_as_it_is() {
-        let strain = Strain::new();
-        assert_eq!(strain.stretch(20 * MS, 500 * MS, usize::MAX), 20 * MS);
-        assert_eq!(counts(&strain, 20, [20; 100]).await, 20 * MS);
+        let write_latency = WriteLatency::new();
+        assert_eq!(write_latency.write_interval(20 * MS, 500 * MS, usize::MAX), 20 * MS);
+        assert_eq!(counts(&write_latency, 20, [20; 100]).await, 20 * MS);
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_slow_count_holds_nothing_up() {
-        assert_eq!(counts(&Strain::new(), 20, [5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 150]).await, 20 * MS);
+        assert_eq!(counts(&WriteLatency::new(), 20, [5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 150]).await, 20 * MS);
     }
 
     #[tokio::test(start_paused = true)]
     async fn writes_of_many_are_apart_by_twice_the_time_that_they_take_less_the_interval() {
-        let stretched = counts(&Strain::new(), 3, [145; 500]).await;
+        let stretched = counts(&WriteLatency::new(), 3, [145; 500]).await;
         assert!((255 * MS..=270 * MS).contains(&stretched), "{stretched:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_incident_that_is_alone_is_written_again_as_soon_as_it_has_been() {
-        let strain = Strain::new();
-        counts(&strain, 3, [145; 500]).await;
-        let apart = [1, 2, 5].map(|incidents| strain.stretch(20 * MS, 500 * MS, incidents).as_millis());
+        let write_latency = WriteLatency::new();
+        counts(&write_latency, 3, [145; 500]).await;
+        let apart = [1, 2, 5].map(|incidents| write_latency.write_interval(20 * MS, 500 * MS, incidents).as_millis());
         assert!((143..=145).contains(&apart[0]), "{apart:?}");
         assert!((203..=208).contains(&apart[1]), "{apart:?}");
         assert!((240..=245).contains(&apart[2]), "{apart:?}");
-        assert_eq!(strain.stretch(20 * MS, 500 * MS, 0), strain.stretch(20 * MS, 500 * MS, 1));
+        assert_eq!(
+            write_latency.write_interval(20 * MS, 500 * MS, 0),
+            write_latency.write_interval(20 * MS, 500 * MS, 1)
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_strain_that_is_over_is_forgotten_within_a_second_by_many_counts_and_by_few() {
         for apart in [10, 250] {
-            let strain = Strain::new();
-            counts(&strain, 3, [145; 500]).await;
-            let after = counts(&strain, apart, (0..1000 / apart).map(|_| 5)).await;
+            let write_latency = WriteLatency::new();
+            counts(&write_latency, 3, [145; 500]).await;
+            let after = counts(&write_latency, apart, (0..1000 / apart).map(|_| 5)).await;
             assert_eq!(after, 20 * MS, "{apart} ms apart");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_time_is_too_long() {
-        let strain = Strain::new();
+        let write_latency = WriteLatency::new();
         sleep(MS).await;
-        strain.note(Duration::MAX);
-        assert_eq!(strain.stretch(20 * MS, 500 * MS, usize::MAX), 500 * MS);
+        write_latency.note(Duration::MAX);
+        assert_eq!(write_latency.write_interval(20 * MS, 500 * MS, usize::MAX), 500 * MS);
     }
 }

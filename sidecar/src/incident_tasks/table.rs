@@ -10,7 +10,7 @@ use onceway_signal::Fingerprint;
 use tokio::time::Instant;
 
 use super::Waiter;
-use super::task::Trouble;
+use super::task::LastError;
 
 /// Finds the task of an incident, and what its last task knew.
 pub(super) struct Table {
@@ -35,17 +35,17 @@ pub(super) struct Bounds {
 /// An incident with a task.
 struct Busy {
     queue: Vec<Waiter>,
-    trouble: Trouble,
+    last_error: LastError,
 }
 
 /// What became of a submission.
 pub(super) enum Queued {
     /// It waits for the incident's task.
-    Behind(Trouble),
+    Behind(LastError),
     /// It waits for a task that is to be started.
     First {
-        /// What the task is to report its trouble to.
-        trouble: Trouble,
+        /// What the task is to report its last_error to.
+        last_error: LastError,
         /// What the incident's last task knew.
         known: Option<Rr>,
     },
@@ -73,16 +73,16 @@ impl Table {
                 return Err("limits.maxQueuePerIncident");
             }
             busy.queue.push(waiter);
-            return Ok(Queued::Behind(busy.trouble.clone()));
+            return Ok(Queued::Behind(busy.last_error.clone()));
         }
         self.expire();
         let known = self.quiet.pop(&fingerprint).map(|(_, rr)| rr);
         if self.busy.len() + self.quiet.len() >= self.bounds.incidents && self.quiet.pop_lru().is_none() {
             return Err("limits.maxIncidents");
         }
-        let trouble = Trouble::default();
-        self.busy.insert(fingerprint, Busy { queue: vec![waiter], trouble: trouble.clone() });
-        Ok(Queued::First { trouble, known })
+        let last_error = LastError::default();
+        self.busy.insert(fingerprint, Busy { queue: vec![waiter], last_error: last_error.clone() });
+        Ok(Queued::First { last_error, known })
     }
 
     /// All that waits for the incident's task. `None` if nothing does: then the task is no longer in the table, what it

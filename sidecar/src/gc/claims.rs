@@ -15,8 +15,8 @@ use onceway_signal::Fingerprint;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
-use super::{Housekeeper, spread};
-use crate::executor::{CLAIM_LABELS, FLOOR, Failure, INTENT, Kind, LEASES, fingerprint_of_claim};
+use super::{GarbageCollector, spread};
+use crate::executor::{CLAIM_LABELS, CallFailure, FLOOR, INTENT, LEASES, ResourceKind, fingerprint_of_claim};
 
 /// How many claims a page of the list has; of each only the metadata comes.
 const PAGE: u32 = 200;
@@ -25,13 +25,13 @@ const PAGE: u32 = 200;
 type Open = HashMap<Fingerprint, (Arc<str>, Instant)>;
 type Page = ObjectList<PartialObjectMeta<Lease>>;
 
-impl Housekeeper {
-    pub(super) async fn sweep_claims(&self) {
+impl GarbageCollector {
+    pub(super) async fn collect_claims(&self) {
         let mut open = Open::new();
         loop {
             sleep(spread(self.settings.sweep_interval)).await;
-            match self.sweepable_claims().await {
-                Ok(claims) => self.sweep_all(claims, &mut open).await,
+            match self.candidates().await {
+                Ok(claims) => self.collect_all(claims, &mut open).await,
                 Err(failure) => warn!(%failure, "cannot list the Leases; none is swept until the next try"),
             }
         }
@@ -39,14 +39,14 @@ impl Housekeeper {
 
     /// The claims that are worth a look. All are listed before any is looked at: the API server forgets within minutes what
     /// the next page of a list begins with, and at its pace the sweep of many claims takes hours.
-    async fn sweepable_claims(&self) -> Result<HashSet<Fingerprint>, Failure> {
+    async fn candidates(&self) -> Result<HashSet<Fingerprint>, CallFailure> {
         let leases = Request::new(Lease::url_path(&(), Some(&self.namespace)));
         let mut list = ListParams::default().labels(CLAIM_LABELS).limit(PAGE);
         let mut claims = HashSet::new();
         loop {
-            let kind = Kind { verb: "list", resource: LEASES };
+            let kind = ResourceKind { verb: "list", resource: LEASES };
             let Some(page) = self.executor.read::<Page>(kind, leases.list_metadata(&list)?).await? else { break };
-            claims.extend(page.items.iter().filter_map(|lease| self.sweepable(lease)));
+            claims.extend(page.items.iter().filter_map(|lease| self.candidate(lease)));
             let Some(next) = page.metadata.continue_.filter(|next| !next.is_empty()) else { break };
             list = list.continue_token(&next);
         }
@@ -54,7 +54,7 @@ impl Housekeeper {
     }
 
     /// The fingerprint of a claim that is worth a look: an old one of ours, whose RR is not known to be active.
-    fn sweepable(&self, lease: &PartialObjectMeta<Lease>) -> Option<Fingerprint> {
+    fn candidate(&self, lease: &PartialObjectMeta<Lease>) -> Option<Fingerprint> {
         let fingerprint = fingerprint_of_claim(&lease.name_any())?;
         let intent = lease.annotations().get(INTENT)?;
         let named_s = lease.annotations().get(FLOOR)?.parse().ok()?;
@@ -69,12 +69,12 @@ impl Housekeeper {
     }
 
     /// Sweeps those of the claims whose RR is gone, at the pace of `housekeeping.maxSweepsPerSecond`.
-    async fn sweep_all(&self, claims: HashSet<Fingerprint>, open: &mut Open) {
+    async fn collect_all(&self, claims: HashSet<Fingerprint>, open: &mut Open) {
         open.retain(|fingerprint, _| claims.contains(fingerprint));
         let mut removed = 0_usize;
         for fingerprint in claims {
             sleep(Duration::from_secs(1) / self.settings.max_sweeps_per_second).await;
-            removed += usize::from(self.sweep(fingerprint, open).await);
+            removed += usize::from(self.collect(fingerprint, open).await);
         }
         if removed > 0 {
             info!(removed, "swept the Leases of incidents whose RemediationRequest is gone");
@@ -82,7 +82,7 @@ impl Housekeeper {
     }
 
     /// Sweeps the claim if its RR is gone. Whether it was removed.
-    async fn sweep(&self, fingerprint: Fingerprint, open: &mut Open) -> bool {
+    async fn collect(&self, fingerprint: Fingerprint, open: &mut Open) -> bool {
         let settled = open.get(&fingerprint).filter(|(_, since)| since.elapsed() >= self.settings.sweep_after);
         let (mut sweep, first) = ClaimGc::begin(settled.map(|(version, _)| Arc::clone(version)));
         let resume = |answer| match answer {

@@ -29,7 +29,7 @@ async fn a_younger_active_rr_is_reported_once_by_an_event_that_names_both() {
     let rig = Rig::new();
     two(&rig, ["Executing", "Executing"]);
     rig.wire.on(&format!("POST {EVENTS}"), Met::Response(201, json!({})));
-    rig.keep_house(rig.config.housekeeping.reap_interval * 10).await;
+    rig.collect_for(rig.config.housekeeping.reap_interval * 10).await;
     let events = rig.wire.made(&format!("POST {EVENTS}"));
     assert_eq!(events.len(), 1, "{:?}", rig.wire.lines());
     let event = &events[0].body;
@@ -55,7 +55,7 @@ async fn duplicates_that_keep_coming_are_looked_at_once_a_second() {
         }
     };
     tokio::select! {
-        () = rig.keep_house(Duration::from_secs(10)) => {}
+        () = rig.collect_for(Duration::from_secs(10)) => {}
         () = coming => {}
     }
     let looks = rig.wire.made(&format!("GET {RRS}/rr-1")).len();
@@ -67,7 +67,7 @@ async fn an_rr_that_may_have_come_too_late_is_left_to_the_reaper() {
     let rig = Rig::with_duplicates(Duplicates::Skip);
     rig.wire.on(&format!("GET {RRS}/rr-1"), Met::Response(200, rr("rr-1", 1, "", 0)));
     two(&rig, ["", "Pending"]);
-    rig.keep_house(ONE_LOOK).await;
+    rig.collect_for(ONE_LOOK).await;
     assert_eq!(rig.wire.lines().len(), 2, "neither is a duplicate: {:?}", rig.wire.lines());
 }
 
@@ -80,9 +80,9 @@ async fn a_read_that_fails_says_nothing_and_is_made_again() {
         rig.indexed(&[rr("rr-3", 3, "", 1)]);
         rig.wire.on(&format!("GET {RRS}/rr-3"), Met::Response(200, rr("rr-3", 3, "Executing", 1)));
         rig.wire.on(&format!("POST {EVENTS}"), Met::Response(201, json!({})));
-        rig.keep_house(ONE_LOOK).await;
+        rig.collect_for(ONE_LOOK).await;
         assert_eq!(rig.wire.lines().len(), 1, "rr-2 may not be the oldest: {:?}", rig.wire.lines());
-        rig.keep_house(ONE_LOOK).await;
+        rig.collect_for(ONE_LOOK).await;
         let message = rig.wire.made(&format!("POST {EVENTS}"))[0].body["message"].to_string();
         assert!(message.contains("rr-1 is the older one"), "{message}");
     }
@@ -93,7 +93,7 @@ async fn what_another_replica_has_reported_is_not_counted_again() {
     let rig = Rig::new();
     two(&rig, ["Executing", "Executing"]);
     rig.wire.on(&format!("POST {EVENTS}"), status(409, "AlreadyExists"));
-    rig.keep_house(ONE_LOOK).await;
+    rig.collect_for(ONE_LOOK).await;
     assert!(rig.shows("gateway_duplicate_crds_detected_total 0\n"));
 }
 
@@ -103,7 +103,7 @@ async fn a_report_that_failed_is_made_again() {
     two(&rig, ["Executing", "Executing"]);
     let post = format!("POST {EVENTS}");
     rig.wire.on(&post, Met::Break).on(&post, status(500, "InternalError")).on(&post, Met::Response(201, json!({})));
-    rig.keep_house(rig.config.housekeeping.reap_interval * 10).await;
+    rig.collect_for(rig.config.housekeeping.reap_interval * 10).await;
     assert_eq!(rig.wire.made(&post).len(), 3);
     assert!(rig.shows("gateway_duplicate_crds_detected_total 1\n"));
 }
@@ -114,7 +114,7 @@ async fn an_rr_that_has_ended_or_gone_meanwhile_is_no_duplicate() {
     two(&rig, ["Completed", "Pending"]);
     // The index knows a third one, which is gone.
     rig.indexed(&[rr("rr-3", 3, "", 1)]);
-    rig.keep_house(ONE_LOOK).await;
+    rig.collect_for(ONE_LOOK).await;
     assert!(rig.wire.lines().iter().all(|line| line.starts_with("GET ")), "{:?}", rig.wire.lines());
 }
 
@@ -124,7 +124,7 @@ async fn a_younger_one_that_nobody_has_started_is_skipped_by_compare_and_swap() 
     two(&rig, ["Executing", "Pending"]);
     rig.wire.on(&format!("GET {RRS}/rr-2"), Met::Response(200, rr("rr-2", 2, "Skipped", 1)));
     rig.wire.on(&format!("POST {EVENTS}"), Met::Response(201, json!({}))).on(&patch(), Met::Response(200, json!({})));
-    rig.keep_house(ONE_LOOK).await;
+    rig.collect_for(ONE_LOOK).await;
     let patches = rig.wire.made(&patch());
     assert_eq!(patches.len(), 1);
     let expected = json!({
@@ -139,6 +139,6 @@ async fn a_younger_one_that_somebody_has_started_is_left_alone() {
     let rig = Rig::with_duplicates(Duplicates::Skip);
     two(&rig, ["Pending", "Analyzing"]);
     rig.wire.on(&format!("POST {EVENTS}"), Met::Response(201, json!({})));
-    rig.keep_house(ONE_LOOK).await;
+    rig.collect_for(ONE_LOOK).await;
     assert!(rig.wire.made(&patch()).is_empty() && rig.shows("gateway_duplicate_crds_detected_total 1\n"));
 }
