@@ -1,77 +1,94 @@
-//! [`ApiCall::FindRr`]: an active RR of a fingerprint, whoever made it. Costs nothing where the
-//! index knows of none, which is nearly always.
+//! [`ApiCall::FindRr`]: an active RR of a fingerprint, whoever created it. It costs no call where the index is in sync and
+//! knows of none, which is nearly always.
 
 use std::sync::Arc;
 
 use onceway_claim::{ApiCall, ApiResult, Phase, Rr};
 use onceway_signal::Fingerprint;
+use tokio::sync::Semaphore;
 
-use super::request::{RRS, ResourceKind};
-use super::response::{self, CallOutcome};
-use super::view::{self, Page};
-use super::{ApiResponse, Executor};
-use crate::index::Lookup;
+use super::api::{Api, ApiResponse};
+use super::outcome::CallOutcome;
+use super::resource::{RRS, ResourceKind};
+use super::response::{self, Page};
+use crate::index::{Index, Lookup};
 
-/// How many RRs that the index knows are looked at; of more duplicates than that, any will do later.
+/// How many RRs from the index are confirmed by a read. With more duplicates than that, any of them will do.
 const MAX_CANDIDATES: usize = 4;
-/// How many pages of a list are read. A fingerprint with a thousand RRs has other troubles.
+/// How many pages of a list are read.
 const MAX_PAGES: usize = 100;
+/// Lists in flight. Each makes the API server scan all RRs, and while the index is not in sync every new incident needs one:
+/// they must not use up the calls in flight that counts wait for.
+const MAX_LISTS: usize = 4;
 
-impl Executor {
-    pub(super) async fn find(&self, fingerprint: Fingerprint, except: Option<&Arc<str>>) -> CallOutcome {
+/// Finds active RRs by the index, or by lists while it is not in sync.
+pub(super) struct Finder {
+    index: Arc<Index>,
+    lists: Semaphore,
+}
+
+impl Finder {
+    pub(super) fn new(index: Arc<Index>) -> Self {
+        Self { index, lists: Semaphore::new(MAX_LISTS) }
+    }
+
+    /// An active RR of the fingerprint; not `except` where the index answers.
+    pub(super) async fn find(&self, api: &Api, fingerprint: Fingerprint, except: Option<&Arc<str>>) -> CallOutcome {
         match self.index.lookup(fingerprint) {
             Lookup::Active(names) => {
                 let candidates = names.iter().filter(|name| Some(*name) != except);
-                self.confirm(fingerprint, candidates).await
+                confirm(api, fingerprint, candidates).await
             }
-            Lookup::NotInSync => self.list(fingerprint).await,
-        }
-    }
-
-    /// The first of these RRs that is active indeed.
-    async fn confirm<'a>(&self, fingerprint: Fingerprint, names: impl Iterator<Item = &'a Arc<str>>) -> CallOutcome {
-        for name in names.take(MAX_CANDIDATES) {
-            let outcome = self.call(&ApiCall::GetRr { name: Arc::clone(name) }, fingerprint, None).await;
-            match &outcome.result {
-                ApiResult::Rr(rr) if is_adoptable(rr) => return outcome,
-                // The index is late: it has ended or gone meanwhile.
-                ApiResult::Rr(_) | ApiResult::Missing => {}
-                _ => return outcome,
+            Lookup::NotInSync => {
+                // `acquire` fails only on a closed semaphore; this one is never closed.
+                let _permit = self.lists.acquire().await;
+                list(api, fingerprint).await
             }
         }
-        CallOutcome::definite(ApiResult::Missing)
     }
+}
 
-    /// The oldest active RR of an uncached list.
-    async fn list(&self, fingerprint: Fingerprint) -> CallOutcome {
-        // An error would mean that somebody has closed it, and nobody does.
-        let _turn = self.lists.acquire().await;
-        let mut oldest: Option<(String, Rr)> = None;
-        let mut next = None;
-        for _ in 0..MAX_PAGES {
-            let page = match self.page(fingerprint, next.as_deref()).await {
-                Ok(page) => page,
-                Err(outcome) => return outcome,
-            };
-            let active = page.rrs.into_iter().filter(|(_, rr)| is_adoptable(rr));
-            oldest = active.chain(oldest).min_by(|(a, x), (b, y)| (a, &x.name).cmp(&(b, &y.name)));
-            next = page.next;
-            if next.is_none() {
-                break;
-            }
+/// The first of these RRs that a read finds active.
+async fn confirm<'a>(api: &Api, fingerprint: Fingerprint, names: impl Iterator<Item = &'a Arc<str>>) -> CallOutcome {
+    for name in names.take(MAX_CANDIDATES) {
+        let outcome = api.call(&ApiCall::GetRr { name: Arc::clone(name) }, fingerprint, None).await;
+        match &outcome.result {
+            ApiResult::Rr(rr) if is_adoptable(rr) => return outcome,
+            // The index lags: the RR is terminal or deleted by now.
+            ApiResult::Rr(_) | ApiResult::Missing => {}
+            _ => return outcome,
         }
-        CallOutcome::definite(oldest.map_or(ApiResult::Missing, |(_, rr)| ApiResult::Rr(rr)))
     }
+    CallOutcome::definite(ApiResult::Missing)
+}
 
-    async fn page(&self, fingerprint: Fingerprint, after: Option<&str>) -> Result<Page, CallOutcome> {
-        let request = self.requests.list_rrs(fingerprint, after).map_err(|error| CallOutcome::unknown(error.into()))?;
-        let kind = ResourceKind { verb: "list", resource: RRS };
-        let ApiResponse { status, retry_after, body } = self.send(kind, request).await.map_err(CallOutcome::unknown)?;
-        if !status.is_success() {
-            return Err(response::failed(status, retry_after, &body));
+/// The oldest active RR of an uncached list.
+async fn list(api: &Api, fingerprint: Fingerprint) -> CallOutcome {
+    let mut oldest: Option<(i64, Rr)> = None;
+    let mut next = None;
+    for _ in 0..MAX_PAGES {
+        let page = match list_page(api, fingerprint, next.as_deref()).await {
+            Ok(page) => page,
+            Err(outcome) => return outcome,
+        };
+        let active = page.rrs.into_iter().filter(|(_, rr)| is_adoptable(rr));
+        oldest = active.chain(oldest).min_by(|(a, x), (b, y)| (a, &x.name).cmp(&(b, &y.name)));
+        next = page.next;
+        if next.is_none() {
+            break;
         }
-        view::page(fingerprint, &body).map_err(CallOutcome::unknown)
     }
+    CallOutcome::definite(oldest.map_or(ApiResult::Missing, |(_, rr)| ApiResult::Rr(rr)))
+}
+
+async fn list_page(api: &Api, fingerprint: Fingerprint, after: Option<&str>) -> Result<Page, CallOutcome> {
+    let request = api.requests.list_rrs(fingerprint, after).map_err(|error| CallOutcome::unknown(error.into()))?;
+    let kind = ResourceKind { verb: "list", resource: RRS };
+    let ApiResponse { status, retry_after, body } = api.send(kind, request).await.map_err(CallOutcome::unknown)?;
+    if !status.is_success() {
+        return Err(response::failed(status, retry_after, &body));
+    }
+    response::read_page(fingerprint, &body).map_err(CallOutcome::unknown)
 }
 
 fn is_adoptable(rr: &Rr) -> bool {

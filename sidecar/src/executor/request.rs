@@ -1,9 +1,12 @@
-//! Calls of the protocol as requests to the API server.
+//! Builds the HTTP requests of the protocol's calls.
 //!
-//! Both kinds of update are merge patches that carry `metadata.resourceVersion`: a compare-and-swap that cannot drop
-//! fields which somebody else has put there, and, unlike PUT, can never create what it does not find.
+//! Both updates are merge patches with `metadata.resourceVersion`: a compare-and-swap that keeps the fields of other
+//! writers and, unlike PUT, cannot create a missing object.
 
-use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kube::Resource;
@@ -14,95 +17,31 @@ use onceway_claim::{ApiCall, ClaimFields, Rr};
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 
-use super::{Context, Settings};
+use super::claim::{CREATED, FLOOR, INTENT, claim_name};
+use super::execute::Context;
+use super::resource::LIST_PAGE;
 use crate::rr::{CREATOR, RemediationRequest};
-
-/// `onceway.io/intent`, see [`ClaimFields::intent`].
-pub(crate) const INTENT: &str = "onceway.io/intent";
-/// `onceway.io/created`, see [`ClaimFields::created`].
-pub(super) const CREATED: &str = "onceway.io/created";
-/// `onceway.io/floor`, see [`ClaimFields::floor`].
-pub(crate) const FLOOR: &str = "onceway.io/floor";
-
-/// How many RRs of one fingerprint a list asks for at a time. One of the greatest `limits.maxStoredPayloadBytes` may be as
-/// large as etcd allows, and a page is in memory as a whole.
-const LIST_PAGE: u32 = 10;
-/// The largest answer about one object that is read. etcd's own limit for an object is 1.5 MiB.
-const MAX_OBJECT_BYTES: usize = 4 * 1024 * 1024;
-/// The largest page of a list that is read: [`LIST_PAGE`] times etcd's limit, and some room.
-const MAX_PAGE_BYTES: usize = 16 * 1024 * 1024;
-
-/// The resource of claims.
-pub(crate) const LEASES: &str = "leases";
-/// The resource of RRs.
-pub(crate) const RRS: &str = "remediationrequests";
-/// The status of RRs.
-pub(crate) const RR_STATUS: &str = "remediationrequests/status";
-
-/// Selects what Onceway has made.
-pub(crate) const CLAIM_LABELS: &str = "app.kubernetes.io/managed-by=onceway";
-/// What the name of a claim begins with; the fingerprint follows.
-const CLAIM_PREFIX: &str = "onceway-";
-
-/// A call as metrics name it.
-#[derive(Clone, Copy)]
-pub(crate) struct ResourceKind {
-    /// As RBAC names it.
-    pub(crate) verb: &'static str,
-    /// As RBAC names it.
-    pub(crate) resource: &'static str,
-}
-
-impl ResourceKind {
-    /// The largest answer that is read.
-    pub(super) fn max_answer_bytes(self) -> usize {
-        if self.verb == "list" { MAX_PAGE_BYTES } else { MAX_OBJECT_BYTES }
-    }
-}
-
-/// The verb and resource of a call, as RBAC and audit logs name them.
-pub(super) fn kind(call: &ApiCall) -> ResourceKind {
-    let (verb, resource) = match call {
-        ApiCall::GetClaim => ("get", LEASES),
-        ApiCall::CreateClaim(_) => ("create", LEASES),
-        ApiCall::UpdateClaim { .. } => ("patch", LEASES),
-        ApiCall::DeleteClaim { .. } => ("delete", LEASES),
-        ApiCall::FindRr { .. } => ("list", RRS),
-        ApiCall::GetRr { .. } => ("get", RRS),
-        ApiCall::CreateRr { .. } => ("create", RRS),
-        ApiCall::Count { .. } => ("patch", RR_STATUS),
-        ApiCall::DeleteRr { .. } => ("delete", RRS),
-    };
-    ResourceKind { verb, resource }
-}
-
-/// The name of a fingerprint's claim.
-fn claim_name(fingerprint: Fingerprint) -> String {
-    format!("{CLAIM_PREFIX}{fingerprint}")
-}
-
-/// The fingerprint of the claim of this name, if it is a claim's.
-pub(crate) fn fingerprint_of_claim(name: &str) -> Option<Fingerprint> {
-    name.strip_prefix(CLAIM_PREFIX)?.parse().ok()
-}
 
 /// Builds requests for one namespace.
 pub(super) struct Requests {
-    settings: Settings,
+    identity: Arc<str>,
+    lease_duration: Duration,
     leases: Request,
     rrs: Request,
 }
 
 impl Requests {
-    pub(super) fn new(settings: Settings) -> Self {
-        let namespace = Some(settings.namespace.as_str());
-        let leases = Request::new(Lease::url_path(&(), namespace));
-        let rrs = Request::new(RemediationRequest::url_path(&(), namespace));
-        Self { settings, leases, rrs }
+    pub(super) fn new(namespace: &str, identity: Arc<str>, lease_duration: Duration) -> Self {
+        let leases = Request::new(Lease::url_path(&(), Some(namespace)));
+        let rrs = Request::new(RemediationRequest::url_path(&(), Some(namespace)));
+        Self { identity, lease_duration, leases, rrs }
     }
 
-    /// The request of `call`. Reads carry no resourceVersion, which makes them quorum reads.
-    /// `batch` is there where the call is of a commit; without it nothing can be created or counted.
+    /// The request of `call`. Reads carry no resourceVersion, which makes them quorum reads. Creates of an RR and counts
+    /// need a `batch`.
+    ///
+    /// # Errors
+    /// If a part of the request is invalid, or the batch is missing.
     pub(super) fn build(
         &self,
         call: &ApiCall,
@@ -111,7 +50,7 @@ impl Requests {
     ) -> Result<http::Request<Vec<u8>>, Error> {
         let (get, post, patch) = (GetParams::default(), PostParams::default(), PatchParams::default());
         let claim = || claim_name(fingerprint);
-        let batch = || batch.ok_or_else(|| Error::Validation("only a batch of signals is created or counted".into()));
+        let batch = || batch.ok_or_else(|| Error::Validation("this call needs a batch of signals".into()));
         match call {
             ApiCall::GetClaim => self.leases.get(&claim(), &get),
             ApiCall::CreateClaim(fields) => self.leases.create(&post, bytes(&self.new_claim(&claim(), fields))?),
@@ -124,7 +63,7 @@ impl Requests {
             ApiCall::FindRr { .. } => self.list_rrs(fingerprint, None),
             ApiCall::CreateRr { name } => self.rrs.create(&post, bytes(&self.new_rr(name, batch()?))?),
             ApiCall::Count { rr, count } => {
-                let body = counted(rr, *count, batch()?);
+                let body = count_patch(rr, *count, batch()?);
                 self.rrs.patch_subresource("status", &rr.name, &patch, &Patch::Merge(body))
             }
             ApiCall::DeleteRr { rr } => self.rrs.delete(&rr.name, &as_last_seen(&rr.uid, &rr.version)),
@@ -134,7 +73,7 @@ impl Requests {
         }
     }
 
-    /// A page of the RRs of a fingerprint, the ended ones included: a quorum read, and a slow one.
+    /// A page of the RRs of a fingerprint, terminal ones included. A quorum read, and a slow one.
     pub(super) fn list_rrs(
         &self,
         fingerprint: Fingerprint,
@@ -154,13 +93,13 @@ impl Requests {
         body
     }
 
-    /// The part of a claim that its every write sets. `renewTime` makes sure that the write changes a byte: an API
-    /// server does not bump the version for a write that changes none, and then it would fence nothing.
+    /// The fields that every write of a claim sets. `renewTime` ensures that the write changes a byte: the API server does
+    /// not bump the version of a write that changes nothing, and such a write would fence nothing.
     fn claim_fields(&self, fields: &ClaimFields) -> Value {
         let now = MicroTime(Timestamp::now());
         let mut spec = json!({
             "holderIdentity": *fields.holder,
-            "leaseDurationSeconds": self.settings.lease_duration.as_secs(),
+            "leaseDurationSeconds": self.lease_duration.as_secs(),
             "leaseTransitions": fields.transitions,
             "renewTime": now,
         });
@@ -179,7 +118,7 @@ impl Requests {
         json!({
             "apiVersion": RemediationRequest::api_version(&()),
             "kind": RemediationRequest::kind(&()),
-            "metadata": { "name": name, "labels": labels(), "annotations": { CREATOR: *self.settings.identity } },
+            "metadata": { "name": name, "labels": labels(), "annotations": { CREATOR: *self.identity } },
             "spec": context.spec.as_ref().map(|spec| spec()),
         })
     }
@@ -189,9 +128,9 @@ fn labels() -> Value {
     json!({ "app.kubernetes.io/managed-by": "onceway", "app.kubernetes.io/component": "remediation" })
 }
 
-/// The status fields that are ours, and no other: the rest of the status belongs to other controllers.
-fn counted(rr: &Rr, count: u32, context: &Context) -> Value {
-    // Another replica may have counted a later signal before us.
+/// Patches the fields of a count and no others: the rest of the status belongs to other controllers.
+fn count_patch(rr: &Rr, count: u32, context: &Context) -> Value {
+    // Another replica may already have counted a later signal.
     let last = rr.last_seen_ms.map_or(context.last_received, |ms| later(context.last_received, ms));
     let mut seen = json!({ "occurrenceCount": count, "lastSeenAt": Time(last) });
     if rr.first_seen_ms.is_none() {
@@ -215,11 +154,6 @@ fn as_last_seen(uid: &str, version: &str) -> DeleteParams {
 
 fn bytes(body: &Value) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(body).map_err(Error::SerializeBody)
-}
-
-/// `at` as Unix milliseconds; 0 for times before 1970, which no clock of ours tells.
-pub(super) fn unix_ms(at: Timestamp) -> u64 {
-    u64::try_from(at.duration_since(Timestamp::UNIX_EPOCH).max(SignedDuration::ZERO).as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

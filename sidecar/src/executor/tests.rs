@@ -99,7 +99,7 @@ async fn a_refusal_has_the_rights_asked_for_again_and_nothing_else_does() {
         let rig = Rig::new();
         rig.wire.on(&format!("GET {}", claim_path()), status(code, reason));
         rig.execute(&ApiCall::GetClaim).await;
-        let raised = timeout(Duration::from_millis(1), rig.executor.rights.raised()).await;
+        let raised = timeout(Duration::from_millis(1), rig.executor.api.permission_recheck.raised()).await;
         assert_eq!(raised.is_ok(), doubted, "{code}");
     }
 }

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use super::{GarbageCollector, note, spread};
 use crate::config::Duplicates;
 use crate::executor::{CallFailure, RR_STATUS, RRS, ResourceKind};
-use crate::index::Known;
+use crate::index::ActiveRr;
 use crate::index::observed::Observed;
 use crate::rr::{RemediationRequest, SKIPPED};
 
@@ -53,8 +53,8 @@ impl GarbageCollector {
     }
 
     /// Whether all but the oldest are reported, and nothing else is to be done.
-    fn is_done_with(&self, known: &[Known], reported: &Reported) -> bool {
-        let is_reported = |known: &Known| reported.contains(&(Arc::clone(&known.name), known.created_s));
+    fn is_done_with(&self, known: &[ActiveRr], reported: &Reported) -> bool {
+        let is_reported = |known: &ActiveRr| reported.contains(&(Arc::clone(&known.name), known.created_s));
         self.duplicates == Duplicates::Report && known.iter().skip(1).all(is_reported)
     }
 
@@ -62,14 +62,14 @@ impl GarbageCollector {
     async fn look_at(
         &self,
         fingerprint: Fingerprint,
-        known: &[Known],
+        known: &[ActiveRr],
         reported: &mut Reported,
     ) -> Result<(), CallFailure> {
         let mut oldest: Option<Observed> = None;
         for known in known {
             // The index is late: an RR that has ended or gone meanwhile is no duplicate. One of ours without a count may have
             // been created too late, which is for the reaper to find out.
-            let indeed = |rr: &Observed| rr.active && !rr.is_active_uncounted_with_creator();
+            let indeed = |rr: &Observed| rr.active && !rr.may_be_late_create();
             let Some(rr) = self.read(&known.name).await?.filter(indeed) else { continue };
             let Some(oldest) = &oldest else {
                 oldest = Some(rr);

@@ -83,7 +83,7 @@ impl Execute for Api {
         CallOutcome::definite(answer)
     }
 
-    fn has_ended(&self, _: Fingerprint, _: &str) -> bool {
+    fn is_known_inactive(&self, _: Fingerprint, _: &str) -> bool {
         false
     }
 }

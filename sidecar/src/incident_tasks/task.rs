@@ -132,7 +132,7 @@ impl<E: Execute> IncidentTask<E> {
     async fn commit(&mut self, batch: &Batch) -> Result<(Rr, bool), SubmitError> {
         let context = &batch.context;
         let parameters = Arc::clone(&self.parameters);
-        let known = self.known.take().filter(|rr| !self.has_ended(rr));
+        let known = self.known.take().filter(|rr| !self.is_known_inactive(rr));
         let (mut commit, mut step) = Commit::begin(parameters, batch.signals, known, self.now());
         let mut pauses = Pauses::default();
         loop {
@@ -171,8 +171,8 @@ impl<E: Execute> IncidentTask<E> {
 
     /// Whether it is known already that a count in this RR would be refused. One that blocks its incident is counted in
     /// after its end.
-    fn has_ended(&self, rr: &Rr) -> bool {
-        rr.phase == Phase::Active && self.shared.executor.has_ended(self.fingerprint, &rr.name)
+    fn is_known_inactive(&self, rr: &Rr) -> bool {
+        rr.phase == Phase::Active && self.shared.executor.is_known_inactive(self.fingerprint, &rr.name)
     }
 
     /// Remembers what a count says of the next one. One that was not answered says nothing of those that will be.

@@ -76,16 +76,16 @@ fn it_holds_what_is_active_and_forgets_what_has_ended_or_gone() {
 fn it_tells_of_the_last_one_that_it_has_seen_end_or_go_unless_that_is_back() {
     let index = in_sync();
     index.apply(&rr("a", 1, "Executing", 1));
-    assert!(!index.has_ended(fingerprint(), "a"));
+    assert!(!index.is_known_inactive(fingerprint(), "a"));
     index.apply(&rr("a", 1, "Completed", 1));
-    assert!(index.has_ended(fingerprint(), "a") && !index.has_ended(fingerprint(), "b"));
+    assert!(index.is_known_inactive(fingerprint(), "a") && !index.is_known_inactive(fingerprint(), "b"));
     index.apply(&rr("b", 2, "Executing", 1));
     // Retention.
     index.remove(&rr("a", 1, "Completed", 1));
     index.remove(&rr("b", 2, "Executing", 1));
-    assert!(index.has_ended(fingerprint(), "b"));
+    assert!(index.is_known_inactive(fingerprint(), "b"));
     index.apply(&rr("b", 3, "", 0));
-    assert!(!index.has_ended(fingerprint(), "b"));
+    assert!(!index.is_known_inactive(fingerprint(), "b"));
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! Writes the spec of a new RR from the request's own bytes.
+//! Writes the spec of a new RR from the request's body.
 //!
-//! etcd refuses an object above 1.5 MiB, for ever, so every part of the spec has a limit here, and their sum, at its
-//! worst JSON escaping, stays below that (a test builds the worst case). What is cut off a label or an annotation is
-//! still in `originalPayload` as far as that reaches; the identity (cluster, kind, name, namespace) is never cut: the
-//! decoder has refused what is too long of it, and has cut the severity to what the CRD allows.
+//! etcd rejects an object above 1.5 MiB, and a retry cannot help. Every part of the spec therefore has a limit, and the sum
+//! stays below etcd's even with the worst JSON escaping (a test builds the worst case). Text truncated from a label or an
+//! annotation is still in `originalPayload`, up to that field's limit. The identity (cluster, kind, name, namespace) is
+//! never truncated: the decoder rejects longer ones, and limits the severity to the CRD's length.
 
 use std::collections::BTreeMap;
 
@@ -13,41 +13,41 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use onceway_signal::{Fingerprint, Labels, PartialPayload, Signal};
 use serde::Serialize;
 
-use super::{RemediationRequestSpec, SIGNAL_TYPE, TargetResource, TargetType};
+use super::resource::{RemediationRequestSpec, SIGNAL_TYPE, TargetResource, TargetType};
 
-/// The most that `signalLabels` holds, keys and values together; labels that do not fit are left out.
+/// Limit of `signalLabels`, keys and values together; labels that do not fit are left out.
 const MAX_LABELS_BYTES: usize = 16 * 1024;
-/// The most that `signalAnnotations` holds, keys and values together; annotations that do not fit are left out.
+/// Limit of `signalAnnotations`, keys and values together; annotations that do not fit are left out.
 const MAX_ANNOTATIONS_BYTES: usize = 32 * 1024;
-/// The most that the labels in `providerData` hold, keys and values together.
+/// Limit of the labels in `providerData`, keys and values together.
 const MAX_PROVIDER_DATA_BYTES: usize = 8 * 1024;
-/// The longest value of a label or an annotation; the rest is cut off.
+/// The longest value of a label or an annotation; longer ones are truncated.
 const MAX_VALUE_BYTES: usize = 4 * 1024;
-/// The longest `targetResource.apiVersion`; one that is longer names no API and is left out.
+/// The longest `targetResource.apiVersion` (a DNS subdomain, "/" and a label); a longer one names no API and is left out.
 const MAX_API_VERSION_BYTES: usize = 317;
-/// Stands where a signal does not say.
+/// The value of a required field that the signal does not set.
 const UNKNOWN: &str = "unknown";
 
-/// All that is needed to write the spec of an RR, should one be created: a duplicate pays for no more than this.
+/// The inputs of an RR's spec. The spec itself is built only if an RR is created: duplicates do not pay for it.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// The request's body, which was decoded before.
+    /// The request's body. It has been decoded successfully before.
     pub body: Bytes,
-    /// The incident's firing signals in it; the first one describes the incident. They alone are decoded again when the
-    /// spec is written, so that a webhook of many incidents is not read once for each.
+    /// The incident's firing signals in the body; the first one describes the incident. Only these are decoded again for the
+    /// spec, so that a webhook of many incidents is not decoded once per incident.
     pub part: PartialPayload,
     /// The incident.
     pub fingerprint: Fingerprint,
     /// When the request was received.
     pub received: Timestamp,
-    /// The most that `originalPayload` holds, in bytes.
+    /// Limit of `originalPayload` in bytes.
     pub max_payload_bytes: usize,
 }
 
 impl Draft {
-    /// Writes the spec.
+    /// Builds the spec.
     pub fn spec(&self) -> RemediationRequestSpec {
-        let mut spec = self.bare();
+        let mut spec = self.without_signal();
         let Some(payload) = self.part.decode(&self.body) else { return spec };
         let all: Vec<usize> = (0..payload.entries().len()).collect();
         spec.original_payload = Some(payload.excerpt(&all, Some(self.max_payload_bytes)));
@@ -57,9 +57,9 @@ impl Draft {
         spec
     }
 
-    /// What holds whatever the body says. The body was decoded before, so this is never all there is; but if it were,
-    /// an RR that names its incident and aims at nothing is better than none.
-    fn bare(&self) -> RemediationRequestSpec {
+    /// The fields that do not depend on the body. The body was decoded before, so the spec never stays like this; if it did, an
+    /// RR with the fingerprint and an unknown target is better than none.
+    fn without_signal(&self) -> RemediationRequestSpec {
         RemediationRequestSpec {
             signal_fingerprint: self.fingerprint.to_string(),
             signal_name: UNKNOWN.into(),
@@ -98,19 +98,19 @@ impl Draft {
     }
 }
 
-/// When the signal began to fire, or `None` where it does not say so in RFC 3339. That is no fault of the signal's
-/// identity, so the time of receipt serves instead and the incident is not refused. Go's zero time is no time either:
-/// Kubernetes' Go types write it back as null, and the spec would no longer be what it was.
+/// When the signal began to fire; `None` if that is not RFC 3339, and the time of receipt is used instead: a bad time does
+/// not affect the identity, so it is no reason to reject the signal. Go's zero time counts as none: Kubernetes' Go types
+/// write it back as null, which would change the immutable spec.
 fn firing_time(text: Option<&str>) -> Option<Timestamp> {
     text?.parse().ok().filter(|time| *time > Timestamp::UNIX_EPOCH)
 }
 
-/// As many of `pairs` as fit in `limit` bytes, with long values cut.
+/// As many of `pairs` as fit in `limit` bytes, with long values truncated.
 fn bounded(pairs: &Labels<'_>, limit: usize) -> BTreeMap<String, String> {
     let mut left = limit;
     let mut kept = BTreeMap::new();
     for (key, value) in pairs.iter() {
-        let value = cut(&value, MAX_VALUE_BYTES);
+        let value = truncate(&value, MAX_VALUE_BYTES);
         if let Some(rest) = left.checked_sub(key.len() + value.len()) {
             left = rest;
             kept.insert(key.into_owned(), value.to_owned());
@@ -129,8 +129,8 @@ fn provider_data(namespace: Option<String>, signal: &Signal<'_>) -> Option<Strin
     serde_json::to_string(&ProviderData { namespace: namespace.unwrap_or_default(), labels }).ok()
 }
 
-/// `text`, no longer than `limit` bytes and ending between two characters.
-fn cut(text: &str, limit: usize) -> &str {
+/// The longest prefix of `text` of at most `limit` bytes that ends at a character boundary.
+fn truncate(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
 }
 

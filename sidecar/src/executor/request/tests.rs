@@ -7,19 +7,13 @@ use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 
 use super::Requests;
-use crate::executor::{Context, Settings};
+use crate::executor::Context;
 use crate::rr::RemediationRequestSpec;
 
 const FINGERPRINT: &str = "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1";
 
 fn requests() -> Requests {
-    Requests::new(Settings {
-        namespace: "incidents".into(),
-        identity: "pod-a_1".into(),
-        lease_duration: Duration::from_secs(30),
-        max_calls_in_flight: 1,
-        call_timeout: Duration::from_secs(1),
-    })
+    Requests::new("incidents", "pod-a_1".into(), Duration::from_secs(30))
 }
 
 fn spec() -> RemediationRequestSpec {
@@ -138,7 +132,7 @@ fn a_later_count_leaves_the_first_time_as_it_is() {
 #[test]
 fn the_time_of_the_last_signal_never_goes_back() {
     let later: Timestamp = "2026-03-01T10:00:09Z".parse().unwrap();
-    let seen = Rr { last_seen_ms: Some(super::unix_ms(later)), ..rr(Some(1)) };
+    let seen = Rr { last_seen_ms: u64::try_from(later.as_millisecond()).ok(), ..rr(Some(1)) };
     let (_, body) = built(&ApiCall::Count { rr: seen, count: 8 });
     assert_eq!(body["status"]["deduplication"]["lastSeenAt"], "2026-03-01T10:00:09Z");
 }

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
-use onceway_claim::{ApiCall, ApiResult, ClaimFields};
+use onceway_claim::{ApiCall, ApiResult, ClaimFields, Phase, Rr};
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 
-use super::{CallFailure, CallOutcome, read, retry_after};
+use super::{CallFailure, CallOutcome, read, read_page, retry_after};
 
 fn fingerprint() -> Fingerprint {
     "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1".parse().unwrap()
@@ -121,4 +121,44 @@ fn retry_after_is_honoured_up_to_a_limit() {
     let wait = Some(Duration::from_secs(1));
     let throttled = read(&get_rr(), fingerprint(), StatusCode::TOO_MANY_REQUESTS, wait, b"");
     assert_eq!(throttled.retry_after, wait);
+}
+
+#[test]
+fn a_lease_without_the_annotations_of_a_claim_is_refused_by_name() {
+    let lease = json!({"metadata": {"name": "onceway-x", "uid": "u", "resourceVersion": "1"}, "spec": {}});
+    let failure = answered(&ApiCall::GetClaim, 200, &lease).failure.unwrap();
+    assert!(failure.is_lasting(), "a retry would read the same Lease");
+    let text = failure.to_string();
+    assert!(text.contains("onceway-x") && text.contains("onceway.io/intent"), "{text}");
+}
+
+#[test]
+fn the_response_to_a_delete_is_not_parsed() {
+    let rr = Rr {
+        name: "rr-1".into(),
+        uid: "u".into(),
+        version: "7".into(),
+        ours: true,
+        creator: "".into(),
+        count: 0,
+        phase: Phase::Active,
+        first_seen_ms: None,
+        last_seen_ms: None,
+    };
+    assert_eq!(read(&ApiCall::DeleteRr { rr }, fingerprint(), StatusCode::OK, None, b"").result, ApiResult::Deleted);
+}
+
+#[test]
+fn a_page_of_a_list_has_the_creation_time_and_fields_of_each_rr_and_the_token_of_the_next() {
+    let rr = json!({
+        "metadata": {"name": "rr-1", "uid": "u-1", "resourceVersion": "7", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"signalFingerprint": fingerprint().to_string()},
+        "status": {"overallPhase": "Executing"},
+    });
+    let list = json!({"metadata": {"resourceVersion": "9", "continue": "more"}, "items": [rr]});
+    let page = read_page(fingerprint(), list.to_string().as_bytes()).unwrap();
+    let (created_s, rr) = &page.rrs[0];
+    assert_eq!((*created_s, rr.phase, page.next.as_deref()), (1_767_225_600, Phase::Active, Some("more")));
+    let last = json!({"metadata": {"resourceVersion": "9", "continue": ""}, "items": []});
+    assert_eq!(read_page(fingerprint(), last.to_string().as_bytes()).unwrap().next, None);
 }

@@ -259,7 +259,7 @@ impl Execute for Api {
         }
     }
 
-    fn has_ended(&self, _: Fingerprint, _: &str) -> bool {
+    fn is_known_inactive(&self, _: Fingerprint, _: &str) -> bool {
         self.state.lock().unwrap().ended
     }
 }

@@ -81,7 +81,7 @@ fn an_event_becomes_a_spec_with_its_objects_api_version() {
 }
 
 #[test]
-fn empty_fields_are_left_out_so_that_others_write_the_spec_back_unchanged() {
+fn empty_fields_are_left_out_so_that_other_clients_write_the_spec_back_unchanged() {
     let node = alert(json!({"alertname": "NodeDown", "node": "worker-1"}), json!({}), "");
     let written = serde_json::to_value(spec(node)).unwrap();
     for absent in ["clusterID", "signalAnnotations"] {
@@ -92,7 +92,7 @@ fn empty_fields_are_left_out_so_that_others_write_the_spec_back_unchanged() {
 }
 
 #[test]
-fn a_firing_time_that_says_nothing_is_replaced_by_the_time_of_receipt() {
+fn an_unusable_firing_time_is_replaced_by_the_time_of_receipt() {
     let received: Timestamp = RECEIVED.parse().unwrap();
     for useless in ["", "yesterday", "0001-01-01T00:00:00Z", "2026-13-01T00:00:00Z"] {
         assert_eq!(spec(payment(useless)).firing_time.0, received, "{useless:?}");
@@ -100,7 +100,7 @@ fn a_firing_time_that_says_nothing_is_replaced_by_the_time_of_receipt() {
 }
 
 #[test]
-fn only_the_incidents_own_alerts_are_stored_and_whole_ones_while_they_fit() {
+fn only_the_incidents_own_alerts_are_stored_as_many_whole_ones_as_fit() {
     let other = alert(json!({"alertname": "Other", "deployment": "other", "namespace": "prod"}), json!({}), "");
     let mut alerts = vec![payment("2026-03-01T10:00:00Z"); 1000];
     alerts.insert(1, other);
@@ -111,7 +111,7 @@ fn only_the_incidents_own_alerts_are_stored_and_whole_ones_while_they_fit() {
 }
 
 #[test]
-fn nothing_but_the_incidents_own_alerts_is_read_again() {
+fn only_the_incidents_own_alerts_are_decoded_again() {
     let other = alert(json!({"alertname": "Other", "deployment": "other", "namespace": "prod"}), json!({}), "");
     let mut draft = draft(Source::Prometheus, webhook(vec![payment(""), other]));
     let mut body = draft.body.to_vec();
@@ -122,7 +122,7 @@ fn nothing_but_the_incidents_own_alerts_is_read_again() {
 }
 
 #[test]
-fn a_long_value_is_cut_between_two_characters() {
+fn a_long_value_is_truncated_at_a_character_boundary() {
     let note = format!("a{}", "é".repeat(MAX_VALUE_BYTES));
     let labels = json!({"alertname": "A", "namespace": "prod"});
     let kept = spec(alert(labels, json!({"note": note}), "")).signal_annotations.remove("note").unwrap();
@@ -131,7 +131,7 @@ fn a_long_value_is_cut_between_two_characters() {
 }
 
 #[test]
-fn a_body_that_cannot_be_read_again_still_names_its_incident() {
+fn a_body_that_cannot_be_decoded_again_still_yields_the_fingerprint() {
     let mut draft = draft(Source::Prometheus, webhook(vec![payment("")]));
     draft.body = Bytes::from_static(b"gone");
     let spec = draft.spec();
@@ -140,7 +140,7 @@ fn a_body_that_cannot_be_read_again_still_names_its_incident() {
 }
 
 #[test]
-fn the_worst_object_stays_far_below_what_etcd_takes() {
+fn the_largest_object_stays_far_below_etcds_limit() {
     // JSON's worst escaping is six bytes for one: control characters. In the payload, every byte may become two.
     let worst = "\u{1}".repeat(MAX_VALUE_BYTES);
     let many = |prefix: &str| (0..64).map(|i| (format!("{prefix}{i}"), Value::from(worst.clone()))).collect();

@@ -1,8 +1,7 @@
-use onceway_claim::{ApiCall, ApiResult, Phase, Rr};
-use onceway_signal::Fingerprint;
+use onceway_claim::{Phase, Rr};
 use serde_json::{Value, json};
 
-use super::read;
+use super::{Malformed, RrView};
 
 const FINGERPRINT: &str = "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1";
 
@@ -15,12 +14,13 @@ fn object(status: Value) -> Value {
     })
 }
 
+fn read(object: &Value) -> Result<Rr, Malformed> {
+    let text = object.to_string();
+    serde_json::from_str::<RrView<'_>>(&text).unwrap().rr(FINGERPRINT.parse().unwrap())
+}
+
 fn seen(object: &Value) -> Rr {
-    let fingerprint = FINGERPRINT.parse::<Fingerprint>().unwrap();
-    match read(&ApiCall::GetRr { name: "rr-1".into() }, fingerprint, object.to_string().as_bytes()) {
-        Ok(ApiResult::Rr(rr)) => rr,
-        other => panic!("{other:?}"),
-    }
+    read(object).unwrap()
 }
 
 fn phase(status: Value) -> Phase {
@@ -41,7 +41,7 @@ fn each_phase_is_terminal_or_active() {
 }
 
 #[test]
-fn a_terminal_rr_blocks_while_it_awaits_a_human_or_its_time() {
+fn a_terminal_rr_blocks_while_it_awaits_a_human_or_its_next_allowed_execution() {
     let reviewed = json!({"overallPhase": "Failed", "completionStatus": {"outcome": "ManualReviewRequired"}});
     assert_eq!(phase(reviewed), Phase::ManualReview);
     let blocked = json!({"overallPhase": "Failed", "routingStatus": {"nextAllowedExecution": "1970-01-01T00:01:40Z"}});
@@ -57,14 +57,14 @@ fn a_block_means_nothing_while_the_rr_is_active() {
 }
 
 #[test]
-fn an_rr_that_is_being_deleted_is_over_and_blocks_nothing() {
+fn an_rr_that_is_being_deleted_takes_no_signals_and_blocks_nothing() {
     let mut rr = object(json!({"overallPhase": "Failed", "completionStatus": {"outcome": "ManualReviewRequired"}}));
     rr["metadata"]["deletionTimestamp"] = json!("2026-03-01T10:00:00Z");
     assert_eq!(seen(&rr).phase, Phase::Terminal);
 }
 
 #[test]
-fn the_facts_are_read_and_the_rest_is_passed_over() {
+fn the_used_fields_are_read_and_the_rest_is_ignored() {
     let deduplication =
         json!({"firstSeenAt": "1970-01-01T00:00:02Z", "lastSeenAt": "2026-03-01T11:00:00Z", "occurrenceCount": 4});
     let rr = seen(&object(json!({"deduplication": deduplication, "other": {"kept": true}})));
@@ -79,39 +79,31 @@ fn an_absent_or_negative_count_is_zero() {
 }
 
 #[test]
-fn another_fingerprint_is_not_ours() {
+fn an_rr_of_another_fingerprint_is_not_of_this_incident() {
     let mut rr = object(Value::Null);
     rr["spec"]["signalFingerprint"] = json!("0".repeat(64));
     assert!(!seen(&rr).fingerprint_matches);
 }
 
 #[test]
-fn a_lease_without_our_annotations_is_refused_by_name() {
-    let lease = json!({"metadata": {"name": "onceway-x", "uid": "u", "resourceVersion": "1"}, "spec": {}});
-    let error = read(&ApiCall::GetClaim, FINGERPRINT.parse().unwrap(), lease.to_string().as_bytes()).unwrap_err();
-    assert!(error.is_lasting(), "asking again would meet the same Lease");
-    let error = error.to_string();
-    assert!(error.contains("onceway-x") && error.contains("onceway.io/intent"), "{error}");
-}
-
-#[test]
-fn a_deleted_object_needs_no_reading() {
-    let rr = seen(&object(Value::Null));
-    assert_eq!(read(&ApiCall::DeleteRr { rr }, FINGERPRINT.parse().unwrap(), b""), Ok(ApiResult::Deleted));
-}
-
-#[test]
-fn a_page_of_a_list_has_the_age_and_facts_of_each_rr_and_the_token_of_the_next() {
-    let mut listed = object(json!({"overallPhase": "Executing"}));
-    listed["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
-    let fingerprint = FINGERPRINT.parse().unwrap();
-    let list = json!({"metadata": {"resourceVersion": "9", "continue": "more"}, "items": [listed]});
-    let page = super::page(fingerprint, list.to_string().as_bytes()).unwrap();
-    let (created, rr) = &page.rrs[0];
-    assert_eq!(
-        (created.as_str(), rr.phase, page.next.as_deref()),
-        ("2026-01-01T00:00:00Z", Phase::Active, Some("more"))
-    );
-    let last = json!({"metadata": {"resourceVersion": "9", "continue": ""}, "items": []});
-    assert_eq!(super::page(fingerprint, last.to_string().as_bytes()).unwrap().next, None);
+fn a_malformed_field_fails_a_read_for_the_protocol_but_not_the_parsing() {
+    for (status, field) in [
+        (json!({"deduplication": {"firstSeenAt": "yesterday"}}), "status.deduplication.firstSeenAt"),
+        (json!({"deduplication": {"lastSeenAt": 1}}), "status.deduplication.lastSeenAt"),
+        (json!({"deduplication": {"occurrenceCount": 1_u64 << 31}}), "status.deduplication.occurrenceCount"),
+        (json!({"routingStatus": {"nextAllowedExecution": "soon"}}), "status.routingStatus"),
+        (json!({"completionStatus": {"outcome": 1}}), "status.completionStatus"),
+    ] {
+        assert_eq!(read(&object(status)), Err(Malformed(field)));
+    }
+    for (part, field) in
+        [("name", "metadata.name"), ("uid", "metadata.uid"), ("resourceVersion", "metadata.resourceVersion")]
+    {
+        let mut rr = object(Value::Null);
+        rr["metadata"].as_object_mut().unwrap().remove(part);
+        assert_eq!(read(&rr), Err(Malformed(field)));
+    }
+    let mut rr = object(Value::Null);
+    rr["spec"] = json!({});
+    assert_eq!(read(&rr), Err(Malformed("spec.signalFingerprint")));
 }

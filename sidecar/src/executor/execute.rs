@@ -1,0 +1,44 @@
+//! The interface between an incident task and the API server.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use onceway_claim::ApiCall;
+use onceway_signal::Fingerprint;
+
+use super::outcome::CallOutcome;
+use crate::incident::WriteSpec;
+
+/// What the calls of a batch need besides the protocol's own fields.
+#[derive(Clone)]
+pub struct Context {
+    /// The incident.
+    pub fingerprint: Fingerprint,
+    /// When the first signal of the batch was received; `firstSeenAt` where the RR has none.
+    pub first_received: Timestamp,
+    /// When the last signal of the batch was received; `lastSeenAt`.
+    pub last_received: Timestamp,
+    /// Writes the spec of a new RR; `None` for calls that create no RR, because it keeps its request's body in memory.
+    pub spec: Option<WriteSpec>,
+}
+
+/// Executes calls. The executor is the one implementation that ships; tests of the incident tasks script the outcomes.
+pub trait Execute: Send + Sync + 'static {
+    /// Executes one call, once.
+    fn execute(&self, call: &ApiCall, context: &Context) -> impl Future<Output = CallOutcome> + Send;
+
+    /// Whether the RR of this name was seen to become terminal or to be deleted: a hint that saves a write which would be
+    /// rejected.
+    fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool;
+}
+
+impl<E: Execute> Execute for Arc<E> {
+    fn execute(&self, call: &ApiCall, context: &Context) -> impl Future<Output = CallOutcome> + Send {
+        E::execute(self, call, context)
+    }
+
+    fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
+        E::is_known_inactive(self, fingerprint, name)
+    }
+}
