@@ -113,7 +113,8 @@ where
 
     let patience = config.limits.api_call_timeout;
     let rights = watch_over(client.clone(), namespace.to_owned(), patience, readiness.clone(), doubt.clone());
-    let sinks = WatchSinks { index: Arc::clone(&index), doubt: doubt.clone(), metrics: Arc::clone(&metrics) };
+    let sinks =
+        WatchSinks { index: Arc::clone(&index), permission_recheck: doubt.clone(), metrics: Arc::clone(&metrics) };
     let following = follow(watch, namespace.to_owned(), config.index.watch_timeout, sinks);
     let listed = until_listed(readiness.pending("index", "listing the RemediationRequests"), Arc::clone(&index));
     let parts = Parts { config: &config, env: &env, client, namespace, index, doubt, metrics: Arc::clone(&metrics) };

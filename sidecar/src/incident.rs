@@ -1,8 +1,9 @@
-//! The seam between HTTP and the claim protocol: what a request hands in for one fingerprint, and what comes back.
+//! The interface between HTTP and the claim protocol: what a request submits for one fingerprint, and the result.
 
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use onceway_signal::Fingerprint;
@@ -10,27 +11,27 @@ use tokio::time::Instant;
 
 use crate::rr::RemediationRequestSpec;
 
-/// The firing signals of one fingerprint in one request: they are one answer and count as many as they are.
+/// The firing signals of one fingerprint in one request. They get one result and are counted individually.
 pub struct Submission {
-    /// The incident that the signals belong to.
+    /// The incident.
     pub fingerprint: Fingerprint,
-    /// How many firing signals.
+    /// The number of firing signals.
     pub signals: NonZeroU32,
-    /// When the request was received; becomes `lastSeenAt`, and `firstSeenAt` where the RR is new.
+    /// When the request was received; becomes `lastSeenAt`, and `firstSeenAt` of a new RR.
     pub received: Timestamp,
-    /// When the sender is told to send again, if the signals are not durably counted until then.
+    /// When the sender gets a 503 if the signals are not durably counted by then.
     pub deadline: Instant,
     /// Writes the spec of a new RR.
     pub spec: WriteSpec,
 }
 
-/// Writes the spec of a new RR. Called only where one is created, so that a duplicate never pays for it.
+/// Writes the spec of a new RR. Called only where one is created, so that duplicates do not pay for it.
 pub type WriteSpec = Arc<dyn Fn() -> RemediationRequestSpec + Send + Sync>;
 
 /// The durable outcome of a [`Submission`]: its signals are counted in the status of the named RR.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// Whether this very submission created the RR (one submission of a batch at most).
+    /// Whether this very submission created the RR (at most one submission of a batch).
     pub created: bool,
     /// The RR's name.
     pub name: String,
@@ -44,10 +45,10 @@ pub struct Counted {
     pub last_seen: Timestamp,
 }
 
-/// Why a submission was not counted. All of them mean 503 with Retry-After: send it again.
+/// Why a submission was not counted. Every variant means 503 with Retry-After: the sender must retry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
-    /// A named limit (queue, signals in flight, fingerprints in hand) is reached; nothing was tried.
+    /// A named limit (queue, incidents) is reached; nothing was tried.
     #[error("overloaded: {limit} is reached; send the signal again after {retry_after_s} s")]
     Overloaded {
         /// The name of the limit in the configuration.
@@ -55,7 +56,7 @@ pub enum SubmitError {
         /// Seconds to wait.
         retry_after_s: u32,
     },
-    /// The sidecar is shutting down and takes no more signals; another replica will.
+    /// The sidecar is shutting down and accepts no more signals; another replica does.
     #[error("this replica is shutting down; send the signal again")]
     Draining,
     /// The deadline passed before the signals were durably counted.
@@ -63,25 +64,31 @@ pub enum SubmitError {
     Deadline {
         /// The deadline, in milliseconds.
         deadline_ms: u64,
-        /// What was being waited for, and the last error if there was one.
+        /// What the commit was waiting for, and the last error if there was one.
         cause: String,
     },
-    /// The API server refused a call that it would refuse again: a right is missing, a quota is used up.
-    #[error("not counted: {cause}; once that is mended, send the signal again")]
+    /// The API server refused a call, and a retry would be refused too: missing permission, exceeded quota.
+    #[error("not counted: {cause}; fix that, then send the signal again")]
     Refused {
-        /// The call and the API server's words.
+        /// The call and the API server's message.
         cause: String,
     },
-    /// A count write had an unknown outcome that could not be resolved: it may or may not have counted.
-    #[error("it is not known whether the signals were counted ({cause}); send them again")]
+    /// The outcome of a count is unknown and could not be resolved: the signals may or may not be counted.
+    #[error("unknown whether the signals were counted ({cause}); send them again")]
     Unresolved {
-        /// What was being done, and the last error if there was one.
+        /// The activity of the commit, and the last error if there was one.
         cause: String,
     },
 }
 
 impl SubmitError {
-    /// The name of the limit that was reached, if that is what it was.
+    /// The error of a deadline of this length.
+    pub fn deadline(length: Duration, cause: impl Into<String>) -> Self {
+        let deadline_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+        Self::Deadline { deadline_ms, cause: cause.into() }
+    }
+
+    /// The name of the limit that was reached, if any.
     pub fn limit(&self) -> Option<&'static str> {
         match self {
             Self::Overloaded { limit, .. } => Some(limit),
@@ -90,17 +97,17 @@ impl SubmitError {
     }
 }
 
-/// Commits submissions durably; implemented by the owner tasks, and by doubles in tests of the HTTP layer.
+/// Commits submissions durably. Implemented by the incident tasks, and by doubles in tests of the HTTP layer.
 pub trait Commit: Send + Sync + 'static {
-    /// Counts the submission in exactly one RR, creating it if there is none.
+    /// Counts the submission in exactly one RR, and creates the RR if there is none.
     ///
     /// # Errors
-    /// [`SubmitError`] if it could not be counted, or not be known to be counted.
+    /// [`SubmitError`] if it is not counted, or not known to be counted.
     fn submit(&self, submission: Submission) -> impl Future<Output = Result<Counted, SubmitError>> + Send;
 }
 
-/// Finishes what it has in hand, and begins nothing new.
+/// Finishes pending work and rejects new work.
 pub trait Drain {
-    /// Ends when nothing is in hand any more.
+    /// Returns when no work is pending.
     fn drain(&self) -> impl Future<Output = ()> + Send;
 }

@@ -61,7 +61,7 @@ fn name_of(answer: &ApiResult) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn a_call_goes_out_once_and_its_answer_is_read_and_measured() {
+async fn a_call_is_sent_once_and_its_response_is_read_and_measured() {
     let rig = Rig::new();
     rig.wire.on(&format!("GET {}", claim_path()), Met::Response(200, claim("rr-1", true, Timestamp::now(), "3")));
     let outcome = rig.execute(&ApiCall::GetClaim).await;
@@ -73,7 +73,7 @@ async fn a_call_goes_out_once_and_its_answer_is_read_and_measured() {
 }
 
 #[tokio::test]
-async fn what_the_api_server_does_not_know_is_missing() {
+async fn a_404_of_the_api_server_is_missing() {
     let rig = Rig::new();
     assert_eq!(rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await.result, ApiResult::Missing);
     assert!(
@@ -82,7 +82,7 @@ async fn what_the_api_server_does_not_know_is_missing() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_no_answer_and_counts_as_a_failure_to_take_the_lease() {
+async fn a_refusal_is_unknown_and_counts_as_a_lock_failure() {
     let rig = Rig::new();
     rig.wire.on(&format!("GET {}", claim_path()), status(403, "Forbidden"));
     let outcome = rig.execute(&ApiCall::GetClaim).await;
@@ -92,7 +92,7 @@ async fn a_refusal_is_no_answer_and_counts_as_a_failure_to_take_the_lease() {
 }
 
 #[tokio::test]
-async fn a_refusal_has_the_rights_asked_for_again_and_nothing_else_does() {
+async fn a_refusal_requests_a_permission_recheck_and_nothing_else_does() {
     for (code, reason, doubted) in
         [(401, "Unauthorized", true), (403, "Forbidden", true), (500, "InternalError", false)]
     {
@@ -105,7 +105,7 @@ async fn a_refusal_has_the_rights_asked_for_again_and_nothing_else_does() {
 }
 
 #[tokio::test]
-async fn a_call_that_no_signal_waits_for_is_no_failure_to_take_the_lease() {
+async fn a_failed_call_off_the_path_is_no_lock_failure() {
     let rig = Rig::new();
     rig.wire.on(&format!("GET {}", claim_path()), status(403, "Forbidden"));
     assert_eq!(rig.executor.execute_off_path(&ApiCall::GetClaim, fingerprint()).await.result, ApiResult::Unknown);
@@ -114,7 +114,7 @@ async fn a_call_that_no_signal_waits_for_is_no_failure_to_take_the_lease() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_is_said_to_be() {
+async fn a_response_that_is_too_large_is_a_failure_that_names_the_limit() {
     let rig = Rig::new();
     let mut huge = rr("rr-1", 1, "", 1);
     huge["spec"]["originalPayload"] = json!("x".repeat(5 * 1024 * 1024));
@@ -124,7 +124,7 @@ async fn an_answer_that_is_too_large_is_said_to_be() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_ends_in_a_timeout() {
+async fn a_call_without_a_response_times_out() {
     let rig = Rig::new();
     rig.wire.on(&get_rr(), Met::Silence);
     let begun = Instant::now();
@@ -137,7 +137,7 @@ async fn silence_ends_in_a_timeout() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_told_with_its_cause() {
+async fn a_connection_failure_names_its_cause() {
     let rig = Rig::new();
     rig.wire.on(&get_rr(), Met::Break);
     let outcome = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await;
@@ -146,7 +146,7 @@ async fn a_connection_that_breaks_is_told_with_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_before_its_answer_is_measured_as_abandoned() {
+async fn a_call_that_is_cancelled_is_measured_as_abandoned() {
     let rig = Rig::new();
     rig.wire.on(&format!("GET {}", claim_path()), Met::Silence);
     let dropped = timeout(Duration::from_millis(10), rig.execute(&ApiCall::GetClaim)).await;
@@ -174,7 +174,7 @@ async fn a_call_that_needs_a_batch_is_not_sent_without_one() {
 }
 
 #[tokio::test]
-async fn a_claim_is_created_where_claims_are() {
+async fn a_claim_is_created_among_the_leases() {
     let rig = Rig::new();
     rig.wire.on(&format!("POST {LEASES}"), status(409, "AlreadyExists"));
     let fields = onceway_claim::ClaimFields {
@@ -199,7 +199,7 @@ mod find {
     const FIND: ApiCall = ApiCall::FindRr { except: None };
 
     #[tokio::test(start_paused = true)]
-    async fn lists_take_their_turns_and_leave_room_for_other_calls() {
+    async fn lists_have_a_limit_of_their_own_and_leave_room_for_other_calls() {
         let rig = Rig::new();
         rig.wire.on(&format!("GET {RRS}"), Met::Silence).on(&get_rr(), Met::Response(200, rr("rr-1", 1, "", 1)));
         let (begun, call) = (Instant::now(), ApiCall::GetRr { name: "rr-1".into() });
@@ -228,7 +228,7 @@ mod find {
     }
 
     #[tokio::test]
-    async fn while_the_index_is_in_sync_and_knows_of_none_nothing_is_asked() {
+    async fn an_index_in_sync_without_an_rr_costs_no_call() {
         let rig = Rig::new();
         rig.indexed(&[]);
         assert_eq!(rig.execute(&FIND).await.result, ApiResult::Missing);
@@ -236,7 +236,7 @@ mod find {
     }
 
     #[tokio::test]
-    async fn what_the_index_knows_is_confirmed_and_the_oldest_that_is_active_indeed_is_found() {
+    async fn rrs_from_the_index_are_confirmed_and_the_oldest_active_one_is_found() {
         let rig = Rig::new();
         rig.indexed(&[rr("rr-1", 1, "", 1), rr("rr-2", 2, "", 1), rr("rr-3", 3, "", 1)]);
         rig.wire.on(&get_rr(), Met::Response(200, rr("rr-1", 1, "Completed", 1)));
@@ -247,7 +247,7 @@ mod find {
     }
 
     #[tokio::test]
-    async fn the_rr_that_was_just_seen_to_be_over_is_not_looked_at_again() {
+    async fn the_excepted_rr_is_not_read_again() {
         let rig = Rig::new();
         rig.indexed(&[rr("rr-1", 1, "", 1)]);
         assert_eq!(rig.execute(&ApiCall::FindRr { except: Some("rr-1".into()) }).await.result, ApiResult::Missing);
@@ -255,7 +255,7 @@ mod find {
     }
 
     #[tokio::test]
-    async fn a_look_without_an_answer_is_not_taken_for_none() {
+    async fn a_read_without_a_definite_result_is_not_taken_for_none() {
         let rig = Rig::new();
         rig.indexed(&[rr("rr-1", 1, "", 1)]);
         rig.wire.on(&get_rr(), status(500, "InternalError"));
@@ -283,7 +283,7 @@ mod find {
     }
 
     #[tokio::test]
-    async fn a_list_that_fails_or_makes_no_sense_is_not_taken_for_an_empty_one() {
+    async fn a_list_that_fails_or_is_invalid_is_not_taken_for_an_empty_one() {
         for met in [status(429, "TooManyRequests"), Met::Break, Met::Response(200, json!({"items": 1}))] {
             let rig = Rig::new();
             rig.wire.on(&format!("GET {RRS}"), met);

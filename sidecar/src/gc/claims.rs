@@ -1,4 +1,4 @@
-//! Removes the claims of fingerprints whose RR is long gone: otherwise every fingerprint ever seen leaves a Lease behind.
+//! Deletes the claims of deleted RRs: otherwise every fingerprint ever seen would leave a Lease behind.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,85 +15,86 @@ use onceway_signal::Fingerprint;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
-use super::{GarbageCollector, spread};
+use super::collector::{GarbageCollector, jittered};
 use crate::executor::{CLAIM_LABELS, CallFailure, FLOOR, INTENT, LEASES, ResourceKind, fingerprint_of_claim};
 
-/// How many claims a page of the list has; of each only the metadata comes.
+/// Claims per page of the list, which has their metadata only.
 const PAGE: u32 = 200;
 
-/// Since when each open claim without an RR has had which version.
-type Open = HashMap<Fingerprint, (Arc<str>, Instant)>;
+/// Open claims without an RR: the version of each, and since when it has been seen.
+type OpenClaims = HashMap<Fingerprint, (Arc<str>, Instant)>;
 type Page = ObjectList<PartialObjectMeta<Lease>>;
 
 impl GarbageCollector {
+    /// Every `housekeeping.sweepInterval`; never returns.
     pub(super) async fn collect_claims(&self) {
-        let mut open = Open::new();
+        let mut open = OpenClaims::new();
         loop {
-            sleep(spread(self.settings.sweep_interval)).await;
-            match self.candidates().await {
-                Ok(claims) => self.collect_all(claims, &mut open).await,
-                Err(failure) => warn!(%failure, "cannot list the Leases; none is swept until the next try"),
+            sleep(jittered(self.settings.sweep_interval)).await;
+            match self.claim_candidates().await {
+                Ok(claims) => self.collect_candidates(claims, &mut open).await,
+                Err(failure) => warn!(%failure, "cannot list the Leases: skipping this pass of claim GC"),
             }
         }
     }
 
-    /// The claims that are worth a look. All are listed before any is looked at: the API server forgets within minutes what
-    /// the next page of a list begins with, and at its pace the sweep of many claims takes hours.
-    async fn candidates(&self) -> Result<HashSet<Fingerprint>, CallFailure> {
+    /// The claims that may be deletable. All pages are listed before any claim is read: a page's token expires within
+    /// minutes, and at `maxSweepsPerSecond` a pass over many claims takes hours.
+    async fn claim_candidates(&self) -> Result<HashSet<Fingerprint>, CallFailure> {
         let leases = Request::new(Lease::url_path(&(), Some(&self.namespace)));
         let mut list = ListParams::default().labels(CLAIM_LABELS).limit(PAGE);
         let mut claims = HashSet::new();
         loop {
             let kind = ResourceKind { verb: "list", resource: LEASES };
             let Some(page) = self.executor.read::<Page>(kind, leases.list_metadata(&list)?).await? else { break };
-            claims.extend(page.items.iter().filter_map(|lease| self.candidate(lease)));
+            claims.extend(page.items.iter().filter_map(|lease| self.claim_candidate(lease)));
             let Some(next) = page.metadata.continue_.filter(|next| !next.is_empty()) else { break };
             list = list.continue_token(&next);
         }
         Ok(claims)
     }
 
-    /// The fingerprint of a claim that is worth a look: an old one of ours, whose RR is not known to be active.
-    fn candidate(&self, lease: &PartialObjectMeta<Lease>) -> Option<Fingerprint> {
+    /// The fingerprint of a Lease that is a claim, old, and whose RR is not known to be active.
+    fn claim_candidate(&self, lease: &PartialObjectMeta<Lease>) -> Option<Fingerprint> {
         let fingerprint = fingerprint_of_claim(&lease.name_any())?;
         let intent = lease.annotations().get(INTENT)?;
-        let named_s = lease.annotations().get(FLOOR)?.parse().ok()?;
-        (self.is_old(named_s) && !self.index.is_active(fingerprint, intent)).then_some(fingerprint)
+        let floor_s = lease.annotations().get(FLOOR)?.parse().ok()?;
+        (self.is_old(floor_s) && !self.index.is_active(fingerprint, intent)).then_some(fingerprint)
     }
 
-    /// Whether a claim whose last name bears this second may go. Without its claim a fingerprint's names are told apart by
-    /// clocks alone, which may differ.
-    fn is_old(&self, named_s: u64) -> bool {
+    /// Whether a claim with this floor is old enough. Once a claim is deleted, only clocks, which may differ, keep the names
+    /// of its fingerprint distinct.
+    fn is_old(&self, floor_s: u64) -> bool {
         let now_s = u64::try_from(Timestamp::now().as_second()).unwrap_or(0);
-        now_s.saturating_sub(named_s) >= self.settings.sweep_after.as_secs()
+        now_s.saturating_sub(floor_s) >= self.settings.sweep_after.as_secs()
     }
 
-    /// Sweeps those of the claims whose RR is gone, at the pace of `housekeeping.maxSweepsPerSecond`.
-    async fn collect_all(&self, claims: HashSet<Fingerprint>, open: &mut Open) {
+    /// Deletes the claims whose RR is deleted, at most `housekeeping.maxSweepsPerSecond`.
+    async fn collect_candidates(&self, claims: HashSet<Fingerprint>, open: &mut OpenClaims) {
         open.retain(|fingerprint, _| claims.contains(fingerprint));
         let mut removed = 0_usize;
         for fingerprint in claims {
             sleep(Duration::from_secs(1) / self.settings.max_sweeps_per_second).await;
-            removed += usize::from(self.collect(fingerprint, open).await);
+            removed += usize::from(self.collect_claim(fingerprint, open).await);
         }
         if removed > 0 {
-            info!(removed, "swept the Leases of incidents whose RemediationRequest is gone");
+            info!(removed, "deleted the Leases of incidents whose RemediationRequest is deleted");
         }
     }
 
-    /// Sweeps the claim if its RR is gone. Whether it was removed.
-    async fn collect(&self, fingerprint: Fingerprint, open: &mut Open) -> bool {
-        let settled = open.get(&fingerprint).filter(|(_, since)| since.elapsed() >= self.settings.sweep_after);
-        let (mut sweep, first) = ClaimGc::begin(settled.map(|(version, _)| Arc::clone(version)));
-        let resume = |answer| match answer {
+    /// Deletes the claim if its RR is deleted. Returns whether it did.
+    async fn collect_claim(&self, fingerprint: Fingerprint, open: &mut OpenClaims) -> bool {
+        let unchanged = open.get(&fingerprint).filter(|(_, since)| since.elapsed() >= self.settings.sweep_after);
+        let (mut gc, first) = ClaimGc::begin(unchanged.map(|(version, _)| Arc::clone(version)));
+        let resume = |result| match result {
             // It was used after it was listed.
-            ApiResult::Claim(claim) if !self.is_old(claim.fields.floor) => GcStep::Done(GcOutcome::Kept),
-            answer => sweep.resume(answer),
+            ApiResult::Claim(claim) if !self.is_old(claim.fields.floor) => GcStep::Over(GcOutcome::Kept),
+            result => gc.resume(result),
         };
-        let tidied = self.drive(fingerprint, first, resume).await;
-        let removed = tidied == GcOutcome::Removed;
-        match tidied {
-            // Nothing was learnt.
+        let outcome = self.drive(fingerprint, first, resume).await;
+        let removed = outcome == GcOutcome::Removed;
+        match outcome {
+            // A call failed; what is known of the claim stays.
             GcOutcome::Unknown => {}
             GcOutcome::Open(version) if open.get(&fingerprint).is_some_and(|(known, _)| *known == version) => {}
             GcOutcome::Open(version) => drop(open.insert(fingerprint, (version, Instant::now()))),
@@ -101,7 +102,7 @@ impl GarbageCollector {
         }
         if removed {
             self.metrics.removed("lease");
-            debug!(%fingerprint, "removed a Lease");
+            debug!(%fingerprint, "deleted a Lease");
         }
         removed
     }

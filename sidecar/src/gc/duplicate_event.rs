@@ -8,22 +8,22 @@ use kube::Resource;
 use kube::api::PostParams;
 use kube::core::request::Request;
 
-use super::GarbageCollector;
+use super::collector::GarbageCollector;
 use crate::executor::ResourceKind;
 use crate::index::observed::Observed;
 use crate::rr::RemediationRequest;
 
-/// The event's reason, for people and for rules.
+/// The event's reason.
 const REASON: &str = "DuplicateRemediationRequest";
 
 impl GarbageCollector {
-    /// Writes the event. `Some(true)`: it is new; `Some(false)`: another replica has written it; `None`: it failed.
-    pub(super) async fn warn_by_event(&self, oldest: &Observed, younger: &Observed) -> Option<bool> {
+    /// Creates the event. `Some(true)`: created; `Some(false)`: another replica has created it; `None`: the call failed.
+    pub(super) async fn create_warning(&self, oldest: &Observed, younger: &Observed) -> Option<bool> {
         let event = self.event(oldest, younger);
         let url = Event::url_path(&(), Some(&self.namespace));
         let request = Request::new(url).create(&PostParams::default(), serde_json::to_vec(&event).ok()?).ok()?;
-        let answered = self.executor.send(ResourceKind { verb: "create", resource: "events" }, request).await.ok()?;
-        match answered.status {
+        let response = self.executor.send(ResourceKind { verb: "create", resource: "events" }, request).await.ok()?;
+        match response.status {
             status if status.is_success() => Some(true),
             StatusCode::CONFLICT => Some(false),
             _ => None,
@@ -42,7 +42,7 @@ impl GarbageCollector {
         };
         let source = EventSource { component: Some("onceway".into()), host: Some(self.pod.clone()) };
         Event {
-            // The same in every replica, so that one of them reports.
+            // The same name in every replica, so that only one of them reports.
             metadata: ObjectMeta {
                 name: Some(format!("onceway-duplicate-{}", younger.uid())),
                 namespace: Some(self.namespace.clone()),

@@ -1,4 +1,4 @@
-//! Removes RRs of ours that were created too late: active, without a count, and no claim names them.
+//! Deletes late RRs: created by a sidecar, active, without a count, and named by no claim.
 
 use std::sync::Arc;
 
@@ -6,19 +6,20 @@ use onceway_claim::{GcOutcome, RrGc};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use super::{GarbageCollector, spread};
+use super::collector::{GarbageCollector, jittered};
 
 impl GarbageCollector {
+    /// Every `housekeeping.reapInterval`; never returns.
     pub(super) async fn collect_late_rrs(&self) {
         let interval = self.settings.reap_interval;
         loop {
-            sleep(spread(interval)).await;
+            sleep(jittered(interval)).await;
             let Some(limit) = Instant::now().checked_sub(interval) else { continue };
             for (fingerprint, name) in self.index.uncounted_since(limit) {
-                let (mut reap, first) = RrGc::begin(Arc::clone(&name));
-                if self.drive(fingerprint, first, |answer| reap.resume(answer)).await == GcOutcome::Removed {
+                let (mut gc, first) = RrGc::begin(Arc::clone(&name));
+                if self.drive(fingerprint, first, |result| gc.resume(result)).await == GcOutcome::Removed {
                     self.metrics.removed("remediationrequest");
-                    warn!(%fingerprint, %name, "removed a RemediationRequest that was created too late");
+                    warn!(%fingerprint, %name, "deleted a RemediationRequest that was created too late");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What the housekeeping asks and does, over a wire with answers from a list, in paused time.
+//! The calls of the GC loops, over a scripted wire, in paused time.
 
 mod duplicates;
 mod removals;
@@ -41,17 +41,17 @@ impl Rig {
         GarbageCollector::new(&self.config, "incidents", "pod-a", executor, index, metrics)
     }
 
-    /// The index comes to know these RRs.
+    /// Adds these RRs to the index.
     fn indexed(&self, rrs: &[Value]) {
         rrs.iter().for_each(|rr| self.index.apply(&serde_json::from_value(rr.clone()).unwrap()));
     }
 
-    /// Keeps house for so long.
+    /// Runs GC for this time.
     async fn collect_for(&self, time: Duration) {
-        assert!(timeout(time, self.collector().run()).await.is_err(), "it goes on for ever");
+        assert!(timeout(time, self.collector().run()).await.is_err(), "it never returns");
     }
 
-    /// Whether the metrics show this.
+    /// Whether the rendered metrics contain this text.
     fn shows(&self, text: &str) -> bool {
         self.metrics.render().unwrap().contains(text)
     }

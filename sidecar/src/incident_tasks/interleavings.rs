@@ -1,8 +1,8 @@
-//! Interleavings of what the owner tasks share, tried by a scheduler (shuttle) instead of hoped for: the table in which a
-//! signal finds its incident's task while that task looks for signals, or ends; and the drain, which both race with.
+//! Interleavings on the tasks' shared state, explored by a scheduler (shuttle): a signal that looks its incident's task up
+//! while that task takes its queue, or ends; and the drain, which races with both.
 //!
-//! At each lock, spawn, wake and call to the API server the scheduler decides who goes on. tokio's own channels, tokens and
-//! trackers count as one step each; they are tested by tokio. Time stands still: no deadline passes, and no pause is taken.
+//! The scheduler decides who runs next at each lock, spawn, wake and API call. tokio's channels, tokens and trackers count
+//! as one step each; tokio tests them. The clock is paused: no deadline passes, and no pause takes time.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -24,24 +24,25 @@ use crate::executor::{CallOutcome, Context, Execute};
 use crate::incident::{Commit, Counted, Drain, Submission, SubmitError};
 use crate::metrics::Metrics;
 
-/// Scenarios that are exhausted have fewer interleavings than this.
+/// Upper bound on the interleavings of an exhausted scenario.
 const MAX_EXECUTIONS: usize = 1_000_000;
-/// How many random interleavings are tried of those that cannot be exhausted.
+/// Random interleavings per scenario that cannot be exhausted.
 const RANDOM_EXECUTIONS: usize = 20_000;
-/// How many times a random scheduler changes its mind about who goes first.
+/// Changes of priority within one random interleaving (the depth of PCT).
 const PREEMPTIONS: usize = 5;
 
-/// What each RR counts already: it was made by another replica, which leaves nothing to be done off the path.
+/// The initial count of each RR. Another replica created it, so that no off-path call follows a commit.
 const FOUND: u32 = 1;
 
-/// An API server with one RR an incident. What it counts is what was added.
+/// An API server with one RR per incident.
 #[derive(Default)]
 struct Api {
+    /// The counts written, less [`FOUND`].
     counts: Mutex<Vec<(Fingerprint, u32)>>,
-    /// Whether a commit of the first incident is at work: there is one task an incident, and never two.
+    /// Whether a call of the first incident is in flight: an incident never has two tasks.
     committing: AtomicBool,
     calls: AtomicU32,
-    /// Whether others go on while a count is being written; else a commit is one step.
+    /// Whether others may run during a count; if not, a commit is one step.
     slow: bool,
 }
 
@@ -56,12 +57,12 @@ impl Api {
             ApiCall::GetClaim => ApiResult::Claim(claim()),
             ApiCall::GetRr { .. } => ApiResult::Rr(rr(FOUND + self.count(fingerprint))),
             ApiCall::Count { rr: before, count } => {
-                // What the API server's compare-and-swap would refuse: a second task that counts from what it remembers.
-                assert_eq!(before.count, FOUND + self.count(fingerprint), "somebody else has counted meanwhile");
+                // A second task would count from a stale RR; the real compare-and-swap would reject that.
+                assert_eq!(before.count, FOUND + self.count(fingerprint), "another task has counted since");
                 self.counts.lock().unwrap_or_else(PoisonError::into_inner).push((fingerprint, count - FOUND));
                 ApiResult::Rr(rr(*count))
             }
-            other => panic!("counting in an RR that another replica made takes no {other:?}"),
+            other => panic!("unexpected call for an RR of another replica: {other:?}"),
         }
     }
 }
@@ -71,7 +72,7 @@ impl Execute for Api {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let commits = context.fingerprint == fingerprint(1);
         if commits {
-            assert!(!self.committing.swap(true, Ordering::Relaxed), "two tasks own one incident");
+            assert!(!self.committing.swap(true, Ordering::Relaxed), "two tasks commit for one incident");
         }
         if self.slow && matches!(call, ApiCall::Count { .. }) {
             yield_now().await;
@@ -112,10 +113,10 @@ fn fingerprint(n: u8) -> Fingerprint {
     format!("{n:02x}").repeat(32).parse().unwrap()
 }
 
-/// The counts that a sender is told, without what was there before.
-type Told = Vec<Result<u32, SubmitError>>;
+/// The results of one sender's signals: counts, less [`FOUND`].
+type Results = Vec<Result<u32, SubmitError>>;
 
-/// IncidentTasks over an API server, anew for each execution.
+/// Incident tasks over an API server, new for each execution.
 #[derive(Clone)]
 struct Rig {
     api: Arc<Api>,
@@ -132,7 +133,7 @@ impl Rig {
             max_incidents,
             max_queue_per_incident: 100,
             incident_idle: Duration::from_secs(60),
-            // The next write is due at once, so that a task ends, if it does, in the same moment as signals come.
+            // The next write is due at once, so that a task may end while signals arrive.
             count_interval: Duration::ZERO,
             max_bytes_per_second: 1_000_000,
             takeover_after: Duration::from_millis(250),
@@ -152,25 +153,25 @@ impl Rig {
         self.tasks.submit(submission).await
     }
 
-    /// So many signals of one incident, one after the other, and what their sender is told.
-    async fn send(&self, incident: u8, signals: u32) -> Told {
-        let mut told = Vec::new();
+    /// Sends signals of one incident one after the other, and returns their results.
+    async fn send(&self, incident: u8, signals: u32) -> Results {
+        let mut results = Vec::new();
         for _ in 0..signals {
-            told.push(self.submit(incident).await.map(|counted| counted.count - FOUND));
+            results.push(self.submit(incident).await.map(|counted| counted.count - FOUND));
         }
-        told
+        results
     }
 
-    /// The same from a task of its own.
-    fn sender(&self, incident: u8, signals: u32) -> JoinHandle<Told> {
+    /// The same in a new task.
+    fn sender(&self, incident: u8, signals: u32) -> JoinHandle<Results> {
         let rig = self.clone();
         spawn(async move { rig.send(incident, signals).await })
     }
 }
 
-/// Runs a scenario under a scheduler; how many executions there were.
+/// Runs a scenario under a scheduler and returns the number of executions.
 fn run(scheduler: impl Scheduler + 'static, scenario: Scenario, slow: bool) -> usize {
-    // The clock that tokio's timers ask. It stands, and nobody drives it: none of them ever fires.
+    // tokio's timers use this paused clock. Nothing advances it, so that none of them ever fires.
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let _entered = runtime.enter();
     let mut config = Config::new();
@@ -178,19 +179,19 @@ fn run(scheduler: impl Scheduler + 'static, scenario: Scenario, slow: bool) -> u
     schedule(|| Runner::new(scheduler, config).run(move || scenario(slow)))
 }
 
-/// Tries every interleaving. A commit is one step: what is shared is touched before it and after it.
+/// Tries every interleaving. A commit is one step: shared state is used only before and after it.
 fn exhaust(scenario: Scenario) {
     let executions = run(DfsScheduler::new(Some(MAX_EXECUTIONS), false), scenario, false);
     println!("{executions} executions");
-    assert!((2..MAX_EXECUTIONS).contains(&executions), "{executions} executions are not all of them");
+    assert!((2..MAX_EXECUTIONS).contains(&executions), "{executions} executions do not exhaust the scenario");
 }
 
-/// Tries many of those in which others go on in the middle of a commit too, chosen so that rare ones are not missed.
+/// Tries random interleavings that also switch tasks during a commit. PCT finds rare ones with a known probability.
 fn sample(scenario: Scenario) {
     run(PctScheduler::new(PREEMPTIONS, RANDOM_EXECUTIONS), scenario, true);
 }
 
-/// A scenario, with an API server that is slow or not.
+/// A scenario; the argument is [`Api::slow`].
 type Scenario = fn(bool);
 
 fn two_signals_at_once(slow: bool) {
@@ -211,15 +212,15 @@ fn four_senders(slow: bool) {
     all_are_counted_once(&rig, senders.map(|sender| block_on(sender).unwrap()));
 }
 
-fn all_are_counted_once<const N: usize>(rig: &Rig, told: [Told; N]) {
+fn all_are_counted_once<const N: usize>(rig: &Rig, results: [Results; N]) {
     let mut all = Vec::new();
-    for one in told {
+    for one in results {
         let one: Vec<u32> = one.into_iter().map(Result::unwrap).collect();
-        assert!(one.is_sorted_by(|before, after| before < after), "one after the other: {one:?}");
+        assert!(one.is_sorted_by(|before, after| before < after), "a sender's counts rise: {one:?}");
         all.extend(one);
     }
     assert_eq!(rig.api.count(fingerprint(1)) as usize, all.len(), "{all:?}");
-    // Each is told the count of its batch: what the batch before was told, and as many as are in it.
+    // Each result is the count after its batch: that of the previous batch plus the batch's size.
     let mut before = 0;
     for count in BTreeSet::from_iter(all.clone()) {
         let in_batch = all.iter().filter(|one| **one == count).count();
@@ -228,7 +229,7 @@ fn all_are_counted_once<const N: usize>(rig: &Rig, told: [Told; N]) {
     }
 }
 
-/// Whoever is not refused is answered before the drain ends, and nothing is begun afterwards.
+/// Every accepted signal has a result before the drain ends, and no call follows it.
 fn a_drain_beside_a_sender(slow: bool) {
     let rig = Rig::new(10, slow);
     let sender = rig.sender(1, 1);
@@ -241,25 +242,25 @@ fn a_drain_beside_three_senders(slow: bool) {
     drained(&rig, senders);
 }
 
-fn drained<const N: usize>(rig: &Rig, senders: [JoinHandle<Told>; N]) {
+fn drained<const N: usize>(rig: &Rig, senders: [JoinHandle<Results>; N]) {
     block_on(rig.tasks.drain());
     let counted = rig.api.count(fingerprint(1)) + rig.api.count(fingerprint(2));
     let calls = rig.api.calls.load(Ordering::Relaxed);
-    let told: Vec<_> = senders.into_iter().flat_map(|sender| block_on(sender).unwrap()).collect();
-    let acknowledged = told.iter().filter(|one| one.is_ok()).count();
-    assert!(told.iter().all(|one| matches!(one, Ok(_) | Err(SubmitError::Draining))), "{told:?}");
-    assert_eq!((counted as usize, rig.api.calls.load(Ordering::Relaxed)), (acknowledged, calls), "{told:?}");
+    let results: Vec<_> = senders.into_iter().flat_map(|sender| block_on(sender).unwrap()).collect();
+    let acknowledged = results.iter().filter(|one| one.is_ok()).count();
+    assert!(results.iter().all(|one| matches!(one, Ok(_) | Err(SubmitError::Draining))), "{results:?}");
+    assert_eq!((counted as usize, rig.api.calls.load(Ordering::Relaxed)), (acknowledged, calls), "{results:?}");
 }
 
-/// A sender that goes away at any moment before another comes.
-fn a_sender_that_goes_away_before_another_comes(slow: bool) {
+/// The first sender disconnects at any moment before the second submits.
+fn a_sender_that_disconnects_before_another_submits(slow: bool) {
     let rig = Rig::new(10, slow);
     rig.sender(1, 1).abort();
     one_at_least_is_counted(&rig);
 }
 
-/// Or beside it.
-fn a_sender_that_goes_away_beside_another(slow: bool) {
+/// The first sender disconnects while the second submits.
+fn a_sender_that_disconnects_beside_another(slow: bool) {
     let rig = Rig::new(10, slow);
     let gone = rig.sender(1, 1);
     let aborting = spawn(async move { gone.abort() });
@@ -267,21 +268,21 @@ fn a_sender_that_goes_away_beside_another(slow: bool) {
     block_on(aborting).unwrap();
 }
 
-/// The signal of the sender that has gone is counted or not; the other's is, and once.
+/// The disconnected sender's signal is counted or not; the other's is counted once.
 fn one_at_least_is_counted(rig: &Rig) {
-    let told = *block_on(rig.send(1, 1))[0].as_ref().unwrap();
+    let result = *block_on(rig.send(1, 1))[0].as_ref().unwrap();
     block_on(rig.tasks.drain());
     let counted = rig.api.count(fingerprint(1));
-    assert!((1..=2).contains(&counted) && (1..=counted).contains(&told), "told {told}, counted {counted}");
+    assert!((1..=2).contains(&counted) && (1..=counted).contains(&result), "result {result}, counted {counted}");
 }
 
-/// With room for one incident, another is taken in once the first is quiet, and else is told to come again.
+/// With room for one incident, another is accepted once the first is idle, and rejected as overload before.
 fn two_incidents_where_there_is_room_for_one(slow: bool) {
     let rig = Rig::new(1, slow);
     let other = rig.sender(2, 1);
-    let told = [block_on(rig.send(1, 1)), block_on(other).unwrap()];
-    for (incident, told) in [1, 2].into_iter().zip(told) {
-        match &told[0] {
+    let results = [block_on(rig.send(1, 1)), block_on(other).unwrap()];
+    for (incident, results) in [1, 2].into_iter().zip(results) {
+        match &results[0] {
             Ok(count) => assert_eq!((*count, rig.api.count(fingerprint(incident))), (1, 1)),
             Err(SubmitError::Overloaded { .. }) => assert_eq!(rig.api.count(fingerprint(incident)), 0),
             Err(other) => panic!("{other}"),
@@ -290,26 +291,26 @@ fn two_incidents_where_there_is_room_for_one(slow: bool) {
 }
 
 #[test]
-fn a_signal_that_comes_at_any_moment_of_its_incidents_task_is_counted_once() {
+fn a_signal_that_arrives_at_any_moment_of_its_incidents_task_is_counted_once() {
     exhaust(two_signals_at_once);
     sample(a_signal_after_another_and_one_beside_them);
     sample(four_senders);
 }
 
 #[test]
-fn a_drain_answers_all_that_was_taken_in_and_nothing_is_begun_after_it() {
+fn a_drain_gives_every_accepted_signal_a_result_and_nothing_begins_after_it() {
     exhaust(a_drain_beside_a_sender);
     sample(a_drain_beside_three_senders);
 }
 
 #[test]
-fn a_sender_that_goes_away_at_any_moment_takes_no_other_with_it() {
-    exhaust(a_sender_that_goes_away_before_another_comes);
-    sample(a_sender_that_goes_away_beside_another);
+fn a_sender_that_disconnects_at_any_moment_affects_no_other() {
+    exhaust(a_sender_that_disconnects_before_another_submits);
+    sample(a_sender_that_disconnects_beside_another);
 }
 
 #[test]
-fn an_incident_for_which_there_is_no_room_is_told_so_and_one_that_is_quiet_gives_way() {
+fn an_incident_beyond_the_limit_is_rejected_unless_an_idle_one_can_be_evicted() {
     exhaust(two_incidents_where_there_is_room_for_one);
     sample(two_incidents_where_there_is_room_for_one);
 }

@@ -1,5 +1,5 @@
-//! The mutex of the tasks' table, and how their tasks are started: std's and tokio's. In the tests of `interleavings.rs`
-//! shuttle's stand in, whose scheduler then decides who goes on at each lock, spawn and wake.
+//! The table's mutex and the spawn of a task: std's and tokio's. In the tests of `interleavings.rs` shuttle's replace them,
+//! and shuttle's scheduler decides who runs next at each lock, spawn and wake.
 
 #[cfg(test)]
 pub(super) use self::scheduled::{Mutex, MutexGuard, schedule, spawn};
@@ -16,7 +16,7 @@ pub(super) fn spawn(tracker: &TaskTracker, task: impl Future<Output = ()> + Send
     tracker.spawn(task);
 }
 
-/// Both kinds in one program: most tests run on tokio, and some under shuttle's scheduler.
+/// Both in one test binary: most tests run on tokio, some under shuttle's scheduler.
 #[cfg(test)]
 mod scheduled {
     use std::cell::Cell;
@@ -29,7 +29,7 @@ mod scheduled {
         static SCHEDULED: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// What `run` makes on this thread is scheduled by shuttle.
+    /// Mutexes and tasks that `run` creates on this thread are scheduled by shuttle.
     pub(in crate::incident_tasks) fn schedule<T>(run: impl FnOnce() -> T) -> T {
         SCHEDULED.set(true);
         let result = run();

@@ -1,4 +1,4 @@
-//! The incidents of a replica: those in hand, each with its queue, and what is known of those that are quiet.
+//! The incidents of a replica: those with a task, each with its queue, and the RRs of idle ones.
 
 use std::collections::HashMap;
 use std::mem::take;
@@ -7,109 +7,119 @@ use std::time::Duration;
 use lru::LruCache;
 use onceway_claim::Rr;
 use onceway_signal::Fingerprint;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::Waiter;
-use super::task::LastError;
+use super::last_error::LastError;
+use crate::incident::{Counted, Submission, SubmitError};
 
-/// Finds the task of an incident, and what its last task knew.
+/// A queued submission.
+pub(super) struct Waiter {
+    pub(super) submission: Submission,
+    /// Receives the submission's result.
+    pub(super) result: oneshot::Sender<Result<Counted, SubmitError>>,
+}
+
+/// Finds the task of an incident, and the RR that its previous task knew.
 pub(super) struct Table {
-    busy: HashMap<Fingerprint, Busy>,
-    /// The RRs of incidents that have no task, each with the moment since when. They are hints, for the API server says
-    /// whether they still hold; they give way to incidents that come in hand, and in time others will have changed them.
-    quiet: LruCache<Fingerprint, (Instant, Rr)>,
+    active: HashMap<Fingerprint, Active>,
+    /// The RRs of incidents without a task, each with the time since when it is idle. An RR here is a hint: the
+    /// compare-and-swap of the next count decides whether it still holds. Idle incidents are evicted for active ones.
+    idle: LruCache<Fingerprint, (Instant, Rr)>,
     bounds: Bounds,
 }
 
-/// What a table holds at most.
+/// Limits of a table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// Incidents, busy and quiet ones together.
+    /// Incidents, active and idle ones together.
     pub(super) incidents: usize,
     /// Submissions in the queue of each.
     pub(super) queue: usize,
-    /// How long what is known of a quiet incident is kept.
+    /// How long the RR of an idle incident is kept.
     pub(super) idle: Duration,
 }
 
 /// An incident with a task.
-struct Busy {
+struct Active {
     queue: Vec<Waiter>,
     last_error: LastError,
 }
 
-/// What became of a submission.
+/// How a submission was queued.
 pub(super) enum Queued {
-    /// It waits for the incident's task.
+    /// For the incident's running task.
     Behind(LastError),
-    /// It waits for a task that is to be started.
+    /// For a task that the caller must start.
     First {
-        /// What the task is to report its last_error to.
+        /// Where the task reports its errors.
         last_error: LastError,
-        /// What the incident's last task knew.
+        /// The RR that the incident's previous task knew.
         known: Option<Rr>,
     },
 }
 
+/// A limit is reached; its name in the configuration.
+pub(super) struct LimitExceeded(pub(super) &'static str);
+
 impl Table {
     /// An empty table.
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self { busy: HashMap::new(), quiet: LruCache::unbounded(), bounds }
+        Self { active: HashMap::new(), idle: LruCache::unbounded(), bounds }
     }
 
-    /// How many incidents have a task.
-    pub(super) fn in_hand(&self) -> usize {
-        self.busy.len()
+    /// The number of incidents with a task.
+    pub(super) fn active_incidents(&self) -> usize {
+        self.active.len()
     }
 
     /// Queues a submission.
     ///
     /// # Errors
-    /// The name of the limit that is reached.
-    pub(super) fn enqueue(&mut self, waiter: Waiter) -> Result<Queued, &'static str> {
+    /// If the queue or the table is full.
+    pub(super) fn enqueue(&mut self, waiter: Waiter) -> Result<Queued, LimitExceeded> {
         let fingerprint = waiter.submission.fingerprint;
-        if let Some(busy) = self.busy.get_mut(&fingerprint) {
-            if busy.queue.len() >= self.bounds.queue {
-                return Err("limits.maxQueuePerIncident");
+        if let Some(active) = self.active.get_mut(&fingerprint) {
+            if active.queue.len() >= self.bounds.queue {
+                return Err(LimitExceeded("limits.maxQueuePerIncident"));
             }
-            busy.queue.push(waiter);
-            return Ok(Queued::Behind(busy.last_error.clone()));
+            active.queue.push(waiter);
+            return Ok(Queued::Behind(active.last_error.clone()));
         }
         self.expire();
-        let known = self.quiet.pop(&fingerprint).map(|(_, rr)| rr);
-        if self.busy.len() + self.quiet.len() >= self.bounds.incidents && self.quiet.pop_lru().is_none() {
-            return Err("limits.maxIncidents");
+        let known = self.idle.pop(&fingerprint).map(|(_, rr)| rr);
+        if self.active.len() + self.idle.len() >= self.bounds.incidents && self.idle.pop_lru().is_none() {
+            return Err(LimitExceeded("limits.maxIncidents"));
         }
         let last_error = LastError::default();
-        self.busy.insert(fingerprint, Busy { queue: vec![waiter], last_error: last_error.clone() });
+        self.active.insert(fingerprint, Active { queue: vec![waiter], last_error: last_error.clone() });
         Ok(Queued::First { last_error, known })
     }
 
-    /// All that waits for the incident's task. `None` if nothing does: then the task is no longer in the table, what it
-    /// has `known` is, and the task must end.
+    /// Takes the incident's queue. `None` if it is empty: the incident then becomes idle with the RR that the task has
+    /// `known`, and the task must end.
     pub(super) fn next(&mut self, fingerprint: Fingerprint, known: &mut Option<Rr>) -> Option<Vec<Waiter>> {
-        let queue = &mut self.busy.get_mut(&fingerprint)?.queue;
+        let queue = &mut self.active.get_mut(&fingerprint)?.queue;
         if !queue.is_empty() {
             return Some(take(queue));
         }
-        self.busy.remove(&fingerprint);
+        self.active.remove(&fingerprint);
         if let Some(known) = known.take() {
-            self.quiet.put(fingerprint, (Instant::now(), known));
+            self.idle.put(fingerprint, (Instant::now(), known));
         }
         None
     }
 
-    /// Forgets what has been quiet for too long. Nobody looks at a quiet incident but to take it out, so the least recently
-    /// used one is the one that has been quiet for longest.
+    /// Removes incidents that have been idle for too long. An idle entry is only ever inserted and removed, so the least
+    /// recently used one is the one that has been idle longest.
     fn expire(&mut self) {
-        while self.quiet.peek_lru().is_some_and(|(_, (since, _))| since.elapsed() >= self.bounds.idle) {
-            self.quiet.pop_lru();
+        while self.idle.peek_lru().is_some_and(|(_, (since, _))| since.elapsed() >= self.bounds.idle) {
+            self.idle.pop_lru();
         }
     }
 
-    /// Takes out a task that a bug has ended, so that the next signal of its incident gets a new one. Returns what waited
-    /// for it.
+    /// Removes the incident of a task that panicked, so that its next signal starts another. Returns its queue.
     pub(super) fn forget(&mut self, fingerprint: Fingerprint) -> Vec<Waiter> {
-        self.busy.remove(&fingerprint).map(|busy| busy.queue).unwrap_or_default()
+        self.active.remove(&fingerprint).map(|active| active.queue).unwrap_or_default()
     }
 }

@@ -1,47 +1,33 @@
-//! The task that owns one fingerprint: gathers batches, paces them, and drives the claim protocol for each.
+//! The task of one fingerprint: gathers batches, spaces their writes, and drives the claim protocol for each.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::panicking;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use onceway_claim::{ApiCall, Commit, CommitOutcome, Now, Parameters, Phase, Rr, Stage, Step};
+use onceway_claim::{ApiCall, ApiResult, Commit, CommitOutcome, Now, Parameters, Phase, Rr, Stage, Step};
 use onceway_signal::Fingerprint;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{debug, info, warn};
 
+use super::backoff::Backoff;
 use super::batch::Batch;
-use super::pause::Pauses;
+use super::last_error::LastError;
+use super::shared::{Settings, Shared};
 use super::sync::spawn;
-use super::{Shared, Waiter};
+use super::table::Waiter;
 use crate::executor::{CallFailure, CallOutcome, Context, Execute};
 use crate::incident::SubmitError;
 
-/// How long after sending the claim's write a create is prompt: within this time nobody can have created, finished
-/// and deleted the same RR and begun the next. The protocol's only assumption on time.
+/// How long after the claim's write was sent a create is prompt: within this time nobody else can have created, finished and
+/// deleted the same RR and begun the next incident. The protocol's only assumption on time.
 const PROMPT: Duration = Duration::from_secs(1);
-/// How often to look for the RR of a claim that another replica holds.
+/// Interval of the reads of an RR that the holder of an open claim should create.
 const HELP_POLL: Duration = Duration::from_millis(25);
-/// What part of the deadline the writes of an incident are apart at most for the sake of a strained API server.
-const STRETCH: u32 = 16;
-/// How many digits of the fingerprint an RR's name bears.
+/// A slow API server lengthens the write interval up to this fraction of the deadline.
+const MAX_LATENCY_INTERVAL: u32 = 16;
+/// Digits of the fingerprint in an RR's name.
 const NAME_DIGITS: usize = 12;
-
-/// Why an incident's signals are not counted yet: what the answers to those say whose time runs out.
-#[derive(Clone, Default)]
-pub(super) struct LastError(Arc<Mutex<Option<String>>>);
-
-impl LastError {
-    fn set(&self, cause: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = cause;
-    }
-
-    /// The last last_error, or that there is none but slowness.
-    pub(super) fn text(&self) -> String {
-        let cause = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cause.clone().unwrap_or_else(|| "its incident's writes take that long".into())
-    }
-}
 
 /// See the module's documentation.
 pub(super) struct IncidentTask<E> {
@@ -49,18 +35,18 @@ pub(super) struct IncidentTask<E> {
     last_error: LastError,
     shared: Arc<Shared<E>>,
     parameters: Arc<Parameters>,
-    /// The RR that the last batch was counted in, unless anything has put it in doubt since.
+    /// The RR of the last successful commit; `None` after a failed one, so that the next commit reads the claim.
     known: Option<Rr>,
-    /// Where the commit in hand stands.
+    /// The stage of the current commit.
     stage: Stage,
-    /// How large the RR was when it was last written, in bytes.
+    /// Size of the RR at its last write, in bytes.
     rr_bytes: usize,
     started: Instant,
-    /// How many incidents the replica had in hand when the batch in hand began.
+    /// Incidents with a task in this replica when the current batch began.
     incidents: usize,
-    /// How often the count of the batch in hand was written; more than once where others wrote between.
+    /// Writes of the current batch's count; more than one if other writers caused conflicts.
     writes: u32,
-    /// The earliest moment of the next write, so that a storm of any size costs a bounded number of writes a second.
+    /// Earliest time of the next write, which bounds the writes per second of a storm of any size.
     next_write: Instant,
 }
 
@@ -88,35 +74,35 @@ impl<E: Execute> IncidentTask<E> {
         }
     }
 
-    /// Runs until nobody waits when the next write would be due.
+    /// Runs until the queue is empty at the time of the next write.
     pub(super) async fn run(mut self) {
-        let _in_hand = self.shared.metrics.incident();
+        let _in_flight = self.shared.metrics.incident();
         while let Some(waiters) = self.next().await {
             self.serve(waiters).await;
         }
     }
 
-    /// All that has come until the next write is due. A replica that is about to go does not wait for that.
+    /// The submissions queued until the next write may begin; a draining replica does not wait for that.
     async fn next(&mut self) -> Option<Vec<Waiter>> {
         if self.next_write > Instant::now() {
             self.shared.draining.run_until_cancelled(sleep_until(self.next_write)).await;
         }
         let mut table = self.shared.table();
-        self.incidents = table.in_hand();
+        self.incidents = table.active_incidents();
         table.next(self.fingerprint, &mut self.known)
     }
 
-    /// Commits all that waits together, and answers it.
+    /// Commits the submissions as one batch, and reports the result to each.
     async fn serve(&mut self, waiters: Vec<Waiter>) {
         let Some(batch) = Batch::gather(waiters, &self.shared.metrics) else { return };
         let begun = Instant::now();
         self.last_error.set(None);
         self.writes = 0;
         let committed = timeout_at(batch.deadline, self.commit(&batch)).await;
-        self.next_write = begun + self.pace();
-        match committed.unwrap_or_else(|_| Err(self.late())) {
+        self.next_write = begun + self.next_interval();
+        match committed.unwrap_or_else(|_| Err(self.deadline_error())) {
             Ok((rr, created)) => {
-                self.note(&batch, &rr, created);
+                self.record_commit(&batch, &rr, created);
                 batch.counted(&rr, created, &self.shared.settings.namespace);
                 self.known = Some(rr);
             }
@@ -127,39 +113,27 @@ impl<E: Execute> IncidentTask<E> {
         }
     }
 
-    /// Drives the claim protocol to its end. May be dropped between any two calls: what was written stays, and the
-    /// next batch begins by reading the claim.
+    /// Drives the claim protocol to its end: the RR, and whether this commit created it. Cancel-safe between any two calls:
+    /// what was written stays, and the next batch begins by reading the claim.
     async fn commit(&mut self, batch: &Batch) -> Result<(Rr, bool), SubmitError> {
         let context = &batch.context;
         let parameters = Arc::clone(&self.parameters);
         let known = self.known.take().filter(|rr| !self.is_known_inactive(rr));
         let (mut commit, mut step) = Commit::begin(parameters, batch.signals, known, self.now());
-        let mut pauses = Pauses::default();
+        let mut backoff = Backoff::new();
         loop {
             step = match step {
                 Step::Call(call) => {
                     self.stage = commit.stage();
-                    let called = Instant::now();
-                    let outcome = self.shared.executor.execute(&call, context).await;
-                    if let Some(failure) = &outcome.failure {
-                        self.failed(failure)?;
-                    }
-                    if self.stage == Stage::Count {
-                        self.counted(&outcome, called.elapsed());
-                    }
-                    let pause = pauses.after(&outcome);
-                    // Even an empty sleep takes until the timer's next tick.
-                    if !pause.is_zero() {
-                        sleep(pause).await;
-                    }
-                    commit.resume(outcome.result, self.now())
+                    let result = self.call(&call, context, &mut backoff).await?;
+                    commit.resume(result, self.now())
                 }
                 Step::Wait(ms) => {
                     sleep(Duration::from_millis(ms)).await;
-                    commit.resume(onceway_claim::ApiResult::Elapsed, self.now())
+                    commit.resume(ApiResult::Elapsed, self.now())
                 }
                 Step::Done(done) => {
-                    self.after(done.release, context);
+                    self.spawn_off_path(done.release, context);
                     return match done.outcome {
                         CommitOutcome::Counted { rr, created } => Ok((rr, created)),
                         CommitOutcome::Unresolved => Err(SubmitError::Unresolved { cause: self.last_error.text() }),
@@ -169,27 +143,49 @@ impl<E: Execute> IncidentTask<E> {
         }
     }
 
-    /// Whether it is known already that a count in this RR would be refused. One that blocks its incident is counted in
-    /// after its end.
+    /// Executes one call of a commit, and pauses as long as its outcome requires.
+    async fn call(
+        &mut self,
+        call: &ApiCall,
+        context: &Context,
+        backoff: &mut Backoff,
+    ) -> Result<ApiResult, SubmitError> {
+        let started = Instant::now();
+        let outcome = self.shared.executor.execute(call, context).await;
+        if let Some(failure) = &outcome.failure {
+            self.handle_failure(failure)?;
+        }
+        if self.stage == Stage::Count {
+            self.record_count(&outcome, started.elapsed());
+        }
+        let pause = backoff.after(&outcome);
+        // Even a zero sleep would last until the timer's next tick.
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
+        Ok(outcome.result)
+    }
+
+    /// Whether a count in this RR is known to be rejected. A terminal RR that blocks its incident still takes counts.
     fn is_known_inactive(&self, rr: &Rr) -> bool {
         rr.phase == Phase::Active && self.shared.executor.is_known_inactive(self.fingerprint, &rr.name)
     }
 
-    /// Remembers what a count says of the next one. One that was not answered says nothing of those that will be.
-    fn counted(&mut self, outcome: &CallOutcome, took: Duration) {
+    /// Records what the next interval depends on. A failed count's latency says nothing about successful ones.
+    fn record_count(&mut self, outcome: &CallOutcome, latency: Duration) {
         self.writes += 1;
         self.rr_bytes = outcome.bytes;
         if outcome.failure.is_none() {
-            self.shared.write_latency.note(took);
+            self.shared.write_latency.record(latency);
         }
     }
 
-    /// Remembers why a call failed. A refusal ends the commit at once: asking again would be refused again.
-    fn failed(&self, failure: &CallFailure) -> Result<(), SubmitError> {
-        debug!(fingerprint = %self.fingerprint, stage = ?self.stage, %failure, "a call has no definite answer");
-        let cause = format!("{}: {failure}", doing(self.stage));
+    /// Records why a call failed. A lasting failure ends the commit: a retry would fail in the same way.
+    fn handle_failure(&self, failure: &CallFailure) -> Result<(), SubmitError> {
+        debug!(fingerprint = %self.fingerprint, stage = ?self.stage, %failure, "API call without a definite result");
+        let cause = format!("{}: {failure}", activity(self.stage));
         match failure {
-            // An earlier write of the count may have happened: the refusal only keeps us from finding out.
+            // An earlier write of the count may have happened; the failure only prevents finding out.
             _ if failure.is_lasting() && self.stage == Stage::ResolveOutcome => Err(SubmitError::Unresolved { cause }),
             _ if failure.is_lasting() => Err(SubmitError::Refused { cause }),
             _ => {
@@ -199,31 +195,34 @@ impl<E: Execute> IncidentTask<E> {
         }
     }
 
-    /// What to say of a commit that was dropped at its deadline.
-    fn late(&self) -> SubmitError {
+    /// The error of a commit that its deadline cancelled.
+    fn deadline_error(&self) -> SubmitError {
         match self.stage {
             Stage::Count | Stage::ResolveOutcome => SubmitError::Unresolved { cause: self.last_error.text() },
             _ => SubmitError::deadline(self.shared.settings.deadline, self.last_error.text()),
         }
     }
 
-    /// How long after the beginning of a batch the next one may begin. Every count rewrites the whole RR in etcd, which
-    /// keeps the old revisions for some minutes: a large RR is written less often. But half of the deadline is left for the
-    /// write itself, or whoever waits for it would wait in vain. A write that met a conflict is one, too: it was tried again
-    /// at once, and the next batch waits for both. An API server that is strained gets fewer writes too, for
-    /// a smaller part of the deadline: that is to make signals wait less, not more.
-    fn pace(&self) -> Duration {
+    /// The time from the beginning of the current batch to the earliest beginning of the next:
+    /// min(writes * max(write interval, RR size / `maxBytesPerSecond`), deadline / 2).
+    ///
+    /// - Every count rewrites the whole RR, and etcd keeps old revisions for minutes: a large RR is written less often.
+    /// - A write that met a conflict is a write too, so the interval is that of all writes of the batch.
+    /// - Half of the deadline is left for the write itself, or the signals that wait for it would time out.
+    /// - A slow API server lengthens the interval only up to a smaller part of the deadline: fewer writes are meant to
+    ///   shorten the wait.
+    fn next_interval(&self) -> Duration {
         let settings = &self.shared.settings;
         let bytes = u32::try_from(self.rr_bytes).unwrap_or(u32::MAX);
-        let written = Duration::from_secs(1).mul_f64(f64::from(bytes) / f64::from(settings.max_bytes_per_second));
-        let most = settings.deadline / STRETCH;
-        let spared = self.shared.write_latency.write_interval(settings.count_interval, most, self.incidents);
-        spared.max(written).saturating_mul(self.writes.max(1)).min(settings.deadline / 2)
+        let by_size = Duration::from_secs(1).mul_f64(f64::from(bytes) / f64::from(settings.max_bytes_per_second));
+        let most = settings.deadline / MAX_LATENCY_INTERVAL;
+        let by_latency = self.shared.write_latency.write_interval(settings.count_interval, most, self.incidents);
+        by_latency.max(by_size).saturating_mul(self.writes.max(1)).min(settings.deadline / 2)
     }
 
-    /// Makes a call that nobody waits for. Its outcome does not matter: it only spares others a wait. It creates nothing,
-    /// and so keeps no request's body.
-    fn after(&self, call: Option<ApiCall>, context: &Context) {
+    /// Executes a call that no signal waits for and whose outcome is ignored: it only saves other replicas a wait. It creates
+    /// no RR, so it does not keep the request's body.
+    fn spawn_off_path(&self, call: Option<ApiCall>, context: &Context) {
         let Some(call) = call else { return };
         let (shared, context) = (Arc::clone(&self.shared), Context { spec: None, ..context.clone() });
         spawn(&self.shared.tracker, async move {
@@ -231,7 +230,7 @@ impl<E: Execute> IncidentTask<E> {
         });
     }
 
-    fn note(&self, batch: &Batch, rr: &Rr, created: bool) {
+    fn record_commit(&self, batch: &Batch, rr: &Rr, created: bool) {
         let (metrics, signals) = (&self.shared.metrics, batch.signals.get());
         metrics.batch(signals);
         metrics.deduplicated(signals - u32::from(created));
@@ -250,7 +249,7 @@ impl<E: Execute> IncidentTask<E> {
     }
 }
 
-/// Only a panic drops a task that has not left the table itself.
+/// A task that ends normally has left the table by itself; one that panics is removed here.
 impl<E> Drop for IncidentTask<E> {
     fn drop(&mut self) {
         if panicking() {
@@ -262,33 +261,33 @@ impl<E> Drop for IncidentTask<E> {
     }
 }
 
-fn parameters(fingerprint: Fingerprint, settings: &super::Settings) -> Parameters {
+fn parameters(fingerprint: Fingerprint, settings: &Settings) -> Parameters {
     let digits: String = fingerprint.hex().chars().take(NAME_DIGITS).collect();
     let polls = settings.takeover_after.as_millis().div_ceil(HELP_POLL.as_millis());
     Parameters {
         identity: Arc::clone(&settings.identity),
         name_prefix: format!("rr-{digits}").into(),
-        // A prompt create is over before another replica can have taken its claim over.
+        // A prompt create is complete before another replica can have taken its claim over.
         prompt_ms: PROMPT.min(settings.takeover_after).as_millis() as u64,
         help_polls: u16::try_from(polls).unwrap_or(u16::MAX),
         help_poll_ms: HELP_POLL.as_millis() as u64,
     }
 }
 
-/// What a commit at this stage is doing, for people.
-fn doing(stage: Stage) -> &'static str {
+/// The activity of a commit at this stage, for error texts.
+fn activity(stage: Stage) -> &'static str {
     match stage {
         Stage::ReadClaim => "reading the incident's Lease",
         Stage::FindRr => "looking for an active RemediationRequest",
-        Stage::Acquire => "taking the incident's Lease",
-        Stage::Adopt => "writing into the incident's Lease that its RemediationRequest exists",
+        Stage::Acquire => "acquiring the incident's Lease",
+        Stage::Adopt => "recording an existing RemediationRequest in the incident's Lease",
         Stage::ReadRr => "reading the RemediationRequest",
         Stage::AwaitHolder => "waiting for the Lease's holder",
         Stage::CreateRr => "creating the RemediationRequest",
         Stage::Fence => "confirming the incident's Lease",
-        Stage::Discard => "removing a RemediationRequest that came too late",
+        Stage::Discard => "deleting a late RemediationRequest",
         Stage::Count => "counting in the RemediationRequest",
-        Stage::ResolveOutcome => "finding out whether a count was written",
-        Stage::Finished => "ending",
+        Stage::ResolveOutcome => "resolving the unknown outcome of a count",
+        Stage::Finished => "finishing",
     }
 }

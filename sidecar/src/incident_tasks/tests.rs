@@ -1,5 +1,5 @@
-//! Batching, pacing, limits and ends of the owner tasks, in paused time. The answers are scripted: the races of the
-//! protocol are proven elsewhere (by the model checker, and against a real API server), not against this script.
+//! Batching, write intervals, limits and ends of incident tasks, in paused time, over scripted outcomes. The protocol's races
+//! are proven by the model checker and against a real API server, not against this script.
 
 mod script;
 
@@ -12,7 +12,7 @@ use self::script::{DEADLINE, IDLE, INTERVAL, Rig, fingerprint, refused, unavaila
 use crate::incident::{Drain, SubmitError};
 
 #[tokio::test(start_paused = true)]
-async fn a_first_signal_creates_and_is_answered_so() {
+async fn a_first_signal_creates_an_rr_and_its_result_says_so() {
     let rig = Rig::new();
     let counted = rig.submit(1, 2).await.unwrap().unwrap();
     assert!(counted.created);
@@ -22,13 +22,13 @@ async fn a_first_signal_creates_and_is_answered_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn signals_that_come_while_a_write_is_in_flight_are_counted_together_by_the_next() {
+async fn signals_that_arrive_while_a_write_is_in_flight_are_counted_together_by_the_next() {
     let rig = Rig::new();
     let hold = rig.api.hold_counts();
     let first = rig.submit(1, 1);
     rig.api.reached().await;
     let rest: Vec<_> = (0..50).map(|_| rig.submit(1, 2)).collect();
-    rig.settle().await;
+    rig.run_until_idle().await;
     hold.release();
     assert!(first.await.unwrap().unwrap().created);
     for one in rest {
@@ -39,7 +39,7 @@ async fn signals_that_come_while_a_write_is_in_flight_are_counted_together_by_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn exactly_one_submission_of_the_first_batch_is_told_that_it_created() {
+async fn exactly_one_submission_of_the_first_batch_is_reported_as_created() {
     let rig = Rig::new();
     let all: Vec<_> = (0..10).map(|_| rig.submit(1, 1)).collect();
     let mut created = 0;
@@ -60,21 +60,21 @@ async fn the_first_write_goes_at_once_and_later_ones_one_per_interval() {
     tokio::time::sleep(INTERVAL * 10).await;
     let later = Instant::now();
     rig.submit(1, 1).await.unwrap().unwrap();
-    assert_eq!(rig.api.counted_at(later).last(), Some(&0), "an incident that was quiet does not wait");
+    assert_eq!(rig.api.counted_at(later).last(), Some(&0), "an idle incident does not wait");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_meets_a_conflict_is_one_of_those_that_are_paced() {
+async fn a_write_that_meets_a_conflict_counts_for_the_write_interval() {
     let rig = Rig::new();
     let start = Instant::now();
     rig.submit(1, 1).await.unwrap().unwrap();
-    rig.api.have_the_rr_written_by_others_before_the_next_counts(2);
+    rig.api.give_the_next_counts_a_conflict(2);
     for _ in 0..2 {
         rig.submit(1, 1).await.unwrap().unwrap();
     }
     let counted = rig.api.counted_at(start);
     assert_eq!(counted[..3], [0, 20, 20], "a conflict is tried again at once");
-    assert_eq!(counted[4], 80, "as if each of the three writes had been of a batch of its own");
+    assert_eq!(counted[4], 80, "as if each of the three writes had its own batch");
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,13 +90,13 @@ async fn incidents_do_not_wait_for_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_queue_sheds_and_says_which_limit() {
+async fn a_full_queue_rejects_and_names_the_limit() {
     let rig = Rig::with(|settings| settings.max_queue_per_incident = 2);
     let hold = rig.api.hold_counts();
     let first = rig.submit(1, 1);
     rig.api.reached().await;
     let queued = [rig.submit(1, 1), rig.submit(1, 1)];
-    rig.settle().await;
+    rig.run_until_idle().await;
     let shed = rig.submit(1, 1).await.unwrap().unwrap_err();
     assert!(matches!(shed, SubmitError::Overloaded { limit: "limits.maxQueuePerIncident", .. }), "{shed}");
     hold.release();
@@ -107,7 +107,7 @@ async fn a_full_queue_sheds_and_says_which_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_incidents_in_hand_than_the_limit_are_shed_and_quiet_ones_give_way() {
+async fn an_incident_beyond_the_limit_is_rejected_and_evicts_an_idle_one_later() {
     let rig = Rig::with(|settings| settings.max_incidents = 1);
     let hold = rig.api.hold_counts();
     let first = rig.submit(1, 1);
@@ -121,17 +121,17 @@ async fn more_incidents_in_hand_than_the_limit_are_shed_and_quiet_ones_give_way(
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_incident_whose_commit_failed_takes_no_place_that_others_need() {
+async fn an_incident_whose_commit_failed_does_not_count_for_the_limit() {
     let rig = Rig::with(|settings| settings.max_incidents = 1);
-    rig.api.answer_all(refused());
+    rig.api.force_outcome(refused());
     rig.submit(1, 1).await.unwrap().unwrap_err();
     tokio::time::sleep(INTERVAL * 2).await;
-    rig.api.answer_all(None);
+    rig.api.force_outcome(None);
     rig.submit(2, 1).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quiet_incident_has_no_task_and_what_is_known_of_it_is_not_read_again() {
+async fn an_idle_incident_has_no_task_and_its_rr_is_not_read_again() {
     let rig = Rig::with(|settings| settings.max_incidents = 2);
     rig.submit(1, 1).await.unwrap().unwrap();
     tokio::time::sleep(INTERVAL * 2).await;
@@ -144,11 +144,11 @@ async fn a_quiet_incident_has_no_task_and_what_is_known_of_it_is_not_read_again(
     }
     tokio::time::sleep(INTERVAL * 2).await;
     assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 3);
-    assert_eq!(rig.api.reads_of_claims(), 4, "it was quiet for longest, and has given way");
+    assert_eq!(rig.api.reads_of_claims(), 4, "idle for longest, it was evicted");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_known_of_an_incident_that_was_quiet_for_long_is_read_anew() {
+async fn an_incident_that_was_idle_for_too_long_is_read_again() {
     let rig = Rig::new();
     rig.submit(1, 1).await.unwrap().unwrap();
     tokio::time::sleep(IDLE / 2).await;
@@ -162,19 +162,19 @@ async fn what_is_known_of_an_incident_that_was_quiet_for_long_is_read_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_rr_that_is_known_to_have_ended_is_not_counted_in_before_it_is_read() {
+async fn an_rr_known_to_be_inactive_is_read_before_a_count() {
     let rig = Rig::new();
     rig.submit(1, 1).await.unwrap().unwrap();
-    rig.api.say_that_rrs_have_ended();
-    // It was but a hint: the API server says that the RR is active.
+    rig.api.say_that_rrs_are_inactive();
+    // The hint was wrong: the API server has the RR as active.
     assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 2);
     assert_eq!((rig.api.reads_of_claims(), rig.api.counts()), (2, vec![1, 2]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_does_not_wait_until_a_next_write_would_be_due() {
+async fn a_drain_does_not_wait_for_the_write_interval() {
     let rig = Rig::new();
-    rig.api.answer_with_rrs_of(3_000_000);
+    rig.api.set_rr_bytes(3_000_000);
     rig.submit(1, 1).await.unwrap().unwrap();
     let start = Instant::now();
     rig.tasks().drain().await;
@@ -182,60 +182,60 @@ async fn a_drain_does_not_wait_until_a_next_write_would_be_due() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_answers_all_in_hand_and_takes_no_more() {
+async fn a_drain_finishes_all_queued_submissions_and_rejects_new_ones() {
     let rig = Rig::new();
     let hold = rig.api.hold_counts();
-    let in_hand = [rig.submit(1, 1), rig.submit(1, 1), rig.submit(2, 1)];
+    let queued = [rig.submit(1, 1), rig.submit(1, 1), rig.submit(2, 1)];
     rig.api.reached().await;
-    rig.settle().await;
+    rig.run_until_idle().await;
     let drained = tokio::spawn({
         let tasks = rig.tasks();
         async move { tasks.drain().await }
     });
-    rig.settle().await;
+    rig.run_until_idle().await;
     assert_eq!(rig.submit(3, 1).await.unwrap().unwrap_err(), SubmitError::Draining);
     assert!(!drained.is_finished());
     hold.release();
-    for one in in_hand {
+    for one in queued {
         one.await.unwrap().unwrap();
     }
     drained.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_submission_whose_sender_has_gone_before_its_turn_is_not_counted() {
+async fn a_queued_submission_whose_sender_has_disconnected_is_not_counted() {
     let rig = Rig::new();
     let hold = rig.api.hold_counts();
     let first = rig.submit(1, 1);
     rig.api.reached().await;
     let gone = rig.submit(1, 100);
-    rig.settle().await;
+    rig.run_until_idle().await;
     gone.abort();
-    rig.settle().await;
+    rig.run_until_idle().await;
     hold.release();
     first.await.unwrap().unwrap();
     assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_api_server_that_is_away_is_told_of_at_the_deadline() {
+async fn an_unavailable_api_server_is_named_at_the_deadline() {
     let rig = Rig::new();
-    rig.api.answer_all(unavailable());
+    rig.api.force_outcome(unavailable());
     let start = Instant::now();
     let error = rig.submit(1, 1).await.unwrap().unwrap_err();
     let SubmitError::Deadline { cause, .. } = &error else { panic!("{error}") };
     assert_eq!(cause, "reading the incident's Lease: the API server answered 503: away");
     assert_eq!(start.elapsed(), DEADLINE);
-    rig.api.answer_all(None);
+    rig.api.force_outcome(None);
     assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_submission_that_waits_behind_a_stuck_batch_is_told_why() {
+async fn a_submission_queued_behind_a_stuck_batch_gets_its_cause() {
     let rig = Rig::new();
-    rig.api.answer_all(unavailable());
+    rig.api.force_outcome(unavailable());
     let first = rig.submit(1, 1);
-    rig.settle().await;
+    rig.run_until_idle().await;
     let second = rig.submit_for(1, 1, DEADLINE / 2);
     let SubmitError::Deadline { cause, .. } = second.await.unwrap().unwrap_err() else { panic!() };
     assert!(cause.contains("away"), "{cause}");
@@ -243,9 +243,9 @@ async fn a_submission_that_waits_behind_a_stuck_batch_is_told_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_ends_at_once_and_names_what_was_refused() {
+async fn a_refusal_ends_the_commit_at_once_and_names_the_refused_call() {
     let rig = Rig::new();
-    rig.api.answer_all(refused());
+    rig.api.force_outcome(refused());
     let start = Instant::now();
     let error = rig.submit(1, 1).await.unwrap().unwrap_err();
     let text = error.to_string();
@@ -257,17 +257,17 @@ async fn a_refusal_ends_at_once_and_names_what_was_refused() {
 async fn a_count_that_cannot_be_resolved_is_not_acknowledged_and_not_added_again() {
     let rig = Rig::new();
     rig.submit(1, 1).await.unwrap().unwrap();
-    rig.api.lose_the_answer_of_the_next_count();
+    rig.api.lose_the_response_to_the_next_count();
     let error = rig.submit(1, 1).await.unwrap().unwrap_err();
     assert!(matches!(error, SubmitError::Unresolved { .. }), "{error}");
     assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_in_doubt_does_not_say_that_nothing_was_counted() {
+async fn a_refusal_while_resolving_an_unknown_outcome_does_not_say_that_nothing_was_counted() {
     let rig = Rig::new();
     rig.submit(1, 1).await.unwrap().unwrap();
-    rig.api.lose_the_answer_of_the_next_count_and_refuse_what_follows();
+    rig.api.lose_the_response_to_the_next_count_and_refuse_later_calls();
     let error = rig.submit(1, 1).await.unwrap().unwrap_err();
     assert!(matches!(error, SubmitError::Unresolved { .. }), "{error}");
 }
@@ -283,7 +283,7 @@ async fn a_create_that_took_longer_than_a_takeover_or_a_second_is_fenced_before_
         (long, just_over(Duration::from_secs(1)), true),
     ] {
         let rig = Rig::with(|settings| settings.takeover_after = takeover_after);
-        rig.api.take_for_a_create(took);
+        rig.api.set_create_latency(took);
         rig.submit(1, 1).await.unwrap().unwrap();
         let calls = rig.api.calls();
         let counted = calls.iter().position(|call| matches!(call, ApiCall::Count { .. })).unwrap();
@@ -305,7 +305,7 @@ async fn a_deadline_that_cuts_a_count_off_does_not_say_that_it_was_not_counted()
 #[tokio::test(start_paused = true)]
 async fn a_large_rr_is_written_less_often() {
     let rig = Rig::new();
-    rig.api.answer_with_rrs_of(100_000);
+    rig.api.set_rr_bytes(100_000);
     let start = Instant::now();
     for _ in 0..3 {
         rig.submit(1, 1).await.unwrap().unwrap();
@@ -314,9 +314,9 @@ async fn a_large_rr_is_written_less_often() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_rr_of_any_size_is_written_often_enough_for_those_who_wait() {
+async fn an_rr_of_any_size_is_written_twice_per_deadline() {
     let rig = Rig::new();
-    rig.api.answer_with_rrs_of(100_000_000);
+    rig.api.set_rr_bytes(100_000_000);
     let start = Instant::now();
     for _ in 0..2 {
         rig.submit(1, 1).await.unwrap().unwrap();
@@ -325,25 +325,25 @@ async fn an_rr_of_any_size_is_written_often_enough_for_those_who_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_strained_api_server_gets_fewer_writes_with_more_signals_in_each() {
-    let apart = apart_when_a_count_takes(100, 50).await;
-    assert!((170..=181).contains(&apart), "{apart}");
+async fn a_slow_api_server_gets_fewer_writes_with_more_signals_in_each() {
+    let interval = interval_when_a_count_takes(100, 50).await;
+    assert!((170..=181).contains(&interval), "{interval}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_incident_that_is_alone_is_spared_no_write() {
-    assert_eq!(apart_when_a_count_takes(100, 1).await, 100);
+async fn a_lone_incident_is_written_again_at_once() {
+    assert_eq!(interval_when_a_count_takes(100, 1).await, 100);
 }
 
 #[tokio::test(start_paused = true)]
-async fn however_strained_the_api_server_is_an_incident_is_written_twice_a_second() {
-    assert_eq!(apart_when_a_count_takes(400, 50).await, 500, "a sixteenth of the deadline");
+async fn however_slow_the_api_server_is_an_incident_is_written_twice_a_second() {
+    assert_eq!(interval_when_a_count_takes(400, 50).await, 500, "a sixteenth of the deadline");
 }
 
-/// How many milliseconds lie between two counts of one of so many incidents in the end, if each takes so many.
-async fn apart_when_a_count_takes(ms: u64, incidents: u8) -> u128 {
+/// The final interval between two counts of one incident in milliseconds, with a count latency of `ms`.
+async fn interval_when_a_count_takes(ms: u64, incidents: u8) -> u128 {
     let rig = Rig::new();
-    rig.api.take_for_a_count(Duration::from_millis(ms));
+    rig.api.set_count_latency(Duration::from_millis(ms));
     let start = Instant::now();
     for _ in 0..30 {
         let all: Vec<_> = (0..incidents).map(|incident| rig.submit(incident, 1)).collect();
@@ -357,9 +357,9 @@ async fn apart_when_a_count_takes(ms: u64, incidents: u8) -> u128 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_a_bug_ends_is_replaced_and_leaves_nothing_behind() {
+async fn a_task_that_panics_is_replaced_and_leaves_nothing_behind() {
     let rig = Rig::new();
-    rig.api.panic_at_the_next_call();
+    rig.api.panic_in_the_next_call();
     let error = rig.submit(1, 1).await.unwrap().unwrap_err();
     assert!(matches!(error, SubmitError::Unresolved { .. }), "{error}");
     assert_eq!((rig.metric("gateway_incidents_in_hand"), rig.metric("gateway_queue_depth")), (0, 0));
@@ -371,9 +371,9 @@ async fn a_task_that_a_bug_ends_is_replaced_and_leaves_nothing_behind() {
 async fn the_claim_is_released_off_the_path() {
     let rig = Rig::new();
     rig.submit(1, 1).await.unwrap().unwrap();
-    rig.settle().await;
+    rig.run_until_idle().await;
     let last = rig.api.calls().pop().unwrap();
     assert!(matches!(last, ApiCall::UpdateClaim { ref fields, .. } if fields.created), "{last:?}");
-    assert!(!rig.api.last_call_held_a_body(), "nobody waits for it, so it must not hold a request's memory");
+    assert!(!rig.api.last_call_had_a_spec(), "no signal waits for it, so it must not keep a request's body");
     assert!(matches!(rig.api.claim(1), ApiResult::Claim(claim) if claim.fields.holder.is_empty()));
 }

@@ -1,53 +1,51 @@
-//! How much the API server is strained, and how far apart the writes of an incident should be for that.
+//! Measured latency of counts, and the write interval that follows from it.
 //!
-//! While a count is in flight, the signals that come wait for the next one; the one in flight can take no more with it. If
-//! an incident is written again as soon as it has been, a strained API server gets as many writes as there are incidents,
-//! all at once, each with few signals in it. Apart by nearly twice the time that they take, some half of them are in flight:
-//! they take less time, and count more signals. An incident that is alone is written again as soon as it has been: there is
-//! one write in flight, and to wait would spare nothing but make its signals wait.
+//! While a count is in flight, new signals wait for the next one. If every incident were written again at once, a slow API
+//! server would get as many writes in flight as there are incidents, each with few signals. With an interval of nearly
+//! twice the latency, about half of the incidents have a write in flight: writes get faster, and each counts more signals.
+//! A lone incident keeps an interval of one latency: only one write is in flight, and waiting would only delay its signals.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// For how long a count is remembered, more or less: long enough that one of many which is slow by chance holds up no storm,
-/// and short enough that a write_latency which is over is soon forgotten, however few counts there are.
+/// Time constant of the moving average. Long enough that one slow count of many delays no storm, short enough that the
+/// interval recovers within a second after the API server has, even with few counts.
 const MEMORY: Duration = Duration::from_millis(250);
 
-/// How long counts take of late, over all incidents of a replica.
-pub(super) struct WriteLatency(Mutex<Typical>);
+/// Moving average of the latency of counts, over all incidents of a replica.
+pub(super) struct WriteLatency(Mutex<Average>);
 
-struct Typical {
+struct Average {
     seconds: f64,
-    /// When a count was noted last.
-    noted: Instant,
+    /// When the last latency was recorded.
+    recorded: Instant,
 }
 
 impl WriteLatency {
-    /// None so far.
+    /// Zero.
     pub(super) fn new() -> Self {
-        Self(Mutex::new(Typical { seconds: 0.0, noted: Instant::now() }))
+        Self(Mutex::new(Average { seconds: 0.0, recorded: Instant::now() }))
     }
 
-    /// Notes that a count was just answered after `took`.
-    pub(super) fn note(&self, took: Duration) {
-        let mut typical = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A moving average that the last count weighs more in the longer ago those before it were.
-        let weight = 1.0 - (-typical.noted.elapsed().div_duration_f64(MEMORY)).exp();
-        typical.seconds += weight * (took.as_secs_f64() - typical.seconds);
-        typical.noted = Instant::now();
+    /// Records the latency of a count that has just completed.
+    pub(super) fn record(&self, latency: Duration) {
+        let mut average = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // The weight grows with the time since the previous count, so that the average does not depend on their rate.
+        let weight = 1.0 - (-average.recorded.elapsed().div_duration_f64(MEMORY)).exp();
+        average.seconds += weight * (latency.as_secs_f64() - average.seconds);
+        average.recorded = Instant::now();
     }
 
-    /// How far apart the writes of one of so many incidents should be: by `interval`, as long as counts take no longer than
-    /// that. Else by the time that they take, and for each of the others a part of what that is too long, so that there is no
-    /// leap from one to the other. Never by more than `most`.
+    /// Minimum interval between status writes of one incident: `interval` while latency <= interval, else
+    /// latency + (1 - 1/incidents) * (latency - interval), capped at `most`.
     pub(super) fn write_interval(&self, interval: Duration, most: Duration, incidents: usize) -> Duration {
         let seconds = self.0.lock().unwrap_or_else(PoisonError::into_inner).seconds;
-        let typical = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        let latency = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         let others = 1.0 - 1.0 / incidents.max(1) as f64;
-        let excess = typical.saturating_sub(interval).min(most).mul_f64(others);
-        typical.saturating_add(excess).min(most).max(interval)
+        let excess = latency.saturating_sub(interval).min(most).mul_f64(others);
+        latency.saturating_add(excess).min(most).max(interval)
     }
 }
 
@@ -61,62 +59,59 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// Counts of very many incidents that take so many milliseconds each, and are answered so many apart.
-    async fn counts(write_latency: &WriteLatency, apart: u32, all: impl IntoIterator<Item = u32>) -> Duration {
+    /// Records these latencies in milliseconds, `apart` ms apart, and returns the interval with very many incidents.
+    async fn counts(latency: &WriteLatency, apart: u32, all: impl IntoIterator<Item = u32>) -> Duration {
         for took in all {
             sleep(MS * apart).await;
-            write_latency.note(MS * took);
+            latency.record(MS * took);
         }
-        write_latency.write_interval(20 * MS, 500 * MS, usize::MAX)
+        latency.write_interval(20 * MS, 500 * MS, usize::MAX)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn counts_that_are_fast_leave_the_interval_as_it_is() {
-        let write_latency = WriteLatency::new();
-        assert_eq!(write_latency.write_interval(20 * MS, 500 * MS, usize::MAX), 20 * MS);
-        assert_eq!(counts(&write_latency, 20, [20; 100]).await, 20 * MS);
+    async fn fast_counts_leave_the_interval_unchanged() {
+        let latency = WriteLatency::new();
+        assert_eq!(latency.write_interval(20 * MS, 500 * MS, usize::MAX), 20 * MS);
+        assert_eq!(counts(&latency, 20, [20; 100]).await, 20 * MS);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_slow_count_holds_nothing_up() {
+    async fn one_slow_count_does_not_lengthen_the_interval() {
         assert_eq!(counts(&WriteLatency::new(), 20, [5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 150]).await, 20 * MS);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn writes_of_many_are_apart_by_twice_the_time_that_they_take_less_the_interval() {
+    async fn with_many_incidents_the_interval_is_twice_the_latency_less_the_count_interval() {
         let stretched = counts(&WriteLatency::new(), 3, [145; 500]).await;
         assert!((255 * MS..=270 * MS).contains(&stretched), "{stretched:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_incident_that_is_alone_is_written_again_as_soon_as_it_has_been() {
-        let write_latency = WriteLatency::new();
-        counts(&write_latency, 3, [145; 500]).await;
-        let apart = [1, 2, 5].map(|incidents| write_latency.write_interval(20 * MS, 500 * MS, incidents).as_millis());
+    async fn the_interval_of_a_lone_incident_is_the_latency() {
+        let latency = WriteLatency::new();
+        counts(&latency, 3, [145; 500]).await;
+        let apart = [1, 2, 5].map(|incidents| latency.write_interval(20 * MS, 500 * MS, incidents).as_millis());
         assert!((143..=145).contains(&apart[0]), "{apart:?}");
         assert!((203..=208).contains(&apart[1]), "{apart:?}");
         assert!((240..=245).contains(&apart[2]), "{apart:?}");
-        assert_eq!(
-            write_latency.write_interval(20 * MS, 500 * MS, 0),
-            write_latency.write_interval(20 * MS, 500 * MS, 1)
-        );
+        assert_eq!(latency.write_interval(20 * MS, 500 * MS, 0), latency.write_interval(20 * MS, 500 * MS, 1));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_strain_that_is_over_is_forgotten_within_a_second_by_many_counts_and_by_few() {
+    async fn the_interval_recovers_within_a_second_with_many_counts_and_with_few() {
         for apart in [10, 250] {
-            let write_latency = WriteLatency::new();
-            counts(&write_latency, 3, [145; 500]).await;
-            let after = counts(&write_latency, apart, (0..1000 / apart).map(|_| 5)).await;
+            let latency = WriteLatency::new();
+            counts(&latency, 3, [145; 500]).await;
+            let after = counts(&latency, apart, (0..1000 / apart).map(|_| 5)).await;
             assert_eq!(after, 20 * MS, "{apart} ms apart");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_time_is_too_long() {
-        let write_latency = WriteLatency::new();
+    async fn the_longest_latency_does_not_overflow() {
+        let latency = WriteLatency::new();
         sleep(MS).await;
-        write_latency.note(Duration::MAX);
-        assert_eq!(write_latency.write_interval(20 * MS, 500 * MS, usize::MAX), 500 * MS);
+        latency.record(Duration::MAX);
+        assert_eq!(latency.write_interval(20 * MS, 500 * MS, usize::MAX), 500 * MS);
     }
 }

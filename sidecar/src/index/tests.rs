@@ -44,7 +44,7 @@ fn active(index: &Index) -> Vec<String> {
 }
 
 #[test]
-fn it_knows_nothing_before_its_first_list_is_over() {
+fn a_lookup_is_not_in_sync_before_the_first_list_is_complete() {
     let index = Index::default();
     assert_eq!(index.lookup(fingerprint()), Lookup::NotInSync);
     index.begin_list();
@@ -55,7 +55,7 @@ fn it_knows_nothing_before_its_first_list_is_over() {
 }
 
 #[test]
-fn it_holds_what_is_active_and_forgets_what_has_ended_or_gone() {
+fn active_rrs_are_kept_and_terminal_or_deleted_ones_removed() {
     let index = in_sync();
     for phase in ["", "Pending", "Executing", "Blocked", "Unheard-of"] {
         index.apply(&rr("a", 1, phase, 1));
@@ -73,7 +73,7 @@ fn it_holds_what_is_active_and_forgets_what_has_ended_or_gone() {
 }
 
 #[test]
-fn it_tells_of_the_last_one_that_it_has_seen_end_or_go_unless_that_is_back() {
+fn the_last_rr_seen_to_become_inactive_is_remembered_until_it_is_active_again() {
     let index = in_sync();
     index.apply(&rr("a", 1, "Executing", 1));
     assert!(!index.is_known_inactive(fingerprint(), "a"));
@@ -89,7 +89,7 @@ fn it_tells_of_the_last_one_that_it_has_seen_end_or_go_unless_that_is_back() {
 }
 
 #[test]
-fn one_that_is_being_deleted_is_over() {
+fn an_rr_that_is_being_deleted_is_not_active() {
     let mut deleting = object("a", 1, "Executing", 1);
     deleting["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:09Z");
     let index = in_sync();
@@ -99,7 +99,7 @@ fn one_that_is_being_deleted_is_over() {
 }
 
 #[test]
-fn an_object_without_a_usable_fingerprint_is_passed_over() {
+fn an_object_without_a_valid_fingerprint_is_ignored() {
     let mut odd = object("odd", 1, "", 0);
     odd["spec"] = json!({"signalFingerprint": "none"});
     let odd: Observed = serde_json::from_value(odd).unwrap();
@@ -110,7 +110,7 @@ fn an_object_without_a_usable_fingerprint_is_passed_over() {
 }
 
 #[tokio::test]
-async fn duplicates_are_told_of_at_once_and_listed_by_age() {
+async fn duplicates_notify_at_once_and_are_sorted_by_age() {
     let index = in_sync();
     index.apply(&rr("younger", 9, "", 1));
     assert!(index.duplicates().is_empty());
@@ -120,13 +120,13 @@ async fn duplicates_are_told_of_at_once_and_listed_by_age() {
     let names: Vec<&str> = found[0].1.iter().map(|known| &*known.name).collect();
     assert_eq!((found.len(), found[0].0, names), (1, fingerprint(), vec!["older", "younger"]));
     index.apply(&rr("older", 3, "Executing", 2));
-    assert!(index.duplicated().now_or_never().is_none(), "one that changes is no other one");
+    assert!(index.duplicated().now_or_never().is_none(), "a changed RR is not another one");
     index.apply(&rr("older", 3, "Completed", 1));
     assert!(index.duplicates().is_empty());
 }
 
 #[tokio::test]
-async fn a_list_tells_of_duplicates_too() {
+async fn duplicates_in_a_list_notify_too() {
     let index = Index::default();
     index.begin_list();
     index.list(&rr("a", 1, "", 1));
@@ -137,7 +137,7 @@ async fn a_list_tells_of_duplicates_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_rr_of_ours_is_late_once_it_has_been_without_a_count_for_long() {
+async fn an_rr_of_a_sidecar_is_late_once_it_has_been_without_a_count_for_long() {
     let index = in_sync();
     index.apply(&rr("late", 1, "", 0));
     assert!(index.uncounted_since(Instant::now() - Duration::from_secs(10)).is_empty());
@@ -154,7 +154,7 @@ async fn an_rr_of_ours_is_late_once_it_has_been_without_a_count_for_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_rr_that_others_made_is_never_late() {
+async fn an_rr_of_another_creator_is_never_late() {
     let mut foreign = object("foreign", 1, "", 0);
     foreign["metadata"]["annotations"] = json!({});
     let index = in_sync();
@@ -165,7 +165,7 @@ async fn an_rr_that_others_made_is_never_late() {
 }
 
 #[test]
-fn a_failed_watch_makes_it_unsure_until_another_has_begun() {
+fn a_failed_watch_loses_sync_until_another_has_started() {
     let index = in_sync();
     index.apply(&rr("a", 1, "", 1));
     index.lose_sync();
@@ -176,7 +176,7 @@ fn a_failed_watch_makes_it_unsure_until_another_has_begun() {
 }
 
 #[test]
-fn an_incident_takes_no_room_for_rrs_that_it_does_not_have() {
+fn an_incident_with_one_rr_allocates_room_for_one() {
     let index = in_sync();
     for count in 0..3 {
         index.apply(&rr("rr-1", 1, "Pending", count));

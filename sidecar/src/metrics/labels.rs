@@ -1,21 +1,21 @@
-//! The label sets of the metrics. Every label is of a small, closed set: none holds what a sender can choose.
+//! The label sets of the metrics. Every label has a small, closed set of values: a sender cannot choose any.
 
 use prometheus_client::encoding::EncodeLabelSet;
 
-/// What a signal was, and where from.
+/// Source and state of a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct SignalLabels {
     pub(super) source: &'static str,
     pub(super) state: &'static str,
 }
 
-/// Why a claim's Lease gave no answer.
+/// Why a call about a claim's Lease had no definite result.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct LockFailureLabels {
     pub(super) reason: &'static str,
 }
 
-/// What was removed.
+/// The kind of an object that GC deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct RemovedLabels {
     pub(super) kind: &'static str,
@@ -29,15 +29,15 @@ pub(super) struct ApiCallLabels {
     pub(super) outcome: &'static str,
 }
 
-/// An answer to a request.
+/// A response to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ResponseLabels {
     pub(super) path: &'static str,
     pub(super) status: u16,
 }
 
-/// A limit that was reached.
+/// The limit that a shed request exceeded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct ShedLabels {
+pub(super) struct LimitLabels {
     pub(super) limit: &'static str,
 }

@@ -62,7 +62,7 @@ fn built(call: &ApiCall) -> (String, Value) {
 }
 
 #[test]
-fn reads_ask_for_no_resource_version_and_are_quorum_reads() {
+fn reads_carry_no_resource_version_and_are_quorum_reads() {
     let leases = "/apis/coordination.k8s.io/v1/namespaces/incidents/leases";
     let rrs = "/apis/kubernaut.ai/v1alpha1/namespaces/incidents/remediationrequests";
     assert_eq!(built(&ApiCall::GetClaim).0.trim_end_matches('?'), format!("GET {leases}/onceway-{FINGERPRINT}"));
@@ -87,7 +87,7 @@ fn a_new_claim_names_its_holder_intent_and_floor() {
 }
 
 #[test]
-fn an_update_of_a_claim_is_a_compare_and_swap_whose_time_makes_it_a_change() {
+fn an_update_of_a_claim_is_a_compare_and_swap_whose_renew_time_always_changes() {
     let before = Timestamp::now();
     let (line, body) = built(&ApiCall::UpdateClaim { version: "41".into(), fields: fields("pod-a_1") });
     assert!(line.starts_with("PATCH "), "{line}");
@@ -97,14 +97,14 @@ fn an_update_of_a_claim_is_a_compare_and_swap_whose_time_makes_it_a_change() {
 }
 
 #[test]
-fn a_released_claim_keeps_the_time_at_which_it_was_acquired() {
+fn a_release_leaves_acquire_time_unchanged() {
     let (_, body) = built(&ApiCall::UpdateClaim { version: "41".into(), fields: fields("") });
     assert_eq!(body["spec"]["holderIdentity"], "");
     assert!(body["spec"].get("acquireTime").is_none());
 }
 
 #[test]
-fn a_new_rr_bears_its_creator() {
+fn a_new_rr_names_its_creator() {
     let (_, body) = built(&ApiCall::CreateRr { name: "rr-1".into() });
     assert_eq!(body["metadata"]["name"], "rr-1");
     assert_eq!(body["metadata"]["annotations"]["onceway.io/creator"], "pod-a_1");
@@ -113,7 +113,7 @@ fn a_new_rr_bears_its_creator() {
 }
 
 #[test]
-fn a_count_touches_our_status_fields_alone_and_rests_on_uid_and_version() {
+fn a_count_patches_only_deduplication_and_requires_uid_and_version() {
     let (line, body) = built(&ApiCall::Count { rr: rr(None), count: 8 });
     assert!(line.contains("remediationrequests/rr-91fce8d5c494-100/status"), "{line}");
     let seen = json!({
@@ -124,13 +124,13 @@ fn a_count_touches_our_status_fields_alone_and_rests_on_uid_and_version() {
 }
 
 #[test]
-fn a_later_count_leaves_the_first_time_as_it_is() {
+fn a_later_count_leaves_first_seen_at_unchanged() {
     let (_, body) = built(&ApiCall::Count { rr: rr(Some(1)), count: 8 });
     assert!(body["status"]["deduplication"].get("firstSeenAt").is_none());
 }
 
 #[test]
-fn the_time_of_the_last_signal_never_goes_back() {
+fn last_seen_at_never_goes_back() {
     let later: Timestamp = "2026-03-01T10:00:09Z".parse().unwrap();
     let seen = Rr { last_seen_ms: u64::try_from(later.as_millisecond()).ok(), ..rr(Some(1)) };
     let (_, body) = built(&ApiCall::Count { rr: seen, count: 8 });
@@ -138,14 +138,14 @@ fn the_time_of_the_last_signal_never_goes_back() {
 }
 
 #[test]
-fn a_delete_rests_on_uid_and_version() {
+fn a_delete_requires_uid_and_version() {
     let (line, body) = built(&ApiCall::DeleteRr { rr: rr(None) });
     assert!(line.starts_with("DELETE "), "{line}");
     assert_eq!(body["preconditions"], json!({"uid": "u1", "resourceVersion": "7"}));
 }
 
 #[test]
-fn without_a_batch_nothing_can_be_created_or_counted() {
+fn without_a_batch_no_rr_can_be_created_or_counted() {
     let create = ApiCall::CreateRr { name: "rr-1".into() };
     assert!(requests().build(&create, context().fingerprint, None).is_err());
     assert!(requests().build(&ApiCall::GetClaim, context().fingerprint, None).is_ok());

@@ -44,7 +44,7 @@ fn only_404_is_missing_and_only_409_is_a_conflict() {
 }
 
 #[test]
-fn a_404_or_409_that_the_api_server_does_not_say_of_the_object_is_unknown() {
+fn a_404_or_409_that_is_not_about_the_object_is_unknown() {
     for code in [404, 409] {
         for body in [json!("404 page not found"), json!({}), status("Forbidden"), json!({"reason": "NotFound"})] {
             assert_eq!(answered(&get_rr(), code, &body).result, ApiResult::Unknown, "{code} {body}");
@@ -57,7 +57,7 @@ fn status(reason: &str) -> Value {
 }
 
 #[test]
-fn a_create_that_is_answered_404_misses_its_namespace_and_says_so() {
+fn a_create_that_gets_404_asks_for_the_crd_and_the_namespace() {
     let outcome = answered(&ApiCall::CreateRr { name: "rr-1".into() }, 404, &json!({"message": "namespace gone"}));
     assert_eq!(
         outcome.failure,
@@ -69,7 +69,7 @@ fn a_create_that_is_answered_404_misses_its_namespace_and_says_so() {
 }
 
 #[test]
-fn a_write_that_left_the_version_as_it_was_is_no_fence() {
+fn a_write_that_leaves_the_version_unchanged_is_no_fence() {
     let unchanged = answered(&update_claim("7"), 200, &lease("7"));
     assert_eq!(unchanged.result, ApiResult::Unknown);
     assert_eq!(unchanged.failure.unwrap().label(), "nonsense");
@@ -79,14 +79,14 @@ fn a_write_that_left_the_version_as_it_was_is_no_fence() {
 }
 
 #[test]
-fn a_2xx_that_is_not_the_object_is_unknown() {
+fn a_2xx_without_the_object_is_unknown() {
     for body in [json!(null), json!([]), json!({"metadata": {}})] {
         assert_eq!(answered(&get_rr(), 200, &body).result, ApiResult::Unknown, "{body}");
     }
 }
 
 #[test]
-fn each_failure_has_a_label_and_says_what_happened() {
+fn each_failure_has_a_label_and_a_text() {
     let label = |status| answered(&get_rr(), status, &json!({"message": "no"})).failure.unwrap().label();
     assert_eq!(
         [401, 403, 422, 429, 500].map(label),
@@ -101,7 +101,7 @@ fn each_failure_has_a_label_and_says_what_happened() {
 }
 
 #[test]
-fn a_message_that_is_no_status_is_kept_as_text_and_cut() {
+fn a_message_that_is_no_status_is_kept_as_text_and_truncated() {
     let outcome = read(&get_rr(), fingerprint(), StatusCode::BAD_GATEWAY, None, "é".repeat(1000).as_bytes());
     let Some(CallFailure::Server { reason, .. }) = outcome.failure else { panic!("{outcome:?}") };
     assert_eq!(reason.chars().count(), 300);

@@ -1,4 +1,4 @@
-//! An API server that answers from a script, one RR and claim an incident, and the tasks over it.
+//! A scripted API server with one RR and one claim per incident, and the incident tasks over it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -39,28 +39,27 @@ struct State {
     rrs: HashMap<Fingerprint, Rr>,
     versions: u32,
     calls: Vec<(Instant, ApiCall)>,
-    answer: Option<CallOutcome>,
+    /// The outcome of all calls, if set.
+    forced: Option<CallOutcome>,
     lose_next_count: bool,
-    /// How many counts meet an RR that somebody else has written meanwhile.
+    /// How many counts meet a conflict: another writer has changed the RR.
     conflicts: u32,
-    /// What all calls are answered after a count whose answer was lost.
+    /// The outcome of all calls after a count whose response was lost.
     after_loss: Option<CallOutcome>,
-    /// How long the create of an RR takes.
-    create_takes: Duration,
-    /// How long a count takes.
-    count_takes: Duration,
+    create_latency: Duration,
+    count_latency: Duration,
     panic: bool,
     rr_bytes: usize,
-    /// Whether the last call came with what writes a spec.
+    /// Whether the last call's context had a spec.
     with_spec: bool,
-    /// Whether every RR is known to have ended.
-    ended: bool,
+    /// Whether every RR is known to be inactive.
+    inactive: bool,
 }
 
 /// The scripted API server.
 pub(super) struct Api {
     state: Mutex<State>,
-    /// Which incident's counts are held: all, one, or none.
+    /// Whose counts are held.
     held: watch::Sender<Held>,
     reached: Notify,
 }
@@ -72,7 +71,7 @@ enum Held {
     All,
 }
 
-/// Holds the answers to counts until released.
+/// Holds counts until released.
 pub(super) struct Hold<'a>(&'a Api);
 
 impl Hold<'_> {
@@ -96,41 +95,42 @@ impl Api {
         self.reached.notified().await;
     }
 
-    pub(super) fn answer_all(&self, outcome: Option<CallOutcome>) {
-        self.state.lock().unwrap().answer = outcome;
+    /// Gives all calls this outcome; with `None`, they are executed again.
+    pub(super) fn force_outcome(&self, outcome: Option<CallOutcome>) {
+        self.state.lock().unwrap().forced = outcome;
     }
 
-    pub(super) fn lose_the_answer_of_the_next_count(&self) {
+    pub(super) fn lose_the_response_to_the_next_count(&self) {
         self.state.lock().unwrap().lose_next_count = true;
     }
 
-    /// As above, and all that follows is refused.
-    pub(super) fn lose_the_answer_of_the_next_count_and_refuse_what_follows(&self) {
-        self.lose_the_answer_of_the_next_count();
+    /// As above, and all later calls are refused.
+    pub(super) fn lose_the_response_to_the_next_count_and_refuse_later_calls(&self) {
+        self.lose_the_response_to_the_next_count();
         self.state.lock().unwrap().after_loss = refused();
     }
 
-    pub(super) fn have_the_rr_written_by_others_before_the_next_counts(&self, counts: u32) {
+    pub(super) fn give_the_next_counts_a_conflict(&self, counts: u32) {
         self.state.lock().unwrap().conflicts = counts;
     }
 
-    pub(super) fn take_for_a_create(&self, time: Duration) {
-        self.state.lock().unwrap().create_takes = time;
+    pub(super) fn set_create_latency(&self, time: Duration) {
+        self.state.lock().unwrap().create_latency = time;
     }
 
-    pub(super) fn take_for_a_count(&self, time: Duration) {
-        self.state.lock().unwrap().count_takes = time;
+    pub(super) fn set_count_latency(&self, time: Duration) {
+        self.state.lock().unwrap().count_latency = time;
     }
 
-    pub(super) fn say_that_rrs_have_ended(&self) {
-        self.state.lock().unwrap().ended = true;
+    pub(super) fn say_that_rrs_are_inactive(&self) {
+        self.state.lock().unwrap().inactive = true;
     }
 
-    pub(super) fn panic_at_the_next_call(&self) {
+    pub(super) fn panic_in_the_next_call(&self) {
         self.state.lock().unwrap().panic = true;
     }
 
-    pub(super) fn answer_with_rrs_of(&self, bytes: usize) {
+    pub(super) fn set_rr_bytes(&self, bytes: usize) {
         self.state.lock().unwrap().rr_bytes = bytes;
     }
 
@@ -138,8 +138,8 @@ impl Api {
         self.state.lock().unwrap().calls.iter().map(|(_, call)| call.clone()).collect()
     }
 
-    /// Whether the last call held a request's body.
-    pub(super) fn last_call_held_a_body(&self) -> bool {
+    /// Whether the last call kept a request's body in memory.
+    pub(super) fn last_call_had_a_spec(&self) -> bool {
         self.state.lock().unwrap().with_spec
     }
 
@@ -172,8 +172,8 @@ impl Api {
             Held::All => true,
         };
         let takes = match (call, self.state.lock().unwrap()) {
-            (ApiCall::CreateRr { .. }, state) => state.create_takes,
-            (ApiCall::Count { .. }, state) => state.count_takes,
+            (ApiCall::CreateRr { .. }, state) => state.create_latency,
+            (ApiCall::Count { .. }, state) => state.count_latency,
             _ => Duration::ZERO,
         };
         if !takes.is_zero() {
@@ -225,7 +225,7 @@ impl State {
                 if !std::mem::take(&mut self.lose_next_count) {
                     return ApiResult::Rr(counted);
                 }
-                self.answer = self.after_loss.take();
+                self.forced = self.after_loss.take();
                 ApiResult::Unknown
             }
             ApiCall::FindRr { .. } => ApiResult::Missing,
@@ -250,21 +250,21 @@ impl Execute for Api {
             drop(state);
             panic!("as the test asked");
         }
-        if let Some(outcome) = &state.answer {
+        if let Some(outcome) = &state.forced {
             return outcome.clone();
         }
         match state.execute(context.fingerprint, call) {
             ApiResult::Unknown => CallOutcome::unknown(CallFailure::Connection { reason: "cut".into() }),
-            answer => CallOutcome { bytes: state.rr_bytes, ..CallOutcome::definite(answer) },
+            result => CallOutcome { bytes: state.rr_bytes, ..CallOutcome::definite(result) },
         }
     }
 
     fn is_known_inactive(&self, _: Fingerprint, _: &str) -> bool {
-        self.state.lock().unwrap().ended
+        self.state.lock().unwrap().inactive
     }
 }
 
-/// IncidentTasks over a scripted API server.
+/// Incident tasks over a scripted API server.
 pub(super) struct Rig {
     pub(super) api: Arc<Api>,
     tasks: Arc<IncidentTasks<Arc<Api>>>,
@@ -321,8 +321,8 @@ impl Rig {
         tokio::spawn(async move { tasks.submit(submission).await })
     }
 
-    /// Lets every task run until it waits for something.
-    pub(super) async fn settle(&self) {
+    /// Runs every task until it waits for something.
+    pub(super) async fn run_until_idle(&self) {
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }

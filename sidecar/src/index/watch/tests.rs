@@ -17,12 +17,13 @@ fn event(kind: &str, object: Value) -> Value {
     json!({ "type": kind, "object": object })
 }
 
-/// Follows what is on the wire until nothing more happens.
+/// Follows the scripted wire for the length of a watch.
 async fn followed(wire: &Arc<Wire>) -> (Arc<Index>, Arc<Metrics>) {
     let (index, metrics) = (Arc::new(Index::default()), Arc::new(Metrics::new()));
-    let sinks = WatchSinks { index: Arc::clone(&index), doubt: Doubt::default(), metrics: Arc::clone(&metrics) };
+    let sinks =
+        WatchSinks { index: Arc::clone(&index), permission_recheck: Doubt::default(), metrics: Arc::clone(&metrics) };
     let following = follow(wire.client(), "incidents".into(), WATCH, sinks);
-    assert!(timeout(WATCH, following).await.is_err(), "it follows for ever");
+    assert!(timeout(WATCH, following).await.is_err(), "it never returns");
     (index, metrics)
 }
 
@@ -34,7 +35,7 @@ fn names(index: &Index) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_index_holds_what_the_list_brought_and_the_watch_changed() {
+async fn the_index_holds_the_list_with_the_changes_of_the_watch() {
     let wire = Wire::new();
     let changes = vec![
         event("ADDED", rr("rr-2", 2, "", 0)),
@@ -52,7 +53,7 @@ async fn the_index_holds_what_the_list_brought_and_the_watch_changed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_place_that_the_api_server_has_forgotten_is_followed_by_another_list() {
+async fn an_expired_resource_version_causes_another_list() {
     let wire = Wire::new();
     let gone = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": "too old resource version", "reason": "Expired", "code": 410 });
@@ -64,7 +65,7 @@ async fn a_place_that_the_api_server_has_forgotten_is_followed_by_another_list()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_fails_is_tried_again_and_until_then_the_index_says_nothing() {
+async fn a_failed_list_is_retried_and_until_then_the_index_is_not_in_sync() {
     let wire = Wire::new();
     wire.on(&format!("GET {RRS}"), status(500, "InternalError"))
         .on(&format!("GET {RRS}"), Met::Break)
@@ -83,7 +84,7 @@ async fn a_list_that_fails_is_tried_again_and_until_then_the_index_says_nothing(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_whose_later_pages_fail_is_begun_again_with_growing_pauses_too() {
+async fn a_list_whose_later_pages_fail_is_retried_with_growing_pauses_too() {
     let wire = Wire::new();
     for _ in 0..100 {
         wire.on(&format!("GET {RRS}"), Met::Response(200, list([rr("rr-1", 1, "", 1)], "more")))
@@ -95,7 +96,7 @@ async fn a_list_whose_later_pages_fail_is_begun_again_with_growing_pauses_too() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_failed_and_has_begun_again_is_in_sync_though_no_rr_changes() {
+async fn a_watch_that_restarts_after_a_failure_is_in_sync_without_an_event() {
     let (get, watch) = (format!("GET {RRS}"), format!("WATCH {RRS}"));
     for (begins, in_sync) in [(Met::Stream(Vec::new()), true), (Met::Silence, false)] {
         let wire = Wire::new();
@@ -104,6 +105,6 @@ async fn a_watch_that_failed_and_has_begun_again_is_in_sync_though_no_rr_changes
         let (index, metrics) = followed(&wire).await;
         assert_eq!(index.size(), (1, in_sync));
         assert!(metrics.render().unwrap().contains(&format!("gateway_index_in_sync {}\n", u8::from(in_sync))));
-        assert_eq!((wire.made(&get).len(), wire.made(&watch).len()), (1, 3), "all is not listed again");
+        assert_eq!((wire.made(&get).len(), wire.made(&watch).len()), (1, 3), "the list is not repeated");
     }
 }

@@ -1,0 +1,38 @@
+//! Registers metrics with their names and help texts.
+
+use std::hash::Hash;
+
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry, Unit};
+
+/// Buckets of durations in seconds: from a cached response to the longest sensible deadline.
+const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// A histogram per label set. The constructor is a plain function because the family stores it.
+pub(super) type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// A registry under construction.
+pub(super) struct Registration(pub(super) Registry);
+
+impl Registration {
+    pub(super) fn add<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+        self.with(name, help, M::default())
+    }
+
+    pub(super) fn with<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+        // The registry appends a full stop to help texts.
+        self.0.register(name, help.trim_end_matches('.'), metric.clone());
+        metric
+    }
+
+    pub(super) fn seconds<L>(&mut self, name: &str, help: &str) -> Histograms<L>
+    where
+        Histograms<L>: Metric + Clone,
+        L: Clone + Hash + Eq,
+    {
+        let family = Histograms::new_with_constructor(|| Histogram::new(SECONDS));
+        self.0.register_with_unit(name, help.trim_end_matches('.'), Unit::Seconds, family.clone());
+        family
+    }
+}

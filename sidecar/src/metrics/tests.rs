@@ -1,0 +1,59 @@
+use std::time::Duration;
+
+use super::Metrics;
+
+#[test]
+fn every_metric_is_shown_with_its_help_text_and_value() {
+    let metrics = Metrics::default();
+    metrics.received("prometheus", "firing");
+    metrics.deduplicated(3);
+    metrics.created();
+    metrics.lock_failure("timeout");
+    metrics.fingerprint_mismatch();
+    metrics.batch(7);
+    metrics.queued(5);
+    metrics.dequeued(2);
+    metrics.api_call("create", "leases", "conflict", Duration::from_millis(3));
+    metrics.answered("/api/v1/signals/prometheus", 202, Duration::from_millis(3));
+    metrics.shed("limits.maxSignalsInFlight");
+    metrics.panicked();
+    let text = metrics.render().unwrap();
+    for line in [
+        "gateway_signals_received_total{source=\"prometheus\",state=\"firing\"} 1",
+        "gateway_signals_deduplicated_total 3",
+        "gateway_crds_created_total 1",
+        "gateway_lock_acquisition_failures_total{reason=\"timeout\"} 1",
+        "gateway_fingerprint_mismatches_total 1",
+        "gateway_batch_size_sum 7.0",
+        "gateway_queue_depth 3",
+        "gateway_api_calls_total{verb=\"create\",resource=\"leases\",outcome=\"conflict\"} 1",
+        "gateway_http_request_duration_seconds_count{path=\"/api/v1/signals/prometheus\",status=\"202\"} 1",
+        "gateway_http_requests_shed_total{limit=\"limits.maxSignalsInFlight\"} 1",
+        "gateway_panics_total 1",
+        "# HELP gateway_queue_depth Signals that wait for their incident's next write.",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn a_guard_counts_until_it_is_dropped() {
+    let metrics = Metrics::new();
+    let guards = (metrics.request(), metrics.connection(), metrics.incident());
+    let shown = |value: &str| {
+        let text = metrics.render().unwrap();
+        ["gateway_http_requests_in_flight", "gateway_http_connections", "gateway_incidents_in_hand"]
+            .iter()
+            .all(|name| text.contains(&format!("{name} {value}\n")))
+    };
+    assert!(shown("1"));
+    drop(guards);
+    assert!(shown("0"));
+}
+
+#[test]
+fn help_texts_end_with_one_full_stop() {
+    let text = Metrics::new().render().unwrap();
+    assert!(text.lines().filter(|line| line.starts_with("# HELP")).count() > 5);
+    assert!(!text.contains(".."), "{text}");
+}
