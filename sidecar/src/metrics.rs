@@ -109,7 +109,7 @@ impl Metrics {
             api_call_seconds: registry.seconds("api_call_duration", "Duration of calls to the Kubernetes API."),
             request_seconds: registry.seconds("http_request_duration", "Time from a request's headers to its response."),
             requests_in_flight: registry.add("http_requests_in_flight", "Signal requests without a response yet."),
-            requests_shed: registry.add("http_requests_shed", "Requests answered 503 because a limit was reached."),
+            requests_shed: registry.add("http_requests_shed", "Requests that got 503 because a limit was reached."),
             connections: registry.add("http_connections", "Open connections on the signal port."),
             panics: registry.add("panics", "Panics, each of which ended one request or one incident's task; the log has their location."),
             registry: registry.0,

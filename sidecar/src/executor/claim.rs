@@ -64,7 +64,7 @@ impl LeaseView<'_> {
     /// The claim in this Lease.
     ///
     /// # Errors
-    /// If an annotation is missing or malformed: somebody else has written the Lease.
+    /// If an annotation is missing or malformed: another client has written the Lease.
     pub(super) fn claim(self) -> Result<Claim, CallFailure> {
         let LeaseMetadata { name, uid, resource_version, annotations } = self.metadata;
         let fields = ClaimFields {
@@ -81,7 +81,7 @@ impl LeaseView<'_> {
 fn annotation<T: FromStr>(annotations: &BTreeMap<String, String>, key: &str, lease: &str) -> Result<T, CallFailure> {
     annotations.get(key).and_then(|text| text.parse().ok()).ok_or_else(|| CallFailure::Unusable {
         reason: format!(
-            "annotation {key} of Lease {lease} is missing or malformed: somebody else has created or changed the Lease; \
+            "annotation {key} of Lease {lease} is missing or malformed: another client has created or changed the Lease; \
              delete it once no RemediationRequest of its fingerprint is active"
         ),
     })

@@ -1,4 +1,4 @@
-//! [`ApiCall::FindRr`]: an active RR of a fingerprint, whoever created it. It costs no call where the index is in sync and
+//! [`ApiCall::FindRr`]: an active RR of a fingerprint, no matter who created it. It costs no call while the index is in sync and
 //! knows of none, which is nearly always.
 
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Finder {
         Self { index, lists: Semaphore::new(MAX_LISTS) }
     }
 
-    /// An active RR of the fingerprint; not `except` where the index answers.
+    /// An active RR of the fingerprint; never `except` while the index is in sync.
     pub(super) async fn find(&self, api: &Api, fingerprint: Fingerprint, except: Option<&Arc<str>>) -> CallOutcome {
         match self.index.lookup(fingerprint) {
             Lookup::Active(names) => {

@@ -30,7 +30,7 @@ pub enum CallFailure {
         reason: String,
     },
     /// The API server is overloaded (429) or failed (5xx), or a proxy responded in its place.
-    #[error("the API server answered {status}: {reason}")]
+    #[error("the API server responded with {status}: {reason}")]
     Server {
         /// The HTTP status.
         status: u16,
@@ -55,7 +55,7 @@ pub enum CallFailure {
         /// What is wrong with it.
         reason: String,
     },
-    /// The object exists with content that no sidecar writes. It stays so until somebody fixes it.
+    /// The object exists with content that no sidecar writes. A retry fails until a human fixes it.
     #[error("{reason}")]
     Unusable {
         /// What is wrong with it, and what to do.

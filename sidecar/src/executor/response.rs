@@ -112,7 +112,7 @@ impl From<Malformed> for CallFailure {
 }
 
 /// Whether the body is a Kubernetes `Status` with one of these reasons. A 404 or 409 without it is not about the object: a
-/// proxy, or an API server that does not serve the resource yet, answers 404 too, which would be read as "free".
+/// proxy, or an API server that does not serve the resource yet, sends 404 too, which would be read as "free".
 fn has_reason(body: &[u8], reasons: &[&str]) -> bool {
     #[derive(Deserialize)]
     struct Status {

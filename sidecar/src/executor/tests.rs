@@ -56,8 +56,8 @@ fn get_rr() -> String {
     format!("GET {RRS}/rr-1")
 }
 
-fn name_of(answer: &ApiResult) -> Option<&str> {
-    if let ApiResult::Rr(rr) = answer { Some(&rr.name) } else { None }
+fn name_of(result: &ApiResult) -> Option<&str> {
+    if let ApiResult::Rr(rr) = result { Some(&rr.name) } else { None }
 }
 
 #[tokio::test]
@@ -241,7 +241,7 @@ mod find {
         rig.indexed(&[rr("rr-1", 1, "", 1), rr("rr-2", 2, "", 1), rr("rr-3", 3, "", 1)]);
         rig.wire.on(&get_rr(), Met::Response(200, rr("rr-1", 1, "Completed", 1)));
         rig.wire.on(&format!("GET {RRS}/rr-3"), Met::Response(200, rr("rr-3", 3, "", 1)));
-        // rr-2 is gone.
+        // rr-2 is deleted.
         let outcome = rig.execute(&FIND).await;
         assert_eq!(name_of(&outcome.result), Some("rr-3"), "{outcome:?}");
     }

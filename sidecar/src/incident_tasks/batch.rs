@@ -29,8 +29,8 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Builds a batch of all waiters. Submissions whose sender has already been answered 503 are dropped: the sender retries,
-    /// and they would be counted twice. `None` if no submission is left.
+    /// Builds a batch of all waiters. Submissions whose sender already has a 503 are dropped: the sender retries, and they
+    /// would be counted twice. `None` if no submission is left.
     pub(super) fn gather(waiters: Vec<Waiter>, metrics: &Metrics) -> Option<Self> {
         waiters.into_iter().fold(None, |batch, waiter| Self::add(batch, waiter, metrics))
     }
@@ -81,7 +81,7 @@ impl Batch {
     }
 }
 
-/// A submission that no longer listens was answered 503, which allows that it is counted all the same.
+/// Ignores a submission that no longer listens: its sender has a 503, which does not promise that it is not counted.
 fn report(sender: ResultSender, result: Result<Counted, SubmitError>) {
     let _ = sender.send(result);
 }

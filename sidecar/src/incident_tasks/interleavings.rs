@@ -52,7 +52,7 @@ impl Api {
         counts.iter().rfind(|(of, _)| *of == fingerprint).map_or(0, |(_, count)| *count)
     }
 
-    fn answer(&self, call: &ApiCall, fingerprint: Fingerprint) -> ApiResult {
+    fn result_of(&self, call: &ApiCall, fingerprint: Fingerprint) -> ApiResult {
         match call {
             ApiCall::GetClaim => ApiResult::Claim(claim()),
             ApiCall::GetRr { .. } => ApiResult::Rr(rr(FOUND + self.count(fingerprint))),
@@ -77,11 +77,11 @@ impl Execute for Api {
         if self.slow && matches!(call, ApiCall::Count { .. }) {
             yield_now().await;
         }
-        let answer = self.answer(call, context.fingerprint);
+        let result = self.result_of(call, context.fingerprint);
         if commits {
             self.committing.store(false, Ordering::Relaxed);
         }
-        CallOutcome::definite(answer)
+        CallOutcome::definite(result)
     }
 
     fn is_known_inactive(&self, _: Fingerprint, _: &str) -> bool {
@@ -262,8 +262,8 @@ fn a_sender_that_disconnects_before_another_submits(slow: bool) {
 /// The first sender disconnects while the second submits.
 fn a_sender_that_disconnects_beside_another(slow: bool) {
     let rig = Rig::new(10, slow);
-    let gone = rig.sender(1, 1);
-    let aborting = spawn(async move { gone.abort() });
+    let disconnecting = rig.sender(1, 1);
+    let aborting = spawn(async move { disconnecting.abort() });
     one_at_least_is_counted(&rig);
     block_on(aborting).unwrap();
 }

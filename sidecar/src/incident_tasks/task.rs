@@ -19,7 +19,7 @@ use super::table::Waiter;
 use crate::executor::{CallFailure, CallOutcome, Context, Execute};
 use crate::incident::SubmitError;
 
-/// How long after the claim's write was sent a create is prompt: within this time nobody else can have created, finished and
+/// How long after the claim's write was sent a create is prompt: within this time no other replica can have created, finished and
 /// deleted the same RR and begun the next incident. The protocol's only assumption on time.
 const PROMPT: Duration = Duration::from_secs(1);
 /// Interval of the reads of an RR that the holder of an open claim should create.
@@ -143,7 +143,7 @@ impl<E: Execute> IncidentTask<E> {
         }
     }
 
-    /// Executes one call of a commit, and pauses as long as its outcome requires.
+    /// Executes one call of a commit, then pauses according to its outcome.
     async fn call(
         &mut self,
         call: &ApiCall,

@@ -208,9 +208,9 @@ async fn a_queued_submission_whose_sender_has_disconnected_is_not_counted() {
     let hold = rig.api.hold_counts();
     let first = rig.submit(1, 1);
     rig.api.reached().await;
-    let gone = rig.submit(1, 100);
+    let disconnecting = rig.submit(1, 100);
     rig.run_until_idle().await;
-    gone.abort();
+    disconnecting.abort();
     rig.run_until_idle().await;
     hold.release();
     first.await.unwrap().unwrap();
@@ -224,7 +224,7 @@ async fn an_unavailable_api_server_is_named_at_the_deadline() {
     let start = Instant::now();
     let error = rig.submit(1, 1).await.unwrap().unwrap_err();
     let SubmitError::Deadline { cause, .. } = &error else { panic!("{error}") };
-    assert_eq!(cause, "reading the incident's Lease: the API server answered 503: away");
+    assert_eq!(cause, "reading the incident's Lease: the API server responded with 503: unavailable");
     assert_eq!(start.elapsed(), DEADLINE);
     rig.api.force_outcome(None);
     assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 1);
@@ -238,7 +238,7 @@ async fn a_submission_queued_behind_a_stuck_batch_gets_its_cause() {
     rig.run_until_idle().await;
     let second = rig.submit_for(1, 1, DEADLINE / 2);
     let SubmitError::Deadline { cause, .. } = second.await.unwrap().unwrap_err() else { panic!() };
-    assert!(cause.contains("away"), "{cause}");
+    assert!(cause.contains("unavailable"), "{cause}");
     first.await.unwrap().unwrap_err();
 }
 

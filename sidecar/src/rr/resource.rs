@@ -179,7 +179,7 @@ pub struct Deduplication {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct CompletionStatus {
-    /// The outcome. "ManualReviewRequired" prevents a new RR for the incident.
+    /// The outcome; "ManualReviewRequired" prevents a new RR for the incident.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
 }

@@ -76,7 +76,7 @@ struct Seen {
     last_seen_at: Option<Lenient<Time>>,
 }
 
-/// A field that may be malformed, as long as nobody asks for it.
+/// A field that may be malformed; an error only for [`valid`].
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Lenient<T> {
@@ -157,7 +157,7 @@ impl RrView<'_> {
         })
     }
 
-    /// Whether the RR takes signals. One that is being deleted takes none and blocks nothing: it will be gone.
+    /// Whether the RR takes signals. One that is being deleted takes none and blocks nothing: it is about to disappear.
     fn phase(&self) -> Result<Phase, Malformed> {
         let status = self.status.as_ref();
         let completion = valid(status.and_then(|status| status.completion_status.as_ref()), "status.completionStatus")?;

@@ -11,7 +11,7 @@ fn fingerprint() -> Fingerprint {
     "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1".parse().unwrap()
 }
 
-fn answered(call: &ApiCall, status: u16, body: &Value) -> CallOutcome {
+fn outcome_of(call: &ApiCall, status: u16, body: &Value) -> CallOutcome {
     read(call, fingerprint(), StatusCode::from_u16(status).unwrap(), None, body.to_string().as_bytes())
 }
 
@@ -36,18 +36,18 @@ fn lease(version: &str) -> Value {
 #[test]
 fn only_404_is_missing_and_only_409_is_a_conflict() {
     for status in [400, 401, 403, 405, 408, 410, 413, 422, 429, 500, 502, 503, 504] {
-        assert_eq!(answered(&get_rr(), status, &json!({})).result, ApiResult::Unknown, "{status}");
+        assert_eq!(outcome_of(&get_rr(), status, &json!({})).result, ApiResult::Unknown, "{status}");
     }
-    assert_eq!(answered(&get_rr(), 404, &status("NotFound")).result, ApiResult::Missing);
-    assert_eq!(answered(&get_rr(), 409, &status("Conflict")).result, ApiResult::Conflict);
-    assert_eq!(answered(&get_rr(), 409, &status("AlreadyExists")).result, ApiResult::Conflict);
+    assert_eq!(outcome_of(&get_rr(), 404, &status("NotFound")).result, ApiResult::Missing);
+    assert_eq!(outcome_of(&get_rr(), 409, &status("Conflict")).result, ApiResult::Conflict);
+    assert_eq!(outcome_of(&get_rr(), 409, &status("AlreadyExists")).result, ApiResult::Conflict);
 }
 
 #[test]
 fn a_404_or_409_that_is_not_about_the_object_is_unknown() {
     for code in [404, 409] {
         for body in [json!("404 page not found"), json!({}), status("Forbidden"), json!({"reason": "NotFound"})] {
-            assert_eq!(answered(&get_rr(), code, &body).result, ApiResult::Unknown, "{code} {body}");
+            assert_eq!(outcome_of(&get_rr(), code, &body).result, ApiResult::Unknown, "{code} {body}");
         }
     }
 }
@@ -58,7 +58,7 @@ fn status(reason: &str) -> Value {
 
 #[test]
 fn a_create_that_gets_404_asks_for_the_crd_and_the_namespace() {
-    let outcome = answered(&ApiCall::CreateRr { name: "rr-1".into() }, 404, &json!({"message": "namespace gone"}));
+    let outcome = outcome_of(&ApiCall::CreateRr { name: "rr-1".into() }, 404, &json!({"message": "namespace gone"}));
     assert_eq!(
         outcome.failure,
         Some(CallFailure::Refused {
@@ -70,24 +70,24 @@ fn a_create_that_gets_404_asks_for_the_crd_and_the_namespace() {
 
 #[test]
 fn a_write_that_leaves_the_version_unchanged_is_no_fence() {
-    let unchanged = answered(&update_claim("7"), 200, &lease("7"));
+    let unchanged = outcome_of(&update_claim("7"), 200, &lease("7"));
     assert_eq!(unchanged.result, ApiResult::Unknown);
     assert_eq!(unchanged.failure.unwrap().label(), "nonsense");
     assert!(
-        matches!(answered(&update_claim("7"), 200, &lease("8")).result, ApiResult::Claim(claim) if &*claim.version == "8")
+        matches!(outcome_of(&update_claim("7"), 200, &lease("8")).result, ApiResult::Claim(claim) if &*claim.version == "8")
     );
 }
 
 #[test]
 fn a_2xx_without_the_object_is_unknown() {
     for body in [json!(null), json!([]), json!({"metadata": {}})] {
-        assert_eq!(answered(&get_rr(), 200, &body).result, ApiResult::Unknown, "{body}");
+        assert_eq!(outcome_of(&get_rr(), 200, &body).result, ApiResult::Unknown, "{body}");
     }
 }
 
 #[test]
 fn each_failure_has_a_label_and_a_text() {
-    let label = |status| answered(&get_rr(), status, &json!({"message": "no"})).failure.unwrap().label();
+    let label = |status| outcome_of(&get_rr(), status, &json!({"message": "no"})).failure.unwrap().label();
     assert_eq!(
         [401, 403, 422, 429, 500].map(label),
         ["unauthorized", "forbidden", "refused", "throttled", "server_error"]
@@ -96,7 +96,7 @@ fn each_failure_has_a_label_and_a_text() {
     let connection = CallFailure::Connection { reason: "reset".into() };
     assert_eq!((timeout.label(), connection.label()), ("timeout", "connection"));
     assert!(timeout.to_string().contains("3000 ms") && connection.to_string().contains("reset"));
-    let refused = answered(&get_rr(), 403, &json!({"message": "leases is forbidden"})).failure.unwrap();
+    let refused = outcome_of(&get_rr(), 403, &json!({"message": "leases is forbidden"})).failure.unwrap();
     assert_eq!(refused.to_string(), "the API server refused (403): leases is forbidden");
 }
 
@@ -126,7 +126,7 @@ fn retry_after_is_honoured_up_to_a_limit() {
 #[test]
 fn a_lease_without_the_annotations_of_a_claim_is_refused_by_name() {
     let lease = json!({"metadata": {"name": "onceway-x", "uid": "u", "resourceVersion": "1"}, "spec": {}});
-    let failure = answered(&ApiCall::GetClaim, 200, &lease).failure.unwrap();
+    let failure = outcome_of(&ApiCall::GetClaim, 200, &lease).failure.unwrap();
     assert!(failure.is_lasting(), "a retry would read the same Lease");
     let text = failure.to_string();
     assert!(text.contains("onceway-x") && text.contains("onceway.io/intent"), "{text}");

@@ -26,7 +26,7 @@ pub(super) fn fingerprint(n: u8) -> Fingerprint {
 }
 
 pub(super) fn unavailable() -> Option<CallOutcome> {
-    Some(CallOutcome::unknown(CallFailure::Server { status: 503, reason: "away".into() }))
+    Some(CallOutcome::unknown(CallFailure::Server { status: 503, reason: "unavailable".into() }))
 }
 
 pub(super) fn refused() -> Option<CallOutcome> {
