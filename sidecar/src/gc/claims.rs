@@ -88,7 +88,7 @@ impl GarbageCollector {
         let (mut gc, first) = ClaimGc::begin(unchanged.map(|(version, _)| Arc::clone(version)));
         let resume = |result| match result {
             // It was used after it was listed.
-            ApiResult::Claim(claim) if !self.is_old(claim.fields.floor) => GcStep::Over(GcOutcome::Kept),
+            ApiResult::Claim(claim) if !self.is_old(claim.fields.floor) => GcStep::Done(GcOutcome::Kept),
             result => gc.resume(result),
         };
         let outcome = self.drive(fingerprint, first, resume).await;

@@ -60,7 +60,7 @@ impl GarbageCollector {
             }
             match resume(outcome.result) {
                 GcStep::Call(next) => call = next,
-                GcStep::Over(outcome) => return outcome,
+                GcStep::Done(outcome) => return outcome,
             }
         }
     }

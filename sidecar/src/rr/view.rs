@@ -148,7 +148,7 @@ impl RrView<'_> {
             name: required(self.name(), "metadata.name")?,
             uid: required(self.uid(), "metadata.uid")?,
             version: required(self.resource_version(), "metadata.resourceVersion")?,
-            ours: of == &*fingerprint.hex(),
+            fingerprint_matches: of == &*fingerprint.hex(),
             creator: self.creator().unwrap_or_default().into(),
             count: u32::try_from(count).unwrap_or(0),
             phase: self.phase()?,

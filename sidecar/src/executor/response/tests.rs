@@ -138,7 +138,7 @@ fn the_response_to_a_delete_is_not_parsed() {
         name: "rr-1".into(),
         uid: "u".into(),
         version: "7".into(),
-        ours: true,
+        fingerprint_matches: true,
         creator: "".into(),
         count: 0,
         phase: Phase::Active,
