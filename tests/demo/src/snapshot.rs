@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use onceway_kit::fault_proxy::{Call, Outcome, RR_STATUS};
+
+use onceway_kit::fault_proxy::{Call, CallResult, RR_STATUS};
 use onceway_kit::payload::Incident;
 use onceway_kit::rig::{Rig, RrExt};
 use onceway_kit::storm::Running;
@@ -73,12 +74,12 @@ pub(super) fn writes(rig: &Rig) -> usize {
 
 fn is_write(call: &Call) -> bool {
     // What the sidecars ask about their own rights when they start is a create by name only.
-    call.verb.writes() && call.namespace.is_some() && !matches!(call.outcome, Outcome::Faked(_) | Outcome::Cut)
+    call.verb.writes() && call.namespace.is_some() && !matches!(call.result, CallResult::Canned(_) | CallResult::Cut)
 }
 
 /// The replica whose count of this RR was the last that the API server took.
 fn owner(calls: &[Call], rr: &str) -> Option<String> {
-    let counted = |call: &&Call| call.resource == RR_STATUS && call.outcome.is_status(200);
+    let counted = |call: &&Call| call.resource == RR_STATUS && call.result.is_status(200);
     let last = calls.iter().rev().filter(counted).find(|call| call.name.as_deref() == Some(rr))?;
     Some(last.replica.clone())
 }

@@ -99,7 +99,7 @@ async fn answers_of_503_move_nothing() -> Result<()> {
     let before = settled(&rig, &incidents, &mut 0, 3).await?;
     // All that one replica writes is refused, as by an admission webhook, so that it answers 503, at once and often. (403
     // would be a right that is missing: a replica without one is not ready, and is left.)
-    let refused = rig.proxy(1).rule(Rule::writes(), Fault::Answer(StatusCode::UNPROCESSABLE_ENTITY));
+    let refused = rig.proxy(1).rule(Rule::writes(), Fault::Respond(StatusCode::UNPROCESSABLE_ENTITY));
     let theirs: Vec<&Incident> =
         incidents.iter().filter(|incident| before[incident.deployment()] == rig.sidecar(1).name()).collect();
     for n in 0..60 {

@@ -70,7 +70,7 @@ async fn a_group_of_several_targets_is_one_notification_and_one_rr_for_each() ->
 async fn what_is_answered_503_is_sent_again_and_counted_once() -> Result<()> {
     let rig = rig().await?;
     let refusals: Vec<_> = (0..3)
-        .map(|n| rig.proxy(n).rule(Rule::on(Verb::Create, LEASES), Fault::Answer(StatusCode::FORBIDDEN)))
+        .map(|n| rig.proxy(n).rule(Rule::on(Verb::Create, LEASES), Fault::Respond(StatusCode::FORBIDDEN)))
         .collect();
     let alertmanager = notifying(&rig, "alertmanager", |receiver| receiver).await?;
     let incident = Incident::new("prod", "payment-api");
@@ -90,7 +90,7 @@ async fn a_group_that_failed_in_part_is_sent_again_whole_and_none_of_it_is_lost(
     let incidents = Incident::several("prod", 5);
     let claim = format!("onceway-{}", incidents[2].fingerprint());
     let refusals: Vec<_> = (0..3)
-        .map(|n| rig.proxy(n).rule(Rule::on(Verb::Create, LEASES).name(&claim), Fault::Answer(StatusCode::FORBIDDEN)))
+        .map(|n| rig.proxy(n).rule(Rule::on(Verb::Create, LEASES).name(&claim), Fault::Respond(StatusCode::FORBIDDEN)))
         .collect();
     let alertmanager = notifying(&rig, "alertmanager", |receiver| receiver.group_by(&["namespace"])).await?;
     let group: Vec<Alert> = incidents.iter().flat_map(|incident| alerts(incident, 1)).collect();
@@ -115,7 +115,7 @@ async fn a_group_that_failed_in_part_is_sent_again_whole_and_none_of_it_is_lost(
 async fn a_count_whose_answer_is_lost_is_sent_again_and_counted_no_more_than_it_was_sent() -> Result<()> {
     let rig = rig().await?;
     let losses: Vec<_> =
-        (0..3).map(|n| rig.proxy(n).rule(Rule::on(Verb::Patch, RR_STATUS).once(), Fault::LoseAnswer)).collect();
+        (0..3).map(|n| rig.proxy(n).rule(Rule::on(Verb::Patch, RR_STATUS).once(), Fault::LoseResponse)).collect();
     let alertmanager = notifying(&rig, "alertmanager", |receiver| receiver).await?;
     let incident = Incident::new("prod", "payment-api");
     alertmanager.post(&alerts(&incident, 1)).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
-use onceway_kit::fault_proxy::{Call, Fault, Outcome, RRS, Rule, RuleHandle, Verb};
+use onceway_kit::fault_proxy::{Call, CallResult, Fault, RRS, Rule, RuleHandle, Verb};
 use onceway_kit::payload::Incident;
 use onceway_kit::rig::Rig;
 use onceway_kit::storm::{Report, Running, Storm};
@@ -80,9 +80,9 @@ async fn more_is_sent_again(running: &Running) -> Result<()> {
 
 /// Waits until a call to the API server has failed.
 async fn a_call_fails(rig: &Rig) -> Result<()> {
-    let failed = |call: &Call| match &call.outcome {
-        Outcome::Unreachable(_) => true,
-        Outcome::Answered(status) => status.is_server_error(),
+    let failed = |call: &Call| match &call.result {
+        CallResult::Unreachable(_) => true,
+        CallResult::Forwarded(status) => status.is_server_error(),
         _ => call.abandoned,
     };
     rig.record().wait_for(|calls| calls.iter().any(failed)).await

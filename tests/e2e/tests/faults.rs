@@ -50,22 +50,22 @@ async fn survives(rig: &Rig, incident: Incident, rule: Rule, fault: &Fault) -> R
 
 #[tokio::test]
 async fn a_server_error_at_any_call_is_not_taken_for_free() -> Result<()> {
-    survives_at_every_call(Fault::Answer(StatusCode::INTERNAL_SERVER_ERROR)).await
+    survives_at_every_call(Fault::Respond(StatusCode::INTERNAL_SERVER_ERROR)).await
 }
 
 #[tokio::test]
 async fn a_gateway_timeout_at_any_call_is_not_taken_for_free() -> Result<()> {
-    survives_at_every_call(Fault::Answer(StatusCode::GATEWAY_TIMEOUT)).await
+    survives_at_every_call(Fault::Respond(StatusCode::GATEWAY_TIMEOUT)).await
 }
 
 #[tokio::test]
 async fn a_refusal_at_any_call_is_not_taken_for_free() -> Result<()> {
-    survives_at_every_call(Fault::Answer(StatusCode::FORBIDDEN)).await
+    survives_at_every_call(Fault::Respond(StatusCode::FORBIDDEN)).await
 }
 
 #[tokio::test]
 async fn throttling_at_any_call_is_waited_out() -> Result<()> {
-    survives_at_every_call(Fault::AnswerRetryAfter(StatusCode::TOO_MANY_REQUESTS, 1)).await
+    survives_at_every_call(Fault::RespondRetryAfter(StatusCode::TOO_MANY_REQUESTS, 1)).await
 }
 
 #[tokio::test]
@@ -75,12 +75,12 @@ async fn a_connection_cut_before_any_call_harms_nothing() -> Result<()> {
 
 #[tokio::test]
 async fn an_answer_lost_after_any_commit_harms_nothing() -> Result<()> {
-    survives_at_every_call(Fault::LoseAnswer).await
+    survives_at_every_call(Fault::LoseResponse).await
 }
 
 #[tokio::test]
 async fn a_false_conflict_at_any_call_harms_nothing() -> Result<()> {
-    survives_at_every_call(Fault::Answer(StatusCode::CONFLICT)).await
+    survives_at_every_call(Fault::Respond(StatusCode::CONFLICT)).await
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_count_whose_answer_is_lost_is_not_acknowledged_and_not_added_again() 
     let rig = Rig::replicas(1).start().await?;
     let incident = Incident::new("prod", "payment-api");
     assert_eq!(rig.alert(0, &incident, 0).await?.status, 201);
-    rig.proxy(0).rule(Rule::on(Verb::Patch, RR_STATUS).once(), Fault::LoseAnswer);
+    rig.proxy(0).rule(Rule::on(Verb::Patch, RR_STATUS).once(), Fault::LoseResponse);
     let doubtful = rig.alert(0, &incident, 1).await?;
     assert_eq!(doubtful.status, 503);
     assert!(doubtful.header("retry-after").is_some());
@@ -101,8 +101,8 @@ async fn a_count_whose_answer_is_lost_is_not_acknowledged_and_not_added_again() 
 #[tokio::test]
 async fn a_throttled_claim_is_told_apart_in_the_metric_of_lock_failures() -> Result<()> {
     let rig = Rig::replicas(1).start().await?;
-    rig.proxy(0).rule(Rule::on(Verb::Get, LEASES).once(), Fault::AnswerRetryAfter(StatusCode::TOO_MANY_REQUESTS, 1));
-    rig.proxy(0).rule(Rule::on(Verb::Create, LEASES).once(), Fault::Answer(StatusCode::FORBIDDEN));
+    rig.proxy(0).rule(Rule::on(Verb::Get, LEASES).once(), Fault::RespondRetryAfter(StatusCode::TOO_MANY_REQUESTS, 1));
+    rig.proxy(0).rule(Rule::on(Verb::Create, LEASES).once(), Fault::Respond(StatusCode::FORBIDDEN));
     let incident = Incident::new("prod", "payment-api");
     let refused = rig.alert(0, &incident, 0).await?;
     assert_eq!(refused.status, 503);

@@ -117,7 +117,7 @@ async fn a_controller_that_starts_a_duplicate_in_the_last_moment_wins() -> Resul
     rig.set_phase("b-younger", "Processing").await?;
     skip.release();
     rig.record()
-        .wait_for(|calls| calls.iter().any(|call| call.is(Verb::Patch, RR_STATUS) && call.outcome.is_status(409)))
+        .wait_for(|calls| calls.iter().any(|call| call.is(Verb::Patch, RR_STATUS) && call.result.is_status(409)))
         .await?;
     let younger = rig.rr_api().get("b-younger").await?;
     assert_eq!(younger.status.and_then(|status| status.overall_phase).as_deref(), Some("Processing"));
@@ -142,7 +142,7 @@ async fn an_rr_of_a_creator_that_died_too_late_is_reaped() -> Result<()> {
         .wait_for(|calls| {
             calls
                 .iter()
-                .any(|call| call.replica == "onceway-0" && call.is(Verb::Create, RRS) && call.outcome.is_status(201))
+                .any(|call| call.replica == "onceway-0" && call.is(Verb::Create, RRS) && call.result.is_status(201))
         })
         .await?;
     until("reaped", async || Ok(rig.rrs_of(&incident()).await?.len() == 1)).await?;

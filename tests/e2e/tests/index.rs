@@ -60,7 +60,7 @@ async fn until_indexed(rig: &Rig, mark: &str) -> Result<()> {
 async fn an_index_that_is_not_in_sync_is_never_read_as_free() -> Result<()> {
     let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
     // The running watch ends after a second; every later one fails.
-    let away = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Answer(StatusCode::SERVICE_UNAVAILABLE));
+    let away = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Respond(StatusCode::SERVICE_UNAVAILABLE));
     away.reached().await;
     rig.sidecar(0).until_metric("gateway_index_in_sync", |value| value < 0.5).await?;
     rig.create_foreign(&incident(), "made-by-hand").await?;
@@ -78,14 +78,14 @@ async fn an_index_that_is_not_in_sync_is_never_read_as_free() -> Result<()> {
 async fn a_search_that_fails_creates_nothing() -> Result<()> {
     let limits = json!({"index": {"watchTimeout": "1s"}, "limits": {"deadline": "2s", "apiCallTimeout": "1s"}});
     let rig = Rig::replicas(1).config(limits).start().await?;
-    let away = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Answer(StatusCode::SERVICE_UNAVAILABLE));
+    let away = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Respond(StatusCode::SERVICE_UNAVAILABLE));
     away.reached().await;
     rig.sidecar(0).until_metric("gateway_index_in_sync", |value| value < 0.5).await?;
     for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::FORBIDDEN] {
-        let failing = rig.proxy(0).rule(Rule::on(Verb::List, RRS), Fault::Answer(status));
+        let failing = rig.proxy(0).rule(Rule::on(Verb::List, RRS), Fault::Respond(status));
         let answer = rig.alert(0, &incident(), 0).await?;
         assert_eq!(answer.status, 503, "{status}: {}", answer.text());
-        assert!(failing.hits() > 0);
+        assert!(failing.injected() > 0);
         failing.release();
     }
     assert!(rig.rrs().await?.is_empty());
@@ -120,7 +120,7 @@ async fn the_watch_survives_a_connection_that_has_died_without_a_word() -> Resul
 #[tokio::test]
 async fn a_watch_that_failed_goes_on_where_it_broke_off_and_is_in_sync_though_no_rr_changes() -> Result<()> {
     let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
-    let away = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Answer(StatusCode::SERVICE_UNAVAILABLE));
+    let away = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Respond(StatusCode::SERVICE_UNAVAILABLE));
     rig.sidecar(0).until_metric("gateway_index_in_sync", |value| value < 0.5).await?;
     away.release();
     rig.sidecar(0).until_in_sync().await?;

@@ -165,9 +165,9 @@ async fn a_count_that_meets_an_rr_which_ended_meanwhile_goes_into_the_next_one()
 async fn a_create_that_finds_its_own_name_taken_by_its_own_lost_create_says_created() -> Result<()> {
     let rig = Rig::replicas(1).with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
-    rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::LoseAnswer);
+    rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::LoseResponse);
     assert_eq!(rig.alert(0, &incident, 0).await?.status, 201);
-    assert_eq!(rig.record().count_of(|call| call.is(Verb::Create, RRS) && call.outcome.is_status(409)), 1);
+    assert_eq!(rig.record().count_of(|call| call.is(Verb::Create, RRS) && call.result.is_status(409)), 1);
     let rrs = rig.rrs_of(&incident).await?;
     assert_eq!((rrs.len(), rrs[0].count()), (1, 1));
     Ok(())

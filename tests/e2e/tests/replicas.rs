@@ -52,7 +52,7 @@ async fn a_replica_killed_with_a_create_in_its_hands_leaves_a_claim_that_another
 async fn a_frozen_replica_that_wakes_with_a_create_in_its_hands_makes_no_second_rr() -> Result<()> {
     let rig = Rig::replicas(2).start().await?;
     let incident = Incident::new("prod", "payment-api");
-    let answer = rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::HoldAnswer);
+    let answer = rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::HoldResponse);
     let frozen = tokio::spawn(rig.client().clone().alert(rig.sidecar(0).url(), incident.webhook(0)));
     answer.reached().await;
     let process = rig.sidecar(0).service().process()?;

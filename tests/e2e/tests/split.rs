@@ -217,7 +217,7 @@ async fn the_parts_of_a_client_that_leaves_are_counted_all_the_same_and_nothing_
         rule.release();
     }
     let counted = |calls: &[onceway_kit::fault_proxy::Call]| {
-        let counts = calls.iter().filter(|call| call.is(Verb::Patch, RR_STATUS) && call.outcome.is_status(200));
+        let counts = calls.iter().filter(|call| call.is(Verb::Patch, RR_STATUS) && call.result.is_status(200));
         counts.count() >= 6
     };
     rig.record().wait_for(counted).await?;

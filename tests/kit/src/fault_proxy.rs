@@ -1,8 +1,9 @@
-//! A proxy before the real API server that delays, holds, refuses, cuts and forgets calls, by rules from a test.
+//! A proxy between a replica and the real API server that injects faults into calls, by rules from a test: it delays, holds,
+//! rejects and cuts calls, and drops responses.
 //!
-//! Every replica gets a proxy of its own, so that a rule can hit one replica alone; all of them write into one
-//! [`Record`], so that there is one history. The proxy speaks plain HTTP to its client and TLS to the API server; the
-//! client's token passes through, so that RBAC judges it as always.
+//! Each replica has its own proxy, so a rule can target one replica. All proxies write into one [`Record`], which gives one
+//! history. The proxy speaks plain HTTP to its client and TLS to the API server. It forwards the client's token, so RBAC
+//! applies unchanged.
 //!
 //! ```no_run
 //! # async fn example(cluster: &onceway_kit::cluster::Cluster) -> anyhow::Result<()> {
@@ -12,9 +13,9 @@
 //! let proxy = FaultProxy::start(cluster, "onceway-0", &record).await?;
 //! let hold = proxy.rule(Rule::on(Verb::Create, RRS).once(), Fault::Hold);
 //! // ... have the replica at proxy.url() create an RR ...
-//! hold.reached().await; // its CREATE has arrived, and goes no further
-//! hold.release(); // now it does, even if its client has given up
-//! record.wait_for(|calls| calls.iter().any(|call| call.outcome.is_status(201))).await?;
+//! hold.reached().await; // its CREATE has arrived and is held
+//! hold.release(); // forwards it, even if its client has timed out
+//! record.wait_for(|calls| calls.iter().any(|call| call.result.is_status(201))).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -40,31 +41,31 @@ mod record;
 mod rule;
 mod serve;
 
-pub use self::call::{Call, LEASES, Outcome, RR_STATUS, RRS, Verb};
+pub use self::call::{Call, CallResult, LEASES, RR_STATUS, RRS, Verb};
 pub use self::record::Record;
 pub use self::rule::{Fault, Rule, RuleHandle};
 
-use self::rule::Armed;
+use self::rule::ActiveRule;
 
-/// A proxy for one client (replica) of the API server; it stops when dropped.
+/// A proxy for one client (replica) of the API server; dropping it stops it.
 pub struct FaultProxy {
     addr: SocketAddr,
     shared: Arc<Shared>,
     accepting: AbortHandle,
 }
 
-/// What the proxy's connections have in common.
+/// State shared by the proxy's connections.
 struct Shared {
     replica: String,
     upstream: Client,
-    rules: Mutex<Vec<Arc<Armed>>>,
+    rules: Mutex<Vec<Arc<ActiveRule>>>,
     record: Record,
-    /// Told when all open connections are to be cut.
+    /// Notified to cut all open connections.
     cut: Notify,
 }
 
 impl FaultProxy {
-    /// Starts a proxy before `cluster`'s API server, whose calls are recorded as those of `replica`.
+    /// Starts a proxy in front of `cluster`'s API server; it records calls as those of `replica`.
     ///
     /// # Errors
     /// If no port can be bound.
@@ -73,7 +74,7 @@ impl FaultProxy {
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared {
             replica: replica.to_owned(),
-            // A client without credentials of its own: it adds TLS and the address, and passes on all else.
+            // A client without credentials: it adds TLS and the address, and forwards everything else.
             upstream: Client::try_from(cluster.config()?)?,
             rules: Mutex::default(),
             record: record.clone(),
@@ -83,25 +84,25 @@ impl FaultProxy {
         Ok(Self { addr, shared, accepting })
     }
 
-    /// Where a client finds the API server through this proxy.
+    /// The API server's URL through this proxy.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    /// From now on, calls that `rule` matches meet `fault`. Of several rules, the first that still applies takes a call.
+    /// Injects `fault` into calls that match `rule` from now on. Of several rules, the oldest that applies to a call wins.
     pub fn rule(&self, rule: Rule, fault: Fault) -> RuleHandle {
-        let armed = Arc::new(Armed::new(rule, fault));
-        self.shared.rules().push(Arc::clone(&armed));
-        RuleHandle::new(armed)
+        let active = Arc::new(ActiveRule::new(rule, fault));
+        self.shared.rules().push(Arc::clone(&active));
+        RuleHandle::new(active)
     }
 
-    /// Cuts all open connections, watches included. What the API server has been sent goes on there; new connections meet
-    /// whatever rules there are.
+    /// Cuts all open connections, watches included. Calls already forwarded still run on the API server; active rules apply to
+    /// new connections.
     pub fn cut(&self) {
         self.shared.cut.notify_one();
     }
 
-    /// Ends all rules and releases all that they hold.
+    /// Ends all rules and releases all held calls.
     pub fn heal(&self) {
         for rule in self.shared.rules().drain(..) {
             rule.end();
@@ -116,21 +117,21 @@ impl Drop for FaultProxy {
 }
 
 impl Shared {
-    fn rules(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Armed>>> {
+    fn rules(&self) -> std::sync::MutexGuard<'_, Vec<Arc<ActiveRule>>> {
         self.rules.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    // Connections are tasks of this set, and so end with the proxy.
+    // Connection tasks belong to this set, so they end with the proxy.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                // Out of descriptors, or a client that is gone already: the next one is another's.
+                // Out of descriptors, or the client is already gone: affects this connection only.
                 let Ok((stream, _)) = accepted else { continue };
                 let shared = Arc::clone(&shared);
-                // A cut connection is an error here, and what was wanted.
+                // A cut connection is an error here; it is an injected fault.
                 connections.spawn(async move {
                     let service = service_fn(move |request: http::Request<Incoming>| serve::serve(Arc::clone(&shared), request));
                     let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;

@@ -1,5 +1,5 @@
-//! The life of one fingerprint: bursts of signals, RRs that are ended, in the middle of a burst or after it, and deleted
-//! some time later, as controllers and people do; so that its incident recurs again and again.
+//! The workload of one fingerprint: bursts of signals, and RRs that become terminal during or after a burst and are deleted
+//! later, as controllers and users do. So its incident recurs.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -17,170 +17,182 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::history::Change;
-use super::observer::{Known, Observer};
+use super::history::ControllerWrite;
+use super::observer::{KnownRr, Observer, WatchState};
 use super::recorder::Recorder;
 use super::sender::{Sender, Signal};
 
-/// How many signals a burst has at most.
+/// The most signals in a burst.
 const MAX_BURST: u64 = 8;
-/// Over how many milliseconds a burst is spread at most.
+/// The longest burst, in milliseconds.
 const MAX_SPREAD_MS: u64 = 40;
-/// How many milliseconds an RR may be older when it is ended, or deleted.
-const MAX_LINGER_MS: u64 = 40;
-/// How many ended RRs of a fingerprint stay at most.
-const MAX_ENDED: usize = 3;
-/// Signals that a fingerprint has at most; so many numbers are its own.
-const NUMBERS: u64 = 1_000_000;
-/// How long the watch may be behind.
+/// The longest pause before a write to an RR, in milliseconds.
+const MAX_PAUSE_MS: u64 = 40;
+/// The most terminal RRs of a fingerprint that are kept.
+const MAX_TERMINAL: usize = 3;
+/// Signal numbers reserved for each fingerprint.
+const NUMBERS_PER_FINGERPRINT: u64 = 1_000_000;
+/// How long the observer's watch may lag.
 const WATCH_LIMIT: Duration = Duration::from_secs(30);
-/// How often a write of the controller is tried.
+/// The most attempts of a controller's write.
 const MAX_TRIES: u32 = 5;
 
-const MIDWAY: [&str; 3] = ["Processing", "Analyzing", "Executing"];
-const TERMINAL: [&str; 5] = ["Completed", "Failed", "TimedOut", "Skipped", "Cancelled"];
+const ACTIVE_PHASES: [&str; 3] = ["Processing", "Analyzing", "Executing"];
+const TERMINAL_PHASES: [&str; 5] = ["Completed", "Failed", "TimedOut", "Skipped", "Cancelled"];
 
-/// What all courses work with.
-pub(super) struct World {
+/// What all workloads share.
+pub(super) struct Environment {
     pub(super) sender: Sender,
     pub(super) observer: Observer,
     pub(super) recorder: Arc<Recorder>,
     pub(super) rrs: Api<Rr>,
 }
 
-impl World {
+impl Environment {
     fn has_reached(&self, goal: Goal) -> bool {
-        self.observer.look(|seen| seen.incidents) >= goal.incidents && self.recorder.faults() >= goal.faults
+        self.observer.read(|state| state.incidents) >= goal.incidents && self.recorder.faults() >= goal.faults
     }
 }
 
-/// When a soak has seen enough. Faults count as incidents do: how many of either a second brings depends on the machine.
+/// When a soak is complete. It needs both numbers, because the rates of incidents and of faults depend on the machine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Goal {
-    /// RRs that have ended.
+    /// Completed incidents.
     pub(super) incidents: u64,
-    /// Faults that hit something.
+    /// Faults injected into at least one call or process.
     pub(super) faults: u64,
 }
 
-/// One fingerprint.
-pub(super) struct Course {
-    world: Arc<World>,
+/// The workload of one fingerprint.
+pub(super) struct Workload {
+    environment: Arc<Environment>,
     incident: Incident,
     fingerprint: String,
     rng: StdRng,
-    /// The number of its next signal.
+    /// The number of the next signal.
     next: u64,
-    /// Its RRs that have ended and are still there, the oldest first.
-    ended: VecDeque<Known>,
-    /// The uids of all that it has ended. The watch is late, and what has ended must never become active again.
-    over: HashSet<String>,
+    /// Terminal RRs that still exist, oldest first.
+    terminal: VecDeque<KnownRr>,
+    /// The uids of all RRs that it ended. The watch lags, so it still shows them as active; another write would reopen them.
+    ended: HashSet<String>,
 }
 
-impl Course {
-    /// The `place`-th fingerprint; all its decisions come from `seed`.
-    pub(super) fn new(world: Arc<World>, place: u64, incident: Incident, seed: u64) -> Self {
+impl Workload {
+    /// The `index`-th fingerprint; `seed` determines its decisions.
+    pub(super) fn new(environment: Arc<Environment>, index: u64, incident: Incident, seed: u64) -> Self {
         let fingerprint = incident.fingerprint().to_string();
         let rng = StdRng::seed_from_u64(seed);
-        Self { world, incident, fingerprint, rng, next: place * NUMBERS, ended: VecDeque::new(), over: HashSet::new() }
+        Self {
+            environment,
+            incident,
+            fingerprint,
+            rng,
+            next: index * NUMBERS_PER_FINGERPRINT,
+            terminal: VecDeque::new(),
+            ended: HashSet::new(),
+        }
     }
 
-    /// Goes on until all fingerprints together have reached the goal.
+    /// Runs until all workloads together have reached the goal.
     pub(super) async fn run(mut self, goal: Goal) -> Result<Self> {
-        while !self.world.has_reached(goal) {
+        while !self.environment.has_reached(goal) {
             self.burst().await?;
         }
         Ok(self)
     }
 
-    /// One last signal; the verdict wants it acknowledged.
-    pub(super) async fn last(mut self) -> Option<String> {
+    /// Sends one last signal, which the verdict requires to be acknowledged.
+    pub(super) async fn send_last(mut self) -> Option<String> {
         let signal = self.signal(0);
-        self.world.sender.send(signal).await
+        self.environment.sender.send(signal).await
     }
 
     async fn burst(&mut self) -> Result<()> {
         let (signals, spread) = (self.rng.random_range(1..=MAX_BURST), self.rng.random_range(0..=MAX_SPREAD_MS));
         let mut burst = JoinSet::new();
         for _ in 0..signals {
-            let (world, signal) = (Arc::clone(&self.world), self.signal(spread));
-            burst.spawn(async move { world.sender.send(signal).await });
+            let (environment, signal) = (Arc::clone(&self.environment), self.signal(spread));
+            burst.spawn(async move { environment.sender.send(signal).await });
         }
         if self.rng.random_bool(0.4) {
-            self.end_in_the_middle(&mut burst).await?;
+            self.end_during_burst(&mut burst).await?;
         }
         let names: Vec<String> = burst.join_all().await.into_iter().flatten().collect();
-        let (world, fingerprint) = (Arc::clone(&self.world), self.fingerprint.clone());
-        // Each has been seen by now, or is about to be.
-        world.observer.until(WATCH_LIMIT, |seen| names.iter().all(|name| seen.has_had(&fingerprint, name))).await?;
+        let (environment, fingerprint) = (Arc::clone(&self.environment), self.fingerprint.clone());
+        // The watch lags the responses.
+        environment
+            .observer
+            .wait_until(WATCH_LIMIT, |state| names.iter().all(|name| state.has_had(&fingerprint, name)))
+            .await?;
         self.end().await?;
         self.delete().await
     }
 
-    /// As soon as the burst has an RR, or is over.
-    async fn end_in_the_middle(&mut self, burst: &mut JoinSet<Option<String>>) -> Result<()> {
-        let begun = |seen: &super::observer::Seen| seen.active(&self.fingerprint).next().is_some();
+    /// Ends the RR soon after the burst created it.
+    async fn end_during_burst(&mut self, burst: &mut JoinSet<Option<String>>) -> Result<()> {
+        let created = |state: &WatchState| state.active(&self.fingerprint).next().is_some();
         tokio::select! {
-            begun = self.world.observer.until(WATCH_LIMIT, begun) => begun?,
-            // One of them is answered before the watch shows its RR.
+            created = self.environment.observer.wait_until(WATCH_LIMIT, created) => created?,
+            // A response may arrive before the watch shows the RR.
             _ = burst.join_next() => {}
         }
-        self.linger().await;
+        self.pause().await;
         self.end().await
     }
 
-    /// Ends all active RRs of the fingerprint, with or without a count.
+    /// Makes all active RRs of the fingerprint terminal, with or without a count.
     async fn end(&mut self) -> Result<()> {
-        let active: Vec<Known> = self.world.observer.look(|seen| seen.active(&self.fingerprint).cloned().collect());
+        let active: Vec<KnownRr> =
+            self.environment.observer.read(|state| state.active(&self.fingerprint).cloned().collect());
         for rr in active {
-            if self.over.contains(&rr.uid) {
+            if self.ended.contains(&rr.uid) {
                 continue;
             }
             if self.rng.random_bool(0.3) {
-                let phase = MIDWAY[self.rng.random_range(0..MIDWAY.len())];
+                let phase = ACTIVE_PHASES[self.rng.random_range(0..ACTIVE_PHASES.len())];
                 self.patch(&rr, phase).await?;
-                self.linger().await;
+                self.pause().await;
             }
-            let phase = TERMINAL[self.rng.random_range(0..TERMINAL.len())];
-            let start = self.world.recorder.now();
+            let phase = TERMINAL_PHASES[self.rng.random_range(0..TERMINAL_PHASES.len())];
+            let start = self.environment.recorder.now();
             if self.patch(&rr, phase).await? {
-                let end = self.world.recorder.now();
-                self.world.recorder.change(Change { start, end, uid: rr.uid.clone(), deleted: false });
-                self.over.insert(rr.uid.clone());
-                self.ended.push_back(rr);
+                let end = self.environment.recorder.now();
+                self.environment.recorder.write(ControllerWrite { start, end, uid: rr.uid.clone(), deleted: false });
+                self.ended.insert(rr.uid.clone());
+                self.terminal.push_back(rr);
             }
         }
         Ok(())
     }
 
-    /// Deletes some of what has ended: most at once, or as soon as too many are there.
+    /// Deletes terminal RRs, oldest first: all beyond the limit, then each next one with a probability of 0.6.
     async fn delete(&mut self) -> Result<()> {
-        while self.ended.len() > MAX_ENDED || (!self.ended.is_empty() && self.rng.random_bool(0.6)) {
-            self.linger().await;
-            let Some(rr) = self.ended.pop_front() else { break };
+        while self.terminal.len() > MAX_TERMINAL || (!self.terminal.is_empty() && self.rng.random_bool(0.6)) {
+            self.pause().await;
+            let Some(rr) = self.terminal.pop_front() else { break };
             let preconditions = Preconditions { uid: Some(rr.uid.clone()), resource_version: None };
             let delete = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-            let start = self.world.recorder.now();
-            let rrs = &self.world.rrs;
-            if tried(async || rrs.delete(&rr.name, &delete).await.map(drop)).await? {
-                let end = self.world.recorder.now();
-                self.world.recorder.change(Change { start, end, uid: rr.uid, deleted: true });
+            let start = self.environment.recorder.now();
+            let rrs = &self.environment.rrs;
+            if retry(async || rrs.delete(&rr.name, &delete).await.map(drop)).await? {
+                let end = self.environment.recorder.now();
+                self.environment.recorder.write(ControllerWrite { start, end, uid: rr.uid, deleted: true });
             }
         }
         Ok(())
     }
 
-    /// Writes a phase, as a controller does: whatever else has changed meanwhile. Whether the RR was still there.
-    async fn patch(&self, rr: &Known, phase: &str) -> Result<bool> {
-        // The uid makes sure that it is no other RR of the same name that is ended.
+    /// Writes a phase without a resourceVersion, as a controller does. Returns whether the RR still existed.
+    async fn patch(&self, rr: &KnownRr, phase: &str) -> Result<bool> {
+        // The uid protects another RR of the same name.
         let status: Value = json!({ "metadata": { "uid": rr.uid }, "status": { "overallPhase": phase } });
         let (patch, params) = (Patch::Merge(status), PatchParams::default());
-        let rrs = &self.world.rrs;
-        tried(async || rrs.patch_status(&rr.name, &params, &patch).await.map(drop)).await
+        let rrs = &self.environment.rrs;
+        retry(async || rrs.patch_status(&rr.name, &params, &patch).await.map(drop)).await
     }
 
-    async fn linger(&mut self) {
-        sleep(Duration::from_millis(self.rng.random_range(0..=MAX_LINGER_MS))).await;
+    async fn pause(&mut self) {
+        sleep(Duration::from_millis(self.rng.random_range(0..=MAX_PAUSE_MS))).await;
     }
 
     fn signal(&mut self, spread_ms: u64) -> Signal {
@@ -196,8 +208,8 @@ impl Course {
     }
 }
 
-/// Makes a call of the controller until its outcome is known; false where the RR is gone, or another has its name.
-async fn tried(call: impl AsyncFn() -> Result<(), Error>) -> Result<bool> {
+/// Retries a controller's call until its result is known. Returns false if the RR is gone or another RR has its name.
+async fn retry(call: impl AsyncFn() -> Result<(), Error>) -> Result<bool> {
     let mut tries = 0;
     loop {
         match call().await {
@@ -206,7 +218,7 @@ async fn tried(call: impl AsyncFn() -> Result<(), Error>) -> Result<bool> {
             Err(error) => {
                 tries += 1;
                 if tries == MAX_TRIES {
-                    return Err(error).context("the controller cannot end or delete an RR");
+                    return Err(error).context("the soak's controller cannot end or delete an RR");
                 }
                 sleep(Duration::from_millis(100)).await;
             }

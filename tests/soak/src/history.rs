@@ -1,4 +1,4 @@
-//! What happened in a soak: all that its verdict rests on, and no more, so that a verdict can be had again from the file.
+//! The history of a soak: everything that the checker needs, so the verdict can be repeated from the file.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -7,30 +7,31 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-/// Microseconds since the soak began, on the one monotonic clock of the process that sends, watches and makes the faults.
+/// Microseconds since the start of the soak, on the one monotonic clock of the process that sends signals, watches RRs and
+/// injects faults.
 pub type Micros = u64;
 
-/// A whole history. Each list is in the order in which things were written down.
+/// A whole history. Each list is in the order in which it was recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
-    /// The command that makes a run with the same decisions.
+    /// The command that repeats the run's decisions.
     pub command: String,
-    /// What senders did, and were told.
+    /// What senders sent and observed.
     pub attempts: Vec<Attempt>,
     /// What the observer saw.
     pub events: Vec<Event>,
-    /// What the controller did that ends RRs and deletes them.
-    pub changes: Vec<Change>,
-    /// What went wrong on purpose.
-    pub faults: Vec<Fault>,
-    /// The RRs that a quorum read found at the end, when nobody was at work any more.
-    pub left: Vec<Left>,
+    /// The soak's controller: the writes that ended or deleted RRs.
+    pub writes: Vec<ControllerWrite>,
+    /// The faults of the nemesis.
+    pub faults: Vec<InjectedFault>,
+    /// The RRs that a quorum read found after all work had stopped.
+    pub final_rrs: Vec<FinalRr>,
 }
 
-/// One signal sent once.
+/// One attempt to send a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// The signal's number, the same for each time that it is sent.
+    /// The signal's number; its retries have the same one.
     pub signal: u64,
     /// The fingerprint of its incident.
     pub fingerprint: String,
@@ -38,97 +39,97 @@ pub struct Attempt {
     pub replica: usize,
     /// When it was sent.
     pub start: Micros,
-    /// When its answer was there, or was given up.
+    /// When the response arrived, or the sender stopped waiting.
     pub end: Micros,
-    /// What it was answered.
-    pub answer: Answer,
+    /// What the sender observed.
+    pub observation: Observation,
 }
 
-/// What a sender was told.
+/// What a sender observed of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Answer {
-    /// 201 or 202: it is counted.
+pub enum Observation {
+    /// 201 or 202: the signal is counted.
     Counted {
         /// Whether it was 201.
         created: bool,
-        /// The name of the RR.
+        /// The RR that the response names.
         rr: String,
-        /// The count that it was told.
+        /// The count in the response.
         count: u64,
     },
-    /// 5xx: send it again. It may have been counted, and may yet be.
-    Again(u16),
-    /// Nothing. It may have been counted, and may yet be.
-    Nothing,
-    /// There was no connection to send it on: it was not, and will not be, counted.
-    Unsent,
-    /// Anything else: a signal that is lost for good.
-    Refused(String),
+    /// 5xx: the sender retries. The signal may have been counted, or may still be.
+    Retry(u16),
+    /// No response. The signal may have been counted, or may still be.
+    NoResponse,
+    /// No connection, so the signal was not sent and will not be counted.
+    NotSent,
+    /// Any other response, which loses the signal permanently.
+    Rejected(String),
 }
 
-impl Answer {
-    /// Whether the signal may be counted, at any time since it was sent, without the sender's knowing.
+impl Observation {
+    /// Whether the signal may be counted at any time after it was sent, unknown to the sender.
     pub fn is_ambiguous(&self) -> bool {
-        matches!(self, Self::Again(_) | Self::Nothing)
+        matches!(self, Self::Retry(_) | Self::NoResponse)
     }
 }
 
-/// One version of an RR, as the API server's watch showed it.
+/// One version of an RR, as delivered by the API server's watch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// When it was seen, which is some time after it became true.
+    /// When the observer received it, some time after the write.
     pub at: Micros,
     /// The resourceVersion.
     pub version: u64,
-    /// The RR, told apart from others that had or will have its name.
+    /// The RR's uid; several RRs may have had the same name.
     pub uid: String,
-    /// Its name.
+    /// The RR's name.
     pub name: String,
-    /// Its incident.
+    /// The RR's fingerprint.
     pub fingerprint: String,
-    /// The replica that created it.
+    /// The replica that created the RR.
     pub creator: String,
-    /// How many signals it counts.
+    /// The occurrence count.
     pub count: u64,
-    /// Whether its phase is terminal, or it is being deleted.
-    pub ended: bool,
-    /// Whether it is gone.
+    /// Whether the phase is terminal, or the RR is being deleted.
+    pub terminal: bool,
+    /// Whether this is the RR's deletion.
     pub deleted: bool,
 }
 
-/// What the controller did to an RR.
+/// A write of the soak's controller to an RR: its end or its deletion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
-    /// When it was sent for the first time.
+pub struct ControllerWrite {
+    /// When it was first sent.
     pub start: Micros,
     /// When the API server had confirmed it.
     pub end: Micros,
-    /// The RR.
+    /// The RR's uid.
     pub uid: String,
-    /// Whether it was deleted; else it was ended.
+    /// Whether it deleted the RR; otherwise it set a terminal phase.
     pub deleted: bool,
 }
 
-/// One fault.
+/// One fault of the nemesis.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
+pub struct InjectedFault {
     /// When it began.
     pub at: Micros,
     /// The replica.
     pub replica: usize,
-    /// What kind of fault it was.
+    /// The kind of fault, in words.
     pub kind: String,
-    /// How long it lasted, in milliseconds; 0 for what has no length.
+    /// How long it lasted, in milliseconds; 0 for an instant.
     pub ms: u64,
-    /// How often it hit: calls, or once for what hits a process.
-    pub hits: u64,
+    /// How many calls it was injected into; 1 for a fault of a process.
+    pub injected: u64,
 }
 
-/// An RR that is there at the end.
+/// An RR that exists at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Left {
-    /// The RR.
+pub struct FinalRr {
+    /// The RR's uid.
     pub uid: String,
     /// The resourceVersion.
     pub version: u64,
@@ -141,9 +142,9 @@ enum Line {
     Command(String),
     Attempt(Attempt),
     Event(Event),
-    Change(Change),
-    Fault(Fault),
-    Left(Left),
+    Write(ControllerWrite),
+    Fault(InjectedFault),
+    FinalRr(FinalRr),
 }
 
 impl History {
@@ -163,26 +164,26 @@ impl History {
         Ok(file.flush()?)
     }
 
-    /// Reads what [`History::write`] has written.
+    /// Reads a file written by [`History::write`].
     ///
     /// # Errors
-    /// If the file cannot be read or is no history; the error names the line.
+    /// If the file cannot be read or is not a history; the error names the line.
     pub fn read(path: &Path) -> Result<Self> {
         let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut history = Self::default();
-        for (place, line) in BufReader::new(file).lines().enumerate() {
+        for (index, line) in BufReader::new(file).lines().enumerate() {
             let line = serde_json::from_str(&line?);
-            match line.with_context(|| format!("{}, line {}: no line of a history", path.display(), place + 1))? {
+            match line.with_context(|| format!("{}, line {}: not a history line", path.display(), index + 1))? {
                 Line::Command(command) => history.command = command,
                 Line::Attempt(attempt) => history.attempts.push(attempt),
                 Line::Event(event) => history.events.push(event),
-                Line::Change(change) => history.changes.push(change),
+                Line::Write(write) => history.writes.push(write),
                 Line::Fault(fault) => history.faults.push(fault),
-                Line::Left(left) => history.left.push(left),
+                Line::FinalRr(rr) => history.final_rrs.push(rr),
             }
         }
         if history.command.is_empty() {
-            bail!("{} does not say what made it: it is no history, or a part of one", path.display());
+            bail!("{} has no command line: it is not a history, or an incomplete one", path.display());
         }
         Ok(history)
     }
@@ -190,10 +191,10 @@ impl History {
     fn lines(&self) -> impl Iterator<Item = Line> {
         let command = [Line::Command(self.command.clone())].into_iter();
         let attempts = self.attempts.iter().cloned().map(Line::Attempt);
-        let changes = self.changes.iter().cloned().map(Line::Change);
+        let writes = self.writes.iter().cloned().map(Line::Write);
         let faults = self.faults.iter().cloned().map(Line::Fault);
-        let left = self.left.iter().cloned().map(Line::Left);
+        let final_rrs = self.final_rrs.iter().cloned().map(Line::FinalRr);
         let events = self.events.iter().cloned().map(Line::Event);
-        command.chain(attempts).chain(events).chain(changes).chain(faults).chain(left)
+        command.chain(attempts).chain(events).chain(writes).chain(faults).chain(final_rrs)
     }
 }

@@ -1,16 +1,15 @@
-//! Histories: three real sidecars, a real API server, a generator of incidents that recur, a nemesis, an independent
-//! observer, and a checker that judges what senders were told by what the API server's watch showed.
+//! `cargo xtask soak`: real sidecars and a real API server under a nemesis. Senders and an independent observer record a
+//! history; a checker compares the responses with the RR versions that the API server's watch delivered.
 //!
 //! ```text
-//! senders ──▶ replicas at random ──▶ a fault proxy each ──▶ kube-apiserver ──▶ observer ─┐
-//!    │            ▲ nemesis ──────────────▲       controller (ends, deletes) ──▲         ├─▶ history ─▶ checker
-//!    └─────────── what each was told, and when ──────────────────────────────────────────┘
+//! senders ──▶ random replica ──▶ its fault proxy ──▶ kube-apiserver ──▶ observer ─┐
+//!    │           ▲ nemesis ──────────▲     controller (ends, deletes) ─▲            ├─▶ history ─▶ checker
+//!    └────────── each attempt: response, start, end ───────────────────────────────┘
 //! ```
 //!
-//! All decisions come from the seed: bursts, targets, pauses, which RR is ended and deleted and how long after, which
-//! replica meets which fault for how long. What a seed does not settle is how threads, processes and the kernel interleave, so
-//! that two runs of a seed are alike and not the same. A verdict is therefore on the history, which is written to a file where
-//! it is not exact: `--check` judges the file again.
+//! The seed determines all decisions: bursts, targets, pauses, which RR is ended or deleted and when, which replica gets which
+//! fault for how long. It does not determine how threads, processes and the kernel interleave, so two runs of a seed differ.
+//! The verdict is therefore on the history. A history that is not exact is written to a file, and `--check` judges it again.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,50 +40,50 @@ mod sender;
 mod timeline;
 
 pub use self::check::{Totals, Verdict, Violation, judge};
-pub use self::history::{Answer, Attempt, Change, Event, Fault, History, Left, Micros};
+pub use self::history::{Attempt, ControllerWrite, Event, FinalRr, History, InjectedFault, Micros, Observation};
 pub use self::report::text;
 
-use self::course::{Course, Goal, World};
+use self::course::{Environment, Goal, Workload};
 use self::live::Live;
 use self::observer::Observer;
 use self::recorder::Recorder;
 use self::sender::Sender;
 
-/// How long what is unfinished may take once all faults are over: the reaper comes by every two seconds.
+/// How long cleanup may take after the last fault: the GC of RRs runs every two seconds.
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Incidents under a nemesis, and a verdict on their history.
+/// Run incidents under a nemesis, record the history, and judge it.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask soak", bin_name = "cargo xtask soak")]
 pub struct Args {
-    /// How many incidents, each from its first signal until its RR has ended
+    /// Incidents to complete; an incident lasts from its first signal until its RR is terminal
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub incidents: u64,
-    /// What all decisions come from
+    /// Seed of all decisions
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// How many sidecars
+    /// Number of sidecars
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
     pub replicas: u8,
-    /// How many faults, too: a fast machine has its incidents before the nemesis has struck much, and then goes on
+    /// Faults to inject; the run continues until it has completed this many faults and --incidents incidents
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
     pub faults: u64,
-    /// How many fingerprints have incidents at the same time, again and again
+    /// Fingerprints with concurrent incidents, which recur
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub fingerprints: u16,
-    /// Where the history is written, whatever the verdict; else only one that is not exact is, below target
+    /// Write the history to this file. By default only a history that is not exact is written, below target/soak
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
-    /// Judge the history in this file again, and do nothing else
+    /// Judge the history in this file instead of running a soak
     #[arg(long, value_name = "FILE")]
     pub check: Option<PathBuf>,
-    /// With --check: show all that happened to the fingerprint that begins so
+    /// With --check: print the timeline of the fingerprint with this prefix
     #[arg(long, value_name = "FINGERPRINT", requires = "check")]
     pub timeline: Option<String>,
 }
 
 impl Args {
-    /// The command that makes the same decisions again.
+    /// The command that repeats these decisions.
     fn command(&self) -> String {
         let Self { incidents, faults, seed, replicas, fingerprints, .. } = self;
         format!(
@@ -93,16 +92,16 @@ impl Args {
         )
     }
 
-    /// How much there must be of everything before the soak ends.
+    /// When the soak is complete.
     fn goal(&self) -> Goal {
         Goal { incidents: self.incidents, faults: self.faults }
     }
 }
 
-/// Runs a soak, or judges the history of one; returns whether it was exact.
+/// Runs a soak, or judges a recorded history. Returns whether it is exact.
 ///
 /// # Errors
-/// If something that it needs cannot be had, built or started, or breaks down: then there is no verdict.
+/// If a component cannot be fetched, built or started, or fails: then there is no verdict.
 pub async fn run(args: Args) -> Result<bool> {
     if let Some(path) = &args.check {
         let history = History::read(path)?;
@@ -121,17 +120,17 @@ pub async fn run(args: Args) -> Result<bool> {
     println!("{}\ntook {:.0} s", text(&history, &verdict), began.elapsed().as_secs_f64());
     if let Some(path) = path {
         history.write(&path)?;
-        println!("the history is in {0}; judge it again: cargo xtask soak --check {0}", path.display());
+        println!("history: {0}\njudge it again: cargo xtask soak --check {0}", path.display());
     }
     Ok(verdict.is_exact())
 }
 
-/// Where a history goes that is not exact.
+/// The file of a history that is not exact.
 fn default_path(args: &Args) -> PathBuf {
     repository().join(format!("target/soak/seed-{}.jsonl", args.seed))
 }
 
-/// Makes a history.
+/// Runs a soak and returns its history.
 ///
 /// # Errors
 /// Those of [`run`].
@@ -140,7 +139,7 @@ pub async fn record(args: &Args) -> Result<History> {
     let rig = Arc::new(rig.start().await?);
     let recorder = Arc::new(Recorder::new(args.command()));
     let urls = rig.sidecars().iter().map(|sidecar| sidecar.url()).collect();
-    let world = Arc::new(World {
+    let environment = Arc::new(Environment {
         sender: Sender::new(urls, Arc::clone(&recorder)),
         observer: Observer::start(rig.rr_api(), Arc::clone(&recorder)).await?,
         recorder: Arc::clone(&recorder),
@@ -148,28 +147,28 @@ pub async fn record(args: &Args) -> Result<History> {
     });
     let mut seeds = StdRng::seed_from_u64(args.seed);
     let (stop, stopped) = watch::channel(false);
-    let striking = nemesis::strike(&rig, &recorder, seeds.random(), stopped);
+    let injecting = nemesis::run(&rig, &recorder, seeds.random(), stopped);
     let incidents = Incident::several("prod", args.fingerprints.into()).into_iter();
-    let courses = incidents
-        .zip(0..)
-        .map(|(incident, place)| Course::new(Arc::clone(&world), place, incident, seeds.random()).run(args.goal()));
+    let workloads = incidents.zip(0..).map(|(incident, index)| {
+        Workload::new(Arc::clone(&environment), index, incident, seeds.random()).run(args.goal())
+    });
     let working = async {
-        let courses = try_join_all(courses).await?;
+        let workloads = try_join_all(workloads).await?;
         stop.send_replace(true);
-        anyhow::Ok(courses)
+        anyhow::Ok(workloads)
     };
     let live = Live::new(args.incidents);
-    let ((), courses) = tokio::select! {
-        both = async { tokio::try_join!(striking, working) } => both?,
-        never = live.show(&world) => never,
+    let ((), workloads) = tokio::select! {
+        both = async { tokio::try_join!(injecting, working) } => both?,
+        never = live.show(&environment) => never,
     };
     live.finish();
-    nemesis::calm(&rig).await?;
-    settle(&rig, &world, courses).await?;
+    nemesis::restore(&rig).await?;
+    settle(&rig, &environment, workloads).await?;
     Ok(recorder.take())
 }
 
-/// The sidecar's configuration: times as short as it allows, so that there are many of the moments that matter.
+/// The sidecar's configuration, with times as short as it allows, so that takeovers and GC happen often.
 fn config() -> Value {
     json!({
         "limits": { "deadline": "2s", "apiCallTimeout": "1s" },
@@ -182,30 +181,31 @@ fn config() -> Value {
     })
 }
 
-/// All faults are over: waits until nothing is on its way, sends each incident a last signal, waits until nothing is left to
-/// be tidied up, and reads what is there. What does not come about is for the checker to say.
-async fn settle(rig: &Rig, world: &World, courses: Vec<Course>) -> Result<()> {
-    eprintln!("All faults are over; settling ...");
-    quiet(rig).await?;
-    join_all(courses.into_iter().map(Course::last)).await;
-    quiet(rig).await?;
-    let fingerprints_are_tidy = |seen: &observer::Seen| seen.all().all(|rr| rr.ended || rr.count > 0);
-    let _untidy_is_a_violation = world.observer.until(SETTLE_LIMIT, fingerprints_are_tidy).await;
-    let read = world.rrs.list(&ListParams::default()).await.context("cannot read the RRs at the end")?;
-    let left: Option<Vec<Left>> = read.items.iter().map(left).collect();
-    let left = left.context("an RR without uid or resourceVersion")?;
-    let caught_up = |seen: &observer::Seen| left.iter().all(|left| seen.all().any(|rr| rr.version == left.version));
-    let _a_gap_is_a_violation = world.observer.until(SETTLE_LIMIT, caught_up).await;
-    world.recorder.left(left);
+/// Runs after the last fault: waits until no call is in flight, sends each incident a last signal, waits for GC, and reads
+/// all RRs. A wait that times out is no error here: the checker reports it as a violation.
+async fn settle(rig: &Rig, environment: &Environment, workloads: Vec<Workload>) -> Result<()> {
+    eprintln!("Faults ended; settling ...");
+    wait_until_idle(rig).await?;
+    join_all(workloads.into_iter().map(Workload::send_last)).await;
+    wait_until_idle(rig).await?;
+    let collected = |state: &observer::WatchState| state.all().all(|rr| rr.terminal || rr.count > 0);
+    let _uncounted_rrs_are_a_violation = environment.observer.wait_until(SETTLE_LIMIT, collected).await;
+    let read = environment.rrs.list(&ListParams::default()).await.context("cannot list the RRs at the end")?;
+    let rrs: Option<Vec<FinalRr>> = read.items.iter().map(final_rr).collect();
+    let rrs = rrs.context("an RR without uid or resourceVersion")?;
+    let caught_up =
+        |state: &observer::WatchState| rrs.iter().all(|rr| state.all().any(|one| one.version == rr.version));
+    let _a_gap_is_a_violation = environment.observer.wait_until(SETTLE_LIMIT, caught_up).await;
+    environment.recorder.final_rrs(rrs);
     Ok(())
 }
 
-/// Waits until no call to the API server is on its way.
-async fn quiet(rig: &Rig) -> Result<()> {
+/// Waits until no call to the API server is in flight.
+async fn wait_until_idle(rig: &Rig) -> Result<()> {
     let ended = rig.record().wait_for(|calls| calls.iter().all(|call| call.ended.is_some())).await;
-    ended.map_err(|_| anyhow::anyhow!("calls to the API server are still on their way, although all faults are over"))
+    ended.map_err(|_| anyhow::anyhow!("calls to the API server are still in flight although no fault is active"))
 }
 
-fn left(rr: &onceway_kit::rig::Rr) -> Option<Left> {
-    Some(Left { uid: rr.metadata.uid.clone()?, version: rr.metadata.resource_version.as_deref()?.parse().ok()? })
+fn final_rr(rr: &onceway_kit::rig::Rr) -> Option<FinalRr> {
+    Some(FinalRr { uid: rr.metadata.uid.clone()?, version: rr.metadata.resource_version.as_deref()?.parse().ok()? })
 }

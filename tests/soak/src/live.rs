@@ -1,18 +1,18 @@
-//! How far a soak has come: a bar on a terminal, a line now and then elsewhere.
+//! The progress of a soak: a bar on a terminal, otherwise a line every ten seconds.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
 
-use super::course::World;
+use super::course::Environment;
 
-/// How often the bar is drawn anew.
+/// How often the bar is redrawn.
 const REDRAW_EVERY: Duration = Duration::from_millis(250);
-/// How often a line is written where there is no terminal.
+/// How often a line is written without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// The view of a soak.
+/// The progress view of a soak.
 pub(super) struct Live {
     bar: ProgressBar,
     incidents: u64,
@@ -27,12 +27,12 @@ impl Live {
         Self { bar, incidents }
     }
 
-    /// Shows it until it is dropped.
-    pub(super) async fn show(&self, world: &World) -> ! {
+    /// Shows the progress until the future is dropped.
+    pub(super) async fn show(&self, environment: &Environment) -> ! {
         let (began, mut last_line) = (Instant::now(), Instant::now());
         loop {
-            let incidents = world.observer.look(|seen| seen.incidents);
-            let (attempts, faults) = world.recorder.progress();
+            let incidents = environment.observer.read(|state| state.incidents);
+            let (attempts, faults) = environment.recorder.progress();
             let text = format!("{attempts} attempts, {faults} faults");
             self.bar.set_position(incidents.min(self.incidents));
             self.bar.set_message(text.clone());
@@ -44,7 +44,7 @@ impl Live {
         }
     }
 
-    /// Leaves the last view where it is.
+    /// Leaves the last state on the screen.
     pub(super) fn finish(&self) {
         self.bar.abandon();
     }

@@ -1,6 +1,5 @@
-//! Makes things go wrong, for each replica on its own: one hand strikes its process and its clock, another the way between
-//! it and the API server. What is struck, when, and for how long comes from the seed; what the replica was doing at that
-//! moment does not.
+//! Injects faults into each replica independently: one injector for its process and clock, another for its calls to the API
+//! server. The seed determines the faults, their times and lengths; it does not determine what the replica does at that moment.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,63 +13,63 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
-use super::history::Fault as Struck;
+use super::history::InjectedFault;
 use super::recorder::Recorder;
 
 mod calls;
 mod kind;
 
-use self::kind::{CALLS, Kind, PROCESS};
+use self::kind::{CALL_FAULTS, FaultKind, PROCESS_FAULTS};
 
-/// How long a replica is left alone between two strikes of a hand, in milliseconds.
-const PEACE_MS: std::ops::RangeInclusive<u64> = 1_000..=4_000;
+/// The pause between two faults of an injector, in milliseconds.
+const PAUSE_MS: std::ops::RangeInclusive<u64> = 1_000..=4_000;
 /// How long most faults last, in milliseconds.
-const STRIKE_MS: std::ops::RangeInclusive<u64> = 150..=1_200;
-/// How long a replica stands still that is to outlast its lease, in milliseconds; the lease is of five seconds.
+const FAULT_MS: std::ops::RangeInclusive<u64> = 150..=1_200;
+/// How long a freeze beyond the lease lasts, in milliseconds; `lease.duration` is 5 s.
 const BEYOND_LEASE_MS: std::ops::RangeInclusive<u64> = 5_100..=6_000;
-/// By how many seconds a clock is wrong at most: tokens and certificates are to stay valid.
+/// The largest clock offset, in seconds. Tokens and certificates stay valid within it.
 const MAX_JUMP_S: i64 = 50 * 60;
 
-/// What it strikes, and with what.
-struct Hand {
+/// Injects one class of faults into one replica.
+struct Injector {
     rig: Arc<Rig>,
     recorder: Arc<Recorder>,
     replica: usize,
-    kinds: &'static [(Kind, u32)],
+    kinds: &'static [(FaultKind, u32)],
     rng: StdRng,
-    /// One replica at least is left alone by each sort of fault, so that something goes on.
-    turns: Arc<Semaphore>,
+    /// Keeps at least one of several replicas free of this class of faults, so that some signals are counted.
+    permits: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
 
-/// Strikes until it is told to stop; then ends what is under way.
+/// Injects faults until `stop`, then ends the active ones.
 ///
 /// # Errors
-/// If a replica cannot be struck, or does not get ready again.
-pub(super) async fn strike(
+/// If a fault cannot be injected, or a replica does not become ready again.
+pub(super) async fn run(
     rig: &Arc<Rig>,
     recorder: &Arc<Recorder>,
     seed: u64,
     stop: watch::Receiver<bool>,
 ) -> Result<()> {
-    let (mut hands, mut seeds) = (Vec::new(), StdRng::seed_from_u64(seed));
+    let (mut injectors, mut seeds) = (Vec::new(), StdRng::seed_from_u64(seed));
     let replicas = rig.sidecars().len();
-    for kinds in [PROCESS, CALLS] {
-        let turns = Arc::new(Semaphore::new(replicas.saturating_sub(1).max(1)));
+    for kinds in [PROCESS_FAULTS, CALL_FAULTS] {
+        let permits = Arc::new(Semaphore::new(replicas.saturating_sub(1).max(1)));
         for replica in 0..replicas {
-            let (rig, recorder, turns) = (Arc::clone(rig), Arc::clone(recorder), Arc::clone(&turns));
+            let (rig, recorder, permits) = (Arc::clone(rig), Arc::clone(recorder), Arc::clone(&permits));
             let (rng, stop) = (StdRng::seed_from_u64(seeds.random()), stop.clone());
-            hands.push(Hand { rig, recorder, replica, kinds, rng, turns, stop }.run());
+            injectors.push(Injector { rig, recorder, replica, kinds, rng, permits, stop }.run());
         }
     }
-    try_join_all(hands).await.map(drop)
+    try_join_all(injectors).await.map(drop)
 }
 
-/// Leaves all replicas ready, in sync, and with true clocks.
+/// Resets all clocks and waits until all replicas are ready and in sync.
 ///
 /// # Errors
-/// If a replica does not get ready.
-pub(super) async fn calm(rig: &Rig) -> Result<()> {
+/// If a replica does not become ready.
+pub(super) async fn restore(rig: &Rig) -> Result<()> {
     for sidecar in rig.sidecars() {
         sidecar.clock().set(SignedDuration::ZERO)?;
     }
@@ -79,55 +78,61 @@ pub(super) async fn calm(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-impl Hand {
+impl Injector {
     async fn run(mut self) -> Result<()> {
         while !*self.stop.borrow() {
-            let peace = self.draw_ms(PEACE_MS);
-            self.pause(peace).await;
+            let length = self.draw_ms(PAUSE_MS);
+            self.pause(length).await;
             let kind = self.draw_kind();
-            let turns = Arc::clone(&self.turns);
-            let _turn = turns.acquire().await?;
+            let permits = Arc::clone(&self.permits);
+            let _permit = permits.acquire().await?;
             if !*self.stop.borrow() {
-                self.strike(kind).await?;
+                self.inject(kind).await?;
             }
         }
         Ok(())
     }
 
-    async fn strike(&mut self, kind: Kind) -> Result<()> {
+    async fn inject(&mut self, kind: FaultKind) -> Result<()> {
         let at = self.recorder.now();
-        let length = self.draw_ms(if kind == Kind::FreezeBeyondLease { BEYOND_LEASE_MS } else { STRIKE_MS });
+        let length = self.draw_ms(if kind == FaultKind::FreezeBeyondLease { BEYOND_LEASE_MS } else { FAULT_MS });
         let rig = Arc::clone(&self.rig);
         let sidecar = rig.sidecar(self.replica);
-        let hits = match kind {
-            Kind::Kill => {
+        let injected = match kind {
+            FaultKind::Kill => {
                 sidecar.service().kill().await?;
                 self.pause(length).await;
                 sidecar.service().restart()?;
                 sidecar.until_ready().await?;
                 1
             }
-            Kind::Freeze | Kind::FreezeBeyondLease => {
+            FaultKind::Freeze | FaultKind::FreezeBeyondLease => {
                 sidecar.service().freeze()?;
                 self.pause(length).await;
                 sidecar.service().thaw()?;
                 1
             }
-            Kind::ClockJump => {
+            FaultKind::ClockJump => {
                 let seconds = self.rng.random_range(-MAX_JUMP_S..=MAX_JUMP_S);
                 sidecar.clock().set(SignedDuration::from_secs(seconds))?;
                 1
             }
-            _ => self.strike_calls(kind, length).await,
+            _ => self.inject_into_calls(kind, length).await,
         };
-        if hits > 0 {
+        if injected > 0 {
             let ms = self.recorder.now().saturating_sub(at) / 1_000;
-            self.recorder.fault(Struck { at, replica: self.replica, kind: kind.name().to_owned(), ms, hits });
+            self.recorder.fault(InjectedFault {
+                at,
+                replica: self.replica,
+                kind: kind.name().to_owned(),
+                ms,
+                injected,
+            });
         }
         Ok(())
     }
 
-    fn draw_kind(&mut self) -> Kind {
+    fn draw_kind(&mut self) -> FaultKind {
         let mut left = self.rng.random_range(0..self.kinds.iter().map(|(_, weight)| weight).sum());
         for (kind, weight) in self.kinds {
             match left.checked_sub(*weight) {
@@ -143,11 +148,11 @@ impl Hand {
         Duration::from_millis(self.rng.random_range(range))
     }
 
-    /// A pause that ends early when there is to be no more of it.
+    /// Sleeps, or returns early on `stop`.
     async fn pause(&mut self, length: Duration) {
         tokio::select! {
             () = sleep(length) => {}
-            // The sender is there for as long as the nemesis is.
+            // The sender outlives the nemesis, so the channel is never closed.
             _ = self.stop.wait_for(|stop| *stop) => {}
         }
     }

@@ -1,5 +1,5 @@
-//! The independent observer: one watch of all RRs at the API server itself, past every fault. It writes down every version
-//! in the API server's own order, and tells the senders what there is now.
+//! The independent observer: one watch of all RRs, directly at the API server, without a fault proxy. It records every version
+//! in the API server's order, and gives the workloads the current state.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -19,45 +19,45 @@ use tokio::time::timeout;
 use super::history::Event;
 use super::recorder::Recorder;
 
-/// How long the watch may take to begin.
+/// How long the watch may take to start.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// What there is now.
+/// The RRs as of the last event.
 #[derive(Default)]
-pub(super) struct Seen {
-    /// The RRs that are there, by incident, the oldest first.
-    rrs: HashMap<String, Vec<Known>>,
-    /// The names that RRs of each incident have, or had.
+pub(super) struct WatchState {
+    /// Existing RRs by fingerprint, oldest first.
+    rrs: HashMap<String, Vec<KnownRr>>,
+    /// The names of all RRs of each fingerprint, deleted ones included.
     names: HashMap<String, HashSet<String>>,
-    /// Whether the watch has begun.
-    begun: bool,
-    /// RRs with a count that have ended.
+    /// Whether the initial list is complete.
+    started: bool,
+    /// Completed incidents: RRs with a count that became terminal.
     pub(super) incidents: u64,
 }
 
-/// An RR that is there.
+/// An existing RR.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct KnownRr {
     pub(super) uid: String,
     pub(super) name: String,
     pub(super) version: u64,
     pub(super) count: u64,
-    pub(super) ended: bool,
+    pub(super) terminal: bool,
 }
 
-impl Seen {
-    /// The RRs of an incident that have not ended.
-    pub(super) fn active(&self, fingerprint: &str) -> impl Iterator<Item = &Known> {
-        self.rrs.get(fingerprint).into_iter().flatten().filter(|rr| !rr.ended)
+impl WatchState {
+    /// The active RRs of a fingerprint.
+    pub(super) fn active(&self, fingerprint: &str) -> impl Iterator<Item = &KnownRr> {
+        self.rrs.get(fingerprint).into_iter().flatten().filter(|rr| !rr.terminal)
     }
 
-    /// Whether there is, or was, an RR of this name.
+    /// Whether an RR of this name exists or existed.
     pub(super) fn has_had(&self, fingerprint: &str, name: &str) -> bool {
         self.names.get(fingerprint).is_some_and(|names| names.contains(name))
     }
 
-    /// All RRs.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Known> {
+    /// All existing RRs.
+    pub(super) fn all(&self) -> impl Iterator<Item = &KnownRr> {
         self.rrs.values().flatten()
     }
 
@@ -65,50 +65,50 @@ impl Seen {
         self.names.entry(event.fingerprint.clone()).or_default().insert(event.name.clone());
         let of_incident = self.rrs.entry(event.fingerprint.clone()).or_default();
         let before = of_incident.iter().position(|rr| rr.uid == event.uid);
-        let had_ended = before.is_some_and(|place| of_incident[place].ended);
-        if event.count > 0 && !had_ended && (event.ended || event.deleted) {
+        let was_terminal = before.is_some_and(|index| of_incident[index].terminal);
+        if event.count > 0 && !was_terminal && (event.terminal || event.deleted) {
             self.incidents += 1;
         }
-        let Event { uid, name, version, count, ended, .. } = event.clone();
-        let now = Known { uid, name, version, count, ended };
+        let Event { uid, name, version, count, terminal, .. } = event.clone();
+        let now = KnownRr { uid, name, version, count, terminal };
         match before {
-            Some(place) if event.deleted => drop(of_incident.remove(place)),
-            Some(place) => of_incident[place] = now,
+            Some(index) if event.deleted => drop(of_incident.remove(index)),
+            Some(index) => of_incident[index] = now,
             None if event.deleted => {}
             None => of_incident.push(now),
         }
     }
 }
 
-/// The observer; it ends when it is dropped.
+/// The observer; dropping it stops the watch.
 pub(super) struct Observer {
-    seen: Arc<watch::Sender<Seen>>,
+    state: Arc<watch::Sender<WatchState>>,
     watching: AbortHandle,
 }
 
 impl Observer {
-    /// Begins to watch. No RR may be there before it has begun: a first version would be taken for a first write.
+    /// Starts the watch. No RR may exist before: the checker takes the first version of an RR for its first write.
     pub(super) async fn start(rrs: Api<Rr>, recorder: Arc<Recorder>) -> Result<Self> {
-        let seen = Arc::new(watch::Sender::new(Seen::default()));
-        let watching = tokio::spawn(follow(rrs, recorder, Arc::clone(&seen))).abort_handle();
-        let observer = Self { seen, watching };
-        observer.until(START_LIMIT, |seen| seen.begun).await.context("the watch of the RRs does not begin")?;
+        let state = Arc::new(watch::Sender::new(WatchState::default()));
+        let watching = tokio::spawn(follow(rrs, recorder, Arc::clone(&state))).abort_handle();
+        let observer = Self { state, watching };
+        observer.wait_until(START_LIMIT, |state| state.started).await.context("the watch of the RRs did not start")?;
         Ok(observer)
     }
 
-    /// Looks at what there is now.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
-        look(&self.seen.borrow())
+    /// Reads the current state.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&WatchState) -> T) -> T {
+        read(&self.state.borrow())
     }
 
-    /// Waits until what there is is as wanted; an error if it is not in time.
-    pub(super) async fn until(&self, limit: Duration, wanted: impl Fn(&Seen) -> bool) -> Result<()> {
-        let mut seen = self.seen.subscribe();
-        let waited = timeout(limit, seen.wait_for(|seen| wanted(seen))).await;
+    /// Waits until `done` returns true; an error after `limit`.
+    pub(super) async fn wait_until(&self, limit: Duration, done: impl Fn(&WatchState) -> bool) -> Result<()> {
+        let mut state = self.state.subscribe();
+        let waited = timeout(limit, state.wait_for(|state| done(state))).await;
         waited
-            .with_context(|| format!("the RRs are not as wanted after {limit:?}"))?
+            .with_context(|| format!("the RRs did not reach the expected state within {limit:?}"))?
             .map(drop)
-            .context("nobody watches")
+            .context("the watch of the RRs has stopped")
     }
 }
 
@@ -118,10 +118,10 @@ impl Drop for Observer {
     }
 }
 
-async fn follow(rrs: Api<Rr>, recorder: Arc<Recorder>, seen: Arc<watch::Sender<Seen>>) {
-    // A watch that broke off goes on where it was. If the API server has forgotten that place there is a list in its stead:
-    // versions are missed then, and the checker finds steps of a count that nobody was told of. It does not happen within
-    // the minutes for which the API server remembers.
+async fn follow(rrs: Api<Rr>, recorder: Arc<Recorder>, state: Arc<watch::Sender<WatchState>>) {
+    // An interrupted watch resumes at its last resourceVersion. If that has expired, the watcher lists instead and misses
+    // versions; the checker then reports count steps without a matching response. A soak's watch resumes within seconds, the
+    // API server keeps versions for minutes.
     let events = watcher(rrs, watcher::Config::default()).default_backoff();
     pin_mut!(events);
     while let Some(event) = events.next().await {
@@ -129,14 +129,14 @@ async fn follow(rrs: Api<Rr>, recorder: Arc<Recorder>, seen: Arc<watch::Sender<S
             Ok(watcher::Event::Apply(rr) | watcher::Event::InitApply(rr)) => (rr, false),
             Ok(watcher::Event::Delete(rr)) => (rr, true),
             Ok(watcher::Event::InitDone) => {
-                seen.send_modify(|seen| seen.begun = true);
+                state.send_modify(|state| state.started = true);
                 continue;
             }
             Ok(watcher::Event::Init) | Err(_) => continue,
         };
         let event = version_of(&rr, deleted, &recorder);
         recorder.event(event.clone());
-        seen.send_modify(|seen| seen.apply(&event));
+        state.send_modify(|state| state.apply(&event));
     }
 }
 
@@ -145,14 +145,14 @@ fn version_of(rr: &Rr, deleted: bool, recorder: &Recorder) -> Event {
     let creator = metadata.annotations.as_ref().and_then(|all| all.get(CREATOR)).cloned();
     Event {
         at: recorder.now(),
-        // Opaque to clients, but etcd's revision in every API server there is; the checker wants them to grow.
+        // Opaque by contract, but etcd's revision in practice; the checker requires it to increase.
         version: metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0),
         uid: metadata.uid.clone().unwrap_or_default(),
         name: rr.name().to_owned(),
         fingerprint: rr.spec.signal_fingerprint.clone(),
         creator: creator.unwrap_or_default(),
         count: rr.count(),
-        ended: metadata.deletion_timestamp.is_some() || is_terminal(phase.unwrap_or_default()),
+        terminal: metadata.deletion_timestamp.is_some() || is_terminal(phase.unwrap_or_default()),
         deleted,
     }
 }

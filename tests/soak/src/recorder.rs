@@ -1,12 +1,12 @@
-//! Writes the history down while it happens.
+//! Records the history of a soak.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::history::{Attempt, Change, Event, Fault, History, Left, Micros};
+use super::history::{Attempt, ControllerWrite, Event, FinalRr, History, InjectedFault, Micros};
 
-/// The one clock and the one history of a soak.
+/// The clock and the history of a soak.
 pub(super) struct Recorder {
     began: Instant,
     history: Mutex<History>,
@@ -17,7 +17,7 @@ impl Recorder {
         Self { began: Instant::now(), history: Mutex::new(History { command, ..History::default() }) }
     }
 
-    /// Now, as the history tells time.
+    /// The time since the start, as in the history.
     pub(super) fn now(&self) -> Micros {
         Micros::try_from(self.began.elapsed().as_micros()).unwrap_or(Micros::MAX)
     }
@@ -30,36 +30,36 @@ impl Recorder {
         self.history().events.push(event);
     }
 
-    pub(super) fn change(&self, change: Change) {
-        self.history().changes.push(change);
+    pub(super) fn write(&self, write: ControllerWrite) {
+        self.history().writes.push(write);
     }
 
-    pub(super) fn fault(&self, fault: Fault) {
+    pub(super) fn fault(&self, fault: InjectedFault) {
         self.history().faults.push(fault);
     }
 
-    pub(super) fn left(&self, left: Vec<Left>) {
-        self.history().left = left;
+    pub(super) fn final_rrs(&self, rrs: Vec<FinalRr>) {
+        self.history().final_rrs = rrs;
     }
 
-    /// How many attempts and faults there were so far.
+    /// Attempts, and calls or processes that got a fault, so far.
     pub(super) fn progress(&self) -> (usize, u64) {
         let history = self.history();
-        (history.attempts.len(), history.faults.iter().map(|fault| fault.hits).sum())
+        (history.attempts.len(), history.faults.iter().map(|fault| fault.injected).sum())
     }
 
-    /// How many faults there were so far; one that hit several calls is one.
+    /// Faults so far; a fault that was injected into several calls is one.
     pub(super) fn faults(&self) -> u64 {
         self.history().faults.len() as u64
     }
 
-    /// All of it.
+    /// Takes the history and leaves an empty one.
     pub(super) fn take(&self) -> History {
         std::mem::take(&mut *self.history())
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
-        // A list that somebody panicked beside is still a list.
+        // Each change is one push or assignment, so the history is valid even if a holder of the lock panicked.
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

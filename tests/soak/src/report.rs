@@ -1,4 +1,4 @@
-//! The last lines of a soak.
+//! The report of a soak.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,29 +6,29 @@ use std::fmt::Write;
 use super::check::Verdict;
 use super::history::History;
 
-/// How many violations are shown; the file has them all.
+/// How many violations are shown; `--check` of the history file finds them all again.
 const SHOWN: usize = 10;
 
-/// What happened, what went wrong on purpose, and the verdict.
+/// Totals, injected faults, and the verdict.
 pub fn text(history: &History, verdict: &Verdict) -> String {
     let totals = &verdict.totals;
     let mut text = format!("\n{}\n\n", history.command);
     let mut row = |what: &str, number: u64, more: &str| {
         let _ = writeln!(text, "{what:<28} {number:>9}{more}");
     };
-    row("incidents", totals.incidents, &format!("  of {} fingerprints, each ended", totals.fingerprints));
+    row("incidents", totals.incidents, &format!("  completed, of {} fingerprints", totals.fingerprints));
     row("signals", totals.signals, "");
     row("attempts", totals.attempts, "");
-    row("acknowledged", totals.acknowledged, "  attempts answered 201 or 202");
-    row("counted", totals.counted, "  in all RRs together");
-    row("ambiguous", totals.ambiguous, "  attempts answered 5xx or not at all");
+    row("acknowledged", totals.acknowledged, "  attempts with a 201 or 202 response");
+    row("counted", totals.counted, "  by all RRs");
+    row("ambiguous", totals.ambiguous, "  attempts with a 5xx response or none");
     row("given up", totals.given_up, "  signals never acknowledged");
-    row("late creates", totals.late_creates, "  removed before anything was counted in them");
+    row("late creates", totals.late_creates, "  RRs deleted before they counted a signal");
     let faults = faults(history);
-    row("faults", faults.values().map(|(hits, _)| hits).sum(), "");
-    for (kind, (hits, times)) in faults {
-        let more = if hits == times { String::new() } else { format!("  calls, in {times} strikes") };
-        row(&format!("  {kind}"), hits, &more);
+    row("faults", faults.values().map(|(injected, _)| injected).sum(), "  calls or processes");
+    for (kind, (injected, periods)) in faults {
+        let more = if injected == periods { String::new() } else { format!("  calls, in {periods} periods") };
+        row(&format!("  {kind}"), injected, &more);
     }
     row("duplicates", totals.duplicates, "");
     row("lost", totals.lost, "");
@@ -41,22 +41,22 @@ pub fn text(history: &History, verdict: &Verdict) -> String {
     }
     text += match (verdict.is_exact(), verdict.violations.is_empty()) {
         (true, _) => {
-            "\nVerdict: exact. One active RemediationRequest per incident at any time; every acknowledged signal is counted \
-             once, and everything that is counted was sent."
+            "\nVerdict: exact. At most one active RemediationRequest per incident with a count at any time; every acknowledged \
+             signal is counted once, and every counted signal was sent."
         }
-        (_, true) => "\nVerdict: NOT EXACT. Nothing was acknowledged, so that nothing is proven.",
+        (_, true) => "\nVerdict: NOT EXACT. No signal was acknowledged, so the history proves nothing.",
         _ => "\nVerdict: NOT EXACT.",
     };
     text
 }
 
-/// By kind: how often it hit, in how many strikes.
+/// By kind: how many calls or processes got the fault, in how many periods.
 fn faults(history: &History) -> BTreeMap<&str, (u64, u64)> {
     let mut faults = BTreeMap::<&str, (u64, u64)>::new();
     for fault in &history.faults {
-        let (hits, times) = faults.entry(&fault.kind).or_default();
-        *hits += fault.hits;
-        *times += 1;
+        let (injected, periods) = faults.entry(&fault.kind).or_default();
+        *injected += fault.injected;
+        *periods += 1;
     }
     faults
 }

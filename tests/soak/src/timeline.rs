@@ -1,28 +1,28 @@
-//! All that happened to one fingerprint, in the order of time, for whoever wants to know why a history is not exact.
+//! Everything that happened to one fingerprint, by time, to debug a history that is not exact.
 
 use std::fmt::Write;
 
-use super::history::{Answer, Attempt, Event, History, Micros};
+use super::history::{Attempt, Event, History, Micros, Observation};
 
-/// The lines of the fingerprint that begins with `prefix`, with the faults that its replicas met meanwhile.
+/// The timeline of the fingerprint with this prefix, with the faults of all replicas during that time.
 pub(super) fn text(history: &History, prefix: &str) -> String {
     let mut lines: Vec<(Micros, String)> = Vec::new();
     let of_incident = |fingerprint: &str| fingerprint.starts_with(prefix);
     for attempt in history.attempts.iter().filter(|attempt| of_incident(&attempt.fingerprint)) {
         lines.push((attempt.start, sent(attempt)));
-        lines.push((attempt.end, format!("signal {} <- {}", attempt.signal, told(&attempt.answer))));
+        lines.push((attempt.end, format!("signal {} <- {}", attempt.signal, observed(&attempt.observation))));
     }
     let events: Vec<&Event> = history.events.iter().filter(|event| of_incident(&event.fingerprint)).collect();
     lines.extend(events.iter().map(|event| (event.at, seen(event))));
-    for change in history.changes.iter().filter(|change| events.iter().any(|event| event.uid == change.uid)) {
-        let what = if change.deleted { "deletes" } else { "ends" };
-        let took_ms = change.end.saturating_sub(change.start) as f64 / 1_000.0;
-        lines.push((change.start, format!("the controller {what} {} (takes {took_ms:.1} ms)", change.uid)));
+    for write in history.writes.iter().filter(|write| events.iter().any(|event| event.uid == write.uid)) {
+        let what = if write.deleted { "deletes" } else { "ends" };
+        let took_ms = write.end.saturating_sub(write.start) as f64 / 1_000.0;
+        lines.push((write.start, format!("the controller {what} {} (takes {took_ms:.1} ms)", write.uid)));
     }
     let (first, last) = (lines.iter().map(|(at, _)| *at).min(), lines.iter().map(|(at, _)| *at).max());
     for fault in &history.faults {
         if Some(fault.at + fault.ms * 1_000) >= first && Some(fault.at) <= last {
-            lines.push((fault.at, format!("onceway-{} is {} for {} ms", fault.replica, fault.kind, fault.ms)));
+            lines.push((fault.at, format!("onceway-{}: {} for {} ms", fault.replica, fault.kind, fault.ms)));
         }
     }
     lines.sort();
@@ -36,22 +36,22 @@ fn sent(attempt: &Attempt) -> String {
     format!("signal {} -> onceway-{}", attempt.signal, attempt.replica)
 }
 
-fn told(answer: &Answer) -> String {
-    match answer {
-        Answer::Counted { created: true, rr, count } => format!("201, {rr}, count {count}"),
-        Answer::Counted { created: false, rr, count } => format!("202, {rr}, count {count}"),
-        Answer::Again(status) => status.to_string(),
-        Answer::Nothing => "nothing".into(),
-        Answer::Unsent => "no connection".into(),
-        Answer::Refused(answer) => answer.clone(),
+fn observed(observation: &Observation) -> String {
+    match observation {
+        Observation::Counted { created: true, rr, count } => format!("201, {rr}, count {count}"),
+        Observation::Counted { created: false, rr, count } => format!("202, {rr}, count {count}"),
+        Observation::Retry(status) => status.to_string(),
+        Observation::NoResponse => "no response".into(),
+        Observation::NotSent => "no connection".into(),
+        Observation::Rejected(response) => response.clone(),
     }
 }
 
 fn seen(event: &Event) -> String {
-    let Event { version, uid, name, creator, count, ended, deleted, .. } = event;
-    let state = match (deleted, ended) {
+    let Event { version, uid, name, creator, count, terminal, deleted, .. } = event;
+    let state = match (deleted, terminal) {
         (true, _) => ", deleted",
-        (_, true) => ", ended",
+        (_, true) => ", terminal",
         _ => "",
     };
     format!("    version {version}: {name} ({uid}, by {creator}) count {count}{state}")

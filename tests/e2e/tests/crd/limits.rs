@@ -41,7 +41,7 @@ impl Edge {
     /// No create that we sent was refused for what it held.
     fn the_server_refused_nothing(&self) {
         let refused = |call: &Call| {
-            call.is(Verb::Create, RRS) && [400, 413, 422].iter().any(|status| call.outcome.is_status(*status))
+            call.is(Verb::Create, RRS) && [400, 413, 422].iter().any(|status| call.result.is_status(*status))
         };
         assert_eq!(self.0.record().count_of(refused), 0, "{}", self.0.record().text());
     }

@@ -17,7 +17,7 @@ const STRICT: &str = "tests/e2e/tests/crd/strict.yaml";
 async fn nothing_is_pruned(rig: &Rig) -> Result<()> {
     let calls = rig.record().calls();
     let written = |verb: Verb, resource: &'static str| move |call: &&Call| call.is(verb, resource);
-    for call in calls.iter().filter(written(Verb::Create, RRS)).filter(|call| call.outcome.is_status(201)) {
+    for call in calls.iter().filter(written(Verb::Create, RRS)).filter(|call| call.result.is_status(201)) {
         let name = call.name.as_deref().context("a create without a name")?;
         let rr = stored(rig).get(name).await?;
         let sent: Value = serde_json::from_slice(&call.body)?;
@@ -27,7 +27,7 @@ async fn nothing_is_pruned(rig: &Rig) -> Result<()> {
 
         let mut counts =
             calls.iter().filter(written(Verb::Patch, RR_STATUS)).filter(|call| call.name.as_deref() == Some(name));
-        let last = counts.rfind(|call| call.outcome.is_status(200)).context("never counted")?;
+        let last = counts.rfind(|call| call.result.is_status(200)).context("never counted")?;
         let sent: Value = serde_json::from_slice(&last.body)?;
         let count = &rr.data["status"]["deduplication"];
         for (field, value) in sent["status"]["deduplication"].as_object().into_iter().flatten() {

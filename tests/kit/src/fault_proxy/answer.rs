@@ -1,4 +1,4 @@
-//! Refusals as the API server itself words them.
+//! Responses that the proxy makes itself, in the API server's own format.
 
 use bytes::Bytes;
 use futures::stream::pending;
@@ -8,33 +8,25 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use kube::client::Body;
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// An answer on its way to the client: the API server's, or one of the proxy's own.
-pub(super) type Answer = Response<UnsyncBoxBody<Bytes, kube::Error>>;
+/// A response to the proxy's client: the API server's, forwarded, or a canned one.
+pub(super) type ProxyResponse = Response<UnsyncBoxBody<Bytes, kube::Error>>;
 
-/// The beginning of an answer that never goes on.
-pub(super) fn silence() -> Answer {
+/// A 200 whose body never sends a byte and never ends.
+pub(super) fn silent_watch() -> ProxyResponse {
     Response::new(StreamBody::new(pending::<Result<Frame<Bytes>, kube::Error>>()).boxed_unsync())
 }
 
-/// A watch whose one event says that its version is too old.
-pub(super) fn expired_watch() -> Answer {
-    let status = json!({
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": "too old resource version: 1 (2)",
-        "reason": "Expired",
-        "code": 410,
-    });
+/// A watch with one event: 410, the requested resourceVersion is too old.
+pub(super) fn expired_watch() -> ProxyResponse {
+    let status = status(StatusCode::GONE, "Expired", "too old resource version: 1 (2)");
     let event = json!({ "type": "ERROR", "object": status });
     Response::new(Body::from(format!("{event}\n").into_bytes()).boxed_unsync())
 }
 
-/// A `Status` of `code`, as JSON, with `Retry-After` in seconds if given.
-pub(super) fn failure(code: StatusCode, retry_after: Option<u32>) -> Answer {
+/// A `Status` of `code` as JSON, with `Retry-After` in seconds if given.
+pub(super) fn failure(code: StatusCode, retry_after: Option<u32>) -> ProxyResponse {
     let reason = match code {
         StatusCode::BAD_REQUEST => "BadRequest",
         StatusCode::UNAUTHORIZED => "Unauthorized",
@@ -47,16 +39,8 @@ pub(super) fn failure(code: StatusCode, retry_after: Option<u32>) -> Answer {
         StatusCode::GATEWAY_TIMEOUT => "Timeout",
         _ => "InternalError",
     };
-    let status = json!({
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": format!("{reason}, says the fault proxy"),
-        "reason": reason,
-        "details": { "retryAfterSeconds": retry_after.unwrap_or(0) },
-        "code": code.as_u16(),
-    });
+    let mut status = status(code, reason, &format!("{reason} (injected by the fault proxy)"));
+    status["details"] = json!({ "retryAfterSeconds": retry_after.unwrap_or(0) });
     let mut response = Response::new(Body::from(status.to_string().into_bytes()).boxed_unsync());
     *response.status_mut() = code;
     let headers = response.headers_mut();
@@ -65,4 +49,16 @@ pub(super) fn failure(code: StatusCode, retry_after: Option<u32>) -> Answer {
         headers.insert(RETRY_AFTER, seconds.into());
     }
     response
+}
+
+fn status(code: StatusCode, reason: &str, message: &str) -> Value {
+    json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+        "reason": reason,
+        "code": code.as_u16(),
+    })
 }

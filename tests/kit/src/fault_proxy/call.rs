@@ -1,4 +1,4 @@
-//! A call as Kubernetes' own audit log names it: verb, resource, name.
+//! A call, identified as in Kubernetes' audit log: verb, resource, name.
 
 use std::time::Duration;
 
@@ -6,98 +6,98 @@ use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use serde::Deserialize;
 
-/// RemediationRequests, but not their status.
+/// RemediationRequests, without their status.
 pub const RRS: &str = "remediationrequests";
 /// The status of RemediationRequests.
 pub const RR_STATUS: &str = "remediationrequests/status";
-/// Leases: the claims.
+/// Leases, which hold the claims.
 pub const LEASES: &str = "leases";
 
-/// What a call does.
+/// The verb of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// Reads one object.
     Get,
-    /// Reads many.
+    /// Reads many objects.
     List,
     /// Follows changes.
     Watch,
-    /// Makes an object.
+    /// Creates an object.
     Create,
     /// Replaces an object.
     Update,
-    /// Changes a part of an object.
+    /// Changes part of an object.
     Patch,
-    /// Removes an object.
+    /// Deletes an object.
     Delete,
-    /// Removes many.
+    /// Deletes many objects.
     DeleteCollection,
 }
 
 impl Verb {
-    /// Whether the API server's state may change by it.
+    /// Whether it may change the API server's state.
     pub fn writes(self) -> bool {
         !matches!(self, Self::Get | Self::List | Self::Watch)
     }
 }
 
-/// How a call ended.
+/// What happened to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It has not: it is on its way, or held.
+pub enum CallResult {
+    /// In flight or held.
     Pending,
-    /// The API server's answer, passed on.
-    Answered(StatusCode),
-    /// The API server's answer, which the client was never sent.
+    /// The API server responded, and the proxy forwarded the response.
+    Forwarded(StatusCode),
+    /// The API server responded, and the proxy dropped the response.
     Lost(StatusCode),
-    /// An answer of the proxy's own; the API server never saw the call.
-    Faked(StatusCode),
-    /// The connection was cut; the API server never saw the call.
+    /// The proxy responded itself; the API server never saw the call.
+    Canned(StatusCode),
+    /// The proxy cut the connection; the API server never saw the call.
     Cut,
-    /// The API server gave no answer; the connection was cut.
+    /// The API server did not respond, so the proxy cut the connection.
     Unreachable(String),
 }
 
-impl Outcome {
-    /// Whether the API server answered with `status`, be it passed on or not.
+impl CallResult {
+    /// Whether the API server responded with `status`, forwarded or not.
     pub fn is_status(&self, status: u16) -> bool {
-        matches!(self, Self::Answered(code) | Self::Lost(code) if code.as_u16() == status)
+        matches!(self, Self::Forwarded(code) | Self::Lost(code) if code.as_u16() == status)
     }
 }
 
-/// One call that a replica made.
+/// One API call of a replica.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The replica that made it.
     pub replica: String,
-    /// When it arrived, since the record began.
+    /// When it arrived, since the start of the record.
     pub at: Duration,
-    /// When its outcome was known, since the record began.
+    /// When its result was known, since the start of the record.
     pub ended: Option<Duration>,
-    /// What it does.
+    /// The verb.
     pub verb: Verb,
-    /// The resource, with its subresource as RBAC writes it (`remediationrequests/status`); a path such as `/version`
-    /// where the call is for no resource.
+    /// The resource and its subresource in RBAC notation (`remediationrequests/status`); the path (`/version`) if the call is
+    /// for no resource.
     pub resource: String,
-    /// The namespace, where there is one.
+    /// The namespace, if any.
     pub namespace: Option<String>,
-    /// The object's name; for a create the one in its body.
+    /// The object's name; for a create, the one in the body.
     pub name: Option<String>,
-    /// The body that was sent.
+    /// The request body.
     pub body: Bytes,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Whether the client hung up before it was answered.
+    /// What happened to it.
+    pub result: CallResult,
+    /// Whether the client disconnected before it got a response.
     pub abandoned: bool,
 }
 
 impl Call {
-    /// Whether it does `verb` to `resource`.
+    /// Whether it is `verb` on `resource`.
     pub fn is(&self, verb: Verb, resource: &str) -> bool {
         self.verb == verb && self.resource == resource
     }
 
-    /// Reads a request's line and body.
+    /// Parses a request line and body.
     pub(super) fn parse(replica: &str, method: &Method, uri: &Uri, body: Bytes) -> Self {
         let Target { resource, namespace, name } = Target::parse(uri.path());
         let watch =
@@ -121,7 +121,7 @@ impl Call {
             namespace,
             name: name.or_else(|| name_in(&body)),
             body,
-            outcome: Outcome::Pending,
+            result: CallResult::Pending,
             abandoned: false,
         }
     }
@@ -134,7 +134,7 @@ struct Target {
 }
 
 impl Target {
-    /// `/api/v1/...` and `/apis/<group>/<version>/...`; anything else is a path for no resource.
+    /// Parses `/api/v1/...` and `/apis/<group>/<version>/...`; any other path is for no resource.
     fn parse(path: &str) -> Self {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let rest = match segments.as_slice() {
@@ -142,7 +142,7 @@ impl Target {
             _ => &[],
         };
         let (namespace, rest) = match rest {
-            // A namespace's own subresources look like resources in it.
+            // A namespace's subresources look like resources in that namespace.
             ["namespaces", _, "status" | "finalize"] => (None, rest),
             ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (Some((*namespace).to_owned()), rest),
             _ => (None, rest),
@@ -159,7 +159,7 @@ impl Target {
     }
 }
 
-/// The name of the object in a body; none where there is no such thing.
+/// The name of the object in a body, if any.
 fn name_in(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Object {

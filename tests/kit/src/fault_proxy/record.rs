@@ -1,4 +1,4 @@
-//! The history of all calls of all replicas, in the order in which they arrived.
+//! The history of all calls of all replicas, in arrival order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::call::{Call, Outcome, Verb};
+use super::call::{Call, CallResult, Verb};
 
 /// How long [`Record::wait_for`] waits.
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
@@ -28,12 +28,12 @@ impl Default for Record {
 }
 
 impl Record {
-    /// An empty history that begins now.
+    /// An empty history that starts now.
     pub fn new() -> Self {
         Self { began: Instant::now(), bodies: true, calls: Arc::new(watch::Sender::new(Vec::new())) }
     }
 
-    /// An empty history that will not keep what calls send: for hundreds of thousands of them.
+    /// An empty history without request bodies, for hundreds of thousands of calls.
     pub fn without_bodies() -> Self {
         Self { bodies: false, ..Self::new() }
     }
@@ -43,74 +43,74 @@ impl Record {
         self.calls.borrow().clone()
     }
 
-    /// Looks at all calls so far without copying them. Calls that arrive meanwhile wait: be quick.
+    /// Reads all calls so far without copying them. It blocks calls that arrive meanwhile, so `look` must be quick.
     pub fn read<T>(&self, look: impl FnOnce(&[Call]) -> T) -> T {
         look(&self.calls.borrow())
     }
 
-    /// How many calls so far did `verb` to `resource`.
+    /// How many calls so far are `verb` on `resource`.
     pub fn count(&self, verb: Verb, resource: &str) -> usize {
         self.count_of(|call| call.is(verb, resource))
     }
 
-    /// How many calls so far `matches`.
+    /// How many calls so far match.
     pub fn count_of(&self, matches: impl Fn(&Call) -> bool) -> usize {
         self.calls.borrow().iter().filter(|call| matches(call)).count()
     }
 
-    /// Waits until the history is such that `done` is true.
+    /// Waits until `done` returns true.
     ///
     /// # Errors
-    /// If it is not so after 30 s; the error lists the calls.
+    /// After 30 s; the error lists the calls.
     pub async fn wait_for(&self, mut done: impl FnMut(&[Call]) -> bool) -> Result<()> {
         let mut calls = self.calls.subscribe();
         match tokio::time::timeout(WAIT_LIMIT, calls.wait_for(|calls| done(calls))).await {
             Ok(_) => Ok(()),
-            Err(_) => bail!("still waiting for a call after {WAIT_LIMIT:?}; the history is:\n{}", self.text()),
+            Err(_) => bail!("no expected call within {WAIT_LIMIT:?}; all calls so far:\n{}", self.text()),
         }
     }
 
-    /// The history as text, a line a call.
+    /// The history as text, one line per call.
     pub fn text(&self) -> String {
         use std::fmt::Write;
         self.calls.borrow().iter().fold(String::new(), |mut text, call| {
             let name = call.name.as_deref().unwrap_or("-");
-            let abandoned = if call.abandoned { ", client gone" } else { "" };
-            let (at, verb, resource, outcome) = (call.at.as_secs_f64(), call.verb, &call.resource, &call.outcome);
-            let _ = writeln!(text, "{at:9.4} {} {verb:?} {resource} {name}: {outcome:?}{abandoned}", call.replica);
+            let abandoned = if call.abandoned { ", client disconnected" } else { "" };
+            let (at, verb, resource, result) = (call.at.as_secs_f64(), call.verb, &call.resource, &call.result);
+            let _ = writeln!(text, "{at:9.4} {} {verb:?} {resource} {name}: {result:?}{abandoned}", call.replica);
             text
         })
     }
 
-    /// Adds a call that has just arrived; returns its place.
+    /// Adds a call that has just arrived; returns its index.
     pub(super) fn arrived(&self, mut call: Call) -> usize {
         call.at = self.began.elapsed();
         if !self.bodies {
             call.body = Bytes::new();
         }
-        let mut place = 0;
+        let mut index = 0;
         self.calls.send_modify(|calls| {
-            place = calls.len();
+            index = calls.len();
             calls.push(call);
         });
-        place
+        index
     }
 
-    /// Writes down how the call at `place` ended.
-    pub(super) fn ended(&self, place: usize, outcome: Outcome) {
+    /// Records what happened to the call at `index`.
+    pub(super) fn ended(&self, index: usize, result: CallResult) {
         let now = self.began.elapsed();
-        self.change(place, |call| {
+        self.change(index, |call| {
             call.ended = Some(now);
-            call.outcome = outcome;
+            call.result = result;
         });
     }
 
-    /// Writes down that the client of the call at `place` hung up before it was answered.
-    pub(super) fn abandoned(&self, place: usize) {
-        self.change(place, |call| call.abandoned = true);
+    /// Records that the client of the call at `index` disconnected before it got a response.
+    pub(super) fn abandoned(&self, index: usize) {
+        self.change(index, |call| call.abandoned = true);
     }
 
-    fn change(&self, place: usize, change: impl FnOnce(&mut Call)) {
-        self.calls.send_if_modified(|calls| calls.get_mut(place).map(change).is_some());
+    fn change(&self, index: usize, change: impl FnOnce(&mut Call)) {
+        self.calls.send_if_modified(|calls| calls.get_mut(index).map(change).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! Which calls meet which fault.
+//! Rules: which calls get which fault.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,36 +10,36 @@ use tokio::time::timeout;
 
 use super::call::{Call, Verb};
 
-/// How long a test waits for a call to meet its fault.
+/// How long a test waits for a fault to be injected.
 const REACHED_LIMIT: Duration = Duration::from_secs(30);
 
-/// What happens to a call.
+/// A fault to inject into a call.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// It reaches the API server later.
+    /// Forward it later.
     Delay(Duration),
-    /// It reaches the API server only once the rule's handle releases it, even if its client has given up by then.
+    /// Forward it only when the rule's handle releases it, even if its client has timed out by then.
     Hold,
-    /// The API server commits it, but its answer waits until the rule's handle releases it.
-    HoldAnswer,
-    /// It is answered with this status instead of reaching the API server.
-    Answer(StatusCode),
-    /// Like [`Fault::Answer`], with `Retry-After` in seconds.
-    AnswerRetryAfter(StatusCode, u32),
-    /// The connection is cut before it reaches the API server.
+    /// Forward it, and hold the response until the rule's handle releases it.
+    HoldResponse,
+    /// Respond with this status without forwarding it.
+    Respond(StatusCode),
+    /// Like [`Fault::Respond`], with `Retry-After` in seconds.
+    RespondRetryAfter(StatusCode, u32),
+    /// Cut the connection without forwarding it.
     CutBefore,
-    /// The API server commits it, and the connection is cut before the answer.
-    LoseAnswer,
-    /// A watch is opened, and nothing is ever heard on it.
+    /// Forward it, and cut the connection instead of forwarding the response.
+    LoseResponse,
+    /// Open a watch that never delivers an event.
     Mute,
-    /// A watch is opened, and told that the API server has forgotten the version it begins at (410).
+    /// Open a watch that ends with 410: its resourceVersion is too old.
     Expire,
 }
 
-/// Which calls are meant: all, until it is narrowed.
+/// Which calls a fault is for: all, until narrowed.
 #[derive(Clone, Debug, Default)]
 pub struct Rule {
-    what: Option<(Verb, String)>,
+    target: Option<(Verb, String)>,
     writes_only: bool,
     name: Option<String>,
     skip: u64,
@@ -58,12 +58,12 @@ impl Rule {
         Self { writes_only: true, ..Self::default() }
     }
 
-    /// Calls that do `verb` to `resource` (`remediationrequests`, `remediationrequests/status`, `leases`, ...).
+    /// Calls of `verb` on `resource` (`remediationrequests`, `remediationrequests/status`, `leases`, ...).
     pub fn on(verb: Verb, resource: &str) -> Self {
-        Self { what: Some((verb, resource.to_owned())), ..Self::default() }
+        Self { target: Some((verb, resource.to_owned())), ..Self::default() }
     }
 
-    /// Only those for the object of this name.
+    /// Only calls for the object of this name.
     #[must_use]
     pub fn name(self, name: &str) -> Self {
         Self { name: Some(name.to_owned()), ..self }
@@ -87,62 +87,63 @@ impl Rule {
         self.times(1)
     }
 
-    /// Only each `n`-th of them.
+    /// Only every `n`-th of them.
     #[must_use]
     pub fn every(self, n: u64) -> Self {
         Self { every: Some(n.max(1)), ..self }
     }
 
-    /// Whether the fault is for a call that matches, `earlier` others having matched before.
-    fn is_for(&self, earlier: u64) -> bool {
+    /// Whether a matching call gets the fault, after `earlier` other matches.
+    fn selects(&self, earlier: u64) -> bool {
         let Some(place) = earlier.checked_sub(self.skip) else { return false };
         let every = self.every.unwrap_or(1);
-        // The last of each `every`, so that the first is not always the one that is hit.
+        // The last of each `every` calls, so that the first call is not always the one.
         (place + 1).is_multiple_of(every) && self.times.is_none_or(|times| place / every < times)
     }
 
     fn matches(&self, call: &Call) -> bool {
-        self.what.as_ref().is_none_or(|(verb, resource)| call.is(*verb, resource))
+        self.target.as_ref().is_none_or(|(verb, resource)| call.is(*verb, resource))
             && (!self.writes_only || call.verb.writes())
             && self.name.as_ref().is_none_or(|name| call.name.as_ref() == Some(name))
     }
 }
 
-/// A rule in force, and how often it was met.
-pub(super) struct Armed {
+/// An active rule and its counters.
+pub(super) struct ActiveRule {
     rule: Rule,
     pub(super) fault: Fault,
-    /// Calls that matched, hit or not.
-    seen: AtomicU64,
-    hits: watch::Sender<u64>,
-    /// One permit lets one held call go; closed, it lets all go.
+    /// Calls that matched, with or without the fault.
+    matched: AtomicU64,
+    injected: watch::Sender<u64>,
+    /// One permit releases one held call; closing it releases all.
     gate: Semaphore,
     ended: AtomicBool,
 }
 
-impl Armed {
+impl ActiveRule {
     pub(super) fn new(rule: Rule, fault: Fault) -> Self {
-        let (seen, gate, ended) = (AtomicU64::new(0), Semaphore::new(0), AtomicBool::new(false));
-        Self { rule, fault, seen, hits: watch::Sender::new(0), gate, ended }
+        let (matched, gate, ended) = (AtomicU64::new(0), Semaphore::new(0), AtomicBool::new(false));
+        Self { rule, fault, matched, injected: watch::Sender::new(0), gate, ended }
     }
 
-    /// Whether the fault is for this call. The hit is told by [`Armed::hit`], once the call is on record.
-    pub(super) fn takes(&self, call: &Call) -> bool {
+    /// Whether this call gets the fault. The caller reports the injection through [`ActiveRule::count_injection`] after the
+    /// call is on record.
+    pub(super) fn applies_to(&self, call: &Call) -> bool {
         if self.ended.load(Ordering::Acquire) || !self.rule.matches(call) {
             return false;
         }
-        let earlier = self.seen.fetch_add(1, Ordering::AcqRel);
-        self.rule.is_for(earlier)
+        let earlier = self.matched.fetch_add(1, Ordering::AcqRel);
+        self.rule.selects(earlier)
     }
 
-    /// Tells the handle that a call has met the fault.
-    pub(super) fn hit(&self) {
-        self.hits.send_modify(|hits| *hits += 1);
+    /// Reports an injection to the handle.
+    pub(super) fn count_injection(&self) {
+        self.injected.send_modify(|injected| *injected += 1);
     }
 
-    /// Waits until the handle lets this call go.
-    pub(super) async fn held(&self) {
-        // An error means that the gate was opened for good.
+    /// Waits until the handle releases this call.
+    pub(super) async fn wait_for_release(&self) {
+        // An error means that the rule has ended, which releases all.
         if let Ok(permit) = self.gate.acquire().await {
             permit.forget();
         }
@@ -154,45 +155,45 @@ impl Armed {
     }
 }
 
-/// The test's side of a rule in force. Dropping it changes nothing: the rule stays.
+/// The test's handle of an active rule. Dropping it leaves the rule active.
 #[derive(Clone)]
-pub struct RuleHandle(Arc<Armed>);
+pub struct RuleHandle(Arc<ActiveRule>);
 
 impl RuleHandle {
-    pub(super) fn new(armed: Arc<Armed>) -> Self {
-        Self(armed)
+    pub(super) fn new(rule: Arc<ActiveRule>) -> Self {
+        Self(rule)
     }
 
-    /// Waits until a call has met the fault. With [`Fault::HoldAnswer`] and [`Fault::LoseAnswer`] the
-    /// API server has answered it by then.
+    /// Waits until the fault has been injected. With [`Fault::HoldResponse`] and [`Fault::LoseResponse`] the API server has
+    /// responded by then.
     ///
     /// # Panics
-    /// If none does within 30 s: the call that the test is about was never made.
+    /// After 30 s: the expected call was never made.
     pub async fn reached(&self) {
         self.reached_times(1).await;
     }
 
-    /// Waits until `n` calls have met the fault.
+    /// Waits until the fault has been injected into `n` calls.
     ///
     /// # Panics
-    /// If fewer do within 30 s.
+    /// After 30 s.
     pub async fn reached_times(&self, n: u64) {
-        let mut hits = self.0.hits.subscribe();
-        let reached = timeout(REACHED_LIMIT, hits.wait_for(|hits| *hits >= n)).await.is_ok();
-        assert!(reached, "{} of {n} calls have met {:?} of {:?}", self.hits(), self.0.fault, self.0.rule);
+        let mut injected = self.0.injected.subscribe();
+        let reached = timeout(REACHED_LIMIT, injected.wait_for(|injected| *injected >= n)).await.is_ok();
+        assert!(reached, "{:?} was injected into {} of {n} calls; {:?}", self.0.fault, self.injected(), self.0.rule);
     }
 
-    /// How many calls have met the fault.
-    pub fn hits(&self) -> u64 {
-        *self.0.hits.borrow()
+    /// How many calls have got the fault.
+    pub fn injected(&self) -> u64 {
+        *self.0.injected.borrow()
     }
 
-    /// Lets one held call go, or the next that would be held.
+    /// Releases one held call, or the next that would be held.
     pub fn release_one(&self) {
         self.0.gate.add_permits(1);
     }
 
-    /// Ends the rule, and lets go all that it holds.
+    /// Ends the rule and releases all calls that it holds.
     pub fn release(&self) {
         self.0.end();
     }

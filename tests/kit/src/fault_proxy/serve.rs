@@ -1,4 +1,4 @@
-//! One call's way through the proxy.
+//! Serves one call: applies its fault, forwards it, forwards the response.
 
 use std::sync::Arc;
 
@@ -10,99 +10,99 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use kube::client::Body;
 
-use super::answer::Answer;
-use super::call::{Call, Outcome};
-use super::rule::{Armed, Fault};
+use super::answer::ProxyResponse;
+use super::call::{Call, CallResult};
+use super::rule::{ActiveRule, Fault};
 use super::{Record, Shared, answer};
 
-/// An error has hyper close the connection without an answer, which is how a fault cuts one.
+/// A service error makes hyper close the connection without a response.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection is cut")]
+#[error("the fault proxy cut the connection")]
 pub(super) struct Cut;
 
-/// Takes a call through its fault to the API server and back.
-pub(super) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answer, Cut> {
+/// Serves a call, with a fault if a rule applies.
+pub(super) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<ProxyResponse, Cut> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
     let call = Call::parse(&shared.replica, &parts.method, &parts.uri, body.clone());
-    let armed = shared.rules().iter().find(|rule| rule.takes(&call)).cloned();
-    let place = shared.record.arrived(call);
+    let rule = shared.rules().iter().find(|rule| rule.applies_to(&call)).cloned();
+    let index = shared.record.arrived(call);
 
-    let mut client = ClientThere { record: &shared.record, place, answered: false };
-    // A task of its own: what the API server has been sent, or will be once it is released, does not end with the
-    // client's patience. hyper drops this future when the client hangs up.
-    let passage = Passage { shared: Arc::clone(&shared), place, parts, body };
-    let result = tokio::spawn(passage.go(armed)).await.unwrap_or(Err(Cut));
-    client.answered = true;
+    let mut guard = AbandonGuard { record: &shared.record, index, responded: false };
+    // A separate task, because hyper drops this future when the client disconnects: a forwarded or held call must still
+    // complete on the API server.
+    let exchange = Exchange { shared: Arc::clone(&shared), index, parts, body };
+    let result = tokio::spawn(exchange.run(rule)).await.unwrap_or(Err(Cut));
+    guard.responded = true;
     result
 }
 
-/// Notes that the client hung up, by being dropped early.
-struct ClientThere<'a> {
+/// Records that the client disconnected, if dropped before the response.
+struct AbandonGuard<'a> {
     record: &'a Record,
-    place: usize,
-    answered: bool,
+    index: usize,
+    responded: bool,
 }
 
-impl Drop for ClientThere<'_> {
+impl Drop for AbandonGuard<'_> {
     fn drop(&mut self) {
-        if !self.answered {
-            self.record.abandoned(self.place);
+        if !self.responded {
+            self.record.abandoned(self.index);
         }
     }
 }
 
-struct Passage {
+struct Exchange {
     shared: Arc<Shared>,
-    place: usize,
+    index: usize,
     parts: Parts,
     body: Bytes,
 }
 
-impl Passage {
-    async fn go(self, armed: Option<Arc<Armed>>) -> Result<Answer, Cut> {
-        let Some(armed) = armed else {
+impl Exchange {
+    async fn run(self, rule: Option<Arc<ActiveRule>>) -> Result<ProxyResponse, Cut> {
+        let Some(rule) = rule else {
             let response = self.forward().await?;
-            return self.pass_on(response);
+            return self.forward_response(response);
         };
-        match armed.fault.clone() {
+        match rule.fault.clone() {
             Fault::Delay(time) => {
-                armed.hit();
+                rule.count_injection();
                 tokio::time::sleep(time).await;
                 let response = self.forward().await?;
-                self.pass_on(response)
+                self.forward_response(response)
             }
             Fault::Hold => {
-                armed.hit();
-                armed.held().await;
+                rule.count_injection();
+                rule.wait_for_release().await;
                 let response = self.forward().await?;
-                self.pass_on(response)
+                self.forward_response(response)
             }
-            Fault::HoldAnswer => {
+            Fault::HoldResponse => {
                 let response = self.forward().await?;
-                armed.hit();
-                armed.held().await;
-                self.pass_on(response)
+                rule.count_injection();
+                rule.wait_for_release().await;
+                self.forward_response(response)
             }
-            Fault::LoseAnswer => {
+            Fault::LoseResponse => {
                 let response = self.forward().await?;
-                self.ended(Outcome::Lost(response.status()));
-                armed.hit();
+                self.ended(CallResult::Lost(response.status()));
+                rule.count_injection();
                 Err(Cut)
             }
             Fault::CutBefore => {
-                self.ended(Outcome::Cut);
-                armed.hit();
+                self.ended(CallResult::Cut);
+                rule.count_injection();
                 Err(Cut)
             }
-            Fault::Mute => self.fake(&armed, answer::silence()),
-            Fault::Expire => self.fake(&armed, answer::expired_watch()),
-            Fault::Answer(status) => self.fake(&armed, answer::failure(status, None)),
-            Fault::AnswerRetryAfter(status, seconds) => self.fake(&armed, answer::failure(status, Some(seconds))),
+            Fault::Mute => self.respond(&rule, answer::silent_watch()),
+            Fault::Expire => self.respond(&rule, answer::expired_watch()),
+            Fault::Respond(status) => self.respond(&rule, answer::failure(status, None)),
+            Fault::RespondRetryAfter(status, seconds) => self.respond(&rule, answer::failure(status, Some(seconds))),
         }
     }
 
-    /// Sends the call to the API server; it has committed it, if ever, when this returns a response.
+    /// Sends the call to the API server. Once this returns a response, the API server has committed the call or rejected it.
     async fn forward(&self) -> Result<Response<Body>, Cut> {
         let mut request = Request::new(Body::from(self.body.clone()));
         *request.method_mut() = self.parts.method.clone();
@@ -111,29 +111,29 @@ impl Passage {
         strip(request.headers_mut());
         let sent = self.shared.upstream.send(request).await;
         sent.map_err(|error| {
-            self.ended(Outcome::Unreachable(error.to_string()));
+            self.ended(CallResult::Unreachable(error.to_string()));
             Cut
         })
     }
 
-    fn pass_on(&self, mut response: Response<Body>) -> Result<Answer, Cut> {
-        self.ended(Outcome::Answered(response.status()));
+    fn forward_response(&self, mut response: Response<Body>) -> Result<ProxyResponse, Cut> {
+        self.ended(CallResult::Forwarded(response.status()));
         strip(response.headers_mut());
         Ok(response.map(BodyExt::boxed_unsync))
     }
 
-    fn fake(&self, armed: &Armed, response: Answer) -> Result<Answer, Cut> {
-        self.ended(Outcome::Faked(response.status()));
-        armed.hit();
+    fn respond(&self, rule: &ActiveRule, response: ProxyResponse) -> Result<ProxyResponse, Cut> {
+        self.ended(CallResult::Canned(response.status()));
+        rule.count_injection();
         Ok(response)
     }
 
-    fn ended(&self, outcome: Outcome) {
-        self.shared.record.ended(self.place, outcome);
+    fn ended(&self, result: CallResult) {
+        self.shared.record.ended(self.index, result);
     }
 }
 
-/// Removes what belongs to one connection and not to the call.
+/// Removes headers that belong to one connection, not to the call.
 fn strip(headers: &mut HeaderMap) {
     for name in [HOST, CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH] {
         headers.remove(name);

@@ -13,7 +13,7 @@ use kube::api::{Api, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::config::{AuthInfo, Config};
 use kube::{Client, Error};
 use onceway_kit::cluster::{ADMIN_TOKEN, Cluster};
-use onceway_kit::fault_proxy::{Fault, FaultProxy, Outcome, Record, Rule, Verb};
+use onceway_kit::fault_proxy::{CallResult, Fault, FaultProxy, Record, Rule, Verb};
 
 const MAPS: &str = "configmaps";
 
@@ -74,8 +74,8 @@ async fn calls_pass_untouched_and_are_recorded_in_order() -> Result<()> {
     assert_eq!(status(rig.create().await), 409);
 
     let calls = rig.record.calls();
-    let seen: Vec<_> = calls.iter().map(|call| (call.verb, call.name.as_deref(), call.outcome.clone())).collect();
-    let answered = |code| Outcome::Answered(StatusCode::from_u16(code).unwrap());
+    let seen: Vec<_> = calls.iter().map(|call| (call.verb, call.name.as_deref(), call.result.clone())).collect();
+    let answered = |code| CallResult::Forwarded(StatusCode::from_u16(code).unwrap());
     assert_eq!(
         seen,
         [
@@ -92,12 +92,12 @@ async fn calls_pass_untouched_and_are_recorded_in_order() -> Result<()> {
 #[tokio::test]
 async fn a_lost_answer_is_an_error_to_the_client_and_committed_at_the_server() -> Result<()> {
     let rig = rig("lost").await?;
-    let rule = rig.proxy.rule(Rule::on(Verb::Create, MAPS).once(), Fault::LoseAnswer);
+    let rule = rig.proxy.rule(Rule::on(Verb::Create, MAPS).once(), Fault::LoseResponse);
     let error = rig.create().await.unwrap_err();
     assert!(!matches!(error, Error::Api(_)), "{error:?}");
     assert!(rig.exists().await?);
-    assert_eq!(rule.hits(), 1);
-    assert_eq!(rig.record.calls()[0].outcome, Outcome::Lost(StatusCode::CREATED));
+    assert_eq!(rule.injected(), 1);
+    assert_eq!(rig.record.calls()[0].result, CallResult::Lost(StatusCode::CREATED));
     assert_eq!(status(rig.create().await), 409);
     Ok(())
 }
@@ -127,7 +127,7 @@ async fn a_held_call_reaches_the_server_when_released_though_its_client_gave_up(
     assert!(!rig.exists().await?);
 
     hold.release();
-    rig.record.wait_for(|calls| calls.iter().any(|call| call.outcome.is_status(201))).await?;
+    rig.record.wait_for(|calls| calls.iter().any(|call| call.result.is_status(201))).await?;
     assert!(rig.exists().await?);
     Ok(())
 }
@@ -135,7 +135,7 @@ async fn a_held_call_reaches_the_server_when_released_though_its_client_gave_up(
 #[tokio::test]
 async fn an_answer_is_held_after_the_commit_and_given_when_released() -> Result<()> {
     let rig = rig("answer-held").await?;
-    let hold = rig.proxy.rule(Rule::writes().once(), Fault::HoldAnswer);
+    let hold = rig.proxy.rule(Rule::writes().once(), Fault::HoldResponse);
     let create = rig.create();
     let watcher = async {
         hold.reached().await;
@@ -150,8 +150,8 @@ async fn an_answer_is_held_after_the_commit_and_given_when_released() -> Result<
 #[tokio::test]
 async fn only_the_nth_call_is_refused_in_kubernetes_own_words() -> Result<()> {
     let rig = rig("refused").await?;
-    rig.proxy.rule(Rule::on(Verb::Get, MAPS).nth(2), Fault::AnswerRetryAfter(StatusCode::TOO_MANY_REQUESTS, 1));
-    rig.proxy.rule(Rule::on(Verb::Create, MAPS).times(2), Fault::Answer(StatusCode::FORBIDDEN));
+    rig.proxy.rule(Rule::on(Verb::Get, MAPS).nth(2), Fault::RespondRetryAfter(StatusCode::TOO_MANY_REQUESTS, 1));
+    rig.proxy.rule(Rule::on(Verb::Create, MAPS).times(2), Fault::Respond(StatusCode::FORBIDDEN));
     assert_eq!(rig.maps.get_opt(&rig.name).await?, None);
     assert_eq!(status(rig.maps.get(&rig.name).await), 429);
     assert_eq!(status(rig.maps.get(&rig.name).await), 404);
@@ -205,7 +205,7 @@ async fn a_cut_ends_every_open_connection_and_what_had_been_sent_goes_on() -> Re
 #[tokio::test]
 async fn only_each_second_call_meets_a_fault_that_is_for_each_second() -> Result<()> {
     let rig = rig("each-second").await?;
-    rig.proxy.rule(Rule::on(Verb::Get, MAPS).every(2), Fault::Answer(StatusCode::FORBIDDEN));
+    rig.proxy.rule(Rule::on(Verb::Get, MAPS).every(2), Fault::Respond(StatusCode::FORBIDDEN));
     for _ in 0..3 {
         assert_eq!(rig.maps.get_opt(&rig.name).await?, None);
         assert_eq!(status(rig.maps.get(&rig.name).await), 403);

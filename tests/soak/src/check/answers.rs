@@ -1,41 +1,41 @@
-//! Finds the write that counted each acknowledged signal, and asks who the others are that it counted.
+//! Attributes each acknowledged signal to the write that counted it, and checks what else that write counted.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::Violation;
 use super::rrs::{Rr, Step};
-use crate::history::{Answer, Attempt, Change, History, Micros};
+use crate::history::{Attempt, ControllerWrite, History, Micros, Observation};
 
-/// Where an acknowledged attempt was counted.
+/// The write that counted an acknowledged attempt.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Told {
-    /// The attempt, as its place in the history.
+pub(super) struct Attribution {
+    /// The attempt's index in the history.
     pub(super) attempt: usize,
-    /// The RR, as its place in the order in which RRs came to exist.
+    /// The RR's index in creation order.
     pub(super) rr: usize,
-    /// The count that was told.
+    /// The count in the response, which the write made.
     pub(super) count: u64,
 }
 
-/// A write that may have counted an attempt. A name can come back: an RR that is deleted before its claim says that it has
-/// existed is made again. So there can be several.
+/// A write that may have counted an attempt. There can be several: a name is reused if its RR is deleted before the claim
+/// records that the RR existed.
 #[derive(Clone, Copy)]
 struct Candidate {
     rr: usize,
     step: Step,
-    /// No signal that was answered before can be meant: the former RR of this name was still there.
+    /// Excludes attempts that ended before this: the former RR of this name still existed.
     from: Micros,
-    /// No signal that was sent later can be meant: it had ended.
+    /// Excludes attempts that started after this: the RR was terminal.
     until: Micros,
 }
 
 impl Candidate {
     fn fits(&self, attempt: &Attempt) -> bool {
-        self.could_be(attempt) && attempt.start < self.until
+        self.fits_ignoring_end(attempt) && attempt.start < self.until
     }
 
-    /// Leaving aside that the RR had ended.
-    fn could_be(&self, attempt: &Attempt) -> bool {
+    /// Like `fits`, but ignores when the RR became terminal.
+    fn fits_ignoring_end(&self, attempt: &Attempt) -> bool {
         attempt.start <= self.step.at && attempt.end > self.from
     }
 
@@ -44,49 +44,49 @@ impl Candidate {
     }
 }
 
-/// Assigns each acknowledged attempt to a write that made the very count that its sender was told. No write takes more than
-/// it counted.
-pub(super) fn assign(history: &History, rrs: &[Rr<'_>], violations: &mut Vec<Violation>) -> Vec<Told> {
-    let candidates = candidates(rrs, &history.changes);
+/// Attributes each acknowledged attempt to a write that made the count in its response. No write gets more attempts than it
+/// counted.
+pub(super) fn attribute(history: &History, rrs: &[Rr<'_>], violations: &mut Vec<Violation>) -> Vec<Attribution> {
+    let candidates = candidates(rrs, &history.writes);
     let mut groups = BTreeMap::<(&str, &str, u64), Vec<usize>>::new();
     let mut created = BTreeMap::<(&str, &str), usize>::new();
-    for (place, attempt) in history.attempts.iter().enumerate() {
-        if let Answer::Counted { created: said, rr, count } = &attempt.answer {
-            groups.entry((&attempt.fingerprint, rr, *count)).or_default().push(place);
-            *created.entry((&attempt.fingerprint, rr)).or_default() += usize::from(*said);
+    for (index, attempt) in history.attempts.iter().enumerate() {
+        if let Observation::Counted { created: is_201, rr, count } = &attempt.observation {
+            groups.entry((&attempt.fingerprint, rr, *count)).or_default().push(index);
+            *created.entry((&attempt.fingerprint, rr)).or_default() += usize::from(*is_201);
         }
     }
-    for ((fingerprint, name), said) in created {
+    for ((fingerprint, name), responses) in created {
         let existed = rrs.iter().filter(|rr| (rr.fingerprint, rr.name) == (fingerprint, name)).count();
-        if said > existed {
-            violations.push(Violation::CreatedTwice { rr: name.to_owned(), said, existed });
+        if responses > existed {
+            violations.push(Violation::CreatedTwice { rr: name.to_owned(), responses, existed });
         }
     }
-    let mut told = Vec::new();
+    let mut attributions = Vec::new();
     for (key, attempts) in groups {
-        let fit_for = candidates.get(&key).map_or(&[][..], Vec::as_slice);
-        assign_group(history, attempts, fit_for, &mut told, violations);
+        let candidates = candidates.get(&key).map_or(&[][..], Vec::as_slice);
+        attribute_group(history, attempts, candidates, &mut attributions, violations);
     }
-    told
+    attributions
 }
 
-/// The writes by incident, name and the count that they made, the oldest first.
-fn candidates<'a>(rrs: &[Rr<'a>], changes: &[Change]) -> HashMap<(&'a str, &'a str, u64), Vec<Candidate>> {
-    let mut ended = HashMap::<&str, Micros>::new();
+/// The writes by fingerprint, RR name and resulting count, oldest first.
+fn candidates<'a>(rrs: &[Rr<'a>], writes: &[ControllerWrite]) -> HashMap<(&'a str, &'a str, u64), Vec<Candidate>> {
+    let mut terminal = HashMap::<&str, Micros>::new();
     let mut deleted = HashMap::<&str, Micros>::new();
-    for change in changes {
-        let end = ended.entry(&change.uid).or_insert(change.end);
-        *end = change.end.min(*end);
-        if change.deleted {
-            deleted.insert(&change.uid, change.start);
+    for write in writes {
+        let end = terminal.entry(&write.uid).or_insert(write.end);
+        *end = write.end.min(*end);
+        if write.deleted {
+            deleted.insert(&write.uid, write.start);
         }
     }
     let (mut candidates, mut free_since) = (HashMap::<_, Vec<Candidate>>::new(), HashMap::<_, Micros>::new());
-    for (place, rr) in rrs.iter().enumerate() {
+    for (index, rr) in rrs.iter().enumerate() {
         let from = free_since.get(&(rr.fingerprint, rr.name)).copied().unwrap_or(0);
-        let until = ended.get(rr.uid).copied().unwrap_or(Micros::MAX);
+        let until = terminal.get(rr.uid).copied().unwrap_or(Micros::MAX);
         for step in &rr.steps {
-            let candidate = Candidate { rr: place, step: *step, from, until };
+            let candidate = Candidate { rr: index, step: *step, from, until };
             candidates.entry((rr.fingerprint, rr.name, step.to)).or_default().push(candidate);
         }
         if let Some(start) = deleted.get(rr.uid) {
@@ -96,13 +96,13 @@ fn candidates<'a>(rrs: &[Rr<'a>], changes: &[Change]) -> HashMap<(&'a str, &'a s
     candidates
 }
 
-/// Gives each write, the oldest first, those attempts that fit it and can wait least for a later one. What fits one attempt
-/// is a run of neighbours, so that no other way assigns more, and none leaves less to be explained early.
-fn assign_group(
+/// Greedy: each write, oldest first, gets the fitting attempts whose last fitting write is earliest. The writes that fit an
+/// attempt are consecutive, so no other order attributes more attempts, and none leaves fewer unexplained signals in early writes.
+fn attribute_group(
     history: &History,
     mut attempts: Vec<usize>,
     candidates: &[Candidate],
-    told: &mut Vec<Told>,
+    attributions: &mut Vec<Attribution>,
     violations: &mut Vec<Violation>,
 ) {
     let last_fit = |attempt: &usize| candidates.iter().rposition(|one| one.fits(&history.attempts[*attempt]));
@@ -113,48 +113,53 @@ fn assign_group(
             let taken = room > 0 && candidate.fits(&history.attempts[*attempt]);
             if taken {
                 room -= 1;
-                told.push(Told { attempt: *attempt, rr: candidate.rr, count: candidate.step.to });
+                attributions.push(Attribution { attempt: *attempt, rr: candidate.rr, count: candidate.step.to });
             }
             !taken
         });
     }
     let lost = attempts.into_iter().map(|attempt| &history.attempts[attempt]);
-    violations.extend(lost.map(|attempt| why_lost(attempt, candidates)));
+    violations.extend(lost.map(|attempt| lost_violation(attempt, candidates)));
 }
 
-fn why_lost(attempt: &Attempt, candidates: &[Candidate]) -> Violation {
-    let (rr, count) = match &attempt.answer {
-        Answer::Counted { rr, count, .. } => (rr.clone(), *count),
+fn lost_violation(attempt: &Attempt, candidates: &[Candidate]) -> Violation {
+    let (rr, count) = match &attempt.observation {
+        Observation::Counted { rr, count, .. } => (rr.clone(), *count),
         _ => (String::new(), 0),
     };
     let (signal, fits) = (attempt.signal, candidates.iter().any(|one| one.fits(attempt)));
-    if !fits && candidates.iter().any(|one| one.could_be(attempt)) {
-        Violation::ToldOfEnded { signal, rr }
+    if !fits && candidates.iter().any(|one| one.fits_ignoring_end(attempt)) {
+        Violation::AcknowledgedInTerminal { signal, rr }
     } else {
         Violation::Lost { signal, rr, count }
     }
 }
 
-/// What a write counted beyond those that were told so must be ambiguous attempts of its incident that had been sent by
-/// then, each counted once. Returns how many signals remain that nobody can have sent.
-pub(super) fn explain(history: &History, rrs: &[Rr<'_>], told: &[Told], violations: &mut Vec<Violation>) -> u64 {
-    let mut told_so = HashMap::<(usize, u64), u64>::new();
-    for one in told {
-        *told_so.entry((one.rr, one.count)).or_default() += 1;
+/// Whatever a write counted beyond the attempts attributed to it must be ambiguous attempts of its incident, sent before the
+/// write was seen, each counted once. Returns how many counted signals remain that were not sent.
+pub(super) fn check_excess(
+    history: &History,
+    rrs: &[Rr<'_>],
+    attributions: &[Attribution],
+    violations: &mut Vec<Violation>,
+) -> u64 {
+    let mut attributed = HashMap::<(usize, u64), u64>::new();
+    for one in attributions {
+        *attributed.entry((one.rr, one.count)).or_default() += 1;
     }
     let mut ambiguous = HashMap::<&str, Vec<Micros>>::new();
-    for attempt in history.attempts.iter().filter(|attempt| attempt.answer.is_ambiguous()) {
+    for attempt in history.attempts.iter().filter(|attempt| attempt.observation.is_ambiguous()) {
         ambiguous.entry(&attempt.fingerprint).or_default().push(attempt.start);
     }
     ambiguous.values_mut().for_each(|starts| starts.sort_unstable());
 
-    let of_rr = |(place, rr): (usize, &Rr<'_>)| rr.steps.iter().map(|step| (place, *step)).collect::<Vec<_>>();
+    let of_rr = |(index, rr): (usize, &Rr<'_>)| rr.steps.iter().map(|step| (index, *step)).collect::<Vec<_>>();
     let mut steps: Vec<(usize, Step)> = rrs.iter().enumerate().flat_map(of_rr).collect();
     steps.sort_by_key(|(_, step)| step.version);
     let (mut used, mut total) = (HashMap::<&str, usize>::new(), 0);
-    for (place, step) in steps {
-        let rr = &rrs[place];
-        let unexplained = step.to - step.from - told_so.get(&(place, step.to)).copied().unwrap_or(0);
+    for (index, step) in steps {
+        let rr = &rrs[index];
+        let unexplained = step.to - step.from - attributed.get(&(index, step.to)).copied().unwrap_or(0);
         let sent = ambiguous.get(rr.fingerprint).map_or(0, |starts| starts.partition_point(|start| *start <= step.at));
         let used = used.entry(rr.fingerprint).or_default();
         let free = (sent - *used) as u64;

@@ -1,22 +1,22 @@
-//! Histories made by hand: a good one, ambiguous ones that are good all the same, and one for each thing that must be
-//! caught. A checker that lets one of these pass would let a soak pass that must not.
+//! Hand-written histories: exact ones, exact ones with ambiguous attempts, and one per violation. If one of the latter
+//! passes, so does a soak with that violation.
 
 use super::{Verdict, Violation, judge};
-use crate::history::{Answer, Attempt, Change, Event, History, Left, Micros};
+use crate::history::{Attempt, ControllerWrite, Event, FinalRr, History, Micros, Observation};
 
 const INCIDENT: &str = "91fc";
 
-/// A history of one incident, told line by line; RR `"u1"` is named `"rr-1"` unless it is told otherwise.
+/// A history of one incident, built line by line. The RR with uid `"u1"` is named `"rr-1"`, unless `version` names it.
 #[derive(Clone, Default)]
 struct Story(History);
 
 impl Story {
-    /// The incident begins at 10 with one signal, which creates RR u1.
-    fn begun() -> Self {
+    /// The incident starts at 10 with one signal, which creates RR u1.
+    fn started() -> Self {
         Self::default().seen(11, "u1", 0).seen(12, "u1", 1).created(10, 13, "rr-1", 1)
     }
 
-    fn version(mut self, at: Micros, uid: &str, name: &str, count: u64, ended: bool, deleted: bool) -> Self {
+    fn version(mut self, at: Micros, uid: &str, name: &str, count: u64, terminal: bool, deleted: bool) -> Self {
         let version = self.0.events.len() as u64 + 100;
         self.0.events.push(Event {
             at,
@@ -26,7 +26,7 @@ impl Story {
             fingerprint: INCIDENT.into(),
             creator: "onceway-0".into(),
             count,
-            ended,
+            terminal,
             deleted,
         });
         self
@@ -37,42 +37,42 @@ impl Story {
         self.version(at, uid, &name, count, false, false)
     }
 
-    /// The controller ends the RR: the watch sees it at `at`, and a moment later its call is answered.
+    /// The controller ends the RR: the watch delivers it at `at`, and the response follows.
     fn ended(mut self, at: Micros, uid: &str, count: u64) -> Self {
-        self.0.changes.push(Change { start: at - 1, end: at + 1, uid: uid.into(), deleted: false });
+        self.0.writes.push(ControllerWrite { start: at - 1, end: at + 1, uid: uid.into(), deleted: false });
         let name = uid.replace('u', "rr-");
         self.version(at, uid, &name, count, true, false)
     }
 
     fn deleted(mut self, at: Micros, uid: &str, count: u64) -> Self {
-        self.0.changes.push(Change { start: at - 1, end: at + 1, uid: uid.into(), deleted: true });
+        self.0.writes.push(ControllerWrite { start: at - 1, end: at + 1, uid: uid.into(), deleted: true });
         let name = uid.replace('u', "rr-");
         self.version(at, uid, &name, count, true, true)
     }
 
-    fn attempt(mut self, start: Micros, end: Micros, answer: Answer) -> Self {
+    fn attempt(mut self, start: Micros, end: Micros, observation: Observation) -> Self {
         let signal = self.0.attempts.len() as u64;
-        self.0.attempts.push(Attempt { signal, fingerprint: INCIDENT.into(), replica: 0, start, end, answer });
+        self.0.attempts.push(Attempt { signal, fingerprint: INCIDENT.into(), replica: 0, start, end, observation });
         self
     }
 
-    fn told(self, start: Micros, end: Micros, rr: &str, count: u64) -> Self {
-        self.attempt(start, end, Answer::Counted { created: false, rr: rr.into(), count })
+    fn acknowledged(self, start: Micros, end: Micros, rr: &str, count: u64) -> Self {
+        self.attempt(start, end, Observation::Counted { created: false, rr: rr.into(), count })
     }
 
     fn created(self, start: Micros, end: Micros, rr: &str, count: u64) -> Self {
-        self.attempt(start, end, Answer::Counted { created: true, rr: rr.into(), count })
+        self.attempt(start, end, Observation::Counted { created: true, rr: rr.into(), count })
     }
 
-    /// The read at the end finds what the watch showed last.
+    /// The verdict, with a final read that agrees with the watch.
     fn judged(mut self) -> Verdict {
         let last = |uid: &str| self.0.events.iter().rfind(|event| event.uid == uid);
-        let mut left: Vec<Left> = Vec::new();
+        let mut final_rrs: Vec<FinalRr> = Vec::new();
         for event in &self.0.events {
             let there = last(&event.uid).is_some_and(|last| last.version == event.version && !last.deleted);
-            left.extend(there.then(|| Left { uid: event.uid.clone(), version: event.version }));
+            final_rrs.extend(there.then(|| FinalRr { uid: event.uid.clone(), version: event.version }));
         }
-        self.0.left = left;
+        self.0.final_rrs = final_rrs;
         judge(&self.0)
     }
 
@@ -90,8 +90,12 @@ impl Story {
 }
 
 #[test]
-fn an_incident_that_recurs_with_every_signal_in_its_place_is_exact() {
-    let story = Story::begun().seen(22, "u1", 3).told(20, 24, "rr-1", 3).told(21, 25, "rr-1", 3).ended(30, "u1", 3);
+fn a_recurring_incident_with_every_signal_counted_in_order_is_exact() {
+    let story = Story::started()
+        .seen(22, "u1", 3)
+        .acknowledged(20, 24, "rr-1", 3)
+        .acknowledged(21, 25, "rr-1", 3)
+        .ended(30, "u1", 3);
     let story = story.seen(41, "u2", 0).seen(42, "u2", 1).created(40, 43, "rr-2", 1).deleted(50, "u1", 3);
     let verdict = story.clone().judged();
     let totals = verdict.totals;
@@ -101,148 +105,163 @@ fn an_incident_that_recurs_with_every_signal_in_its_place_is_exact() {
 
 #[test]
 fn an_ambiguous_attempt_may_have_been_counted_late_once_or_never() {
-    let ambiguous = || Story::begun().attempt(14, 15, Answer::Nothing);
-    ambiguous().told(20, 24, "rr-1", 2).seen(22, "u1", 2).passes();
-    ambiguous().told(20, 24, "rr-1", 3).seen(22, "u1", 3).passes();
-    let late = ambiguous().told(20, 24, "rr-1", 2).seen(22, "u1", 2).ended(30, "u1", 2).seen(40, "u2", 0);
+    let ambiguous = || Story::started().attempt(14, 15, Observation::NoResponse);
+    ambiguous().acknowledged(20, 24, "rr-1", 2).seen(22, "u1", 2).passes();
+    ambiguous().acknowledged(20, 24, "rr-1", 3).seen(22, "u1", 3).passes();
+    let late = ambiguous().acknowledged(20, 24, "rr-1", 2).seen(22, "u1", 2).ended(30, "u1", 2).seen(40, "u2", 0);
     late.seen(41, "u2", 2).created(39, 44, "rr-2", 2).passes();
 }
 
 #[test]
-fn a_name_that_comes_back_after_a_deletion_is_another_rr() {
-    let story = Story::begun().ended(20, "u1", 1).deleted(30, "u1", 1);
+fn a_name_reused_after_a_deletion_is_another_rr() {
+    let story = Story::started().ended(20, "u1", 1).deleted(30, "u1", 1);
     let again = story.version(41, "u9", "rr-1", 0, false, false).version(42, "u9", "rr-1", 1, false, false);
     again.created(40, 43, "rr-1", 1).passes();
 }
 
 #[test]
-fn an_rr_that_came_late_and_was_removed_without_a_count_is_no_duplicate() {
-    let verdict = Story::begun().seen(20, "u2", 0).deleted(21, "u2", 0).judged();
+fn a_late_rr_deleted_without_a_count_is_no_duplicate() {
+    let verdict = Story::started().seen(20, "u2", 0).deleted(21, "u2", 0).judged();
     assert!(verdict.is_exact(), "{verdict:#?}");
     assert_eq!(verdict.totals.late_creates, 1);
 }
 
 #[test]
 fn two_active_rrs_with_a_count_are_a_duplicate() {
-    let story = Story::begun().seen(21, "u2", 0).seen(22, "u2", 1).created(20, 24, "rr-2", 1);
+    let story = Story::started().seen(21, "u2", 0).seen(22, "u2", 1).created(20, 24, "rr-2", 1);
     let verdict = story.has_only(|violation| matches!(violation, Violation::Duplicate { .. }));
     assert_eq!(verdict.totals.duplicates, 1);
 }
 
 #[test]
 fn an_acknowledged_signal_that_no_write_counted_is_lost() {
-    let verdict =
-        Story::begun().told(20, 24, "rr-1", 2).has_only(|violation| matches!(violation, Violation::Lost { .. }));
+    let verdict = Story::started()
+        .acknowledged(20, 24, "rr-1", 2)
+        .has_only(|violation| matches!(violation, Violation::Lost { .. }));
     assert_eq!(verdict.totals.lost, 1);
 }
 
 #[test]
-fn a_count_that_is_lower_than_the_signals_acknowledged_in_it_has_lost_one() {
-    let story = Story::begun().told(20, 24, "rr-1", 2).told(21, 25, "rr-1", 2).seen(22, "u1", 2);
+fn a_count_below_its_acknowledged_signals_has_lost_one() {
+    let story = Story::started().acknowledged(20, 24, "rr-1", 2).acknowledged(21, 25, "rr-1", 2).seen(22, "u1", 2);
     story.has_only(|violation| matches!(violation, Violation::Lost { .. }));
 }
 
 #[test]
-fn an_acknowledgement_that_names_another_incidents_rr_is_lost() {
-    let story = Story::begun().told(20, 24, "rr-of-another", 1);
+fn an_acknowledgement_with_another_incidents_rr_is_lost() {
+    let story = Story::started().acknowledged(20, 24, "rr-of-another", 1);
     story.has_only(|violation| matches!(violation, Violation::Lost { .. }));
 }
 
 #[test]
 fn a_write_seen_before_its_signal_was_sent_does_not_count_it() {
-    let story = Story::begun().attempt(14, 15, Answer::Nothing).seen(16, "u1", 2).told(20, 24, "rr-1", 2);
+    let story =
+        Story::started().attempt(14, 15, Observation::NoResponse).seen(16, "u1", 2).acknowledged(20, 24, "rr-1", 2);
     story.has_only(|violation| matches!(violation, Violation::Lost { .. }));
 }
 
 #[test]
-fn a_signal_that_was_sent_once_and_is_counted_twice_is_in_excess() {
-    let story = Story::begun().seen(22, "u1", 3).told(20, 24, "rr-1", 3);
+fn a_signal_sent_once_and_counted_twice_is_in_excess() {
+    let story = Story::started().seen(22, "u1", 3).acknowledged(20, 24, "rr-1", 3);
     let verdict = story.has_only(|violation| matches!(violation, Violation::Excess { .. }));
     assert_eq!(verdict.totals.excess, 1);
 }
 
 #[test]
 fn an_ambiguous_attempt_explains_no_second_count_and_none_before_it_was_sent() {
-    let once = Story::begun().attempt(14, 15, Answer::Again(503)).seen(16, "u1", 2).seen(22, "u1", 4);
-    once.told(20, 24, "rr-1", 4).has_only(|violation| matches!(violation, Violation::Excess { .. }));
-    let early = Story::begun().seen(14, "u1", 2).attempt(15, 16, Answer::Nothing).seen(22, "u1", 3);
-    early.told(20, 24, "rr-1", 3).has_only(|violation| matches!(violation, Violation::Excess { .. }));
+    let once = Story::started().attempt(14, 15, Observation::Retry(503)).seen(16, "u1", 2).seen(22, "u1", 4);
+    once.acknowledged(20, 24, "rr-1", 4).has_only(|violation| matches!(violation, Violation::Excess { .. }));
+    let early = Story::started().seen(14, "u1", 2).attempt(15, 16, Observation::NoResponse).seen(22, "u1", 3);
+    early.acknowledged(20, 24, "rr-1", 3).has_only(|violation| matches!(violation, Violation::Excess { .. }));
 }
 
 #[test]
 fn an_attempt_that_was_never_sent_explains_nothing() {
-    let story = Story::begun().attempt(14, 15, Answer::Unsent).seen(22, "u1", 3).told(20, 24, "rr-1", 3);
+    let story =
+        Story::started().attempt(14, 15, Observation::NotSent).seen(22, "u1", 3).acknowledged(20, 24, "rr-1", 3);
     story.has_only(|violation| matches!(violation, Violation::Excess { .. }));
 }
 
 #[test]
-fn an_acknowledgement_of_an_rr_that_had_ended_before_the_signal_was_sent_is_caught() {
-    // The write is seen late, so that the times of the watch alone would allow it.
-    let mut story = Story::begun().seen(35, "u1", 2).told(30, 36, "rr-1", 2).ended(40, "u1", 2);
-    story.0.changes[0] = Change { start: 20, end: 25, uid: "u1".into(), deleted: false };
+fn an_acknowledgement_in_an_rr_that_was_terminal_before_the_signal_was_sent_is_caught() {
+    // The watch delivers the write late, so the watch's times alone would allow it.
+    let mut story = Story::started().seen(35, "u1", 2).acknowledged(30, 36, "rr-1", 2).ended(40, "u1", 2);
+    story.0.writes[0] = ControllerWrite { start: 20, end: 25, uid: "u1".into(), deleted: false };
     let verdict = story.seen(50, "u2", 0).seen(51, "u2", 1).created(49, 52, "rr-2", 1).judged();
-    assert!(verdict.violations.iter().any(|one| matches!(one, Violation::ToldOfEnded { .. })), "{verdict:#?}");
+    assert!(
+        verdict.violations.iter().any(|one| matches!(one, Violation::AcknowledgedInTerminal { .. })),
+        "{verdict:#?}"
+    );
 }
 
 #[test]
-fn a_count_in_an_rr_that_has_ended_is_caught() {
-    let story = Story::begun().told(19, 40, "rr-1", 2).ended(20, "u1", 1).version(22, "u1", "rr-1", 2, true, false);
-    story.has_only(|violation| matches!(violation, Violation::CountedInEnded { .. }));
+fn a_count_in_a_terminal_rr_is_caught() {
+    let story =
+        Story::started().acknowledged(19, 40, "rr-1", 2).ended(20, "u1", 1).version(22, "u1", "rr-1", 2, true, false);
+    story.has_only(|violation| matches!(violation, Violation::CountedInTerminal { .. }));
 }
 
 #[test]
-fn an_rr_that_becomes_active_again_is_caught() {
-    let story = Story::begun().ended(20, "u1", 1).seen(30, "u1", 1);
+fn a_terminal_rr_that_becomes_active_again_is_caught() {
+    let story = Story::started().ended(20, "u1", 1).seen(30, "u1", 1);
     story.has_only(|violation| matches!(violation, Violation::Reopened { .. }));
 }
 
 #[test]
-fn a_creation_that_two_senders_are_told_of_is_caught() {
-    let story = Story::begun().seen(22, "u1", 2).created(20, 24, "rr-1", 2);
+fn two_201_responses_for_one_rr_are_caught() {
+    let story = Story::started().seen(22, "u1", 2).created(20, 24, "rr-1", 2);
     story.has_only(|violation| matches!(violation, Violation::CreatedTwice { .. }));
 }
 
 #[test]
-fn a_signal_sent_after_anothers_answer_must_have_a_later_place() {
-    let same = Story::begun().seen(40, "u1", 3).told(20, 24, "rr-1", 3).told(30, 41, "rr-1", 3);
+fn a_signal_sent_after_anothers_response_is_counted_after_it() {
+    let same = Story::started().seen(40, "u1", 3).acknowledged(20, 24, "rr-1", 3).acknowledged(30, 41, "rr-1", 3);
     same.has_only(|violation| matches!(violation, Violation::OutOfOrder { .. }));
-    let lower = Story::begun().seen(40, "u1", 2).seen(41, "u1", 3).told(20, 24, "rr-1", 3).told(30, 41, "rr-1", 2);
+    let lower = Story::started()
+        .seen(40, "u1", 2)
+        .seen(41, "u1", 3)
+        .acknowledged(20, 24, "rr-1", 3)
+        .acknowledged(30, 41, "rr-1", 2);
     lower.has_only(|violation| matches!(violation, Violation::OutOfOrder { .. }));
 }
 
 #[test]
-fn a_count_that_falls_is_caught() {
-    let story = Story::begun().seen(22, "u1", 2).told(20, 24, "rr-1", 2).seen(30, "u1", 1);
+fn a_decreasing_count_is_caught() {
+    let story = Story::started().seen(22, "u1", 2).acknowledged(20, 24, "rr-1", 2).seen(30, "u1", 1);
     let verdict = story.judged();
-    assert!(verdict.violations.iter().any(|violation| matches!(violation, Violation::Fell { .. })), "{verdict:#?}");
+    assert!(
+        verdict.violations.iter().any(|violation| matches!(violation, Violation::CountFell { .. })),
+        "{verdict:#?}"
+    );
 }
 
 #[test]
-fn a_signal_that_is_refused_or_never_gets_through_is_caught() {
-    let refused = Story::begun().attempt(20, 24, Answer::Refused("400".into())).told(30, 34, "rr-1", 2);
-    refused.seen(32, "u1", 2).has_only(|violation| matches!(violation, Violation::Refused { .. }));
-    let stuck = Story::begun().attempt(20, 24, Answer::Again(503));
+fn a_rejected_or_never_acknowledged_signal_is_caught() {
+    let rejected =
+        Story::started().attempt(20, 24, Observation::Rejected("400".into())).acknowledged(30, 34, "rr-1", 2);
+    rejected.seen(32, "u1", 2).has_only(|violation| matches!(violation, Violation::Rejected { .. }));
+    let stuck = Story::started().attempt(20, 24, Observation::Retry(503));
     stuck.has_only(|violation| matches!(violation, Violation::Stuck { .. }));
 }
 
 #[test]
-fn an_active_rr_without_a_count_that_stays_is_caught() {
-    let story = Story::begun().seen(20, "u2", 0);
-    story.has_only(|violation| matches!(violation, Violation::LeftBehind { .. }));
+fn a_remaining_active_rr_without_a_count_is_caught() {
+    let story = Story::started().seen(20, "u2", 0);
+    story.has_only(|violation| matches!(violation, Violation::Uncounted { .. }));
 }
 
 #[test]
-fn a_watch_that_misses_something_proves_nothing() {
-    let mut story = Story::begun();
+fn a_watch_that_missed_a_version_proves_nothing() {
+    let mut story = Story::started();
     story.0.events[1].version = 1;
-    story.has_only(|violation| matches!(violation, Violation::Gap { .. }));
-    let mut unseen = Story::begun();
-    unseen.0.left = vec![Left { uid: "u7".into(), version: 300 }];
+    story.has_only(|violation| matches!(violation, Violation::ObserverGap { .. }));
+    let mut unseen = Story::started();
+    unseen.0.final_rrs = vec![FinalRr { uid: "u7".into(), version: 300 }];
     let verdict = judge(&unseen.0);
-    assert!(matches!(verdict.violations.as_slice(), [Violation::Gap { .. }]), "{verdict:#?}");
+    assert!(matches!(verdict.violations.as_slice(), [Violation::ObserverGap { .. }]), "{verdict:#?}");
 }
 
 #[test]
-fn a_history_in_which_nothing_happened_is_no_proof() {
+fn an_empty_history_is_not_exact() {
     assert!(!judge(&History::default()).is_exact());
 }

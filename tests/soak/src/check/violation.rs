@@ -1,9 +1,9 @@
-//! What a history can have wrong.
+//! The ways in which a history can violate "exactly once".
 
-/// One thing that must not be.
+/// One violation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// An incident has two active RRs with a count.
+    /// An incident has more than one active RR with a count.
     #[error("duplicate: at version {version} the active RRs {rrs:?} of {fingerprint} all have a count")]
     Duplicate {
         /// The incident.
@@ -13,110 +13,110 @@ pub enum Violation {
         /// The version that made it so.
         version: u64,
     },
-    /// A sender was told of a count that no write made, or that is made of others already.
-    #[error("lost: signal {signal} was told that it is number {count} or less of {rr}, which no write has room for")]
+    /// A sender observed a count that no write made, or that other signals account for already.
+    #[error("lost: signal {signal} was acknowledged with count {count} of {rr}, but no write has room for it")]
     Lost {
         /// The signal.
         signal: u64,
-        /// The RR that its sender was told of.
+        /// The RR that the response named.
         rr: String,
-        /// The count that its sender was told.
+        /// The count in the response.
         count: u64,
     },
-    /// A sender was told of an RR that had ended before the signal was sent.
-    #[error("lost: signal {signal} was told that it is counted in {rr}, which had ended before the signal was sent")]
-    ToldOfEnded {
+    /// The response names an RR that was terminal before the signal was sent.
+    #[error("lost: signal {signal} was acknowledged in {rr}, which was terminal before the signal was sent")]
+    AcknowledgedInTerminal {
         /// The signal.
         signal: u64,
         /// The RR.
         rr: String,
     },
-    /// A count grew by more than was sent.
-    #[error("excess: version {version} of {rr} counts {excess} signals that nobody can have sent by then")]
+    /// A count grew by more signals than were sent.
+    #[error("excess: version {version} of {rr} counts {excess} signals that had not been sent by then")]
     Excess {
         /// The RR.
         rr: String,
-        /// The write that did it.
+        /// The version that did it.
         version: u64,
-        /// How many.
+        /// How many signals.
         excess: u64,
     },
-    /// Two senders were told that they created the same RR.
-    #[error("created twice: {said} senders were told that they created {rr}, which was created {existed} times")]
+    /// More senders got a 201 for an RR than RRs of that name were created.
+    #[error("created twice: {responses} responses said 201 for {rr}, which was created {existed} times")]
     CreatedTwice {
         /// The RR's name.
         rr: String,
-        /// How many were told so.
-        said: usize,
+        /// How many responses said 201.
+        responses: usize,
         /// How many RRs of that name there were.
         existed: usize,
     },
-    /// Signal `after` was sent after `before` was acknowledged, and got no later place.
+    /// Signal `after` was sent after `before` was acknowledged, but was not counted after it.
     #[error(
-        "out of order: signal {after} was sent after signal {before} had been acknowledged as {before_at}, and is {after_at}"
+        "out of order: signal {after} was sent after signal {before} was acknowledged as {before_at}, but was counted as {after_at}"
     )]
     OutOfOrder {
         /// The earlier signal.
         before: u64,
-        /// Its place.
+        /// Where it was counted.
         before_at: String,
         /// The later signal.
         after: u64,
-        /// Its place.
+        /// Where it was counted.
         after_at: String,
     },
-    /// A count became lower.
+    /// A count decreased.
     #[error("the count of {rr} fell from {from} to {to} at version {version}")]
-    Fell {
+    CountFell {
         /// The RR.
         rr: String,
         /// The version.
         version: u64,
-        /// Before.
+        /// The count before.
         from: u64,
-        /// After.
+        /// The count after.
         to: u64,
     },
-    /// A signal was counted in an RR that had ended.
-    #[error("{rr} had ended, and version {version} counts more in it")]
-    CountedInEnded {
+    /// A signal was counted in a terminal RR.
+    #[error("version {version} of {rr} counts more signals, although {rr} was terminal")]
+    CountedInTerminal {
         /// The RR.
         rr: String,
         /// The version.
         version: u64,
     },
-    /// An RR that had ended became active again: whoever ended it broke what the protocol rests on.
-    #[error("reopened: {rr} had ended, and is active again at version {version}")]
+    /// A terminal RR became active again: its controller broke an assumption of the protocol.
+    #[error("reopened: {rr} was terminal and is active again at version {version}")]
     Reopened {
         /// The RR.
         rr: String,
         /// The version.
         version: u64,
     },
-    /// A signal was refused for good.
-    #[error("refused: signal {signal} was answered {answer}")]
-    Refused {
+    /// A signal was rejected permanently.
+    #[error("rejected: signal {signal} got the response {response}")]
+    Rejected {
         /// The signal.
         signal: u64,
-        /// The answer.
-        answer: String,
+        /// The response.
+        response: String,
     },
-    /// The faults were over, and an incident's last signal still did not get through.
-    #[error("stuck: the last signal of {fingerprint} was not acknowledged, although the faults were over")]
+    /// An incident's last signal, sent after all faults had ended, was not acknowledged.
+    #[error("stuck: the last signal of {fingerprint} was not acknowledged although no fault was active")]
     Stuck {
         /// The incident.
         fingerprint: String,
     },
-    /// An active RR without a count was left behind.
-    #[error("left behind: {rr} is active and has no count")]
-    LeftBehind {
+    /// An active RR without a count remained.
+    #[error("uncounted: {rr} is still active and has no count")]
+    Uncounted {
         /// The RR.
         rr: String,
     },
-    /// The observer did not see everything, so that its history proves nothing.
-    #[error("the observer has missed something: {what}")]
-    Gap {
-        /// What.
+    /// The observer missed a version, so the history proves nothing.
+    #[error("the observer missed a version: {what}")]
+    ObserverGap {
+        /// The contradiction.
         what: String,
     },
 }

@@ -1,51 +1,51 @@
-//! The kinds of faults, and how often each is drawn.
+//! The kinds of faults and their weights.
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// SIGKILL; the replica starts again with an empty memory.
+pub(super) enum FaultKind {
+    /// SIGKILL, then a restart with empty memory.
     Kill,
     /// SIGSTOP, for longer than `lease.takeoverAfter`.
     Freeze,
     /// SIGSTOP, for longer than `lease.duration`.
     FreezeBeyondLease,
-    /// The wall clock jumps, and goes on from there.
+    /// The wall clock jumps and runs on from there.
     ClockJump,
-    /// The replica and the API server do not reach each other; what was under way goes on at the API server.
+    /// No connection between replica and API server; calls in flight still run on the API server.
     Partition,
-    /// Some calls never reach the API server, and the connection is cut.
+    /// Some calls are cut before they reach the API server.
     LoseRequests,
-    /// The API server commits some calls, and the connection is cut before the answer.
-    LoseAnswers,
-    /// Some writes reach the API server only when the replica has long given them up.
+    /// Some writes reach the API server, but the connection is cut before the response.
+    LoseResponses,
+    /// Some writes reach the API server late, possibly after the replica's timeout.
     LateRequests,
-    /// The API server commits some writes, and the answer comes late, when the replica has perhaps given up.
-    LateAnswers,
-    /// All calls take longer.
+    /// The response to some writes arrives late, possibly after the replica's timeout.
+    LateResponses,
+    /// All calls have added latency.
     Slow,
-    /// 429 with Retry-After.
+    /// Some calls get 429 with Retry-After.
     Throttle,
-    /// 500, 503 and 504.
+    /// Some calls get 500, 503 or 504.
     ServerErrors,
 }
 
-/// What strikes a process, each with how often it is drawn.
-pub(super) const PROCESS: &[(Kind, u32)] =
-    &[(Kind::Kill, 8), (Kind::Freeze, 10), (Kind::FreezeBeyondLease, 1), (Kind::ClockJump, 6)];
+/// Faults of a process, with weights.
+pub(super) const PROCESS_FAULTS: &[(FaultKind, u32)] =
+    &[(FaultKind::Kill, 8), (FaultKind::Freeze, 10), (FaultKind::FreezeBeyondLease, 1), (FaultKind::ClockJump, 6)];
 
-/// What strikes calls, each with how often it is drawn.
-pub(super) const CALLS: &[(Kind, u32)] = &[
-    (Kind::Partition, 4),
-    (Kind::LoseRequests, 4),
-    (Kind::LoseAnswers, 8),
-    (Kind::LateRequests, 8),
-    (Kind::LateAnswers, 4),
-    (Kind::Slow, 4),
-    (Kind::Throttle, 3),
-    (Kind::ServerErrors, 4),
+/// Faults of calls, with weights.
+pub(super) const CALL_FAULTS: &[(FaultKind, u32)] = &[
+    (FaultKind::Partition, 4),
+    (FaultKind::LoseRequests, 4),
+    (FaultKind::LoseResponses, 8),
+    (FaultKind::LateRequests, 8),
+    (FaultKind::LateResponses, 4),
+    (FaultKind::Slow, 4),
+    (FaultKind::Throttle, 3),
+    (FaultKind::ServerErrors, 4),
 ];
 
-impl Kind {
+impl FaultKind {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Kill => "killed and restarted",
@@ -54,12 +54,12 @@ impl Kind {
             Self::ClockJump => "wall clock jumped",
             Self::Partition => "partitioned",
             Self::LoseRequests => "requests lost",
-            Self::LoseAnswers => "answers lost after commit",
-            Self::LateRequests => "requests held until late",
-            Self::LateAnswers => "answers held until late",
-            Self::Slow => "calls slowed down",
-            Self::Throttle => "calls answered 429",
-            Self::ServerErrors => "calls answered 5xx",
+            Self::LoseResponses => "responses lost after commit",
+            Self::LateRequests => "requests delayed",
+            Self::LateResponses => "responses delayed",
+            Self::Slow => "calls slowed",
+            Self::Throttle => "429 responses",
+            Self::ServerErrors => "5xx responses",
         }
     }
 }

@@ -8,7 +8,7 @@ fn parse(method: Method, uri: &'static str, body: &'static str) -> Call {
 }
 
 #[test]
-fn calls_are_named_as_kubernetes_names_them() {
+fn calls_are_parsed_into_verb_resource_and_name() {
     const NS: &str = "/apis/kubernaut.ai/v1alpha1/namespaces/prod/remediationrequests";
     let cases = [
         (Method::GET, NS, Verb::List, "remediationrequests", None),
@@ -45,7 +45,7 @@ fn calls_are_named_as_kubernetes_names_them() {
 }
 
 #[test]
-fn a_create_is_named_by_its_body() {
+fn the_name_of_a_create_comes_from_its_body() {
     let uri = "/apis/coordination.k8s.io/v1/namespaces/prod/leases?fieldValidation=Strict";
     let call = parse(Method::POST, uri, r#"{"spec":{},"metadata":{"name":"onceway-1"}}"#);
     assert!(call.is(Verb::Create, "leases"));
@@ -53,7 +53,7 @@ fn a_create_is_named_by_its_body() {
 }
 
 #[test]
-fn what_lies_outside_a_namespace_is_told_apart() {
+fn calls_outside_a_namespace_are_parsed() {
     let review = parse(Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{}");
     assert!(review.is(Verb::Create, "selfsubjectaccessreviews"));
     let namespace = parse(Method::GET, "/api/v1/namespaces/prod", "");
