@@ -33,7 +33,7 @@ async fn assert_counted(rig: &Rig, incident: &Incident, least: u64, most: u64) -
 
 /// How many API calls these rules have failed.
 fn injected(rules: &[RuleHandle]) -> u64 {
-    rules.iter().map(RuleHandle::hits).sum()
+    rules.iter().map(RuleHandle::injected).sum()
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ async fn requests_whose_vm_dies_while_their_parts_are_out_end_within_the_streams
     let ended = sum(&rig, &["envoy_http_downstream_rq_max_duration_reached", "\"onceway\""]).await?;
     assert!(ended >= 1.0, "Envoy has ended {ended} streams for their maximum");
     // What they asked for was done all the same; sent again, it is a duplicate.
-    let counted = |call: &&Call| call.is(Verb::Patch, RR_STATUS) && call.outcome.is_status(200);
+    let counted = |call: &&Call| call.is(Verb::Patch, RR_STATUS) && call.result.is_status(200);
     rig.record().wait_for(|calls| calls.iter().filter(counted).count() >= 3).await?;
     let answer = send_until_served(&rig, &client, several(0)).await?;
     assert_eq!((answer.status.as_u16(), &answer.json()["summary"]["deduplicated"]), (207, &json!(3)));
