@@ -1,5 +1,5 @@
-//! The main job, shown at work: a storm of alerts through Envoy and three sidecars into a real Kubernetes API server, one
-//! replica killed in the middle of a second storm, and a verdict on both.
+//! `cargo xtask demo`: a storm of alerts through Envoy and three sidecars into a real Kubernetes API server, a second storm
+//! during which one replica is killed, and a verdict on both.
 
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
@@ -21,34 +21,34 @@ use self::live::Live;
 use self::snapshot::Snapshot;
 use self::table::Storms;
 
-/// How often the view is drawn anew.
+/// How often the view is redrawn.
 const REDRAW_EVERY: Duration = Duration::from_millis(200);
-/// How much of the second storm is acknowledged when a replica is killed, as a divisor.
+/// The replica is killed when 1/n of the second storm is acknowledged.
 const KILL_AFTER_SHARE: u64 = 3;
 
-/// A storm of alerts through Envoy and three sidecars into a real Kubernetes API server; one replica is killed in the
-/// middle of a second storm. Ends with a verdict, and stays up to be poked at until Ctrl-C.
+/// Send a storm of alerts through Envoy and three sidecars into a real Kubernetes API server, kill a replica during a second
+/// storm, and print a verdict. Then keep running until Ctrl-C.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask demo --")]
 pub struct Args {
-    /// Leave after the verdict, with exit code 0 if all of it is exact
+    /// Exit after the verdict, with exit code 0 if it is exact
     #[arg(long)]
     once: bool,
-    /// How many signals each of the two storms has
+    /// Signals in each of the two storms
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     signals: u64,
-    /// How many incidents the signals are about
+    /// Incidents that the signals belong to
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=40))]
     incidents: u16,
-    /// How many signals are on their way at a time
+    /// Signals in flight
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=2_000))]
     concurrency: u16,
 }
 
-/// Runs the demo; returns whether all of it was exact.
+/// Runs the demo. Returns whether both verdicts are exact.
 ///
 /// # Errors
-/// If something that it needs cannot be had, built or started.
+/// If a component cannot be fetched, built or started.
 pub async fn run(args: Args) -> Result<bool> {
     tokio::task::spawn_blocking(get_ready).await??;
     eprintln!("Starting kube-apiserver with etcd, three sidecars and Envoy ...");
@@ -85,8 +85,8 @@ fn get_ready() -> Result<()> {
     Ok(())
 }
 
-/// Sends a storm and shows it; kills the replica `kill` in its middle, where there is one to be killed. The verdict is on
-/// this storm and the one before.
+/// Sends a storm and shows its progress. With `kill`, kills that replica during the storm; the verdict then covers the
+/// earlier storm too.
 async fn storm(
     rig: &Rig,
     args: &Args,
@@ -106,11 +106,11 @@ async fn storm(
             () = running.until_acknowledged(args.signals / KILL_AFTER_SHARE), if killing.is_some() => {
                 let Some(replica) = killing.take_if(|_| !running.is_finished()) else { break };
                 rig.sidecar(replica).service().kill().await?;
-                live.note(&format!("{} is killed (SIGKILL) in the middle of the storm", rig.sidecar(replica).name()));
+                live.note(&format!("{} killed (SIGKILL) during the storm", rig.sidecar(replica).name()));
             }
         }
     }
-    ensure!(killing.is_none(), "the storm was over before a replica could be killed in it: ask for more --signals");
+    ensure!(killing.is_none(), "the storm ended before a replica could be killed; increase --signals");
     live.show(&Snapshot::take(rig, incidents, &running).await?);
     live.finish();
     let report = running.report().await;
@@ -121,7 +121,7 @@ async fn storm(
     Ok((report, verdict))
 }
 
-/// The replica that owns the most incidents: the one whose death is felt most.
+/// The replica that owns the most incidents, whose kill has the largest effect.
 async fn busiest(rig: &Rig, incidents: &[Incident]) -> Result<usize> {
     let rows = snapshot::rows(rig, incidents).await?;
     let owned = |name: &str| rows.iter().filter(|row| row.owner.as_deref() == Some(name)).count();

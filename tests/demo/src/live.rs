@@ -1,4 +1,4 @@
-//! The view of a storm while it goes on: drawn in place on a terminal, a line now and then elsewhere.
+//! The progress of a storm: redrawn in place on a terminal, otherwise a line per second.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use super::snapshot::{Row, Snapshot};
 
-/// How often a line is written where there is no terminal.
+/// How often a line is written without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(1);
 
-/// A view of one storm.
+/// The progress view of one storm.
 pub(super) struct Live {
     title: &'static str,
     multi: MultiProgress,
@@ -36,14 +36,14 @@ impl Live {
         Self { title, bar, summary, rows, terminal, last_line: Cell::new(None), multi }
     }
 
-    /// Draws how things stand.
+    /// Draws the current state.
     pub(super) fn show(&self, now: &Snapshot) {
         let rate = now.acknowledged as f64 / now.elapsed.as_secs_f64().max(0.001);
         let in_flight = now.sent.saturating_sub(now.acknowledged);
         let summary = summary(now);
         if self.terminal {
             self.bar.set_position(now.acknowledged);
-            self.bar.set_message(format!("acknowledged, {in_flight} on their way, {rate:.0}/s"));
+            self.bar.set_message(format!("acknowledged, {in_flight} in flight, {rate:.0}/s"));
             self.summary.set_message(summary);
             for (line, row) in self.rows.iter().zip(&now.rows) {
                 line.set_message(text(row));
@@ -54,17 +54,17 @@ impl Live {
         }
     }
 
-    /// Says something that stays.
+    /// Prints a line that stays on the screen.
     pub(super) fn note(&self, text: &str) {
         if self.terminal {
-            // An error means that the terminal is gone, and nobody reads it.
+            // An error means that the terminal is gone.
             let _ = self.multi.println(format!("{}: {text}", self.title));
         } else {
             println!("  {text}");
         }
     }
 
-    /// Leaves the last view where it is.
+    /// Leaves the last state on the screen.
     pub(super) fn finish(&self) {
         for line in self.rows.iter().chain([&self.bar, &self.summary]) {
             line.abandon();
@@ -81,7 +81,7 @@ fn summary(now: &Snapshot) -> String {
         (now.rows.iter().map(|row| row.rrs).sum::<usize>(), now.rows.iter().map(|row| row.count).sum());
     let writes: usize = now.rows.iter().map(|row| row.writes).sum();
     let per_signal = writes as f64 / u64::max(counted, 1) as f64;
-    let retried = if now.retried > 0 { format!(", {} sent again", now.retried) } else { String::new() };
+    let retried = if now.retried > 0 { format!(", {} retried", now.retried) } else { String::new() };
     format!("{rrs} RRs, {counted} counted, {writes} API writes ({per_signal:.3} per signal){retried}")
 }
 

@@ -1,4 +1,4 @@
-//! What to type while it stays up.
+//! Commands to try while the demo is running.
 
 use std::fmt::Write;
 use std::fs;
@@ -7,7 +7,7 @@ use anyhow::Result;
 use onceway_kit::rig::Rig;
 use onceway_signal::Source;
 
-/// The lines to type, with the addresses of this very run.
+/// The commands, with the addresses of this run.
 pub(super) fn lines(rig: &Rig) -> Result<String> {
     let kubeconfig = rig.dir().join("admin.kubeconfig");
     fs::write(&kubeconfig, rig.cluster().admin_kubeconfig(rig.namespace().name()))?;
@@ -17,11 +17,11 @@ pub(super) fn lines(rig: &Rig) -> Result<String> {
         r#"{"alerts":[{"status":"firing","labels":{"alertname":"Test","namespace":"prod","deployment":"my-app"}}]}"#;
     let mut text = format!(
         "
-It stays up until Ctrl-C. Send an alert, twice: the first creates (201), the second is counted (202).
+The demo runs until Ctrl-C. Send an alert twice: the first creates an RR (201), the second is counted in it (202).
 
   curl -i {envoy}{path} -H 'Content-Type: application/json' -d '{alert}'
 
-Look at what is there.
+Look at the RRs, the claims (Leases), and Envoy's clusters:
 
   {kubectl} get rr --watch
   {kubectl} get leases
@@ -36,14 +36,14 @@ Look at what is there.
     let _ = write!(
         text,
         "
-Freeze a replica (kill -STOP <process>), thaw it (kill -CONT <process>), or kill it, and send more.
+Freeze a replica (kill -STOP <process>), resume it (kill -CONT <process>), or kill it, and send more alerts.
 
-A sidecar in front of a cluster of yours, as you:
+Run a sidecar against your own cluster, with your own credentials:
 
   kubectl apply --filename deploy/base/crd.yaml
   KUBECONFIG=~/.kube/config POD_NAME=onceway-0 POD_NAMESPACE=default target/release/onceway
 
-Logs and configurations are in {}",
+Logs and configurations: {}",
         rig.dir().display()
     );
     Ok(text)

@@ -1,4 +1,4 @@
-//! How things stand at one moment of a storm.
+//! The state of a storm at one moment.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use onceway_kit::payload::Incident;
 use onceway_kit::rig::{Rig, RrExt};
 use onceway_kit::storm::Running;
 
-/// How things stand.
+/// The state of a storm.
 pub(super) struct Snapshot {
     pub(super) sent: u64,
     pub(super) acknowledged: u64,
@@ -18,17 +18,17 @@ pub(super) struct Snapshot {
     pub(super) rows: Vec<Row>,
 }
 
-/// How one incident stands.
+/// The state of one incident.
 pub(super) struct Row {
     pub(super) deployment: String,
     pub(super) fingerprint: String,
-    /// Its RRs; the newest is named.
+    /// The number of its RRs; `rr` names the newest.
     pub(super) rrs: usize,
     pub(super) rr: Option<String>,
     pub(super) count: u64,
-    /// The replica that counted last.
+    /// The replica that wrote the last count.
     pub(super) owner: Option<String>,
-    /// Calls that wrote for it: to its RR, or to its claim.
+    /// API writes for it: to its RRs or its claim.
     pub(super) writes: usize,
 }
 
@@ -45,7 +45,7 @@ impl Snapshot {
     }
 }
 
-/// How each incident stands, as the API server has it.
+/// The state of each incident, as stored in the API server.
 pub(super) async fn rows(rig: &Rig, incidents: &[Incident]) -> Result<Vec<Row>> {
     let rrs = rig.rrs().await?;
     let row = |incident: &Incident| {
@@ -53,7 +53,7 @@ pub(super) async fn rows(rig: &Rig, incidents: &[Incident]) -> Result<Vec<Row>> 
         let of_incident: Vec<_> = rrs.iter().filter(|rr| rr.spec.signal_fingerprint == fingerprint).collect();
         let newest = of_incident.last().map(|rr| rr.name().to_owned());
         let owner = newest.as_deref().and_then(|name| rig.record().read(|calls| owner(calls, name)));
-        let of_it = |call: &Call| call.name.as_deref().is_some_and(|name| names(name, &fingerprint));
+        let of_it = |call: &Call| call.name.as_deref().is_some_and(|name| belongs_to(name, &fingerprint));
         Row {
             deployment: incident.deployment().to_owned(),
             rrs: of_incident.len(),
@@ -67,24 +67,24 @@ pub(super) async fn rows(rig: &Rig, incidents: &[Incident]) -> Result<Vec<Row>> 
     Ok(incidents.iter().map(row).collect())
 }
 
-/// Calls of all replicas so far that reached the API server to write.
+/// API writes of all replicas so far that reached the API server.
 pub(super) fn writes(rig: &Rig) -> usize {
     rig.record().count_of(is_write)
 }
 
 fn is_write(call: &Call) -> bool {
-    // What the sidecars ask about their own rights when they start is a create by name only.
+    // The sidecars' permission checks at start are creates without a namespace, and write nothing.
     call.verb.writes() && call.namespace.is_some() && !matches!(call.result, CallResult::Canned(_) | CallResult::Cut)
 }
 
-/// The replica whose count of this RR was the last that the API server took.
+/// The replica that wrote the last count of this RR.
 fn owner(calls: &[Call], rr: &str) -> Option<String> {
     let counted = |call: &&Call| call.resource == RR_STATUS && call.result.is_status(200);
     let last = calls.iter().rev().filter(counted).find(|call| call.name.as_deref() == Some(rr))?;
     Some(last.replica.clone())
 }
 
-/// Whether an object's name, of a claim or an RR, is of this fingerprint.
-fn names(object: &str, fingerprint: &str) -> bool {
+/// Whether this is the name of a claim or an RR of the fingerprint.
+fn belongs_to(object: &str, fingerprint: &str) -> bool {
     object.contains(&fingerprint[..12])
 }

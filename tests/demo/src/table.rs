@@ -1,4 +1,4 @@
-//! The verdict, as text.
+//! The verdict as text.
 
 use std::fmt::Write;
 
@@ -6,20 +6,20 @@ use onceway_kit::payload::Incident;
 use onceway_kit::rig::Verdict;
 use onceway_kit::storm::Report;
 
-/// Both storms, and what they cost.
+/// Both storms and their API writes.
 pub(super) struct Storms {
     pub(super) first: Report,
     pub(super) second: Report,
     pub(super) writes_of_first: usize,
-    /// Of both storms.
+    /// API writes of both storms.
     pub(super) writes: usize,
     /// The replica that was killed.
     pub(super) victim: usize,
-    /// Whether the verdicts on both are exact.
+    /// Whether both verdicts are exact.
     pub(super) exact: bool,
 }
 
-/// What came of both storms.
+/// The results of both storms.
 pub(super) fn text(storms: &Storms, verdict: &Verdict, incidents: &[Incident]) -> String {
     let mut text = String::from("\nincident            RRs  acknowledged   counted  attempts\n");
     for incident in incidents {
@@ -59,10 +59,10 @@ fn storm(text: &mut String, what: &str, report: &Report, writes: usize) {
         report.rate(),
     );
     let ms = |quantile| latency.value_at_quantile(quantile) as f64 / 1_000.0;
-    let again = total.attempts - total.signals;
+    let retried = total.attempts - total.signals;
     let _ = writeln!(
         text,
-        "  acknowledged after p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, at most {:.1} ms; {again} sent again",
+        "  latency p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, max {:.1} ms; {retried} retried",
         ms(0.5),
         ms(0.9),
         ms(0.99),

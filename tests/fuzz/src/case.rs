@@ -1,4 +1,4 @@
-//! One request, as a seed and a number make it.
+//! One request, derived from a seed and a number.
 
 use std::fmt::Write;
 
@@ -8,18 +8,18 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::corpus::Corpus;
-use super::mutate::{mutate, rubbish};
-use super::replies::Replies;
+use super::mutate::{mutate, random_bytes};
+use super::replies::SubResponses;
 
-/// A request.
+/// A request and the responses to its sub-requests.
 pub(super) struct Case {
     pub(super) request: Request,
-    /// What the replies to its parts follow from.
-    reply_seed: u64,
+    /// Seed of the responses to its sub-requests.
+    response_seed: u64,
 }
 
 impl Case {
-    /// The request of this seed and number.
+    /// The request with this seed and number.
     pub(super) fn new(corpus: &Corpus, seed: u64, number: u64) -> Case {
         let mut rng = StdRng::seed_from_u64(seed.rotate_left(32) ^ number);
         let body = mutate(&mut rng, corpus);
@@ -30,32 +30,32 @@ impl Case {
             9 => request.leaves(),
             _ => request,
         };
-        Case { request, reply_seed: rng.random() }
+        Case { request, response_seed: rng.random() }
     }
 
-    /// What its parts are replied, from the first one on.
-    pub(super) fn replies(&self) -> Replies {
-        Replies::new(self.reply_seed)
+    /// The responses to its sub-requests, from the first one.
+    pub(super) fn sub_responses(&self) -> SubResponses {
+        SubResponses::new(self.response_seed)
     }
 
-    /// Whether the client goes away before there is an answer.
-    pub(super) fn client_goes_away(&self) -> bool {
+    /// Whether the client disconnects before the response.
+    pub(super) fn client_disconnects(&self) -> bool {
         self.request.hangs_up || self.request.leaves
     }
 
-    /// How many calls into the filter it is, beside the replies.
+    /// The number of calls into the filter, without the responses to sub-requests.
     pub(super) fn events(&self) -> u64 {
         2 + self.request.chunks.len() as u64
     }
 
-    /// Its bytes: headers and body. What parts are replied is as much again, and some more.
+    /// Its size in bytes: headers and body. The limits leave room for the responses to sub-requests.
     pub(super) fn bytes(&self) -> u64 {
         let headers: usize = self.request.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         let body: usize = self.request.chunks.iter().map(Vec::len).sum();
         (headers + body) as u64
     }
 
-    /// All of it, to be read.
+    /// The whole request as text.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         let lossy = |bytes: &[u8]| bytes.escape_ascii().to_string();
@@ -71,10 +71,10 @@ impl Case {
     }
 }
 
-/// Most are `POST`s of JSON to a signal path; the others are anything.
+/// Mostly a `POST` of JSON to a signal path; otherwise a random method, path or headers.
 fn with_headers(rng: &mut StdRng, body: &[u8]) -> Request {
     let path = match rng.random_range(0..20) {
-        0 => String::from_utf8_lossy(&rubbish(rng, 30)).into_owned(),
+        0 => String::from_utf8_lossy(&random_bytes(rng, 30)).into_owned(),
         1 => format!("{}?{}", Source::Prometheus.path(), rng.random::<u16>()),
         2 => Source::Prometheus.path().to_uppercase(),
         3..6 => Source::KubernetesEvent.path().to_owned(),
@@ -89,19 +89,19 @@ fn with_headers(rng: &mut StdRng, body: &[u8]) -> Request {
         request = match rng.random_range(0..9) {
             0 => request.header("content-length", body.len().to_string()),
             1 => request.header("content-length", rng.random::<u32>().to_string()),
-            2 => request.header("content-length", rubbish(rng, 5)),
+            2 => request.header("content-length", random_bytes(rng, 5)),
             3 => request.header("X-Onceway-Fingerprint", "0".repeat(64)),
-            4 => request.header("x-onceway-".to_owned() + &rng.random::<u8>().to_string(), rubbish(rng, 9)),
-            5 => request.header("authorization", rubbish(rng, 30)),
+            4 => request.header("x-onceway-".to_owned() + &rng.random::<u8>().to_string(), random_bytes(rng, 9)),
+            5 => request.header("authorization", random_bytes(rng, 30)),
             6 => request.header("content-encoding", if rng.random() { "identity" } else { "gzip" }),
-            7 => request.header("content-type", rubbish(rng, 20)),
-            _ => request.header(rubbish(rng, 12), rubbish(rng, 40)),
+            7 => request.header("content-type", random_bytes(rng, 20)),
+            _ => request.header(random_bytes(rng, 12), random_bytes(rng, 40)),
         };
     }
     request
 }
 
-/// Cuts a body anywhere; now and then an end is announced by itself.
+/// Cuts a body into chunks anywhere; one in eight ends with an empty chunk.
 fn cut(rng: &mut StdRng, body: &[u8]) -> Vec<Vec<u8>> {
     let mut pieces = Vec::new();
     let mut rest = body;

@@ -1,4 +1,4 @@
-//! What requests are made from: the bodies in `tests/fuzz/corpus` and the golden vectors of `signal/`.
+//! The seeds of the fuzzer: the bodies in `tests/fuzz/corpus` and the golden vectors of `signal/`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,22 +7,22 @@ use onceway_kit::cluster::deploy::repository;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Bodies that mean something.
+/// Bodies that the filter understands.
 pub(super) struct Corpus {
     bodies: Vec<Vec<u8>>,
 }
 
-/// What is read of a golden vector.
+/// The field of a golden vector that is used.
 #[derive(Deserialize)]
 struct Vector {
     payload: Box<RawValue>,
 }
 
 impl Corpus {
-    /// Reads it from the repository, in an order of its own.
+    /// Reads the corpus from the repository, in a fixed order.
     ///
     /// # Panics
-    /// If it is not there.
+    /// If it is missing.
     pub(super) fn load() -> Corpus {
         let folder = repository().join("tests/fuzz/corpus");
         let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -38,13 +38,13 @@ impl Corpus {
         Corpus { bodies }
     }
 
-    /// How many there are.
+    /// The number of bodies.
     pub(super) fn len(&self) -> usize {
         self.bodies.len()
     }
 
-    /// The body at this place.
-    pub(super) fn body(&self, place: usize) -> &[u8] {
-        &self.bodies[place % self.bodies.len()]
+    /// The body at this index, modulo the number of bodies.
+    pub(super) fn body(&self, index: usize) -> &[u8] {
+        &self.bodies[index % self.bodies.len()]
     }
 }

@@ -1,8 +1,8 @@
-//! `cargo xtask fuzz`: the filter's real `.wasm` and its own core, compiled natively, get the same requests, and must do the
-//! same: same fingerprints, same parts, same answers. Nothing traps, nothing hangs, and what it costs is bounded.
+//! `cargo xtask fuzz`: differential fuzzing. The filter's `.wasm` and its core, compiled natively, get the same requests and
+//! must behave identically: same fingerprints, sub-requests and responses. Neither may trap or hang, and cost is bounded.
 //!
-//! Requests are made from a corpus by changing it: bytes, tokens, JSON by its structure; cut into chunks anywhere; with any
-//! headers; replied to with anything. All of it follows from a seed and a number, so that whatever is found is found again:
+//! Requests are mutated corpus entries (bytes, tokens, JSON structure), cut into chunks anywhere, with random headers and
+//! random responses to sub-requests. A seed and a number determine a request, so every finding can be repeated:
 //! `cargo xtask fuzz --seed SEED --first NUMBER --bodies 1`.
 
 use std::fmt::Write;
@@ -24,63 +24,63 @@ mod seen;
 
 use self::case::Case;
 use self::corpus::Corpus;
-use self::seen::Seen;
+use self::seen::Behavior;
 
-/// The filter's configuration: limits so low that they are met.
+/// The filter's configuration. Its limits are low, so that requests exceed them.
 const CONFIG: &str = r#"{"max_body_bytes": 16384, "max_alerts": 24, "max_fingerprints": 12, "max_split_bytes": 12000,
     "max_answer_bytes": 3000, "max_subrequests_in_flight": 3}"#;
-/// The filter's parts in flight that the proxy lets through.
+/// Sub-requests in flight that the proxy's circuit breaker allows.
 const BREAKER: usize = 2;
-/// Fuel that a request may take whatever it is.
+/// Fuel that any request may use.
 const FUEL_PER_REQUEST: u64 = 60_000;
-/// Fuel that each call into the filter may take beside: a chunk, trailers, a reply.
+/// Additional fuel for each call into the filter: a chunk, trailers, a response to a sub-request.
 const FUEL_PER_EVENT: u64 = 30_000;
-/// Fuel that each byte may take that goes in or out: headers, body, parts, replies, answer.
+/// Additional fuel for each byte in or out: headers, body, sub-requests, their responses, the response.
 const FUEL_PER_BYTE: u64 = 150;
-/// The VM's memory that no number of such requests may exceed, in bytes.
-const MEMORY: usize = 16 * 1024 * 1024;
-/// How often it is told how far it is.
-const TELL_EVERY: Duration = Duration::from_secs(30);
+/// The VM's memory limit over all requests, in bytes.
+const MAX_MEMORY: usize = 16 * 1024 * 1024;
+/// How often progress is printed.
+const PROGRESS_EVERY: Duration = Duration::from_secs(30);
 
-/// What to do.
+/// Send generated requests to the filter's module and to its native core, and compare.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask fuzz", bin_name = "cargo xtask fuzz")]
 pub struct Args {
-    /// How many requests to make
+    /// Number of requests
     #[arg(long, default_value_t = 10_000_000)]
     pub bodies: u64,
-    /// What all of them follow from
+    /// Seed of all requests
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// The number of the first request
+    /// Number of the first request
     #[arg(long, default_value_t = 0)]
     pub first: u64,
-    /// How many to make at once; each thread has a VM of its own
+    /// Number of threads; each has its own VM
     #[arg(long, default_value_t = 2)]
     pub threads: u64,
 }
 
-/// What was done.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Report {
-    /// Requests made.
+    /// Requests sent.
     pub bodies: u64,
-    /// Those that the filter had a fingerprint set for.
+    /// Requests that got the fingerprint header.
     pub fingerprinted: u64,
-    /// Those that it split.
+    /// Requests that the filter split.
     pub split: u64,
-    /// Those that it could not decode.
+    /// Requests that the filter could not decode.
     pub undecodable: u64,
-    /// The most fuel that a byte took, in a thousandth, of what is beyond the fixed parts.
+    /// The most fuel per byte beyond the fixed allowances, in thousandths.
     pub millifuel_per_byte: u64,
-    /// The most memory that a VM had, in bytes.
+    /// The most memory that a VM used, in bytes.
     pub memory: usize,
 }
 
-/// Makes so many requests.
+/// Sends the requests.
 ///
 /// # Errors
-/// If the module did not do what the native core did, trapped, hung or took too much; the error shows the request.
+/// If module and native core differ, or the module traps, hangs or exceeds a cost limit; the error shows the request.
 pub fn run(args: &Args) -> Result<Report> {
     let (done, broken) = (AtomicU64::new(0), AtomicBool::new(false));
     let began = Instant::now();
@@ -94,13 +94,13 @@ pub fn run(args: &Args) -> Result<Report> {
             })
         };
         let threads: Vec<_> = (0..args.threads).map(run_thread).collect();
-        let mut told = Instant::now();
+        let mut printed = Instant::now();
         while !threads.iter().all(|thread| thread.is_finished()) {
             thread::sleep(Duration::from_millis(20));
-            if told.elapsed() >= TELL_EVERY {
-                told = Instant::now();
+            if printed.elapsed() >= PROGRESS_EVERY {
+                printed = Instant::now();
                 let done = done.load(Ordering::Relaxed);
-                println!("{done} bodies in {} s, no trap, no divergence", began.elapsed().as_secs());
+                println!("{done} bodies in {} s, no trap, no difference", began.elapsed().as_secs());
             }
         }
         threads.into_iter().try_fold(Report::default(), |sum, thread| {
@@ -132,7 +132,7 @@ impl Report {
     }
 }
 
-/// A VM, and what to send to it.
+/// A VM and the corpus of its requests.
 struct Fuzzer {
     host: Host,
     corpus: Corpus,
@@ -145,14 +145,14 @@ impl Fuzzer {
         Fuzzer { host, corpus: Corpus::load() }
     }
 
-    /// Makes every request whose turn is this thread's.
+    /// Sends this thread's share of the requests.
     fn run(mut self, args: &Args, thread: u64, done: &AtomicU64, broken: &AtomicBool) -> Result<Report> {
         let mut report = Report::default();
         let numbers = (args.first + thread..args.first + args.bodies).step_by(usize::try_from(args.threads)?);
         for number in numbers {
             let case = Case::new(&self.corpus, args.seed, number);
             let answer = self.send(&case);
-            if let Err(problem) = self.judge(&case, &answer, &mut report) {
+            if let Err(problem) = self.check(&case, &answer, &mut report) {
                 bail!("--seed {} --first {number} --bodies 1: {problem}\n{}", args.seed, case.text());
             }
             report.count(&answer);
@@ -166,30 +166,30 @@ impl Fuzzer {
     }
 
     fn send(&mut self, case: &Case) -> Answer {
-        let mut replies = case.replies();
-        self.host.reply_picking(move |calls| replies.next(calls.len(), |place| calls[place].authority().to_owned()));
+        let mut responses = case.sub_responses();
+        self.host.reply_picking(move |calls| responses.next(calls.len(), |place| calls[place].authority().to_owned()));
         self.host.request(case.request.clone())
     }
 
-    fn judge(&mut self, case: &Case, answer: &Answer, report: &mut Report) -> Result<(), String> {
-        let (module, native) = (Seen::of_module(answer), native::run(case, CONFIG, BREAKER));
+    fn check(&mut self, case: &Case, answer: &Answer, report: &mut Report) -> Result<(), String> {
+        let (module, native) = (Behavior::of_module(answer), native::run(case, CONFIG, BREAKER));
         if module != native {
             let mut text = String::new();
             let _ = write!(text, "the module and the native core differ:\n{module:#?}\n{native:#?}");
             return Err(text);
         }
-        if !module.ended(case) {
-            return Err(format!("it did not end: {:?}", answer.end));
+        if !module.has_ended(case) {
+            return Err(format!("the request did not end: {:?}", answer.end));
         }
-        let fixed = FUEL_PER_REQUEST + FUEL_PER_EVENT * (case.events() + 2 * module.parts());
+        let fixed = FUEL_PER_REQUEST + FUEL_PER_EVENT * (case.events() + 2 * module.sub_requests());
         let bytes = (case.bytes() + module.bytes()).max(1);
         let variable = answer.fuel.saturating_sub(fixed);
         report.millifuel_per_byte = report.millifuel_per_byte.max(variable * 1000 / bytes);
         if variable > FUEL_PER_BYTE * bytes {
-            return Err(format!("{} of fuel for {bytes} bytes, {} events", answer.fuel, case.events()));
+            return Err(format!("{} units of fuel for {bytes} bytes and {} events", answer.fuel, case.events()));
         }
         match self.host.memory() {
-            memory if memory > MEMORY => Err(format!("the VM has grown to {memory} bytes")),
+            memory if memory > MAX_MEMORY => Err(format!("the VM uses {memory} bytes of memory")),
             _ => Ok(()),
         }
     }

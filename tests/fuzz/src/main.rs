@@ -8,6 +8,6 @@ fn main() -> anyhow::Result<()> {
     let (args, began) = (Args::parse(), Instant::now());
     let report = run(&args)?;
     println!("{report:#?}");
-    println!("{} bodies in {} s, no trap, no divergence", report.bodies, began.elapsed().as_secs());
+    println!("{} bodies in {} s, no trap, no difference", report.bodies, began.elapsed().as_secs());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Changes bodies: their bytes, their tokens, and their JSON by its structure.
+//! Mutates bodies: bytes, tokens, and JSON structure.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -6,7 +6,7 @@ use serde_json::{Value, from_slice, json};
 
 use super::corpus::Corpus;
 
-/// Pieces that mean something to one who reads such bodies.
+/// Tokens that matter to the decoder.
 const TOKENS: [&str; 32] = [
     "{",
     "}",
@@ -42,7 +42,7 @@ const TOKENS: [&str; 32] = [
     "{\"a\":{\"a\":{\"a\":",
 ];
 
-/// Labels that decide, and some that do not.
+/// Labels that determine the target, and some that do not.
 const LABELS: [&str; 14] = [
     "alertname",
     "namespace",
@@ -60,7 +60,7 @@ const LABELS: [&str; 14] = [
     "instance",
 ];
 
-/// Values that look like what Kubernetes generates, or nearly.
+/// Names as Kubernetes generates them, and near misses.
 const NAMES: [&str; 12] = [
     "payment-api",
     "payment-api-7d4b8c9f5d-x2k4z",
@@ -76,36 +76,36 @@ const NAMES: [&str; 12] = [
     "0123456789012345678901234567890123456789012345678901234567890123456789",
 ];
 
-/// Any bytes, fewer than `most`.
-pub(super) fn rubbish(rng: &mut StdRng, most: usize) -> Vec<u8> {
-    let length = rng.random_range(0..most);
+/// Random bytes, fewer than `limit`.
+pub(super) fn random_bytes(rng: &mut StdRng, limit: usize) -> Vec<u8> {
+    let length = rng.random_range(0..limit);
     (0..length).map(|_| rng.random()).collect()
 }
 
-/// A body of the corpus, changed a little or a lot, or not at all.
+/// A body of the corpus after any number of mutations, or random bytes.
 pub(super) fn mutate(rng: &mut StdRng, corpus: &Corpus) -> Vec<u8> {
     let place = rng.random_range(0..corpus.len());
     let mut body = corpus.body(place).to_vec();
     if rng.random_ratio(1, 50) {
-        return rubbish(rng, 200);
+        return random_bytes(rng, 200);
     }
     if rng.random_ratio(3, 4) {
-        body = restructure(rng, &body);
+        body = mutate_json(rng, &body);
     }
     for _ in 0..[0, 0, 0, 0, 1, 1, 4][rng.random_range(0..7)] {
-        damage(rng, &mut body, corpus);
+        mutate_bytes(rng, &mut body, corpus);
     }
     body
 }
 
-/// Changes bytes and tokens.
-fn damage(rng: &mut StdRng, body: &mut Vec<u8>, corpus: &Corpus) {
+/// One mutation of bytes or tokens.
+fn mutate_bytes(rng: &mut StdRng, body: &mut Vec<u8>, corpus: &Corpus) {
     let at = rng.random_range(0..=body.len());
     let to = rng.random_range(at..=body.len().min(at + 64));
     match rng.random_range(0..8) {
         0 => body.truncate(at),
         1 => drop(body.drain(at..to)),
-        2 => drop(body.splice(at..to, rubbish(rng, 8))),
+        2 => drop(body.splice(at..to, random_bytes(rng, 8))),
         3 => {
             let piece = body[at..to].to_vec();
             body.splice(at..at, piece);
@@ -124,13 +124,13 @@ fn damage(rng: &mut StdRng, body: &mut Vec<u8>, corpus: &Corpus) {
     }
 }
 
-/// Changes a webhook or an event by its structure.
-fn restructure(rng: &mut StdRng, body: &[u8]) -> Vec<u8> {
+/// Mutates the JSON of a webhook or an event.
+fn mutate_json(rng: &mut StdRng, body: &[u8]) -> Vec<u8> {
     let Ok(mut json) = from_slice::<Value>(body) else { return body.to_vec() };
     for _ in 0..rng.random_range(1..5) {
         match json.get_mut("alerts").and_then(Value::as_array_mut) {
-            Some(alerts) => change_alerts(rng, alerts),
-            None => change_object(rng, &mut json["involvedObject"]),
+            Some(alerts) => mutate_alerts(rng, alerts),
+            None => mutate_object(rng, &mut json["involvedObject"]),
         }
     }
     if rng.random_ratio(1, 6) {
@@ -142,7 +142,7 @@ fn restructure(rng: &mut StdRng, body: &[u8]) -> Vec<u8> {
     json.to_string().into_bytes()
 }
 
-fn change_alerts(rng: &mut StdRng, alerts: &mut Vec<Value>) {
+fn mutate_alerts(rng: &mut StdRng, alerts: &mut Vec<Value>) {
     let place = rng.random_range(0..=alerts.len());
     match rng.random_range(0..8) {
         0 if place < alerts.len() => drop(alerts.remove(place)),
@@ -161,7 +161,7 @@ fn change_alerts(rng: &mut StdRng, alerts: &mut Vec<Value>) {
     }
 }
 
-fn change_object(rng: &mut StdRng, object: &mut Value) {
+fn mutate_object(rng: &mut StdRng, object: &mut Value) {
     if object.is_object() {
         let field = ["kind", "name", "namespace", "apiVersion"][rng.random_range(0..4)];
         object[field] = value(rng);

@@ -1,5 +1,5 @@
-//! The filter's own core, compiled natively, in a proxy made of plain data: the oracle. It makes of a request what the
-//! module's host makes of it, event for event.
+//! The oracle: the filter's core, compiled natively, in a proxy of plain data. It makes the same calls into the filter as the
+//! module's host, in the same order.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,9 +10,9 @@ use onceway_signal::response::SignalResponse;
 use onceway_wasm_host::{End, HttpCall, LocalResponse, OUTCOMES, Reply};
 
 use super::case::Case;
-use super::seen::{Seen, token};
+use super::seen::{Behavior, token};
 
-/// What the proxy answers to a call that it cannot serve.
+/// The error of a host call that the proxy cannot serve.
 const FAILED: HostError = HostError::Status { call: "native", status: 10 };
 
 #[derive(Default)]
@@ -31,14 +31,14 @@ struct State {
 }
 
 /// Sends a request through the native core.
-pub(super) fn run(case: &Case, config: &str, breaker: usize) -> Seen {
+pub(super) fn run(case: &Case, config: &str, breaker: usize) -> Behavior {
     let headers = case.request.headers.clone();
     let host = Native(RefCell::new(State { headers, breaker, ..State::default() }));
     let config = Config::from_json(config.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
     let mut request = Request::new(Rc::new(config));
     let (held, passed) = send(case, &host, &mut request);
     if case.request.leaves {
-        return host.seen(End::Abandoned);
+        return host.behavior(End::Abandoned);
     }
     reply_to_calls(case, &host, &mut request);
     let response = host.0.borrow_mut().response.take();
@@ -48,10 +48,10 @@ pub(super) fn run(case: &Case, config: &str, breaker: usize) -> Seen {
         None if case.request.hangs_up => End::Abandoned,
         None => End::Hung,
     };
-    host.seen(end)
+    host.behavior(end)
 }
 
-/// Sends headers, chunks and trailers. Whether the request is held at the end of it, and what went upstream.
+/// Sends headers, chunks and trailers. Returns whether the filter holds the request, and the body that went upstream.
 fn send(case: &Case, host: &Native, request: &mut Request) -> (bool, Vec<u8>) {
     let wanted = &case.request;
     let open_ended = wanted.trailers || wanted.hangs_up;
@@ -79,14 +79,14 @@ fn send(case: &Case, host: &Native, request: &mut Request) -> (bool, Vec<u8>) {
 }
 
 fn reply_to_calls(case: &Case, host: &Native, request: &mut Request) {
-    let mut replies = case.replies();
+    let mut responses = case.sub_responses();
     loop {
         let in_flight = host.0.borrow().in_flight.clone();
         if in_flight.is_empty() {
             return;
         }
         let authority = |place: usize| host.0.borrow().calls[in_flight[place] as usize].authority().to_owned();
-        let (place, reply) = replies.next(in_flight.len(), authority);
+        let (place, reply) = responses.next(in_flight.len(), authority);
         let came = Came { token: in_flight[place], headers: reply.headers.len(), body_bytes: reply.body.len() };
         let mut state = host.0.borrow_mut();
         state.in_flight.remove(place);
@@ -97,9 +97,9 @@ fn reply_to_calls(case: &Case, host: &Native, request: &mut Request) {
 }
 
 impl Native {
-    fn seen(self, end: End) -> Seen {
+    fn behavior(self, end: End) -> Behavior {
         let State { headers, calls, outcomes, .. } = self.0.into_inner();
-        Seen { end, headers, calls, outcomes }
+        Behavior { end, headers, calls, outcomes }
     }
 }
 

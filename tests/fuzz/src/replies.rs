@@ -1,4 +1,4 @@
-//! What comes back for parts: the right thing, another, or rubbish, in any order.
+//! Responses to sub-requests: correct ones, failures and random bytes, in any order.
 
 use onceway_signal::problem::ProblemKind;
 use onceway_signal::response::{Failure, Metadata, SignalOutcome, merge};
@@ -6,24 +6,27 @@ use onceway_wasm_host::Reply;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// A sequence of replies that follows from a seed.
-#[derive(Debug)]
-pub(super) struct Replies(StdRng);
+use super::mutate::random_bytes;
 
-impl Replies {
-    pub(super) fn new(seed: u64) -> Replies {
-        Replies(StdRng::seed_from_u64(seed))
+/// A sequence of responses, determined by a seed.
+#[derive(Debug)]
+pub(super) struct SubResponses(StdRng);
+
+impl SubResponses {
+    pub(super) fn new(seed: u64) -> SubResponses {
+        SubResponses(StdRng::seed_from_u64(seed))
     }
 
-    /// Which of the parts in flight is replied to next, and what, given what it is hashed on.
+    /// Which of the sub-requests in flight gets its response next, and the response. `authority` gives the `:authority` of a
+    /// sub-request, which is its fingerprint.
     pub(super) fn next(&mut self, in_flight: usize, authority: impl Fn(usize) -> String) -> (usize, Reply) {
-        let place = self.0.random_range(0..in_flight);
-        let fingerprint = authority(place);
+        let index = self.0.random_range(0..in_flight);
+        let fingerprint = authority(index);
         let reply = match self.0.random_range(0..12) {
             0 => Reply::reset(),
-            1 => Reply::new(self.0.random_range(0..1000), self.rubbish()),
-            2 => Reply::new(503, "upstream connect error").header("retry-after", self.rubbish()),
-            3 => Reply::default().header(self.rubbish(), self.rubbish()),
+            1 => Reply::new(self.0.random_range(0..1000), random_bytes(&mut self.0, 40)),
+            2 => Reply::new(503, "upstream connect error").header("retry-after", random_bytes(&mut self.0, 40)),
+            3 => Reply::default().header(random_bytes(&mut self.0, 40), random_bytes(&mut self.0, 40)),
             4 => sent(vec![failed(&fingerprint, self.0.random_range(0..ProblemKind::ALL.len()))]),
             5 => sent(vec![counted(&fingerprint), SignalOutcome::rejected_at(1, "no name")]),
             6 => sent(vec![
@@ -34,12 +37,7 @@ impl Replies {
             7 => sent(vec![SignalOutcome::rejected("no".to_owned())]),
             _ => sent(vec![counted(&fingerprint)]),
         };
-        (place, reply)
-    }
-
-    fn rubbish(&mut self) -> Vec<u8> {
-        let length = self.0.random_range(0..40);
-        (0..length).map(|_| self.0.random()).collect()
+        (index, reply)
     }
 }
 

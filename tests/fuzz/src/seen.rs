@@ -1,27 +1,27 @@
-//! What can be seen of a request's way through the filter, be it the module's or the native core's.
+//! The observable behavior of the filter for one request, the same for module and native core.
 
 use onceway_wasm_host::{Answer, End, HttpCall};
 
 use super::case::Case;
 
-/// What became of a request.
+/// What the filter did with a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    /// How it ended.
+pub(super) struct Behavior {
+    /// How the request ended.
     pub(super) end: End,
-    /// Its headers as they went upstream, or would have.
+    /// The request headers after the filter.
     pub(super) headers: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Its parts, with the numbers that a proxy gives them.
+    /// The sub-requests, numbered from 0.
     pub(super) calls: Vec<HttpCall>,
-    /// What was counted.
+    /// The outcomes that were counted.
     pub(super) outcomes: Vec<String>,
 }
 
-impl Seen {
-    /// Of the module.
-    pub(super) fn of_module(answer: &Answer) -> Seen {
+impl Behavior {
+    /// The behavior of the module.
+    pub(super) fn of_module(answer: &Answer) -> Behavior {
         let renumber = |(number, call): (usize, &HttpCall)| HttpCall { token: token(number), ..call.clone() };
-        Seen {
+        Behavior {
             end: answer.end.clone(),
             headers: answer.headers.clone(),
             calls: answer.http_calls.iter().enumerate().map(renumber).collect(),
@@ -29,32 +29,32 @@ impl Seen {
         }
     }
 
-    /// Whether it is at its end: nobody waits for ever.
-    pub(super) fn ended(&self, case: &Case) -> bool {
+    /// Whether the request has ended, so that no client waits forever.
+    pub(super) fn has_ended(&self, case: &Case) -> bool {
         match self.end {
             End::Passed(_) | End::Answered(_) => true,
-            End::Abandoned => case.client_goes_away(),
+            End::Abandoned => case.client_disconnects(),
             End::Hung | End::Trapped(_) => false,
         }
     }
 
-    /// How many parts it was sent in.
-    pub(super) fn parts(&self) -> u64 {
+    /// The number of sub-requests.
+    pub(super) fn sub_requests(&self) -> u64 {
         self.calls.len() as u64
     }
 
-    /// The bytes that went out: parts and answer.
+    /// The bytes that the filter sent: sub-requests and response.
     pub(super) fn bytes(&self) -> u64 {
-        let parts: usize = self.calls.iter().map(|call| call.body.len()).sum();
-        let answer = match &self.end {
+        let sub_requests: usize = self.calls.iter().map(|call| call.body.len()).sum();
+        let response = match &self.end {
             End::Answered(response) => response.body.len(),
             _ => 0,
         };
-        (parts + answer) as u64
+        (sub_requests + response) as u64
     }
 }
 
-/// The number of a request's part, as both sides are compared by it.
+/// The number of a sub-request, by which both sides are compared.
 pub(super) fn token(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
