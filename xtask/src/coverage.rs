@@ -11,14 +11,16 @@ use crate::run::run as run_program;
 
 /// The packages that are measured.
 const PACKAGES: [&str; 3] = ["onceway-signal", "onceway-claim", "onceway"];
-/// Modules under `#[cfg(test)]`, which would raise the figure. cargo-llvm-cov itself leaves out `tests.rs` and `tests/`.
+/// Modules under `#[cfg(test)]`, which would raise the figure. cargo-llvm-cov itself leaves out `tests.rs` and
+/// `tests/`.
 const TEST_MODULES: &str = r"/(deploy|doubles|interleavings)(\.rs$|/)";
 /// The least line coverage, in percent.
 const MIN_PERCENT: &str = "90";
 /// Tells cargo-llvm-cov whether to install missing LLVM tools without asking.
 const SETUP: &str = "CARGO_LLVM_COV_SETUP";
 
-/// Runs the tests and prints the coverage of each file and its missing lines. An error if the total is below the minimum.
+/// Runs the tests and prints the coverage of each file and its missing lines. An error if the total is below the
+/// minimum.
 pub(crate) fn run() -> Result<()> {
     let found = cargo(&["llvm-cov", "--version"]).output().is_ok_and(|output| output.status.success());
     ensure!(

@@ -1,9 +1,9 @@
-//! A wall clock that a test can set for one process. `LD_PRELOAD` loads this library before libc, and it replaces libc's
-//! `clock_gettime`: for `CLOCK_REALTIME` it adds an offset from a file that it shares with the test.
+//! A wall clock that a test can set for one process. `LD_PRELOAD` loads this library before libc, and it replaces
+//! libc's `clock_gettime`: for `CLOCK_REALTIME` it adds an offset from a file that it shares with the test.
 //!
-//! `ONCEWAY_CLOCK_OFFSET` names the file, which holds one native-endian `i64`: nanoseconds to add. It is mapped into memory,
-//! so the next call sees a change. All other clocks, the monotonic one included, are unchanged. Without the variable or the
-//! file the offset is 0.
+//! `ONCEWAY_CLOCK_OFFSET` names the file, which holds one native-endian `i64`: nanoseconds to add. It is mapped into
+//! memory, so the next call sees a change. All other clocks, the monotonic one included, are unchanged. Without the
+//! variable or the file the offset is 0.
 
 use std::env;
 use std::fs::File;
@@ -25,10 +25,12 @@ const SECOND_NS: i64 = 1_000_000_000;
 #[allow(unsafe_code, reason = "replaces a C function, so it needs its name and signature")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
-    // SAFETY: the kernel checks both arguments. This is the system call, because libc's function has the name of this one.
+    // SAFETY: the kernel checks both arguments. This is the system call, because libc's function has the name of this
+    // one.
     let result = unsafe { libc::syscall(SYS_clock_gettime, clock, time) };
     if result == 0 && clock == CLOCK_REALTIME {
-        // SAFETY: the kernel has just written to it, so it is valid, and the caller gives exclusive access until the return.
+        // SAFETY: the kernel has just written to it, so it is valid, and the caller gives exclusive access until the
+        // return.
         shift(unsafe { &mut *time }, offset_ns());
     }
     // 0 or -1, so the cast loses nothing.
@@ -49,8 +51,8 @@ fn map() -> Option<&'static AtomicI64> {
         return None;
     }
     #[allow(unsafe_code, reason = "shared memory with another process has no safe API")]
-    // SAFETY: the kernel chooses the address, so no other mapping is replaced. The mapping is never removed, is page-aligned,
-    // and the file is long enough for an `AtomicI64`; the test never shortens it.
+    // SAFETY: the kernel chooses the address, so no other mapping is replaced. The mapping is never removed, is
+    // page-aligned, and the file is long enough for an `AtomicI64`; the test never shortens it.
     unsafe {
         let address = libc::mmap(ptr::null_mut(), bytes, PROT_READ, MAP_SHARED, file.as_raw_fd(), 0);
         if address == MAP_FAILED { None } else { address.cast::<AtomicI64>().cast_const().as_ref() }

@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: a storm of alerts through Envoy and three sidecars into a real Kubernetes API server, a second storm
-//! during which one replica is killed, and a verdict on both.
+//! `cargo xtask demo`: a storm of alerts through Envoy and three sidecars into a real Kubernetes API server, a second
+//! storm during which one replica is killed, and a verdict on both.
 
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
@@ -26,8 +26,8 @@ const REDRAW_EVERY: Duration = Duration::from_millis(200);
 /// The replica is killed when 1/n of the second storm is acknowledged.
 const KILL_AFTER_SHARE: u64 = 3;
 
-/// Send a storm of alerts through Envoy and three sidecars into a real Kubernetes API server, kill a replica during a second
-/// storm, and print a verdict. Then keep running until Ctrl-C.
+/// Send a storm of alerts through Envoy and three sidecars into a real Kubernetes API server, kill a replica during a
+/// second storm, and print a verdict. Then keep running until Ctrl-C.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask demo --")]
 pub struct Args {

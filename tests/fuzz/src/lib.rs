@@ -1,8 +1,9 @@
-//! `cargo xtask fuzz`: differential fuzzing. The filter's `.wasm` and its core, compiled natively, get the same requests and
-//! must behave identically: same fingerprints, sub-requests and responses. Neither may trap or hang, and cost is bounded.
+//! `cargo xtask fuzz`: differential fuzzing. The filter's `.wasm` and its core, compiled natively, get the same
+//! requests and must behave identically: same fingerprints, sub-requests and responses. Neither may trap or hang, and
+//! cost is bounded.
 //!
-//! Requests are mutated corpus entries (bytes, tokens, JSON structure), cut into chunks anywhere, with random headers and
-//! random responses to sub-requests. A seed and a number determine a request, so every finding can be repeated:
+//! Requests are mutated corpus entries (bytes, tokens, JSON structure), cut into chunks anywhere, with random headers
+//! and random responses to sub-requests. A seed and a number determine a request, so every finding can be repeated:
 //! `cargo xtask fuzz --seed SEED --first NUMBER --bodies 1`.
 
 use std::fmt::Write;

@@ -1,5 +1,5 @@
-//! The oracle: the filter's core, compiled natively, in a proxy of plain data. It makes the same calls into the filter as the
-//! module's host, in the same order.
+//! The oracle: the filter's core, compiled natively, in a proxy of plain data. It makes the same calls into the filter
+//! as the module's host, in the same order.
 
 use std::cell::RefCell;
 use std::rc::Rc;

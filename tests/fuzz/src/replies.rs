@@ -17,8 +17,8 @@ impl SubResponses {
         SubResponses(StdRng::seed_from_u64(seed))
     }
 
-    /// Which of the sub-requests in flight gets its response next, and the response. `authority` gives the `:authority` of a
-    /// sub-request, which is its fingerprint.
+    /// Which of the sub-requests in flight gets its response next, and the response. `authority` gives the `:authority`
+    /// of a sub-request, which is its fingerprint.
     pub(super) fn next(&mut self, in_flight: usize, authority: impl Fn(usize) -> String) -> (usize, Reply) {
         let index = self.0.random_range(0..in_flight);
         let fingerprint = authority(index);

@@ -1,9 +1,9 @@
-//! A proxy between a replica and the real API server that injects faults into calls, by rules from a test: it delays, holds,
-//! rejects and cuts calls, and drops responses.
+//! A proxy between a replica and the real API server that injects faults into calls, by rules from a test: it delays,
+//! holds, rejects and cuts calls, and drops responses.
 //!
-//! Each replica has its own proxy, so a rule can target one replica. All proxies write into one [`Record`], which gives one
-//! history. The proxy speaks plain HTTP to its client and TLS to the API server. It forwards the client's token, so RBAC
-//! applies unchanged.
+//! Each replica has its own proxy, so a rule can target one replica. All proxies write into one [`Record`], which gives
+//! one history. The proxy speaks plain HTTP to its client and TLS to the API server. It forwards the client's token, so
+//! RBAC applies unchanged.
 //!
 //! ```no_run
 //! # async fn example(cluster: &onceway_kit::cluster::Cluster) -> anyhow::Result<()> {
@@ -89,15 +89,16 @@ impl FaultProxy {
         format!("http://{}", self.addr)
     }
 
-    /// Injects `fault` into calls that match `rule` from now on. Of several rules, the oldest that applies to a call wins.
+    /// Injects `fault` into calls that match `rule` from now on. Of several rules, the oldest that applies to a call
+    /// wins.
     pub fn rule(&self, rule: Rule, fault: Fault) -> RuleHandle {
         let active = Arc::new(ActiveRule::new(rule, fault));
         self.shared.rules().push(Arc::clone(&active));
         RuleHandle::new(active)
     }
 
-    /// Cuts all open connections, watches included. Calls already forwarded still run on the API server; active rules apply to
-    /// new connections.
+    /// Cuts all open connections, watches included. Calls already forwarded still run on the API server; active rules
+    /// apply to new connections.
     pub fn cut(&self) {
         self.shared.cut.notify_one();
     }

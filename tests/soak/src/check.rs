@@ -1,9 +1,10 @@
-//! The checker: judges whether each incident had one RR at a time, and each signal is counted once. It is pure, so the same
-//! history gets the same verdict, live or from a file.
+//! The checker: judges whether each incident had one RR at a time, and each signal is counted once. It is pure, so the
+//! same history gets the same verdict, live or from a file.
 //!
-//! A 5xx response, or none, is ambiguous: the signal may have been counted once at any time after it was sent, or never.
-//! Everything else is exact. The watch delivers every version of every RR, so the checker knows each write of a count, its
-//! size and its order. Each such step must consist of signals that were acknowledged with this count, and ambiguous ones.
+//! A 5xx response, or none, is ambiguous: the signal may have been counted once at any time after it was sent, or
+//! never. Everything else is exact. The watch delivers every version of every RR, so the checker knows each write of a
+//! count, its size and its order. Each such step must consist of signals that were acknowledged with this count, and
+//! ambiguous ones.
 
 use std::collections::BTreeMap;
 

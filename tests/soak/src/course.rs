@@ -1,5 +1,5 @@
-//! The workload of one fingerprint: bursts of signals, and RRs that become terminal during or after a burst and are deleted
-//! later, as controllers and users do. So its incident recurs.
+//! The workload of one fingerprint: bursts of signals, and RRs that become terminal during or after a burst and are
+//! deleted later, as controllers and users do. So its incident recurs.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -73,7 +73,8 @@ pub(super) struct Workload {
     next: u64,
     /// Terminal RRs that still exist, oldest first.
     terminal: VecDeque<KnownRr>,
-    /// The uids of all RRs that it ended. The watch lags, so it still shows them as active; another write would reopen them.
+    /// The uids of all RRs that it ended. The watch lags, so it still shows them as active; another write would reopen
+    /// them.
     ended: HashSet<String>,
 }
 

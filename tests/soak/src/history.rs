@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-/// Microseconds since the start of the soak, on the one monotonic clock of the process that sends signals, watches RRs and
-/// injects faults.
+/// Microseconds since the start of the soak, on the one monotonic clock of the process that sends signals, watches RRs
+/// and injects faults.
 pub type Micros = u64;
 
 /// A whole history. Each list is in the order in which it was recorded.

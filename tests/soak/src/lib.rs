@@ -1,5 +1,5 @@
-//! `cargo xtask soak`: real sidecars and a real API server under a nemesis. Senders and an independent observer record a
-//! history; a checker compares the responses with the RR versions that the API server's watch delivered.
+//! `cargo xtask soak`: real sidecars and a real API server under a nemesis. Senders and an independent observer record
+//! a history; a checker compares the responses with the RR versions that the API server's watch delivered.
 //!
 //! ```text
 //! senders ──▶ random replica ──▶ its fault proxy ──▶ kube-apiserver ──▶ observer ─┐
@@ -7,9 +7,10 @@
 //!    └────────── each attempt: response, start, end ───────────────────────────────┘
 //! ```
 //!
-//! The seed determines all decisions: bursts, targets, pauses, which RR is ended or deleted and when, which replica gets which
-//! fault for how long. It does not determine how threads, processes and the kernel interleave, so two runs of a seed differ.
-//! The verdict is therefore on the history. A history that is not exact is written to a file, and `--check` judges it again.
+//! The seed determines all decisions: bursts, targets, pauses, which RR is ended or deleted and when, which replica
+//! gets which fault for how long. It does not determine how threads, processes and the kernel interleave, so two runs
+//! of a seed differ. The verdict is therefore on the history. A history that is not exact is written to a file, and
+//! `--check` judges it again.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -181,8 +182,8 @@ fn config() -> Value {
     })
 }
 
-/// Runs after the last fault: waits until no call is in flight, sends each incident a last signal, waits for GC, and reads
-/// all RRs. A wait that times out is no error here: the checker reports it as a violation.
+/// Runs after the last fault: waits until no call is in flight, sends each incident a last signal, waits for GC, and
+/// reads all RRs. A wait that times out is no error here: the checker reports it as a violation.
 async fn settle(rig: &Rig, environment: &Environment, workloads: Vec<Workload>) -> Result<()> {
     eprintln!("Faults ended; settling ...");
     wait_until_idle(rig).await?;

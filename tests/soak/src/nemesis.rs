@@ -1,5 +1,6 @@
-//! Injects faults into each replica independently: one injector for its process and clock, another for its calls to the API
-//! server. The seed determines the faults, their times and lengths; it does not determine what the replica does at that moment.
+//! Injects faults into each replica independently: one injector for its process and clock, another for its calls to the
+//! API server. The seed determines the faults, their times and lengths; it does not determine what the replica does at
+//! that moment.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The independent observer: one watch of all RRs, directly at the API server, without a fault proxy. It records every version
-//! in the API server's order, and gives the workloads the current state.
+//! The independent observer: one watch of all RRs, directly at the API server, without a fault proxy. It records every
+//! version in the API server's order, and gives the workloads the current state.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -119,9 +119,9 @@ impl Drop for Observer {
 }
 
 async fn follow(rrs: Api<Rr>, recorder: Arc<Recorder>, state: Arc<watch::Sender<WatchState>>) {
-    // An interrupted watch resumes at its last resourceVersion. If that has expired, the watcher lists instead and misses
-    // versions; the checker then reports count steps without a matching response. A soak's watch resumes within seconds, the
-    // API server keeps versions for minutes.
+    // An interrupted watch resumes at its last resourceVersion. If that has expired, the watcher lists instead and
+    // misses versions; the checker then reports count steps without a matching response. A soak's watch resumes within
+    // seconds, the API server keeps versions for minutes.
     let events = watcher(rrs, watcher::Config::default()).default_backoff();
     pin_mut!(events);
     while let Some(event) = events.next().await {

@@ -1,5 +1,5 @@
-//! Sends signals as Alertmanager does: it retries after a 5xx or no response, a bounded number of times. Each attempt goes to
-//! a random replica, which is the worst case of routing: no affinity at all.
+//! Sends signals as Alertmanager does: it retries after a 5xx or no response, a bounded number of times. Each attempt
+//! goes to a random replica, which is the worst case of routing: no affinity at all.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -76,8 +76,8 @@ pub struct Call {
     pub ended: Option<Duration>,
     /// The verb.
     pub verb: Verb,
-    /// The resource and its subresource in RBAC notation (`remediationrequests/status`); the path (`/version`) if the call is
-    /// for no resource.
+    /// The resource and its subresource in RBAC notation (`remediationrequests/status`); the path (`/version`) if the
+    /// call is for no resource.
     pub resource: String,
     /// The namespace, if any.
     pub namespace: Option<String>,

@@ -126,8 +126,8 @@ impl ActiveRule {
         Self { rule, fault, matched, injected: watch::Sender::new(0), gate, ended }
     }
 
-    /// Whether this call gets the fault. The caller reports the injection through [`ActiveRule::count_injection`] after the
-    /// call is on record.
+    /// Whether this call gets the fault. The caller reports the injection through [`ActiveRule::count_injection`] after
+    /// the call is on record.
     pub(super) fn applies_to(&self, call: &Call) -> bool {
         if self.ended.load(Ordering::Acquire) || !self.rule.matches(call) {
             return false;
@@ -164,8 +164,8 @@ impl RuleHandle {
         Self(rule)
     }
 
-    /// Waits until the fault has been injected. With [`Fault::HoldResponse`] and [`Fault::LoseResponse`] the API server has
-    /// responded by then.
+    /// Waits until the fault has been injected. With [`Fault::HoldResponse`] and [`Fault::LoseResponse`] the API server
+    /// has responded by then.
     ///
     /// # Panics
     /// After 30 s: the expected call was never made.

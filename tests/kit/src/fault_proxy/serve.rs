@@ -102,7 +102,8 @@ impl Exchange {
         }
     }
 
-    /// Sends the call to the API server. Once this returns a response, the API server has committed the call or rejected it.
+    /// Sends the call to the API server. Once this returns a response, the API server has committed the call or
+    /// rejected it.
     async fn forward(&self) -> Result<Response<Body>, Cut> {
         let mut request = Request::new(Body::from(self.body.clone()));
         *request.method_mut() = self.parts.method.clone();

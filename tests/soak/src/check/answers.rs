@@ -17,8 +17,8 @@ pub(super) struct Attribution {
     pub(super) count: u64,
 }
 
-/// A write that may have counted an attempt. There can be several: a name is reused if its RR is deleted before the claim
-/// records that the RR existed.
+/// A write that may have counted an attempt. There can be several: a name is reused if its RR is deleted before the
+/// claim records that the RR existed.
 #[derive(Clone, Copy)]
 struct Candidate {
     rr: usize,
@@ -44,8 +44,8 @@ impl Candidate {
     }
 }
 
-/// Attributes each acknowledged attempt to a write that made the count in its response. No write gets more attempts than it
-/// counted.
+/// Attributes each acknowledged attempt to a write that made the count in its response. No write gets more attempts
+/// than it counted.
 pub(super) fn attribute(history: &History, rrs: &[Rr<'_>], violations: &mut Vec<Violation>) -> Vec<Attribution> {
     let candidates = candidates(rrs, &history.writes);
     let mut groups = BTreeMap::<(&str, &str, u64), Vec<usize>>::new();
@@ -96,8 +96,9 @@ fn candidates<'a>(rrs: &[Rr<'a>], writes: &[ControllerWrite]) -> HashMap<(&'a st
     candidates
 }
 
-/// Greedy: each write, oldest first, gets the fitting attempts whose last fitting write is earliest. The writes that fit an
-/// attempt are consecutive, so no other order attributes more attempts, and none leaves fewer unexplained signals in early writes.
+/// Greedy: each write, oldest first, gets the fitting attempts whose last fitting write is earliest. The writes that
+/// fit an attempt are consecutive, so no other order attributes more attempts, and none leaves fewer unexplained
+/// signals in early writes.
 fn attribute_group(
     history: &History,
     mut attempts: Vec<usize>,
@@ -135,8 +136,8 @@ fn lost_violation(attempt: &Attempt, candidates: &[Candidate]) -> Violation {
     }
 }
 
-/// Whatever a write counted beyond the attempts attributed to it must be ambiguous attempts of its incident, sent before the
-/// write was seen, each counted once. Returns how many counted signals remain that were not sent.
+/// Whatever a write counted beyond the attempts attributed to it must be ambiguous attempts of its incident, sent
+/// before the write was seen, each counted once. Returns how many counted signals remain that were not sent.
 pub(super) fn check_excess(
     history: &History,
     rrs: &[Rr<'_>],

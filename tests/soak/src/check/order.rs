@@ -7,8 +7,8 @@ use super::Violation;
 use super::answers::Attribution;
 use crate::history::{Attempt, History};
 
-/// Where a signal was counted: the RR's index in creation order, then the count. Signals counted by one write have the same
-/// place, so they must have been in flight concurrently.
+/// Where a signal was counted: the RR's index in creation order, then the count. Signals counted by one write have the
+/// same place, so they must have been in flight concurrently.
 type Place = (usize, u64);
 
 /// Compares each acknowledged attempt with the latest place among the attempts that ended before it started.
