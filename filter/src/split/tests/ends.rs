@@ -42,7 +42,7 @@ fn one_part_that_failed_makes_the_whole_answer_503_with_the_longest_wait() {
     let (kind, retry_after_s, detail) = scene.problem();
     assert_eq!((kind, retry_after_s), (ProblemKind::Overloaded, Some(9)));
     assert!(detail.starts_with("2 of 3 results were not durably counted"), "{detail}");
-    assert!(detail.ends_with("the first: why"), "{detail}");
+    assert!(detail.ends_with("first failure: why"), "{detail}");
     assert_eq!(scene.answered(), (503, vec![created(&fingerprint("a")), b, c]));
 }
 
