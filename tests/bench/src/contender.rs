@@ -53,7 +53,7 @@ impl Contender {
         let rig = Rig::replicas(replicas).in_cluster(Arc::clone(cluster)).without_fault_proxies().label("bench");
         match self {
             Self::Onceway => rig.with_envoy(),
-            Self::Before => rig.of(before).with_envoy(),
+            Self::Before => rig.program(before).with_envoy(),
             Self::Sprayed => rig.with_envoy_edited(spray),
             Self::PerSignal => of_baseline(rig, Holder::Pod).with_envoy_edited(without_filter),
             Self::PerSignalLocked => of_baseline(rig, Holder::Signal).with_envoy_edited(without_filter),
@@ -65,7 +65,7 @@ impl Contender {
 
 /// With the baseline in the place of each sidecar, and its lock held by `holder`.
 fn of_baseline(rig: RigBuilder, holder: Holder) -> RigBuilder {
-    rig.of(baseline).environment(vec![holder.variable()])
+    rig.program(baseline).environment(vec![holder.variable()])
 }
 
 /// The path of the baseline's program: what `$ONCEWAY_BASELINE` names, else what cargo builds.

@@ -1,4 +1,4 @@
-//! What Envoy does with the fingerprint: one incident, one replica, as long as that lives.
+//! Affinity: Envoy sends all signals of an incident to one replica while that replica lives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,21 +11,21 @@ use onceway_kit::rig::{Rig, RrExt};
 use tokio::time::Instant;
 
 const INCIDENTS: usize = 24;
-/// How long Envoy's workers may take to act by what its main thread knows of the replicas.
+/// How long Envoy's workers may take to learn what its main thread knows about the replicas.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Sends an alert of each incident through Envoy until it is acknowledged; returns which replica counted it. What Envoy
-/// answers for a dead replica is 503, and counted nowhere.
+/// Sends an alert of each incident through Envoy until it is acknowledged; returns which replica counted it. Envoy
+/// returns 503 for a dead replica; nothing is counted then.
 async fn owners(rig: &Rig, incidents: &[Incident], n: u64) -> Result<BTreeMap<String, String>> {
     let mut owners = BTreeMap::new();
     for incident in incidents {
         let before = rig.record().calls().len();
         let began = Instant::now();
-        let mut answer = rig.client().clone().alert(rig.envoy().url(), incident.webhook(n)).await?;
-        while answer.status == 503 && began.elapsed() < LIMIT {
-            answer = rig.client().clone().alert(rig.envoy().url(), incident.webhook(n)).await?;
+        let mut response = rig.client().clone().alert(rig.envoy().url(), incident.webhook(n)).await?;
+        while response.status == 503 && began.elapsed() < LIMIT {
+            response = rig.client().clone().alert(rig.envoy().url(), incident.webhook(n)).await?;
         }
-        assert!(answer.status.is_success(), "{}", answer.text());
+        assert!(response.status.is_success(), "{}", response.text());
         let calls = rig.record().calls();
         let count = calls.iter().skip(before).find(|call| call.is(Verb::Patch, RR_STATUS)).expect("it was counted");
         owners.insert(incident.deployment().to_owned(), count.replica.clone());
@@ -33,8 +33,8 @@ async fn owners(rig: &Rig, incidents: &[Incident], n: u64) -> Result<BTreeMap<St
     Ok(owners)
 }
 
-/// The owners, once two rounds in a row have the same and each of `live` replicas owns some: Envoy's workers learn of a
-/// replica after its main thread, which is the one that can be asked. Counts the rounds.
+/// The owners, once two consecutive rounds agree and each of `live` replicas owns an incident: Envoy's workers learn
+/// about a replica after its main thread, which serves the admin page. Counts the rounds.
 pub(crate) async fn settled(
     rig: &Rig,
     incidents: &[Incident],
@@ -84,7 +84,7 @@ async fn a_replica_that_dies_moves_its_own_incidents_and_no_others() -> Result<(
     }
     dead.service().restart()?;
     rig.envoy().until_healthy(3).await?;
-    assert_eq!(settled(&rig, &incidents, &mut rounds, 3).await?, before, "all go home when it is back");
+    assert_eq!(settled(&rig, &incidents, &mut rounds, 3).await?, before, "all incidents return when it is back");
     for incident in &incidents {
         let rrs = rig.rrs_of(incident).await?;
         assert_eq!((rrs.len(), rrs[0].count()), (1, rounds));
@@ -93,19 +93,19 @@ async fn a_replica_that_dies_moves_its_own_incidents_and_no_others() -> Result<(
 }
 
 #[tokio::test]
-async fn answers_of_503_move_nothing() -> Result<()> {
+async fn responses_of_503_move_no_incident() -> Result<()> {
     let rig = Rig::replicas(3).with_envoy().with_long_timeouts().start().await?;
     let incidents = Incident::several("prod", INCIDENTS);
     let before = settled(&rig, &incidents, &mut 0, 3).await?;
-    // All that one replica writes is refused, as by an admission webhook, so that it answers 503, at once and often. (403
-    // would be a right that is missing: a replica without one is not ready, and is left.)
+    // Every write of one replica is rejected, as by an admission webhook, so that it returns 503 fast and often. (A 403
+    // is a missing right: the replica would become not ready, and Envoy would leave it.)
     let refused = rig.proxy(1).rule(Rule::writes(), Fault::Respond(StatusCode::UNPROCESSABLE_ENTITY));
-    let theirs: Vec<&Incident> =
+    let owned: Vec<&Incident> =
         incidents.iter().filter(|incident| before[incident.deployment()] == rig.sidecar(1).name()).collect();
     for n in 0..60 {
-        let incident = theirs[n % theirs.len()];
-        let answer = rig.client().clone().alert(rig.envoy().url(), incident.webhook(1)).await?;
-        assert_eq!(answer.status, 503, "{}", answer.text());
+        let incident = owned[n % owned.len()];
+        let response = rig.client().clone().alert(rig.envoy().url(), incident.webhook(1)).await?;
+        assert_eq!(response.status, 503, "{}", response.text());
     }
     refused.release();
     assert_eq!(owners(&rig, &incidents, 2).await?, before);

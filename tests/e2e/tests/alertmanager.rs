@@ -1,4 +1,4 @@
-//! A real Alertmanager in front: what it groups, sends, and sends again, through Envoy and the filter to RRs.
+//! A real Alertmanager in front: its groups, notifications and retries, through Envoy and the filter to RRs.
 
 use anyhow::{Result, ensure};
 use futures::future::select_all;
@@ -17,13 +17,13 @@ async fn notifying(rig: &Rig, name: &str, receiver: impl FnOnce(Receiver) -> Rec
     Alertmanager::start(name, rig.dir(), receiver(Receiver::at(rig.envoy().url()))).await
 }
 
-/// The alerts number `0..count` of an incident, which Alertmanager takes for that many different ones.
+/// The alerts `0..count` of an incident, which are different alerts for Alertmanager.
 fn alerts(incident: &Incident, count: u64) -> Vec<Alert> {
     (0..count).map(|n| incident.alert(n).label("rule", &n.to_string()).just_begun()).collect()
 }
 
-/// Asserts that the incident has one RR, which counts from `least` to `most`: what was acknowledged, and at most what was sent
-/// and not surely refused. Both are the same unless a request was too slow and was sent again.
+/// Asserts that the incident has one RR with a count from `least` (acknowledged) to `most` (sent and not certainly
+/// rejected). Both are equal unless a slow request was retried.
 async fn assert_counted(rig: &Rig, incident: &Incident, least: u64, most: u64) -> Result<()> {
     let counts: Vec<u64> = rig.rrs_of(incident).await?.iter().map(RrExt::count).collect();
     let within = matches!(counts[..], [count] if (least..=most).contains(&count));
@@ -67,7 +67,7 @@ async fn a_group_of_several_targets_is_one_notification_and_one_rr_for_each() ->
 }
 
 #[tokio::test]
-async fn what_is_answered_503_is_sent_again_and_counted_once() -> Result<()> {
+async fn a_signal_that_gets_503_is_retried_and_counted_once() -> Result<()> {
     let rig = rig().await?;
     let refusals: Vec<_> = (0..3)
         .map(|n| rig.proxy(n).rule(Rule::on(Verb::Create, LEASES), Fault::Respond(StatusCode::FORBIDDEN)))
@@ -75,17 +75,18 @@ async fn what_is_answered_503_is_sent_again_and_counted_once() -> Result<()> {
     let alertmanager = notifying(&rig, "alertmanager", |receiver| receiver).await?;
     let incident = Incident::new("prod", "payment-api");
     alertmanager.post(&alerts(&incident, 3)).await?;
-    // A refusal is answered 503 at once. Each of the three met it, and one of them again when it was sent again.
+    // A 403 from the API server is a 503 to the sender, without retries. All three alerts got one, and one of them a
+    // second.
     let refused = alertmanager.until(|sent| sent.failed > 3).await?;
-    assert_eq!(refused.given_up, 0, "a 503 is sent again within its notification");
-    assert!(rig.rrs().await?.is_empty(), "nothing is created on the strength of a refusal");
+    assert_eq!(refused.given_up, 0, "Alertmanager retries a 503 within the notification");
+    assert!(rig.rrs().await?.is_empty(), "a 403 does not mean that there is no claim");
     refusals.iter().for_each(RuleHandle::release);
     let sent = alertmanager.until(|sent| sent.acknowledged() >= 3).await?;
     assert_counted(&rig, &incident, 3, sent.total - injected(&refusals)).await
 }
 
 #[tokio::test]
-async fn a_group_that_failed_in_part_is_sent_again_whole_and_none_of_it_is_lost() -> Result<()> {
+async fn a_group_that_failed_in_part_is_retried_as_a_whole_and_nothing_is_lost() -> Result<()> {
     let rig = rig().await?;
     let incidents = Incident::several("prod", 5);
     let claim = format!("onceway-{}", incidents[2].fingerprint());
@@ -104,7 +105,7 @@ async fn a_group_that_failed_in_part_is_sent_again_whole_and_none_of_it_is_lost(
         if *incident == incidents[2] {
             assert_counted(&rig, incident, 1, sent.total - refused).await?;
         } else {
-            // The parts that had not failed were counted each time.
+            // Incidents that did not fail are counted by each attempt.
             assert_counted(&rig, incident, refused + 1, sent.total).await?;
         }
     }
@@ -112,20 +113,20 @@ async fn a_group_that_failed_in_part_is_sent_again_whole_and_none_of_it_is_lost(
 }
 
 #[tokio::test]
-async fn a_count_whose_answer_is_lost_is_sent_again_and_counted_no_more_than_it_was_sent() -> Result<()> {
+async fn a_count_whose_response_is_lost_is_retried_and_counted_at_most_as_often_as_sent() -> Result<()> {
     let rig = rig().await?;
     let losses: Vec<_> =
         (0..3).map(|n| rig.proxy(n).rule(Rule::on(Verb::Patch, RR_STATUS).once(), Fault::LoseResponse)).collect();
     let alertmanager = notifying(&rig, "alertmanager", |receiver| receiver).await?;
     let incident = Incident::new("prod", "payment-api");
     alertmanager.post(&alerts(&incident, 1)).await?;
-    // Whichever replica it is: on a busy machine Envoy may take another for the second try, which may be lost too.
+    // Any replica: on a loaded machine Envoy may choose another for the second attempt, whose response may be lost too.
     select_all(losses.iter().map(|loss| Box::pin(loss.reached()))).await;
     losses.iter().for_each(RuleHandle::release);
     let sent = alertmanager.until(|sent| sent.acknowledged() == 1).await?;
     let lost = injected(&losses);
     assert!(lost >= 1 && sent.failed >= lost, "{lost} lost, {sent:?}");
-    // Each count whose answer was lost had happened, which nobody could know.
+    // Each count whose response was lost was written.
     assert_counted(&rig, &incident, lost + 1, sent.total).await?;
     Ok(())
 }
@@ -138,7 +139,7 @@ async fn resolved_alerts_are_acknowledged_and_create_nothing() -> Result<()> {
     let firing = alerts(&incident, 1);
     alertmanager.post(&firing).await?;
     let sent = alertmanager.until(|sent| sent.acknowledged() == 1).await?;
-    // The RR has ended, so that whatever was taken for a signal now would open another.
+    // The RR is terminal, so that a further signal would open another.
     let name = rig.rrs_of(&incident).await?[0].name().to_owned();
     rig.set_phase(&name, "Completed").await?;
     let resolved: Vec<Alert> = firing.into_iter().map(Alert::resolved).collect();
@@ -149,7 +150,7 @@ async fn resolved_alerts_are_acknowledged_and_create_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn two_alertmanagers_that_both_notify_make_one_rr_that_counts_every_notification() -> Result<()> {
+async fn two_alertmanagers_that_both_notify_create_one_rr_that_counts_every_notification() -> Result<()> {
     let rig = rig().await?;
     let incident = Incident::new("prod", "payment-api");
     let pair = [
@@ -175,7 +176,7 @@ async fn an_alert_that_is_repeated_is_counted_each_time() -> Result<()> {
     let counts: Vec<u64> = rig.rrs_of(&incident).await?.iter().map(RrExt::count).collect();
     let after = alertmanager.requests().await?;
     assert_eq!(counts.len(), 1);
-    // It sends on meanwhile, and one notification may be in flight.
+    // It continues to send, and one notification may be in flight.
     let range = before.acknowledged()..=after.total + 1;
     assert!(range.contains(&counts[0]), "{counts:?}, {before:?}, {after:?}");
     Ok(())

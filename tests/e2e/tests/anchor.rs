@@ -1,16 +1,16 @@
-//! Storms that begin with nothing: no RR, no claim, every signal the first. Affinity is off wherever Envoy is not named.
+//! Storms about new incidents: no RR and no claim exist. Without Envoy there is no affinity.
 
 use anyhow::Result;
 use onceway_kit::payload::Incident;
 use onceway_kit::rig::{Rig, RrExt};
 
-/// A storm about one incident is one RR that counts each signal once, whoever got it.
+/// A storm about one incident creates one RR that counts each signal once, on any replicas.
 async fn storm_is_exact(rig: &Rig, incident: &Incident, signals: u64) -> Result<()> {
     let report = rig.storm(vec![incident.clone()]).signals(signals).concurrency(signals as usize).run().await;
     let verdict = rig.verdict(&report).await?;
     assert_eq!(verdict.incidents.len(), 1);
     assert_eq!((verdict.incidents[0].counted, verdict.incidents[0].attempts), (signals, signals));
-    assert_eq!(report.total().status(201), 1, "exactly one answer says created");
+    assert_eq!(report.total().status(201), 1, "exactly one response is 201");
     Ok(())
 }
 
@@ -61,8 +61,8 @@ async fn thirty_thousand_signals_of_one_incident_through_envoy_are_counted_exact
     let rig = Rig::replicas(3).with_envoy().with_long_timeouts().start().await?;
     let report = rig.storm(vec![Incident::new("prod", "payment-api")]).signals(30_000).concurrency(200).run().await;
     let verdict = rig.verdict(&report).await?;
-    let told = report.total();
-    // Where nothing was sent twice, the count is exact to the signal.
-    assert!(told.attempts > told.signals || verdict.incidents[0].counted == 30_000, "{verdict:?}");
+    let sent = report.total();
+    // Without retries the count is exact.
+    assert!(sent.attempts > sent.signals || verdict.incidents[0].counted == 30_000, "{verdict:?}");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! What a signal waits for: the calls on its path, as the fault proxies recorded them. Calls off the path are told apart by
-//! force: the proxy holds them until the answer has come, so that an answer that waited for one would never come.
+//! The API calls that a signal waits for, as the fault proxies recorded them. To separate the calls off its path, the
+//! proxy holds them until the response arrives: a response that waited for one of them would never arrive.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use onceway_kit::payload::Incident;
 use onceway_kit::rig::{Rig, RrExt};
 use tokio::time::{sleep, timeout};
 
-/// How long to wait for what a metric shows, and how often to look.
+/// How long to wait for a metric, and how often to poll it.
 const LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
 
-/// Reads and writes that a signal waited for.
+/// The API calls that a signal waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Calls {
     reads: usize,
@@ -21,14 +21,14 @@ struct Calls {
 }
 
 impl Calls {
-    /// No more than so many writes and reads.
+    /// Whether these are at most so many writes and reads.
     fn are_at_most(self, writes: usize, reads: usize) -> bool {
         self.writes <= writes && self.reads <= reads
     }
 }
 
-/// How many calls the record has that a signal may have caused: what a replica lists and watches it does for its index and
-/// for garbage collection, whatever signals there are.
+/// The number of recorded calls that a signal can cause. Lists and watches are excluded: replicas make them for their
+/// index and for garbage collection, independently of signals.
 pub(crate) fn calls_for_signals(rig: &Rig) -> usize {
     let for_a_signal = |call: &Call| {
         [LEASES, RRS, RR_STATUS].contains(&call.resource.as_str()) && ![Verb::List, Verb::Watch].contains(&call.verb)
@@ -36,31 +36,33 @@ pub(crate) fn calls_for_signals(rig: &Rig) -> usize {
     rig.record().count_of(for_a_signal)
 }
 
-/// The calls for objects of ours after the first `before` of the record that were over when this is asked.
+/// The calls for RRs and claims after the first `before` of the record that have ended.
 fn since(rig: &Rig, before: usize) -> Calls {
-    let ours = |call: &&Call| [LEASES, RRS, RR_STATUS].contains(&call.resource.as_str()) && call.verb != Verb::Watch;
+    let of_incidents =
+        |call: &&Call| [LEASES, RRS, RR_STATUS].contains(&call.resource.as_str()) && call.verb != Verb::Watch;
     rig.record().read(|calls| {
-        let over: Vec<&Call> = calls[before..].iter().filter(ours).filter(|call| call.ended.is_some()).collect();
-        let writes = over.iter().filter(|call| call.verb.writes()).count();
-        Calls { reads: over.len() - writes, writes }
+        let ended: Vec<&Call> =
+            calls[before..].iter().filter(of_incidents).filter(|call| call.ended.is_some()).collect();
+        let writes = ended.iter().filter(|call| call.verb.writes()).count();
+        Calls { reads: ended.len() - writes, writes }
     })
 }
 
-/// Sends the `n`-th signal of the incident to a replica; returns what it waited for.
+/// Sends the `n`-th signal of the incident to a replica; returns the calls that it waited for.
 async fn path(rig: &Rig, replica: usize, incident: &Incident, n: u64, status: u16) -> Result<Calls> {
     let before = rig.record().calls().len();
-    let answer = rig.alert(replica, incident, n).await?;
+    let response = rig.alert(replica, incident, n).await?;
     let calls = since(rig, before);
-    ensure!(answer.status == status, "{} instead of {status}: {}", answer.status, answer.text());
+    ensure!(response.status == status, "{} instead of {status}: {}", response.status, response.text());
     Ok(calls)
 }
 
-/// Holds the `n`-th update of a claim by this replica: where the updates before it are on the path, its release.
+/// Holds the `n`-th update of a claim by this replica: its release, if the earlier updates are on the path.
 fn hold_the_release(rig: &Rig, replica: usize, n: u64) -> RuleHandle {
     rig.proxy(replica).rule(Rule::on(Verb::Patch, LEASES).nth(n), Fault::Hold)
 }
 
-/// Waits until every replica has listed the RRs and knows so many active incidents, where replicas keep an index at all.
+/// Waits until the index of every replica is in sync and has this number of active incidents.
 async fn until_indexed(rig: &Rig, incidents: f64) -> Result<()> {
     let indexed = async {
         for sidecar in rig.sidecars() {
@@ -79,7 +81,7 @@ async fn until_indexed(rig: &Rig, incidents: f64) -> Result<()> {
     timeout(LIMIT, indexed).await?
 }
 
-/// Opens the incident at replica 0 and waits for its creator's last call, the claim's release; returns the RR's name.
+/// Opens the incident at replica 0 and waits for the last call, the release of the claim; returns the RR's name.
 async fn opened(rig: &Rig, incident: &Incident) -> Result<String> {
     assert_eq!(rig.alert(0, incident, 0).await?.status, 201);
     rig.record()
@@ -89,8 +91,8 @@ async fn opened(rig: &Rig, incident: &Incident) -> Result<String> {
     Ok(rig.rrs_of(incident).await?[0].name().to_owned())
 }
 
-/// Opens the incident at replica 0 and ends it.
-async fn ended(rig: &Rig, incident: &Incident) -> Result<()> {
+/// Opens the incident at replica 0 and completes its RR.
+async fn completed(rig: &Rig, incident: &Incident) -> Result<()> {
     let name = opened(rig, incident).await?;
     rig.set_phase(&name, "Completed").await?;
     until_indexed(rig, 0.0).await
@@ -111,8 +113,8 @@ async fn a_first_incident_waits_for_three_writes_and_one_read() -> Result<()> {
 async fn a_recurring_incident_waits_for_three_writes_and_two_reads() -> Result<()> {
     let rig = Rig::replicas(2).with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
-    ended(&rig, &incident).await?;
-    // The first update takes the claim.
+    completed(&rig, &incident).await?;
+    // The first update takes over the claim.
     let release = hold_the_release(&rig, 1, 2);
     let calls = path(&rig, 1, &incident, 1, 201).await?;
     assert!(calls.are_at_most(3, 2), "{calls:?}\n{}", rig.record().text());
@@ -124,7 +126,7 @@ async fn a_recurring_incident_waits_for_three_writes_and_two_reads() -> Result<(
 async fn a_recurring_incident_costs_the_owner_of_its_last_rr_no_more() -> Result<()> {
     let rig = Rig::replicas(1).with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
-    ended(&rig, &incident).await?;
+    completed(&rig, &incident).await?;
     let release = hold_the_release(&rig, 0, 2);
     let calls = path(&rig, 0, &incident, 1, 201).await?;
     assert!(calls.are_at_most(3, 2), "{calls:?}\n{}", rig.record().text());
@@ -137,7 +139,7 @@ async fn a_duplicate_waits_for_one_write_at_its_owner_and_for_two_reads_more_els
     let rig = Rig::replicas(2).with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
     opened(&rig, &incident).await?;
-    // Once replica 1 has counted in the RR, it owns it as well.
+    // After its first count replica 1 knows the RR, too.
     for (n, replica, reads) in [(1, 0, 0), (2, 1, 2), (3, 1, 0)] {
         let calls = path(&rig, replica, &incident, n, 202).await?;
         assert!(calls.are_at_most(1, reads), "signal {n}: {calls:?}\n{}", rig.record().text());
@@ -146,7 +148,7 @@ async fn a_duplicate_waits_for_one_write_at_its_owner_and_for_two_reads_more_els
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_that_arrives_while_a_count_is_in_flight_waits_for_one_write() -> Result<()> {
+async fn signals_that_arrive_while_a_count_is_in_flight_wait_for_one_write() -> Result<()> {
     let rig = Rig::replicas(1).with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
     opened(&rig, &incident).await?;
@@ -164,7 +166,7 @@ async fn all_that_arrives_while_a_count_is_in_flight_waits_for_one_write() -> Re
     Ok(())
 }
 
-/// Waits until so many signals wait for the next write.
+/// Waits until this number of signals is queued for the next write.
 async fn until_queued(rig: &Rig, signals: f64) -> Result<()> {
     let queued = async {
         while rig.sidecar(0).scrape().await?.sum("gateway_queue_depth", &[]) < signals {
@@ -176,7 +178,7 @@ async fn until_queued(rig: &Rig, signals: f64) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_waits_for_one_write_per_batch_and_batches_are_paced() -> Result<()> {
+async fn a_storm_waits_for_one_write_per_batch_at_the_write_interval() -> Result<()> {
     let rig = Rig::replicas(3).with_envoy().with_long_timeouts().start().await?;
     let report = rig.storm(vec![Incident::new("prod", "payment-api")]).signals(2000).concurrency(100).run().await;
     rig.verdict(&report).await?;
@@ -186,12 +188,12 @@ async fn a_storm_waits_for_one_write_per_batch_and_batches_are_paced() -> Result
         batches += sidecar.scrape().await?.sum("gateway_batch_size_count", &[]);
     }
     assert_eq!(writes as f64, batches, "{}", rig.record().text());
-    // One per 20 ms and replica is the promise; the first one has no predecessor.
-    let promised = report.elapsed.as_millis() as usize / 20 + 1;
+    // Each replica writes at most once per 20 ms (batching.countInterval), and once at the start.
+    let most = report.elapsed.as_millis() as usize / 20 + 1;
     for sidecar in rig.sidecars() {
         let of_replica = |call: &Call| call.is(Verb::Patch, RR_STATUS) && call.replica == sidecar.name();
         let writes = rig.record().count_of(of_replica);
-        assert!(writes <= promised, "{writes} writes in {:?}, promised {promised}", report.elapsed);
+        assert!(writes <= most, "{writes} writes in {:?}, at most {most} expected", report.elapsed);
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Every shape in which a request can arrive at Envoy: the filter pauses it, reads it whole, and it reaches the replica
-//! that a plain request of its incident reaches.
+//! Every form of a request at Envoy: the filter pauses it and reads its whole body, and it reaches the replica that a
+//! plain request of its incident reaches.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -22,26 +22,26 @@ use tokio::time::timeout;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The replica that counted last.
+/// The replica of the last count.
 fn counter(rig: &Rig) -> Option<String> {
     let calls = rig.record().calls();
     calls.iter().rev().find(|call| call.is(Verb::Patch, RR_STATUS)).map(|call| call.replica.clone())
 }
 
-/// Writes the parts to Envoy one after the other, waiting for `between` before each but the first, and reads to the end.
+/// Writes the parts to Envoy one after the other, waits for `between` before each but the first, and reads to the end.
 async fn http1(rig: &Rig, parts: &[&str], between: Option<&str>) -> Result<String> {
     let mut connection = TcpStream::connect(rig.envoy().url().trim_start_matches("http://")).await?;
     let mut received = String::new();
     for (place, part) in parts.iter().enumerate() {
         if let Some(awaited) = between.filter(|_| place > 0) {
             let mut buffer = vec![0; awaited.len()];
-            timeout(LIMIT, connection.read_exact(&mut buffer)).await.context("the interim answer did not come")??;
+            timeout(LIMIT, connection.read_exact(&mut buffer)).await.context("no interim response")??;
             ensure!(buffer == awaited.as_bytes(), "{:?} instead of {awaited:?}", String::from_utf8_lossy(&buffer));
         }
         connection.write_all(part.as_bytes()).await?;
         connection.flush().await?;
     }
-    timeout(LIMIT, connection.read_to_string(&mut received)).await.context("no end of the answer")??;
+    timeout(LIMIT, connection.read_to_string(&mut received)).await.context("no end of the response")??;
     Ok(received)
 }
 
@@ -52,7 +52,7 @@ fn head(more: &str) -> String {
     )
 }
 
-/// Sends `body` over HTTP/2 without TLS, and without a content-length unless the body knows its length.
+/// Sends `body` over HTTP/2 without TLS, with a content-length only if the body knows its length.
 async fn over_http2<B>(rig: &Rig, body: B) -> Result<Response<Incoming>>
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
@@ -62,7 +62,7 @@ where
     tokio::spawn(driver);
     let uri = rig.envoy().url() + Source::Prometheus.path();
     let request = Request::post(uri).header("content-type", "application/json").body(body)?;
-    Ok(timeout(LIMIT, sender.send_request(request)).await.context("no answer")??)
+    Ok(timeout(LIMIT, sender.send_request(request)).await.context("no response")??)
 }
 
 /// A body in frames of a few bytes, with trailers if asked for.
@@ -96,16 +96,16 @@ async fn http_1_in_one_piece_in_chunks_and_after_100_continue_reaches_the_owner(
     let awaiting = head(&format!("content-length: {}\r\nexpect: 100-continue\r\n", body.len()));
     let spoofed = head(&format!("content-length: {}\r\nx-onceway-fingerprint: {}\r\n", body.len(), "0".repeat(64)));
 
-    let answers = [
-        ("in one piece", http1(&rig, &[&length, &body], None).await?),
+    let responses = [
+        ("as one piece", http1(&rig, &[&length, &body], None).await?),
         ("in two pieces", http1(&rig, &[&length, one, other], None).await?),
         ("in chunks", http1(&rig, &[&chunked, &chunk(one), &chunk(other), "0\r\n\r\n"], None).await?),
         ("with trailers", http1(&rig, &[&chunked, &chunk(&body), "0\r\nx-checksum: none\r\n\r\n"], None).await?),
-        ("expecting", http1(&rig, &[&awaiting, &body], Some("HTTP/1.1 100 Continue\r\n\r\n")).await?),
+        ("with Expect", http1(&rig, &[&awaiting, &body], Some("HTTP/1.1 100 Continue\r\n\r\n")).await?),
         ("spoofed", http1(&rig, &[&spoofed, &body], None).await?),
     ];
-    for (how, answer) in answers {
-        assert!(answer.starts_with("HTTP/1.1 202 "), "{how}: {answer}");
+    for (how, response) in responses {
+        assert!(response.starts_with("HTTP/1.1 202 "), "{how}: {response}");
     }
     let by_others =
         rig.record().count_of(|call| call.is(Verb::Patch, RR_STATUS) && Some(&call.replica) != owner.as_ref());
@@ -117,27 +117,27 @@ async fn http_1_in_one_piece_in_chunks_and_after_100_continue_reaches_the_owner(
 async fn http_2_with_and_without_a_length_and_with_trailers_reaches_the_owner() -> Result<()> {
     let (rig, incident, owner) = opened().await?;
     let body = incident.webhook(1);
-    let answers = [
+    let responses = [
         ("with a length", over_http2(&rig, Full::new(Bytes::from(body.clone()))).await?),
         ("in frames", over_http2(&rig, in_frames(&body, false)).await?),
         ("with trailers", over_http2(&rig, in_frames(&body, true)).await?),
     ];
-    for (how, answer) in answers {
-        assert_eq!(answer.status(), 202, "{how}");
+    for (how, response) in responses {
+        assert_eq!(response.status(), 202, "{how}");
         assert_eq!(counter(&rig), owner, "{how}");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn what_the_filter_cannot_read_gets_the_sidecars_own_answer() -> Result<()> {
+async fn an_undecodable_body_gets_the_sidecars_own_response() -> Result<()> {
     let (rig, _, _) = opened().await?;
-    let answer = rig.client().signal(&rig.envoy().url(), Source::Prometheus, "{\"alerts\": 7}").await?;
-    assert_eq!(answer.status, 400);
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    let response = rig.client().signal(&rig.envoy().url(), Source::Prometheus, "{\"alerts\": 7}").await?;
+    assert_eq!(response.status, 400);
+    assert_eq!(response.header("content-type"), Some("application/problem+json"));
     let empty = rig.client().signal(&rig.envoy().url(), Source::Prometheus, "").await?;
     assert_eq!(empty.status, 400, "{}", empty.text());
-    let unread = rig.envoy().stats().await?.sum("onceway_filter_requests_total", &[("outcome", "undecodable")]);
-    assert!(unread >= 1.0, "the filter counts what it cannot read: {unread}");
+    let undecodable = rig.envoy().stats().await?.sum("onceway_filter_requests_total", &[("outcome", "undecodable")]);
+    assert!(undecodable >= 1.0, "the filter counts undecodable bodies: {undecodable}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The index: other people's RRs are counted in, and the watch that finds them survives what happens to it.
+//! The index: signals are counted in RRs of other programs, and the watch that finds these survives every failure.
 
 use anyhow::Result;
 use http::StatusCode;
@@ -11,34 +11,34 @@ fn incident() -> Incident {
     Incident::new("prod", "payment-api")
 }
 
-/// Waits until the replica's index knows of so many incidents.
-async fn knows(rig: &Rig, replica: usize, incidents: f64) -> Result<()> {
+/// Waits until the replica's index has at least this number of incidents.
+async fn until_indexed_incidents(rig: &Rig, replica: usize, incidents: f64) -> Result<()> {
     rig.sidecar(replica).until_metric("gateway_index_incidents", |value| value >= incidents).await
 }
 
 #[tokio::test]
-async fn an_active_rr_that_somebody_else_made_is_counted_in_place_of_making_another() -> Result<()> {
+async fn an_active_foreign_rr_is_counted_and_no_other_is_created() -> Result<()> {
     let rig = Rig::replicas(2).start().await?;
     rig.create_foreign(&incident(), "made-by-hand").await?;
-    knows(&rig, 0, 1.0).await?;
-    let answer = rig.alert(0, &incident(), 0).await?;
-    assert_eq!(answer.status, 202, "{}", answer.text());
+    until_indexed_incidents(&rig, 0, 1.0).await?;
+    let response = rig.alert(0, &incident(), 0).await?;
+    assert_eq!(response.status, 202, "{}", response.text());
     assert_eq!(rig.alert(1, &incident(), 1).await?.status, 202);
     let rrs = rig.rrs_of(&incident()).await?;
     assert_eq!((rrs.len(), rrs[0].name(), rrs[0].count()), (1, "made-by-hand", 2));
     let listed = rig.record().count_of(|call| call.is(Verb::List, RRS));
-    assert_eq!(listed, 2, "one list per replica, at its start: none on the path");
+    assert_eq!(listed, 2, "one list per replica at its start, none on the path");
     Ok(())
 }
 
 #[tokio::test]
-async fn an_rr_that_others_made_succeeds_one_of_ours_that_has_ended() -> Result<()> {
+async fn a_foreign_rr_follows_an_rr_of_the_sidecar_that_is_terminal() -> Result<()> {
     let rig = Rig::replicas(1).start().await?;
     assert_eq!(rig.alert(0, &incident(), 0).await?.status, 201);
     let ours = rig.rrs_of(&incident()).await?;
     rig.set_phase(ours[0].name(), "Completed").await?;
     rig.create_foreign(&incident(), "made-by-hand").await?;
-    // The ended one leaves the index, the new one joins it: what tells is that no third is made.
+    // The terminal RR leaves the index and the new one joins it, so that no third is created.
     rig.sidecar(0).until_metric("gateway_index_incidents", |value| value > 0.5).await?;
     until_indexed(&rig, "made-by-hand").await?;
     assert_eq!(rig.alert(0, &incident(), 1).await?.status, 202);
@@ -48,7 +48,7 @@ async fn an_rr_that_others_made_succeeds_one_of_ours_that_has_ended() -> Result<
     Ok(())
 }
 
-/// Waits until the replica's watch has brought what was written before: an incident of its own serves as a mark.
+/// Waits until the replica's watch has delivered all earlier writes: creates another incident's RR as a marker.
 async fn until_indexed(rig: &Rig, mark: &str) -> Result<()> {
     let before = rig.sidecar(0).scrape().await?.sum("gateway_index_incidents", &[]);
     let marker = Incident::new("marks", mark);
@@ -57,34 +57,34 @@ async fn until_indexed(rig: &Rig, mark: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_index_that_is_not_in_sync_is_never_read_as_free() -> Result<()> {
+async fn an_index_out_of_sync_is_not_read_as_not_found() -> Result<()> {
     let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
-    // The running watch ends after a second; every later one fails.
-    let away = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Respond(StatusCode::SERVICE_UNAVAILABLE));
-    away.reached().await;
+    // The current watch ends after a second; every later one fails.
+    let down = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Respond(StatusCode::SERVICE_UNAVAILABLE));
+    down.reached().await;
     rig.sidecar(0).until_metric("gateway_index_in_sync", |value| value < 0.5).await?;
     rig.create_foreign(&incident(), "made-by-hand").await?;
     assert_eq!(rig.alert(0, &incident(), 0).await?.status, 202);
     let rrs = rig.rrs_of(&incident()).await?;
     assert_eq!((rrs.len(), rrs[0].count()), (1, 1));
-    assert!(rig.record().count_of(|call| call.is(Verb::List, RRS)) >= 2, "an uncached list has found it");
+    assert!(rig.record().count_of(|call| call.is(Verb::List, RRS)) >= 2, "an uncached list finds it");
 
     let other = Incident::new("prod", "checkout-api");
-    assert_eq!(rig.alert(0, &other, 0).await?.status, 201, "a list that finds none is an answer");
+    assert_eq!(rig.alert(0, &other, 0).await?.status, 201, "a list without a result means not found");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_search_that_fails_creates_nothing() -> Result<()> {
+async fn a_failed_list_creates_no_rr() -> Result<()> {
     let limits = json!({"index": {"watchTimeout": "1s"}, "limits": {"deadline": "2s", "apiCallTimeout": "1s"}});
     let rig = Rig::replicas(1).config(limits).start().await?;
-    let away = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Respond(StatusCode::SERVICE_UNAVAILABLE));
-    away.reached().await;
+    let down = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Respond(StatusCode::SERVICE_UNAVAILABLE));
+    down.reached().await;
     rig.sidecar(0).until_metric("gateway_index_in_sync", |value| value < 0.5).await?;
     for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::FORBIDDEN] {
         let failing = rig.proxy(0).rule(Rule::on(Verb::List, RRS), Fault::Respond(status));
-        let answer = rig.alert(0, &incident(), 0).await?;
-        assert_eq!(answer.status, 503, "{status}: {}", answer.text());
+        let response = rig.alert(0, &incident(), 0).await?;
+        assert_eq!(response.status, 503, "{status}: {}", response.text());
         assert!(failing.injected() > 0);
         failing.release();
     }
@@ -94,12 +94,12 @@ async fn a_search_that_fails_creates_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_watch_survives_a_version_that_the_api_server_has_forgotten() -> Result<()> {
+async fn the_watch_survives_an_expired_resource_version() -> Result<()> {
     let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
     let expired = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS).once(), Fault::Expire);
     expired.reached().await;
     rig.create_foreign(&incident(), "made-by-hand").await?;
-    knows(&rig, 0, 1.0).await?;
+    until_indexed_incidents(&rig, 0, 1.0).await?;
     rig.sidecar(0).until_in_sync().await?;
     assert!(rig.record().count_of(|call| call.is(Verb::List, RRS)) >= 2, "it lists again");
     assert_eq!(rig.alert(0, &incident(), 0).await?.status, 202);
@@ -107,29 +107,29 @@ async fn the_watch_survives_a_version_that_the_api_server_has_forgotten() -> Res
 }
 
 #[tokio::test]
-async fn the_watch_survives_a_connection_that_has_died_without_a_word() -> Result<()> {
+async fn the_watch_survives_a_silently_dead_connection() -> Result<()> {
     let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
     let mute = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS).once(), Fault::Mute);
     mute.reached().await;
     rig.create_foreign(&incident(), "made-by-hand").await?;
-    knows(&rig, 0, 1.0).await?;
+    until_indexed_incidents(&rig, 0, 1.0).await?;
     assert_eq!(rig.alert(0, &incident(), 0).await?.status, 202);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_watch_that_failed_goes_on_where_it_broke_off_and_is_in_sync_though_no_rr_changes() -> Result<()> {
+async fn a_failed_watch_resumes_where_it_broke_off_and_is_in_sync_without_a_change() -> Result<()> {
     let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
-    let away = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Respond(StatusCode::SERVICE_UNAVAILABLE));
+    let down = rig.proxy(0).rule(Rule::on(Verb::Watch, RRS), Fault::Respond(StatusCode::SERVICE_UNAVAILABLE));
     rig.sidecar(0).until_metric("gateway_index_in_sync", |value| value < 0.5).await?;
-    away.release();
+    down.release();
     rig.sidecar(0).until_in_sync().await?;
     assert_eq!(rig.record().count_of(|call| call.is(Verb::List, RRS)), 1, "{}", rig.record().text());
     Ok(())
 }
 
 #[tokio::test]
-async fn a_watch_or_a_list_that_is_never_answered_is_given_up() -> Result<()> {
+async fn a_watch_or_list_without_a_response_times_out() -> Result<()> {
     let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
     let proxy = rig.proxy(0);
     // Both are held to the end of the test.
@@ -139,7 +139,7 @@ async fn a_watch_or_a_list_that_is_never_answered_is_given_up() -> Result<()> {
     proxy.rule(Rule::on(Verb::Watch, RRS).once(), Fault::Expire);
     list.reached().await;
     rig.create_foreign(&incident(), "made-by-hand").await?;
-    knows(&rig, 0, 1.0).await
+    until_indexed_incidents(&rig, 0, 1.0).await
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn the_watch_survives_a_restart_of_the_api_server() -> Result<()> {
     rig.cluster().until_ready().await?;
     rig.sidecar(0).until_in_sync().await?;
     rig.create_foreign(&incident(), "made-by-hand").await?;
-    knows(&rig, 0, 1.0).await?;
+    until_indexed_incidents(&rig, 0, 1.0).await?;
     assert_eq!(rig.alert(0, &incident(), 0).await?.status, 202);
     let rrs = rig.rrs_of(&incident()).await?;
     assert_eq!((rrs.len(), rrs[0].count()), (1, 1));

@@ -1,10 +1,10 @@
-//! What is taken in and what is refused, through Envoy and past it; what is refused costs the API server nothing.
+//! Accepted and rejected requests, through Envoy and directly; a rejected request causes no API call.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use http::{Request, StatusCode};
-use onceway_kit::client::Answer;
+use onceway_kit::client::ClientResponse;
 use onceway_kit::payload::{Alert, Incident, event, webhook};
 use onceway_kit::rig::{Rig, RrExt};
 use onceway_signal::Source;
@@ -15,14 +15,14 @@ use tokio::time::timeout;
 
 use crate::calls::calls_for_signals;
 
-/// Sends a body to Envoy, or past it to the first replica.
+/// Sends a body to Envoy or directly to the first replica.
 async fn send(
     base: &str,
     rig: &Rig,
     source: Source,
     content_type: &str,
     body: impl Into<bytes::Bytes>,
-) -> Result<Answer> {
+) -> Result<ClientResponse> {
     let request = Request::post(format!("{base}{}", source.path())).header("content-type", content_type);
     rig.client().send(request, body).await
 }
@@ -31,7 +31,8 @@ fn ways(rig: &Rig) -> [String; 2] {
     [rig.envoy().url(), rig.sidecar(0).url()]
 }
 
-/// Announces a body and sends none of it. (One who sends on while he is refused may miss the answer: so is HTTP/1.)
+/// Announces a body and sends none of it: a client that still sends while it is rejected may miss the response
+/// (HTTP/1).
 async fn announce(base: &str, bytes: usize) -> Result<String> {
     let mut connection = TcpStream::connect(base.trim_start_matches("http://")).await?;
     let path = Source::Prometheus.path();
@@ -39,15 +40,15 @@ async fn announce(base: &str, bytes: usize) -> Result<String> {
         "POST {path} HTTP/1.1\r\nhost: onceway\r\ncontent-type: application/json\r\ncontent-length: {bytes}\r\n\r\n"
     );
     connection.write_all(head.as_bytes()).await?;
-    let mut answer = String::new();
-    timeout(Duration::from_secs(60), connection.read_to_string(&mut answer))
+    let mut response = String::new();
+    timeout(Duration::from_secs(60), connection.read_to_string(&mut response))
         .await
-        .context("no end of the answer")??;
-    Ok(answer)
+        .context("no end of the response")??;
+    Ok(response)
 }
 
 #[tokio::test]
-async fn what_is_malformed_oversized_or_of_the_wrong_type_is_refused_and_costs_no_call() -> Result<()> {
+async fn malformed_oversized_and_wrongly_typed_requests_are_rejected_without_an_api_call() -> Result<()> {
     let rig = Rig::replicas(3).with_envoy().start().await?;
     let nameless = json!({"version": "4", "alerts": [{"status": "firing", "labels": {"severity": "critical"}}]});
     let cases: [(&str, Vec<u8>, u16); 5] = [
@@ -60,10 +61,10 @@ async fn what_is_malformed_oversized_or_of_the_wrong_type_is_refused_and_costs_n
     let before = calls_for_signals(&rig);
     for base in ways(&rig) {
         for (content_type, body, status) in &cases {
-            let answer = send(&base, &rig, Source::Prometheus, content_type, body.clone()).await?;
-            assert_eq!(answer.status, *status, "{}", answer.text());
-            assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{}", answer.text());
-            assert_eq!(answer.json()["status"].as_u64(), Some(u64::from(*status)), "{}", answer.text());
+            let response = send(&base, &rig, Source::Prometheus, content_type, body.clone()).await?;
+            assert_eq!(response.status, *status, "{}", response.text());
+            assert_eq!(response.header("content-type"), Some("application/problem+json"), "{}", response.text());
+            assert_eq!(response.json()["status"].as_u64(), Some(u64::from(*status)), "{}", response.text());
         }
         let too_large = announce(&base, 5 * 1024 * 1024 + 1).await?;
         assert!(too_large.starts_with("HTTP/1.1 413 "), "{too_large}");
@@ -84,8 +85,8 @@ async fn a_webhook_of_3_mib_about_one_incident_is_stored_within_the_payload_limi
         (0..3000).map(|n| incident.alert(n).annotation("description", &"long ".repeat(200))).collect();
     let body = webhook(&alerts);
     assert!(body.len() > 3 * 1024 * 1024);
-    let answer = rig.client().signal(&rig.envoy().url(), Source::Prometheus, body).await?;
-    assert_eq!(answer.status, 201, "{}", answer.text());
+    let response = rig.client().signal(&rig.envoy().url(), Source::Prometheus, body).await?;
+    assert_eq!(response.status, 201, "{}", response.text());
     let rrs = rig.rrs_of(&incident).await?;
     assert_eq!((rrs.len(), rrs[0].count()), (1, 3000));
     let stored = rrs[0].spec.original_payload.clone().unwrap_or_default();
@@ -128,19 +129,19 @@ async fn an_event_and_an_alert_about_one_deployment_are_one_incident() -> Result
 }
 
 #[tokio::test]
-async fn a_webhook_of_several_incidents_is_answered_207_in_its_own_order_wherever_it_lands() -> Result<()> {
+async fn a_webhook_of_several_incidents_gets_207_in_its_own_order() -> Result<()> {
     let rig = Rig::replicas(3).with_envoy().start().await?;
     let incidents = Incident::several("prod", 5);
     assert_eq!(rig.alert(2, &incidents[3], 0).await?.status, 201);
     let mut alerts: Vec<Alert> = incidents.iter().map(|incident| incident.alert(1)).collect();
     alerts.push(incidents[0].alert(2));
     alerts.push(Alert::firing("Gone").label("namespace", "prod").label("deployment", "gone-api").resolved());
-    let answer = rig.client().signal(&rig.envoy().url(), Source::Prometheus, webhook(&alerts)).await?;
-    assert_eq!(answer.status, 207, "{}", answer.text());
-    let body = answer.json();
+    let response = rig.client().signal(&rig.envoy().url(), Source::Prometheus, webhook(&alerts)).await?;
+    assert_eq!(response.status, 207, "{}", response.text());
+    let body = response.json();
     let results = body["results"].as_array().cloned().unwrap_or_default();
-    let told: Vec<&str> = results.iter().filter_map(|result| result["status"].as_str()).collect();
-    assert_eq!(told, ["created", "created", "created", "duplicate", "created", "resolved"], "{body:#}");
+    let statuses: Vec<&str> = results.iter().filter_map(|result| result["status"].as_str()).collect();
+    assert_eq!(statuses, ["created", "created", "created", "duplicate", "created", "resolved"], "{body:#}");
     assert_eq!((&body["summary"]["created"], &body["summary"]["deduplicated"]), (&json!(4), &json!(1)), "{body:#}");
     for (place, count) in [2, 1, 1, 2, 1].into_iter().enumerate() {
         let rrs = rig.rrs_of(&incidents[place]).await?;
@@ -150,11 +151,11 @@ async fn a_webhook_of_several_incidents_is_answered_207_in_its_own_order_whereve
 }
 
 #[tokio::test]
-async fn an_answer_says_what_became_of_the_signal() -> Result<()> {
+async fn a_response_has_the_outcome_the_rr_and_the_count() -> Result<()> {
     let rig = Rig::replicas(1).start().await?;
     let incident = Incident::new("prod", "payment-api");
-    let answer = rig.alert(0, &incident, 0).await?;
-    let (body, name) = (answer.json(), rig.rrs_of(&incident).await?[0].name().to_owned());
+    let response = rig.alert(0, &incident, 0).await?;
+    let (body, name) = (response.json(), rig.rrs_of(&incident).await?[0].name().to_owned());
     assert_eq!(body["status"], "created");
     assert_eq!(body["duplicate"], false);
     assert_eq!(body["fingerprint"], incident.fingerprint().to_string());

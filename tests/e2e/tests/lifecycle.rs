@@ -1,4 +1,4 @@
-//! What an RR's phase does to the next signal of its incident.
+//! An RR's phase decides about the next signal of its incident.
 
 use anyhow::Result;
 use jiff::{Timestamp, ToSpan};
@@ -51,7 +51,7 @@ async fn in_each_other_phase_a_signal_is_a_duplicate() -> Result<()> {
 }
 
 #[tokio::test]
-async fn manual_review_suppresses_a_new_rr_and_counts_on() -> Result<()> {
+async fn manual_review_suppresses_a_new_rr_and_signals_are_counted() -> Result<()> {
     let rig = Rig::replicas(2).start().await?;
     let (incident, first) = opened(&rig, "reviewed").await?;
     let review = json!({"overallPhase": "Failed", "completionStatus": {"outcome": "ManualReviewRequired"}});
@@ -65,7 +65,7 @@ async fn manual_review_suppresses_a_new_rr_and_counts_on() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_block_suppresses_a_new_rr_until_its_time_has_come() -> Result<()> {
+async fn a_block_suppresses_a_new_rr_until_it_expires() -> Result<()> {
     let rig = Rig::replicas(1).start().await?;
     let (incident, first) = opened(&rig, "blocked").await?;
     let blocked_until = |at: Timestamp| {
@@ -82,7 +82,7 @@ async fn a_block_suppresses_a_new_rr_until_its_time_has_come() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_rr_that_somebody_deletes_is_followed_by_a_new_one_with_a_later_name() -> Result<()> {
+async fn a_deleted_rr_is_followed_by_a_new_one_with_a_later_name() -> Result<()> {
     let rig = Rig::replicas(1).start().await?;
     let (incident, first) = opened(&rig, "deleted").await?;
     rig.until_confirmed(&incident).await?;
@@ -95,7 +95,7 @@ async fn an_rr_that_somebody_deletes_is_followed_by_a_new_one_with_a_later_name(
 }
 
 #[tokio::test]
-async fn a_name_that_another_incident_has_taken_is_passed_over() -> Result<()> {
+async fn a_name_of_another_incidents_rr_is_skipped() -> Result<()> {
     let rig = Rig::replicas(1).start().await?;
     let (_, taken) = opened(&rig, "other").await?;
     let incident = Incident::new("prod", "payment-api");
@@ -110,7 +110,7 @@ async fn a_name_that_another_incident_has_taken_is_passed_over() -> Result<()> {
     let rrs = rig.rrs_of(&incident).await?;
     assert_eq!((rrs.len(), rrs[0].count()), (1, 1));
     let theirs: Rr = rig.rr_api().get(&taken).await?;
-    assert_eq!(theirs.count(), 1, "the other incident's RR is as it was");
+    assert_eq!(theirs.count(), 1, "the other incident's RR is unchanged");
     Ok(())
 }
 

@@ -1,21 +1,21 @@
-//! The whole path on real input: real sidecars, a real kube-apiserver behind a fault proxy for each of them, and real
-//! Envoy where a test is about affinity or about the path from the edge.
+//! The whole path on real input: real sidecars, each behind a fault proxy to a real kube-apiserver, and real Envoy in
+//! tests of affinity and of the path from the edge.
 
 mod affinity;
 mod alertmanager;
 mod anchor;
-mod bad_days;
 mod calls;
 mod clock;
 mod crd;
+mod disruptions;
 mod edge;
 mod faults;
-mod hardship;
-mod housekeeping;
+mod gc;
 mod index;
 mod intake;
 mod lifecycle;
 mod outage;
+mod overload;
 mod races;
 mod reload;
 mod replicas;

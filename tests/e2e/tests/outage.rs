@@ -1,4 +1,4 @@
-//! The API server is away, and comes back.
+//! An outage of the API server.
 
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use onceway_kit::rig::{Rig, RrExt};
 use serde_json::json;
 use tokio::time::Instant;
 
-/// How long Alertmanager waits for an answer. The sidecar's deadline, 3 s here, leaves a loaded machine the rest of it.
+/// How long Alertmanager waits for a response. The sidecar's deadline, 3 s here, leaves a loaded machine the rest of
+/// it.
 const SENDER_LIMIT: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn while_the_api_server_is_away_signals_are_answered_503_in_time_and_counted_once_it_is_back() -> Result<()> {
+async fn while_the_api_server_is_down_signals_get_503_in_time_and_are_counted_once_it_is_back() -> Result<()> {
     let limits = json!({"limits": {"deadline": "3s", "apiCallTimeout": "1s"}});
     let rig = Rig::replicas(1).own_cluster().config(limits).start().await?;
     let known = Incident::new("prod", "payment-api");
@@ -22,16 +23,16 @@ async fn while_the_api_server_is_away_signals_are_answered_503_in_time_and_count
     rig.cluster().apiserver().kill().await?;
     for incident in [&known, &unknown] {
         let began = Instant::now();
-        let answer = rig.alert(0, incident, 1).await?;
-        assert_eq!(answer.status, 503);
-        assert!(answer.header("retry-after").is_some());
-        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-        assert!(answer.text().contains("API server"), "it says why: {}", answer.text());
+        let response = rig.alert(0, incident, 1).await?;
+        assert_eq!(response.status, 503);
+        assert!(response.header("retry-after").is_some());
+        assert_eq!(response.header("content-type"), Some("application/problem+json"));
+        assert!(response.text().contains("API server"), "it names the reason: {}", response.text());
         assert!(began.elapsed() < SENDER_LIMIT, "{:?}", began.elapsed());
     }
     let scrape = rig.sidecar(0).scrape().await?;
     assert!(scrape.sum("gateway_lock_acquisition_failures_total", &[]) >= 1.0, "{}", scrape.text());
-    assert!(rig.sidecar(0).is_ready().await, "an outage there must not empty the load balancer");
+    assert!(rig.sidecar(0).is_ready().await, "an outage of the API server must not make replicas unready");
 
     rig.cluster().apiserver().restart()?;
     rig.cluster().until_ready().await?;
@@ -42,7 +43,7 @@ async fn while_the_api_server_is_away_signals_are_answered_503_in_time_and_count
         let rrs = rig.rrs_of(incident).await?;
         assert_eq!(rrs.len(), 1);
         let storm = &report.incidents[&incident.fingerprint()];
-        // What was answered 503 may have been counted: one signal during the outage, and what the storm sent again.
+        // A signal with a 503 may have been counted: one during the outage, and the retries of the storm.
         let range = before + storm.acknowledged..=before + 1 + storm.attempts;
         assert!(range.contains(&rrs[0].count()), "{} not in {range:?}", rrs[0].count());
     }

@@ -1,20 +1,20 @@
-//! Races that are forced: requests are held at the API server's door, and let go in the order that hurts.
+//! Forced races: the fault proxies hold API calls and release them in the critical order.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use onceway_kit::client::Answer;
+use onceway_kit::client::ClientResponse;
 use onceway_kit::fault_proxy::{Fault, LEASES, RR_STATUS, RRS, Rule, RuleHandle, Verb};
 use onceway_kit::payload::Incident;
 use onceway_kit::rig::{Rig, RrExt};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// How often a race within one second is tried.
+/// Attempts at a race within one second.
 const TRIES: usize = 10;
 
-/// An alert on its way to a replica.
-fn send(rig: &Rig, replica: usize, incident: &Incident, n: u64) -> JoinHandle<Result<Answer>> {
+/// Sends an alert to a replica, in a task.
+fn send(rig: &Rig, replica: usize, incident: &Incident, n: u64) -> JoinHandle<Result<ClientResponse>> {
     tokio::spawn(rig.client().clone().alert(rig.sidecar(replica).url(), incident.webhook(n)))
 }
 
@@ -22,7 +22,7 @@ fn hold(rig: &Rig, replica: usize, verb: Verb, resource: &str) -> RuleHandle {
     rig.proxy(replica).rule(Rule::on(verb, resource).once(), Fault::Hold)
 }
 
-async fn statuses(all: impl IntoIterator<Item = JoinHandle<Result<Answer>>>) -> Result<Vec<u16>> {
+async fn statuses(all: impl IntoIterator<Item = JoinHandle<Result<ClientResponse>>>) -> Result<Vec<u16>> {
     let mut statuses = Vec::new();
     for one in all {
         statuses.push(one.await??.status.as_u16());
@@ -31,26 +31,26 @@ async fn statuses(all: impl IntoIterator<Item = JoinHandle<Result<Answer>>>) -> 
     Ok(statuses)
 }
 
-/// Waits until the wall clock shows another second: names are made of seconds.
+/// Waits for the next second of the wall clock: names contain the second.
 async fn next_second() -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     sleep(Duration::from_secs(1) - Duration::from_nanos(now.subsec_nanos().into()) + Duration::from_millis(5)).await;
     Ok(())
 }
 
-/// Two replicas have both seen that there is no claim, and both are about to create it.
+/// Two replicas have both seen that there is no claim, and both create it; replica `first` is first.
 async fn both_create_the_claim(across_seconds: bool, first: usize) -> Result<()> {
-    // A loaded machine may not get both to that point within one second.
-    for try_ in 0..TRIES {
-        let incident = Incident::new("prod", &format!("payment-api-{try_}"));
+    // On a loaded machine the two creates may fall into different seconds.
+    for attempt in 0..TRIES {
+        let incident = Incident::new("prod", &format!("payment-api-{attempt}"));
         if both_create_the_claim_of(&incident, across_seconds, first).await? {
             return Ok(());
         }
     }
-    anyhow::bail!("two replicas never came to the same second in {TRIES} tries")
+    anyhow::bail!("two creates never fell into the same second in {TRIES} attempts")
 }
 
-/// Whether it came to that: the two names are of one second, or of two, as wanted.
+/// Returns whether the two names are of one second, or of two, as wanted; only then does it test the race.
 async fn both_create_the_claim_of(incident: &Incident, across_seconds: bool, first: usize) -> Result<bool> {
     let rig = Rig::replicas(2).with_long_timeouts().start().await?;
     let holds = [hold(&rig, 0, Verb::Create, LEASES), hold(&rig, 1, Verb::Create, LEASES)];
@@ -79,7 +79,7 @@ async fn both_create_the_claim_of(incident: &Incident, across_seconds: bool, fir
     Ok(true)
 }
 
-/// Whether the two claims that are held would name different RRs.
+/// Whether the two held claims name different RRs.
 fn held_names_differ(rig: &Rig) -> Result<bool> {
     let calls = rig.record().calls();
     let intents: Vec<String> = calls
@@ -95,19 +95,19 @@ fn held_names_differ(rig: &Rig) -> Result<bool> {
 }
 
 #[tokio::test]
-async fn two_replicas_that_see_nothing_within_one_second_make_one_rr_whoever_is_first() -> Result<()> {
+async fn two_replicas_that_see_nothing_within_one_second_create_one_rr_in_either_order() -> Result<()> {
     both_create_the_claim(false, 0).await?;
     both_create_the_claim(false, 1).await
 }
 
 #[tokio::test]
-async fn two_replicas_that_see_nothing_in_different_seconds_make_one_rr_whoever_is_first() -> Result<()> {
+async fn two_replicas_that_see_nothing_in_different_seconds_create_one_rr_in_either_order() -> Result<()> {
     both_create_the_claim(true, 0).await?;
     both_create_the_claim(true, 1).await
 }
 
 #[tokio::test]
-async fn a_create_that_is_held_while_another_replica_takes_over_makes_no_second_rr() -> Result<()> {
+async fn a_create_that_is_held_while_another_replica_takes_over_creates_no_second_rr() -> Result<()> {
     let rig = Rig::replicas(2).with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
     let create = hold(&rig, 0, Verb::Create, RRS);
@@ -123,13 +123,13 @@ async fn a_create_that_is_held_while_another_replica_takes_over_makes_no_second_
 }
 
 #[tokio::test]
-async fn a_late_create_of_a_name_that_is_over_and_deleted_is_removed_by_its_own_creator() -> Result<()> {
+async fn a_late_create_of_a_deleted_rrs_name_is_removed_by_its_creator() -> Result<()> {
     let rig = Rig::replicas(2).with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
     let create = hold(&rig, 0, Verb::Create, RRS);
     let late = send(&rig, 0, &incident, 0);
     create.reached().await;
-    // Meanwhile another replica makes that very RR, and the incident runs its course: ended, deleted, and opened anew.
+    // Meanwhile another replica creates that RR; it is completed and deleted, and the incident recurs.
     assert_eq!(rig.alert(1, &incident, 1).await?.status, 201);
     let first = rig.finish_and_delete(&incident).await?;
     assert_eq!(rig.alert(1, &incident, 2).await?.status, 201);
@@ -145,7 +145,7 @@ async fn a_late_create_of_a_name_that_is_over_and_deleted_is_removed_by_its_own_
 }
 
 #[tokio::test]
-async fn a_count_that_meets_an_rr_which_ended_meanwhile_goes_into_the_next_one() -> Result<()> {
+async fn a_count_for_an_rr_that_became_terminal_goes_into_the_next_one() -> Result<()> {
     let rig = Rig::replicas(1).with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
     assert_eq!(rig.alert(0, &incident, 0).await?.status, 201);
@@ -162,7 +162,7 @@ async fn a_count_that_meets_an_rr_which_ended_meanwhile_goes_into_the_next_one()
 }
 
 #[tokio::test]
-async fn a_create_that_finds_its_own_name_taken_by_its_own_lost_create_says_created() -> Result<()> {
+async fn a_retried_create_that_finds_its_own_lost_create_returns_201() -> Result<()> {
     let rig = Rig::replicas(1).with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
     rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::LoseResponse);

@@ -1,4 +1,4 @@
-//! When the filter breaks, and when it is replaced: in real Envoy, which builds the VM anew and loses nothing for it.
+//! A filter that traps or is replaced, in real Envoy, which rebuilds the VM without losing a request.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use http::Request;
 use onceway_kit::built;
-use onceway_kit::client::{Answer, Client};
+use onceway_kit::client::{Client, ClientResponse};
 use onceway_kit::envoy::{self, FILTER, at, configure_filter, load_module};
 use onceway_kit::fault_proxy::{Call, Fault, RR_STATUS, RRS, Rule, Verb};
 use onceway_kit::payload::{Incident, webhook};
@@ -17,11 +17,12 @@ use onceway_signal::Source;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-/// Where Envoy's longest stream is set.
+/// JSON pointer to the maximum duration of a stream.
 const MAX_STREAM: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/\
     common_http_protocol_options/max_stream_duration";
 
-/// A rig whose filter traps on request. Over HTTP/2 all requests of one client meet the same worker, and so the same VM.
+/// A rig whose filter traps on demand. Over HTTP/2 all requests of one client reach the same worker, and so the same
+/// VM.
 async fn trapping() -> Result<(Rig, Client)> {
     let wasm = tokio::task::spawn_blocking(built::filter::trapping).await??;
     let edit = move |config: &mut Value| {
@@ -31,8 +32,8 @@ async fn trapping() -> Result<(Rig, Client)> {
     Ok((Rig::replicas(1).with_envoy_edited(edit).start().await?, Client::http2()))
 }
 
-/// Sends a webhook that has the filter trap at `place`.
-async fn trap(rig: &Rig, client: &Client, place: &str, body: String) -> Result<Answer> {
+/// Sends a webhook that makes the filter trap at `place`.
+async fn trap(rig: &Rig, client: &Client, place: &str, body: String) -> Result<ClientResponse> {
     let request = Request::post(rig.envoy().url() + Source::Prometheus.path());
     client.send(request.header("content-type", "application/json").header("x-trap", place), body).await
 }
@@ -41,34 +42,34 @@ fn several(n: u64) -> String {
     webhook(&Incident::several("prod", 3).iter().map(|incident| incident.alert(n)).collect::<Vec<_>>())
 }
 
-/// The sum of Envoy's statistics whose name has all of these words.
+/// The sum of Envoy's statistics whose lines contain all of these words.
 async fn sum(rig: &Rig, words: &[&str]) -> Result<f64> {
     let stats = rig.envoy().stats().await?;
     let found = stats.text().lines().filter(|line| words.iter().all(|word| line.contains(word)));
     Ok(found.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
 }
 
-/// Sends until it is not answered 503: a VM that died a moment ago may not be built anew before a pause has passed.
-async fn send_until_served(rig: &Rig, client: &Client, body: String) -> Result<Answer> {
+/// Sends until the response is not 503: Envoy rebuilds a VM only after a backoff.
+async fn send_until_served(rig: &Rig, client: &Client, body: String) -> Result<ClientResponse> {
     let began = Instant::now();
     loop {
-        let answer = client.signal(&rig.envoy().url(), Source::Prometheus, body.clone()).await?;
-        if answer.status != 503 {
-            return Ok(answer);
+        let response = client.signal(&rig.envoy().url(), Source::Prometheus, body.clone()).await?;
+        if response.status != 503 {
+            return Ok(response);
         }
-        ensure!(began.elapsed() < Duration::from_secs(60), "the filter did not come back: {}", answer.text());
+        ensure!(began.elapsed() < Duration::from_secs(60), "the VM was not rebuilt: {}", response.text());
         sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[tokio::test]
-async fn a_filter_that_traps_costs_the_request_in_hand_and_the_next_one_is_served() -> Result<()> {
+async fn a_filter_that_traps_costs_the_request_in_flight_and_the_next_one_is_served() -> Result<()> {
     let (rig, client) = trapping().await?;
     let incident = Incident::new("prod", "payment-api");
     for n in 0..3 {
         assert_eq!(trap(&rig, &client, "body", incident.webhook(n)).await?.status, 503);
-        let answer = send_until_served(&rig, &client, incident.webhook(n)).await?;
-        assert!(answer.status.is_success(), "{}", answer.text());
+        let response = send_until_served(&rig, &client, incident.webhook(n)).await?;
+        assert!(response.status.is_success(), "{}", response.text());
     }
     let reloads = sum(&rig, &["envoy_wasm", "vm_reload_success"]).await?;
     assert!(reloads >= 3.0, "{reloads} reloads");
@@ -78,7 +79,7 @@ async fn a_filter_that_traps_costs_the_request_in_hand_and_the_next_one_is_serve
 }
 
 #[tokio::test]
-async fn requests_whose_vm_dies_while_their_parts_are_out_end_within_the_streams_maximum() -> Result<()> {
+async fn requests_whose_vm_dies_with_sub_requests_in_flight_end_at_the_streams_maximum() -> Result<()> {
     let (rig, client) = trapping().await?;
     let held = rig.proxy(0).rule(Rule::on(Verb::Create, RRS), Fault::Hold);
     let waiting = tokio::spawn({
@@ -88,19 +89,19 @@ async fn requests_whose_vm_dies_while_their_parts_are_out_end_within_the_streams
     rig.record().wait_for(|calls| calls.iter().filter(|call| call.is(Verb::Create, RRS)).count() >= 3).await?;
     assert_eq!(trap(&rig, &client, "body", several(1)).await?.status, 503);
     held.release();
-    let answer = waiting.await??;
-    assert_eq!(answer.status, 503, "{}", answer.text());
+    let response = waiting.await??;
+    assert_eq!(response.status, 503, "{}", response.text());
     let ended = sum(&rig, &["envoy_http_downstream_rq_max_duration_reached", "\"onceway\""]).await?;
-    assert!(ended >= 1.0, "Envoy has ended {ended} streams for their maximum");
-    // What they asked for was done all the same; sent again, it is a duplicate.
+    assert!(ended >= 1.0, "Envoy ended {ended} streams at their maximum duration");
+    // Their signals are counted nevertheless; sent again, they are duplicates.
     let counted = |call: &&Call| call.is(Verb::Patch, RR_STATUS) && call.result.is_status(200);
     rig.record().wait_for(|calls| calls.iter().filter(counted).count() >= 3).await?;
-    let answer = send_until_served(&rig, &client, several(0)).await?;
-    assert_eq!((answer.status.as_u16(), &answer.json()["summary"]["deduplicated"]), (207, &json!(3)));
+    let response = send_until_served(&rig, &client, several(0)).await?;
+    assert_eq!((response.status.as_u16(), &response.json()["summary"]["deduplicated"]), (207, &json!(3)));
     Ok(())
 }
 
-/// Writes the shipped configuration with these fields of the filter's, and asks Envoy about it.
+/// Has Envoy validate the shipped configuration with these fields of the filter's.
 fn validate(scratch: &Scratch, fields: &Value) -> Result<()> {
     let mut config: Value = serde_saphyr::from_str(&fs::read_to_string(envoy::shipped())?)?;
     configure_filter(&mut config, fields);
@@ -121,15 +122,15 @@ async fn a_wrong_configuration_of_the_filter_keeps_envoy_from_starting_and_names
             (json!({"split_timeout_ms": "9s"}), "invalid type: string \"9s\""),
             (json!({"cluster": ""}), "cluster is empty"),
         ] {
-            let refusal = validate(&scratch, &fields).err().context("it should be refused")?.to_string();
-            ensure!(refusal.contains(words), "{words:?} is not in {refusal}");
+            let error = validate(&scratch, &fields).err().context("Envoy accepts it")?.to_string();
+            ensure!(error.contains(words), "{words:?} is not in {error}");
         }
         Ok(())
     })
     .await?
 }
 
-/// Puts the filter at `filter` into the file that Envoy discovers it from. At once: Envoy never sees half of it.
+/// Publishes a filter in the file of Envoy's extension discovery. By a rename, so that Envoy never reads half of it.
 fn publish(dir: &Path, filter: &Value, version: u64) -> Result<()> {
     let mut resource = filter.clone();
     resource["@type"] = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig".into();
@@ -151,7 +152,7 @@ async fn a_new_configuration_and_a_new_module_roll_in_without_a_lost_request() -
         move |config: &mut Value| {
             load_module(config, &module);
             let filter = at(config, FILTER).clone();
-            publish(&dir, &filter, 0).expect("a file in a directory of our own");
+            publish(&dir, &filter, 0).expect("the directory is writable");
             let path = json!({"path": dir.join("ecds.json"), "watched_directory": {"path": dir}});
             *at(config, FILTER) = json!({"name": filter["name"], "config_discovery": {
                 "config_source": {"path_config_source": path, "resource_api_version": "V3"},
@@ -167,7 +168,7 @@ async fn a_new_configuration_and_a_new_module_roll_in_without_a_lost_request() -
     let until = async |count: f64| {
         let began = Instant::now();
         while updates().await? < count {
-            ensure!(began.elapsed() < Duration::from_secs(60), "Envoy did not take the new filter");
+            ensure!(began.elapsed() < Duration::from_secs(60), "Envoy did not load the new filter");
             sleep(Duration::from_millis(20)).await;
         }
         anyhow::Ok(())
@@ -181,7 +182,7 @@ async fn a_new_configuration_and_a_new_module_roll_in_without_a_lost_request() -
     publish(&dir, &newer, 1)?;
     until(before + 1.0).await?;
     storm.until_acknowledged(300).await;
-    // Another module, with a custom section at its end, and the old configuration.
+    // Another module (a custom section is appended), and the old configuration.
     let mut bytes = fs::read(&shipped)?;
     bytes.extend([0, 5, 4, b't', b'e', b's', b't']);
     let other = dir.join("other.wasm");
@@ -191,13 +192,13 @@ async fn a_new_configuration_and_a_new_module_roll_in_without_a_lost_request() -
     publish(&dir, &newest, 2)?;
     until(before + 2.0).await?;
     storm.until_acknowledged(500).await;
-    // A wrong one is not taken.
+    // An invalid configuration is not loaded.
     newest["typed_config"]["config"]["configuration"]["value"] = json!(r#"{"no_such_field": 4}"#);
     publish(&dir, &newest, 3)?;
     storm.until_acknowledged(700).await;
     storm.end();
     let total = storm.report().await.total();
-    assert_eq!((total.given_up, total.unanswered), (0, 0), "{:?}", total.answers);
+    assert_eq!((total.given_up, total.without_response), (0, 0), "{:?}", total.responses);
     assert_eq!(total.acknowledged, total.signals);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The least rights that work, and what happens without each of them. (Every other end-to-end test runs with these rights,
-//! and with a token of the sidecar's ServiceAccount.)
+//! The rights of `deploy/base` are the least that work: behaviour without each of them. (Every other end-to-end test
+//! runs with these rights and a token of the sidecar's ServiceAccount.)
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use onceway_kit::rig::{Rig, Rr, RrExt};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-/// How long the API server may take to act by a changed Role, and the sidecar to see it.
+/// How long the API server may take to apply a changed Role, and the sidecar to notice.
 const SOON: Duration = Duration::from_secs(60);
-/// A token file is read again after a minute at the latest.
+/// Clients read a token file again after a minute at the latest.
 const ROTATED: Duration = Duration::from_secs(120);
 
 /// The Role of `deploy/base` in a rig's namespace.
@@ -63,24 +63,24 @@ fn is_of_lease(right: Right) -> bool {
     right.resource == "leases"
 }
 
-/// The rights that signals need on their way; the others are the index's and the housekeeping's.
+/// The rights that signals need; the others are for the index and for garbage collection.
 fn is_on_the_path(right: Right) -> bool {
     !matches!(right.verb, "list" | "watch" | "delete") && right.resource != "events"
 }
 
-/// Sends alerts of new incidents, from one replica and then the other, and of each once more after its RR has ended, until
-/// one is refused. All others are counted.
-async fn until_refused(rig: &Rig, label: &str) -> Result<(Incident, String)> {
+/// Sends alerts of new incidents to one replica and then the other, and once more after the RR is completed, until one
+/// gets a 503. All others are counted.
+async fn until_503(rig: &Rig, label: &str) -> Result<(Incident, String)> {
     let began = Instant::now();
     for n in 0.. {
-        ensure!(began.elapsed() < SOON, "nothing is refused without {label}");
+        ensure!(began.elapsed() < SOON, "no 503 without {label}");
         let incident = Incident::new("prod", &format!("{label}-{n}"));
         for replica in [0, 1, 0] {
-            let answer = rig.alert(replica, &incident, 0).await?;
-            if answer.status == 503 {
-                return Ok((incident, answer.text()));
+            let response = rig.alert(replica, &incident, 0).await?;
+            if response.status == 503 {
+                return Ok((incident, response.text()));
             }
-            ensure!(answer.status.is_success(), "{}: {}", answer.status, answer.text());
+            ensure!(response.status.is_success(), "{}: {}", response.status, response.text());
             if replica == 1 {
                 let rr = rig.rrs_of(&incident).await?.swap_remove(0);
                 rig.set_phase(rr.name(), "Completed").await?;
@@ -91,18 +91,18 @@ async fn until_refused(rig: &Rig, label: &str) -> Result<(Incident, String)> {
 }
 
 #[tokio::test]
-async fn without_a_right_that_signals_need_they_are_answered_503_and_the_right_is_named_everywhere() -> Result<()> {
+async fn without_a_right_that_signals_need_they_get_503_and_the_right_is_named_everywhere() -> Result<()> {
     let rig = Rig::replicas(2).start().await?;
     let rights = Rights::of(&rig).await?;
     for (place, right) in RIGHTS.into_iter().filter(|right| is_on_the_path(*right)).enumerate() {
         rights.take_away(right).await?;
-        let (incident, why) = until_refused(&rig, &format!("service-{place}")).await?;
-        // In the answer, by the API server's own words.
+        let (incident, why) = until_503(&rig, &format!("service-{place}")).await?;
+        // In the response, in the API server's own words.
         assert!(
             why.contains(&format!("cannot {} resource", right.verb)) && why.contains(right.resource),
             "{right}: {why}"
         );
-        // In the readiness of the replica that met it, and in its log.
+        // In the readiness of the replica that got the 403, and in its log.
         let name = right.to_string();
         let refused = until_not_ready(&rig, &name).await?;
         let log = std::fs::read_to_string(rig.sidecar(refused).service().process()?.log())?;
@@ -113,13 +113,13 @@ async fn without_a_right_that_signals_need_they_are_answered_503_and_the_right_i
         assert!(failures >= 1.0, "{name}:\n{}", scrape.text());
         let lock_failures = scrape.sum("gateway_lock_acquisition_failures_total", &[("reason", "forbidden")]);
         assert!(!is_of_lease(right) || lock_failures >= 1.0, "{name}:\n{}", scrape.text());
-        // Nothing was created on the strength of the refusal, and all is well once the right is back.
+        // The 403 was not read as "not found", and the replicas recover once the right is back.
         assert!(active(&rig, &incident).await?.len() <= 1);
         rights.give_back().await?;
         rig.sidecar(0).until_ready().await?;
         rig.sidecar(1).until_ready().await?;
-        let answer = rig.alert(0, &incident, 1).await?;
-        assert!(answer.status.is_success(), "{right}: {} {}", answer.status, answer.text());
+        let response = rig.alert(0, &incident, 1).await?;
+        assert!(response.status.is_success(), "{right}: {} {}", response.status, response.text());
         let rrs = active(&rig, &incident).await?;
         assert_eq!(rrs.len(), 1, "{right}: {}", rig.record().text());
         assert!((1..=3).contains(&rrs[0].count()), "{right}: {}", rrs[0].count());
@@ -127,13 +127,13 @@ async fn without_a_right_that_signals_need_they_are_answered_503_and_the_right_i
     Ok(())
 }
 
-/// The RRs of the incident that have not ended.
+/// The active RRs of the incident.
 async fn active(rig: &Rig, incident: &Incident) -> Result<Vec<Rr>> {
-    let ended = |rr: &Rr| rr.status.as_ref().is_some_and(|status| status.overall_phase.is_some());
-    Ok(rig.rrs_of(incident).await?.into_iter().filter(|rr| !ended(rr)).collect())
+    let terminal = |rr: &Rr| rr.status.as_ref().is_some_and(|status| status.overall_phase.is_some());
+    Ok(rig.rrs_of(incident).await?.into_iter().filter(|rr| !terminal(rr)).collect())
 }
 
-/// Waits until a replica is not ready for the lack of the right of this name; tells which.
+/// Waits until a replica is not ready and names this right; returns which.
 async fn until_not_ready(rig: &Rig, name: &str) -> Result<usize> {
     let began = Instant::now();
     while began.elapsed() < SOON {
@@ -145,12 +145,12 @@ async fn until_not_ready(rig: &Rig, name: &str) -> Result<usize> {
         }
         sleep(Duration::from_millis(20)).await;
     }
-    anyhow::bail!("no replica says that it lacks {name}")
+    anyhow::bail!("no replica reports that it lacks {name}")
 }
 
 #[tokio::test]
 async fn a_replica_that_loses_a_right_of_its_index_is_not_ready_and_names_it() -> Result<()> {
-    // Every second the watch begins anew.
+    // The watch restarts every second.
     let rig = Rig::replicas(1).config(json!({"index": {"watchTimeout": "1s"}})).start().await?;
     let rights = Rights::of(&rig).await?;
     let watch = RIGHTS.into_iter().find(|right| right.verb == "watch").context("RRs are watched")?;
@@ -168,14 +168,14 @@ async fn a_replica_that_starts_without_any_one_right_is_not_ready_and_names_it()
     let sidecar = rig.sidecar(0);
     for right in RIGHTS {
         rights.take_away(right).await?;
-        // The API server acts by a changed Role a moment later: until then the replica starts as if nothing were missing.
+        // The API server applies a changed Role with a delay: until then the replica starts with all rights.
         let began = Instant::now();
         loop {
-            ensure!(began.elapsed() < SOON, "it never says that it lacks {right}");
+            ensure!(began.elapsed() < SOON, "it never reports that it lacks {right}");
             sidecar.service().kill().await?;
             sidecar.service().restart()?;
             let asked =
-                async || sidecar.readiness().await.is_ok_and(|answer| !answer.text().contains("asking the API"));
+                async || sidecar.readiness().await.is_ok_and(|response| !response.text().contains("asking the API"));
             sidecar.service().process()?.until_ready(SOON, asked).await?;
             let readiness = sidecar.readiness().await?;
             if readiness.text().contains("permissions: ") {
@@ -194,13 +194,13 @@ async fn a_replica_that_starts_without_any_one_right_is_not_ready_and_names_it()
 }
 
 #[tokio::test]
-async fn a_token_that_dies_is_followed_by_the_one_that_took_its_place() -> Result<()> {
+async fn an_invalidated_token_is_replaced_by_the_rotated_one() -> Result<()> {
     let rig = Rig::replicas(1).start().await?;
     let secrets = Api::<Secret>::namespaced(rig.namespace().client().clone(), rig.namespace().name());
     let mut secret = Secret { string_data: Some(BTreeMap::new()), ..Secret::default() };
     secret.metadata.name = Some("first".into());
     let secret = secrets.create(&PostParams::default(), &secret).await?;
-    // Its first token, as if it had started with it.
+    // Restarts it with a token that the test can invalidate.
     let sidecar = rig.sidecar(0);
     sidecar.rotate_token(&rig.namespace().token_bound_to(&secret).await?)?;
     sidecar.service().kill().await?;
@@ -215,18 +215,18 @@ async fn a_token_that_dies_is_followed_by_the_one_that_took_its_place() -> Resul
     let mut since = 0;
     while refused == 0 || since < 2 {
         ensure!(began.elapsed() < ROTATED, "{acknowledged} acknowledged, {refused} refused");
-        let answer = rig.alert(0, &incident, acknowledged).await?;
-        match answer.status.as_u16() {
+        let response = rig.alert(0, &incident, acknowledged).await?;
+        match response.status.as_u16() {
             202 => {
                 acknowledged += 1;
                 since = if refused == 0 { 0 } else { since + 1 };
             }
             503 => {
                 refused += 1;
-                assert!(answer.text().contains("Unauthorized"), "{}", answer.text());
+                assert!(response.text().contains("Unauthorized"), "{}", response.text());
                 sleep(Duration::from_millis(500)).await;
             }
-            _ => anyhow::bail!("{}: {}", answer.status, answer.text()),
+            _ => anyhow::bail!("{}: {}", response.status, response.text()),
         }
     }
     sidecar.until_ready().await?;

@@ -1,10 +1,11 @@
-//! Webhooks of several incidents, in real Envoy: each incident's part reaches its owner, and there is one honest answer.
+//! Webhooks of several incidents, in real Envoy: each incident's sub-request reaches its owner, and the response covers
+//! all.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use onceway_kit::client::Answer;
+use onceway_kit::client::ClientResponse;
 use onceway_kit::envoy::{at, configure_filter};
 use onceway_kit::fault_proxy::{Fault, RR_STATUS, RRS, Rule, Verb};
 use onceway_kit::payload::{Incident, webhook};
@@ -17,9 +18,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::affinity::settled;
 
-/// How many parts a large webhook has.
+/// The number of incidents in a large webhook.
 const INCIDENTS: usize = 60;
-/// How long a sender sends what is answered 5xx.
+/// How long a sender retries.
 const SENDER_LIMIT: Duration = Duration::from_secs(60);
 
 /// One webhook with the `n`-th alert of each incident.
@@ -27,30 +28,30 @@ pub(crate) fn of_each(incidents: &[Incident], n: u64) -> String {
     webhook(&incidents.iter().map(|incident| incident.alert(n)).collect::<Vec<_>>())
 }
 
-async fn send(rig: &Rig, body: String) -> Result<Answer> {
+async fn send(rig: &Rig, body: String) -> Result<ClientResponse> {
     rig.client().clone().alert(rig.envoy().url(), body).await
 }
 
-/// Sends a webhook as Alertmanager does: again while it is answered 5xx. The answer, and how often it was sent.
-async fn send_until_taken(rig: &Rig, body: String) -> Result<(Answer, u64)> {
+/// Sends a webhook as Alertmanager does, again after a 5xx. Returns the response and the number of attempts.
+async fn send_until_accepted(rig: &Rig, body: String) -> Result<(ClientResponse, u64)> {
     let began = Instant::now();
     for attempt in 1.. {
-        let answer = send(rig, body.clone()).await?;
-        if answer.status.as_u16() < 500 {
-            return Ok((answer, attempt));
+        let response = send(rig, body.clone()).await?;
+        if response.status.as_u16() < 500 {
+            return Ok((response, attempt));
         }
-        ensure!(answer.header("retry-after").is_some(), "{}", answer.text());
-        ensure!(began.elapsed() < SENDER_LIMIT, "still not taken after {attempt} attempts: {}", answer.text());
+        ensure!(response.header("retry-after").is_some(), "{}", response.text());
+        ensure!(began.elapsed() < SENDER_LIMIT, "not accepted after {attempt} attempts: {}", response.text());
         sleep(Duration::from_millis(200)).await;
     }
     unreachable!("the loop ends by its limit")
 }
 
-pub(crate) fn results(answer: &Answer) -> Vec<Value> {
-    answer.json()["results"].as_array().cloned().unwrap_or_default()
+pub(crate) fn results(response: &ClientResponse) -> Vec<Value> {
+    response.json()["results"].as_array().cloned().unwrap_or_default()
 }
 
-/// Which replica counted each incident in the calls from `since` on, by the RR that it wrote to.
+/// The replica that counted each incident in the calls from `since` on.
 fn counters(rig: &Rig, incidents: &[Incident], since: usize) -> BTreeMap<String, String> {
     let calls = rig.record().calls();
     let counts: Vec<_> = calls.iter().skip(since).filter(|call| call.is(Verb::Patch, RR_STATUS)).collect();
@@ -62,7 +63,7 @@ fn counters(rig: &Rig, incidents: &[Incident], since: usize) -> BTreeMap<String,
     incidents.iter().filter_map(counter).collect()
 }
 
-/// Waits until Envoy has no request in hand, from or to anybody.
+/// Waits until Envoy has no request in flight, downstream or upstream.
 pub(crate) async fn until_idle(rig: &Rig) -> Result<()> {
     const GAUGES: [&str; 3] = [
         "envoy_http_downstream_rq_active",
@@ -72,13 +73,13 @@ pub(crate) async fn until_idle(rig: &Rig) -> Result<()> {
     let began = Instant::now();
     loop {
         let stats = rig.envoy().stats().await?;
-        // The page that tells is a request too.
-        let ours = [("envoy_http_conn_manager_prefix", "onceway")];
-        let active = stats.sum(GAUGES[0], &ours) + stats.sum(GAUGES[1], &[]) + stats.sum(GAUGES[2], &[]);
+        // The request for this page is one of the admin listener.
+        let of_listener = [("envoy_http_conn_manager_prefix", "onceway")];
+        let active = stats.sum(GAUGES[0], &of_listener) + stats.sum(GAUGES[1], &[]) + stats.sum(GAUGES[2], &[]);
         if active == 0.0 {
             return Ok(());
         }
-        ensure!(began.elapsed() < Duration::from_secs(60), "{active} requests are still in hand");
+        ensure!(began.elapsed() < Duration::from_secs(60), "{active} requests are still in flight");
         sleep(Duration::from_millis(50)).await;
     }
 }
@@ -90,13 +91,13 @@ async fn each_of_sixty_incidents_in_one_webhook_reaches_the_replica_that_its_own
     let mut rounds = 0;
     let owners = settled(&rig, &incidents, &mut rounds, 3).await?;
     let since = rig.record().calls().len();
-    let answer = send(&rig, of_each(&incidents, rounds)).await?;
-    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (207, Some("application/json")));
-    let told: Vec<Value> = results(&answer).iter().map(|result| result["fingerprint"].clone()).collect();
+    let response = send(&rig, of_each(&incidents, rounds)).await?;
+    assert_eq!((response.status.as_u16(), response.header("content-type")), (207, Some("application/json")));
+    let fingerprints: Vec<Value> = results(&response).iter().map(|result| result["fingerprint"].clone()).collect();
     let expected: Vec<Value> = incidents.iter().map(|incident| incident.fingerprint().to_string().into()).collect();
-    assert_eq!(told, expected, "in the webhook's order");
+    assert_eq!(fingerprints, expected, "in the webhook's order");
     let summary = json!({"total": 60, "created": 0, "deduplicated": 60, "rejected": 0, "failed": 0});
-    assert_eq!(answer.json()["summary"], summary);
+    assert_eq!(response.json()["summary"], summary);
     assert_eq!(counters(&rig, &incidents, since), owners, "60 of 60");
     for incident in &incidents {
         assert_eq!(rig.rrs_of(incident).await?[0].count(), rounds + 1);
@@ -110,8 +111,8 @@ async fn with_a_replica_dead_nothing_of_a_webhook_of_sixty_incidents_is_lost() -
     let incidents = Incident::several("prod", INCIDENTS);
     assert_eq!(send(&rig, of_each(&incidents, 0)).await?.status, 207);
     rig.sidecar(1).service().kill().await?;
-    let (answer, attempts) = send_until_taken(&rig, of_each(&incidents, 1)).await?;
-    assert_eq!((answer.status.as_u16(), results(&answer).len()), (207, INCIDENTS));
+    let (response, attempts) = send_until_accepted(&rig, of_each(&incidents, 1)).await?;
+    assert_eq!((response.status.as_u16(), results(&response).len()), (207, INCIDENTS));
     for incident in &incidents {
         let rrs = rig.rrs_of(incident).await?;
         assert_eq!(rrs.len(), 1);
@@ -122,26 +123,26 @@ async fn with_a_replica_dead_nothing_of_a_webhook_of_sixty_incidents_is_lost() -
     let owners = settled(&rig, &incidents, &mut rounds, 2).await?;
     let since = rig.record().calls().len();
     assert_eq!(send(&rig, of_each(&incidents, rounds)).await?.status, 207);
-    assert_eq!(counters(&rig, &incidents, since), owners, "owner for owner with two replicas too");
+    assert_eq!(counters(&rig, &incidents, since), owners, "by the owners among two replicas");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_part_that_is_late_makes_it_503_in_time_and_the_others_are_counted() -> Result<()> {
-    // Enough for the parts that are not held. The replica allows 30 s: it is the filter that ends this.
+async fn a_late_sub_request_causes_a_503_and_the_others_are_counted() -> Result<()> {
+    // Enough for the sub-requests that are not held. The replica allows 30 s: only the filter can end the held one.
     let edit = |config: &mut Value| configure_filter(config, &json!({"split_timeout_ms": 5000}));
     let rig = Rig::replicas(1).with_envoy_edited(edit).with_long_timeouts().start().await?;
     let incidents = Incident::several("prod", 3);
     let held = rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::Hold);
-    let answer = send(&rig, of_each(&incidents, 0)).await?;
-    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")));
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-    let mut statuses: Vec<Value> = results(&answer).iter().map(|result| result["status"].clone()).collect();
+    let response = send(&rig, of_each(&incidents, 0)).await?;
+    assert_eq!((response.status.as_u16(), response.header("retry-after")), (503, Some("1")));
+    assert_eq!(response.header("content-type"), Some("application/problem+json"));
+    let mut statuses: Vec<Value> = results(&response).iter().map(|result| result["status"].clone()).collect();
     statuses.sort_by_key(Value::to_string);
     assert_eq!(statuses, ["created", "created", "failed"]);
     held.release();
-    let (answer, _) = send_until_taken(&rig, of_each(&incidents, 0)).await?;
-    assert_eq!(answer.status, 207);
+    let (response, _) = send_until_accepted(&rig, of_each(&incidents, 0)).await?;
+    assert_eq!(response.status, 207);
     assert_eq!(rig.rrs().await?.len(), 3);
     until_idle(&rig).await
 }
@@ -155,13 +156,13 @@ async fn a_full_circuit_breaker_makes_a_webhook_slow_and_loses_nothing_of_it() -
     };
     let rig = Rig::replicas(2).with_envoy_edited(edit).with_long_timeouts().start().await?;
     let incidents = Incident::several("prod", INCIDENTS);
-    // Most of what does not fit Envoy refuses at once, and it is sent when there is room. What it takes and then drops, while
-    // it waits for a connection, is answered 503, to be sent again.
-    let (answer, attempts) = send_until_taken(&rig, of_each(&incidents, 0)).await?;
+    // Envoy rejects most sub-requests beyond the limit at once, and the filter retries them later. One that Envoy
+    // accepts and then drops while it waits for a connection causes a 503, to be sent again.
+    let (response, attempts) = send_until_accepted(&rig, of_each(&incidents, 0)).await?;
     let overflown = rig.envoy().stats().await?;
     let overflown = overflown.sum("envoy_cluster_upstream_rq_pending_overflow", &[]);
-    assert!(overflown > 0.0, "the breaker was never full");
-    assert_eq!((answer.status.as_u16(), results(&answer).len()), (207, INCIDENTS), "{}", answer.text());
+    assert!(overflown > 0.0, "the circuit breaker never opened");
+    assert_eq!((response.status.as_u16(), results(&response).len()), (207, INCIDENTS), "{}", response.text());
     let rrs = rig.rrs().await?;
     assert_eq!(rrs.len(), INCIDENTS);
     assert!(rrs.iter().all(|rr| (1..=attempts).contains(&rr.count())), "after {attempts} attempts");
@@ -173,34 +174,34 @@ async fn a_cluster_that_envoy_does_not_have_costs_the_affinity_and_not_the_webho
     let edit = |config: &mut Value| configure_filter(config, &json!({"cluster": "nowhere"}));
     let rig = Rig::replicas(2).with_envoy_edited(edit).start().await?;
     let incidents = Incident::several("prod", 5);
-    let answer = send(&rig, of_each(&incidents, 0)).await?;
-    assert_eq!((answer.status.as_u16(), results(&answer).len()), (207, 5));
+    let response = send(&rig, of_each(&incidents, 0)).await?;
+    assert_eq!((response.status.as_u16(), results(&response).len()), (207, 5));
     let whole = rig.envoy().stats().await?.sum("onceway_filter_requests_total", &[("outcome", "several")]);
     assert_eq!(whole, 1.0);
     Ok(())
 }
 
 #[tokio::test]
-async fn without_a_replica_a_webhook_of_several_incidents_is_to_be_sent_again() -> Result<()> {
+async fn without_a_replica_a_webhook_of_several_incidents_gets_503() -> Result<()> {
     let rig = Rig::replicas(1).with_envoy().start().await?;
     let incidents = Incident::several("prod", 5);
     rig.sidecar(0).service().kill().await?;
-    let answer = send(&rig, of_each(&incidents, 0)).await?;
-    assert_eq!(answer.status, 503, "{}", answer.text());
+    let response = send(&rig, of_each(&incidents, 0)).await?;
+    assert_eq!(response.status, 503, "{}", response.text());
     rig.sidecar(0).service().restart()?;
-    let (answer, _) = send_until_restored(&rig, of_each(&incidents, 0)).await?;
-    assert_eq!((answer.status.as_u16(), results(&answer).len()), (207, 5));
+    let (response, _) = send_until_restored(&rig, of_each(&incidents, 0)).await?;
+    assert_eq!((response.status.as_u16(), results(&response).len()), (207, 5));
     until_idle(&rig).await
 }
 
-/// Like [`send_until_taken`], where Envoy itself may be what answers.
-async fn send_until_restored(rig: &Rig, body: String) -> Result<(Answer, u64)> {
+/// Like [`send_until_accepted`], after Envoy has found a healthy replica.
+async fn send_until_restored(rig: &Rig, body: String) -> Result<(ClientResponse, u64)> {
     rig.envoy().until_healthy(1).await?;
-    send_until_taken(rig, body).await
+    send_until_accepted(rig, body).await
 }
 
 #[tokio::test]
-async fn the_parts_of_a_client_that_leaves_are_counted_all_the_same_and_nothing_is_left_over() -> Result<()> {
+async fn the_sub_requests_of_a_client_that_disconnects_are_counted_and_none_is_left_over() -> Result<()> {
     let rig = Rig::replicas(2).with_envoy().with_long_timeouts().start().await?;
     let incidents = Incident::several("prod", 6);
     let held = [0, 1].map(|replica| rig.proxy(replica).rule(Rule::on(Verb::Create, RRS), Fault::Hold));

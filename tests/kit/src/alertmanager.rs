@@ -1,5 +1,5 @@
-//! A real Alertmanager that notifies a webhook. Alerts are posted to its API as Prometheus posts them; when it notifies, what
-//! it groups and what it sends again is its own doing.
+//! A real Alertmanager that notifies a webhook. Tests post alerts to its API as Prometheus does; grouping, timing and
+//! retries are Alertmanager's.
 //!
 //! ```no_run
 //! # async fn example(rig: &onceway_kit::rig::Rig) -> anyhow::Result<()> {
@@ -31,22 +31,22 @@ use crate::ports::Port;
 use crate::service::Service;
 use onceway_tools::Tool;
 
-/// How long it may take to be ready.
+/// Limit for the start.
 const READY_LIMIT: Duration = Duration::from_secs(30);
-/// How long [`Alertmanager::until`] waits: longer than the 10 s after which Alertmanager gives a notification up.
+/// Limit of [`Alertmanager::until`]: longer than the 10 s after which Alertmanager gives up a notification.
 const NOTIFY_LIMIT: Duration = Duration::from_secs(60);
-/// How long it waits for more alerts of a new group whose first alert began no longer ago than this: long enough for a loaded
-/// machine to take in all alerts of one call.
+/// `group_wait`: applies to a new group whose first alert began no longer ago than this. Long enough for a loaded
+/// machine to process all alerts of one API call.
 const GROUP_WAIT_MS: u32 = 2000;
 
-/// A running Alertmanager, alone (not in a cluster of several); it stops when dropped.
+/// A running Alertmanager, not clustered; it stops when dropped.
 pub struct Alertmanager {
     service: Service,
     client: Client,
     web: Port,
 }
 
-/// Who is notified, and when.
+/// The webhook and its timing.
 #[derive(Clone, Debug)]
 pub struct Receiver {
     url: String,
@@ -56,52 +56,52 @@ pub struct Receiver {
     send_resolved: bool,
 }
 
-/// What it has sent to its receiver. A request is counted once it is answered.
+/// Requests to the receiver, counted when their responses arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requests {
-    /// All requests, those sent again included.
+    /// All requests, including retries.
     pub total: u64,
-    /// Those that were not answered 2xx.
+    /// Requests without a 2xx response.
     pub failed: u64,
-    /// Notifications that it gave up: after a 4xx, or after 10 s of retries.
+    /// Notifications given up: after a 4xx, or after 10 s of retries.
     pub given_up: u64,
 }
 
 impl Requests {
-    /// Those that were answered 2xx.
+    /// Requests with a 2xx response.
     pub fn acknowledged(self) -> u64 {
         self.total - self.failed
     }
 }
 
 impl Receiver {
-    /// The Prometheus path below `base` (`http://127.0.0.1:10000`). Every alert is a group of its own, notified once and
-    /// not repeated, and not notified when it is resolved; so that the number of notifications is known beforehand.
+    /// The Prometheus path below `base` (`http://127.0.0.1:10000`). Every alert is its own group, notified once: no
+    /// repeats, no notification when it is resolved. So the number of notifications is known in advance.
     pub fn at(base: String) -> Self {
         let url = base + Source::Prometheus.path();
-        // "..." is Alertmanager's own word for "by all labels".
+        // "...": Alertmanager groups by all labels.
         Self { url, group_by: vec!["...".to_owned()], interval_ms: 200, repeat_ms: 3_600_000, send_resolved: false }
     }
 
-    /// Alerts that agree in these labels are one group.
+    /// Groups alerts by these labels.
     #[must_use]
     pub fn group_by(self, labels: &[&str]) -> Self {
         Self { group_by: labels.iter().map(|label| (*label).to_owned()).collect(), ..self }
     }
 
-    /// A group that has not changed is notified again after this many milliseconds.
+    /// Repeats the notification of an unchanged group after this many milliseconds.
     #[must_use]
     pub fn repeat(self, milliseconds: u32) -> Self {
         Self { repeat_ms: milliseconds, ..self }
     }
 
-    /// Resolved alerts are notified too.
+    /// Notifies resolved alerts too.
     #[must_use]
     pub fn send_resolved(self) -> Self {
         Self { send_resolved: true, ..self }
     }
 
-    /// A whole configuration; JSON is YAML.
+    /// Alertmanager's configuration; JSON is valid YAML.
     fn config(&self) -> Value {
         json!({
             "route": {
@@ -120,11 +120,11 @@ impl Receiver {
 }
 
 impl Alertmanager {
-    /// Starts one that notifies `receiver`, and waits until it is ready. Its configuration, data and log go to `dir`,
-    /// under `name`.
+    /// Starts an Alertmanager that notifies `receiver`, and waits until it is ready. Writes its configuration, data and
+    /// log to `dir`, under `name`.
     ///
     /// # Errors
-    /// If Alertmanager cannot be had, refuses its configuration, or is not ready in time.
+    /// If Alertmanager cannot be found or built, rejects its configuration, or is not ready in time.
     pub async fn start(name: &str, dir: &Path, receiver: Receiver) -> Result<Self> {
         let config = dir.join(format!("{name}.yml"));
         fs::write(&config, format!("{:#}\n", receiver.config()))?;
@@ -136,7 +136,7 @@ impl Alertmanager {
             alertmanager.arg(format!("--config.file={}", config.display()));
             alertmanager.arg(format!("--storage.path={}", data.display()));
             alertmanager.arg(format!("--web.listen-address={address}"));
-            // Empty: it gossips with nobody, and opens no port for that.
+            // Empty: no gossip, and no port for it.
             alertmanager.arg("--cluster.listen-address=");
             alertmanager
         })?;
@@ -145,37 +145,37 @@ impl Alertmanager {
         Ok(alertmanager)
     }
 
-    /// Posts alerts to its API, all in one call.
+    /// Posts alerts to its API in one call.
     ///
     /// # Errors
-    /// If it refuses them or does not answer.
+    /// If it rejects them or does not respond.
     pub async fn post(&self, alerts: &[Alert]) -> Result<()> {
         let request = Request::post(self.url("/api/v2/alerts")).header("content-type", "application/json");
         let body = Value::from_iter(alerts.iter().map(Alert::as_posted)).to_string();
-        let answer = self.client.send(request, body).await?;
-        ensure!(answer.status.is_success(), "Alertmanager answers {} to alerts: {}", answer.status, answer.text());
+        let response = self.client.send(request, body).await?;
+        ensure!(response.status.is_success(), "Alertmanager rejects alerts ({}): {}", response.status, response.text());
         Ok(())
     }
 
-    /// What it has sent so far, by its own metrics.
+    /// Requests so far, by its own metrics.
     ///
     /// # Errors
-    /// If it does not answer.
+    /// If it does not respond.
     pub async fn requests(&self) -> Result<Requests> {
         let scrape = self.scrape().await?;
-        // Whole numbers of a counter, far below where a float loses them.
+        // Counters, far below the integers that an f64 cannot hold.
         let sum = |name: &str| scrape.sum(name, &[("integration", "webhook")]) as u64;
         let given_up = sum("alertmanager_notifications_failed_total");
-        // A scrape is no snapshot; the failures of a request that the total lacks yet must not make it negative.
+        // A scrape is no snapshot: failures may include a request that the total does not yet.
         let total = sum("alertmanager_notification_requests_total");
         let failed = sum("alertmanager_notification_requests_failed_total").min(total);
         Ok(Requests { total, failed, given_up })
     }
 
-    /// Waits until what it has sent is such that `done` is true.
+    /// Waits until `done` is true of its requests.
     ///
     /// # Errors
-    /// If that is not so in time, or it has ended.
+    /// If that takes too long, or Alertmanager ends.
     pub async fn until(&self, mut done: impl FnMut(Requests) -> bool) -> Result<Requests> {
         let mut last = None;
         let reached = async || {
@@ -183,14 +183,14 @@ impl Alertmanager {
             last.is_some_and(&mut done)
         };
         let waited = self.service.process()?.until_ready(NOTIFY_LIMIT, reached).await;
-        waited.with_context(|| format!("what Alertmanager has sent is not as awaited: {last:?}"))?;
+        waited.with_context(|| format!("Alertmanager's requests are still {last:?}"))?;
         last.context("Alertmanager does not show its metrics")
     }
 
-    /// Its metrics, as they are now.
+    /// Its current metrics.
     ///
     /// # Errors
-    /// If it does not answer.
+    /// If it does not respond.
     pub async fn scrape(&self) -> Result<Scrape> {
         Ok(Scrape::new(self.client.get(&self.url("/metrics")).await?.text()))
     }
@@ -201,7 +201,7 @@ impl Alertmanager {
     }
 
     async fn is_ready(&self) -> bool {
-        self.client.get(&self.url("/-/ready")).await.is_ok_and(|answer| answer.status.is_success())
+        self.client.get(&self.url("/-/ready")).await.is_ok_and(|response| response.status.is_success())
     }
 
     fn url(&self, path: &str) -> String {

@@ -1,4 +1,4 @@
-//! What runs in other processes, built if it is not up to date: the sidecar's program, the one that ships, and its clock.
+//! Finds or builds our own programs that tests run: the shipped sidecar, the clock library, the filter's module.
 
 use std::env;
 use std::path::PathBuf;
@@ -12,12 +12,12 @@ use crate::cluster::deploy::repository;
 
 pub mod filter;
 
-/// A path that is found, or what it names built, once per process.
+/// A path that is found, or whose file is built, once per process.
 #[derive(Default)]
 pub struct Once(OnceLock<Result<PathBuf, String>>);
 
 impl Once {
-    /// One that is not found yet.
+    /// A path that is not looked for yet.
     pub const fn new() -> Self {
         Self(OnceLock::new())
     }
@@ -32,8 +32,8 @@ impl Once {
     }
 }
 
-/// The path of the program: what `$ONCEWAY_BIN` names, else what cargo builds in the release profile. Asks cargo once per
-/// process, which costs next to nothing where the program is up to date, so that no test runs yesterday's.
+/// The sidecar: `$ONCEWAY_BIN`, else what cargo builds in the release profile. Runs cargo once per process, so that no
+/// test runs an outdated program; that is fast if it is up to date.
 ///
 /// # Errors
 /// If it cannot be built.
@@ -42,7 +42,7 @@ pub fn sidecar() -> Result<PathBuf> {
     PATH.get(|| program("ONCEWAY_BIN", "onceway", "onceway"))
 }
 
-/// The path of the program `bin` of `package`: what `variable` names, else what cargo builds. Asks cargo at each call.
+/// The program `bin` of `package`: what `variable` names, else what cargo builds. Runs cargo at each call.
 ///
 /// # Errors
 /// If it cannot be built.
@@ -50,7 +50,7 @@ pub fn program(variable: &str, package: &str, bin: &str) -> Result<PathBuf> {
     find_or_build(variable, &["--package", package, "--bin", bin], executable)
 }
 
-/// The path of the library that gives a sidecar a clock of its own: what `$ONCEWAY_CLOCK` names, else what cargo builds.
+/// The library behind [`Clock`](crate::clock::Clock): `$ONCEWAY_CLOCK`, else what cargo builds.
 ///
 /// # Errors
 /// If it cannot be built.
@@ -59,10 +59,10 @@ pub fn clock() -> Result<PathBuf> {
     PATH.get(|| find_or_build("ONCEWAY_CLOCK", &["--package", "onceway-clock"], library))
 }
 
-/// What the variable names is taken as it is; `artifact` finds the path in one of cargo's messages.
+/// Takes the file that the variable names as it is; `artifact` finds the path in one of cargo's messages.
 fn find_or_build(variable: &str, what: &[&str], artifact: fn(&str) -> Option<PathBuf>) -> Result<PathBuf> {
     if let Some(path) = env::var_os(variable).map(PathBuf::from) {
-        ensure!(path.is_file(), "{variable} names {}, which is no file", path.display());
+        ensure!(path.is_file(), "{variable} is {}, which is not a file", path.display());
         return Ok(path);
     }
     let output = cargo()
@@ -71,15 +71,19 @@ fn find_or_build(variable: &str, what: &[&str], artifact: fn(&str) -> Option<Pat
         .current_dir(repository())
         .stderr(Stdio::inherit())
         .output()
-        .context("cannot run cargo to build what is tested")?;
+        .context("cannot run cargo")?;
     let what = what.join(" ");
-    ensure!(output.status.success(), "cargo could not build {what} ({}); it says why above", output.status);
+    ensure!(output.status.success(), "cargo failed to build {what} ({}); see its output above", output.status);
     let messages = String::from_utf8_lossy(&output.stdout);
-    messages.lines().filter_map(artifact).next_back().with_context(|| format!("cargo built {what} and named no file"))
+    messages
+        .lines()
+        .filter_map(artifact)
+        .next_back()
+        .with_context(|| format!("cargo built {what} but reported no file"))
 }
 
-/// The cargo that runs us, without what it told us about this package: build scripts that look at such variables would
-/// run again, and half of all dependencies be compiled again, each time that a test and a person take turns.
+/// The cargo that runs us, without the variables that it sets for this package: build scripts that depend on them would
+/// run again, and half of all dependencies be recompiled, whenever a test and a person alternate.
 fn cargo() -> Command {
     const OF_A_PACKAGE: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

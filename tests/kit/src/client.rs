@@ -1,4 +1,4 @@
-//! An HTTP client for tests: nothing is retried, every call has an end.
+//! An HTTP client for tests: no retries, and a time limit for every request.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use onceway_signal::Source;
 use serde_json::Value;
 
-/// Longer than any deadline of what is tested, so that a call that hangs is told from one that is slow.
+/// Longer than any deadline under test, so that only a request that hangs reaches it.
 const LIMIT: Duration = Duration::from_secs(35);
 
-/// A client with a pool of connections. It belongs to the runtime that it is made in.
+/// A client with a connection pool. It belongs to the runtime that creates it.
 #[derive(Clone)]
 pub struct Client {
     hyper: Hyper<HttpConnector, Full<Bytes>>,
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct ClientResponse {
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -32,8 +32,8 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-impl Answer {
-    /// The body as JSON; null where it is none.
+impl ClientResponse {
+    /// The body as JSON; null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
@@ -61,7 +61,7 @@ impl Client {
         Self::speaking(false)
     }
 
-    /// A client that speaks HTTP/2 from the first byte on.
+    /// A client that speaks HTTP/2 with prior knowledge.
     pub fn http2() -> Self {
         Self::speaking(true)
     }
@@ -69,25 +69,25 @@ impl Client {
     fn speaking(http2_only: bool) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        // hyper repeats what was surely never sent; a test must see what its single try meets.
+        // hyper would retry requests that it never sent; a test must see the result of its one attempt.
         let mut builder = Hyper::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new()).retry_canceled_requests(false).http2_only(http2_only);
         Self { hyper: builder.build(connector) }
     }
 
-    /// Reads `url`.
+    /// Sends a GET.
     ///
     /// # Errors
-    /// If there is no answer.
-    pub async fn get(&self, url: &str) -> Result<Answer> {
+    /// If there is no response.
+    pub async fn get(&self, url: &str) -> Result<ClientResponse> {
         self.send(Request::get(url), Bytes::new()).await
     }
 
     /// Sends a payload to the path of its source at `base` (`http://127.0.0.1:10000`), as JSON.
     ///
     /// # Errors
-    /// If there is no answer.
-    pub async fn signal(&self, base: &str, source: Source, body: impl Into<Bytes>) -> Result<Answer> {
+    /// If there is no response.
+    pub async fn signal(&self, base: &str, source: Source, body: impl Into<Bytes>) -> Result<ClientResponse> {
         let request = Request::post(format!("{base}{}", source.path())).header("content-type", "application/json");
         self.send(request, body).await
     }
@@ -95,25 +95,25 @@ impl Client {
     /// Sends any request.
     ///
     /// # Errors
-    /// If it is not valid, or there is no answer in time.
-    pub async fn send(&self, request: http::request::Builder, body: impl Into<Bytes>) -> Result<Answer> {
+    /// If it is not valid, or there is no response in time.
+    pub async fn send(&self, request: http::request::Builder, body: impl Into<Bytes>) -> Result<ClientResponse> {
         let request = request.body(Full::new(body.into()))?;
         let what = format!("{} {}", request.method(), request.uri());
         let exchange = async {
             let (parts, body) = self.hyper.request(request).await?.into_parts();
             let body = body.collect().await?.to_bytes();
-            anyhow::Ok(Answer { status: parts.status, headers: parts.headers, body })
+            anyhow::Ok(ClientResponse { status: parts.status, headers: parts.headers, body })
         };
-        let answer =
-            tokio::time::timeout(LIMIT, exchange).await.with_context(|| format!("{what}: no answer in {LIMIT:?}"));
-        answer?.with_context(|| format!("{what}: no answer"))
+        let response =
+            tokio::time::timeout(LIMIT, exchange).await.with_context(|| format!("{what}: no response in {LIMIT:?}"));
+        response?.with_context(|| format!("{what}: no response"))
     }
 
-    /// Sends an empty POST, as Envoy's admin wants for what changes something.
+    /// Sends an empty POST: the method of Envoy's admin for changes.
     ///
     /// # Errors
-    /// If there is no answer.
-    pub async fn post(&self, url: &str) -> Result<Answer> {
+    /// If there is no response.
+    pub async fn post(&self, url: &str) -> Result<ClientResponse> {
         self.send(Request::builder().method(Method::POST).uri(url), Bytes::new()).await
     }
 }

@@ -1,5 +1,5 @@
-//! A wall clock for one sidecar that a test can set. A library of the tests (`tests/clock`) is loaded into the process
-//! before libc and answers for it; the program is the one that ships, and knows nothing of it.
+//! A wall clock for one sidecar that a test can set. The library `tests/clock` is preloaded into the shipped, unchanged
+//! program and overrides libc's clock functions.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 
 use crate::built;
 
-/// The wall clock of one process, and of those that follow it in its place.
+/// The wall clock of one replica; it survives restarts of the process.
 pub struct Clock {
     library: PathBuf,
     path: PathBuf,
@@ -19,7 +19,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that tells the truth until it is set. What it is set to is kept in `dir`.
+    /// A clock with the true time until [`Clock::set`]. Its offset is a file in `dir`.
     ///
     /// # Errors
     /// If the library cannot be built, or `dir` cannot be written.
@@ -32,17 +32,17 @@ impl Clock {
         Ok(clock)
     }
 
-    /// From now on it differs from the true time by so much, in either direction.
+    /// Sets its difference from the true time, in either direction.
     ///
     /// # Errors
     /// If the file cannot be written, or `offset` is longer than 292 years.
     pub fn set(&self, offset: SignedDuration) -> Result<()> {
         let nanoseconds = i64::try_from(offset.as_nanos()).context("a clock's offset is at most 292 years")?;
-        // Eight bytes at once: the process has them mapped, and sees all of them or none.
+        // One write of eight bytes: the process has them mapped, and must not see half of them.
         Ok(self.offset.write_all_at(&nanoseconds.to_ne_bytes(), 0)?)
     }
 
-    /// What a process must be started with to have this clock.
+    /// The environment that gives a process this clock.
     pub(crate) fn environment(&self) -> [(&'static str, OsString); 2] {
         [("LD_PRELOAD", self.library.clone().into()), ("ONCEWAY_CLOCK_OFFSET", self.path.clone().into())]
     }

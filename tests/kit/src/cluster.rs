@@ -1,7 +1,7 @@
-//! A real Kubernetes API server with its etcd, ready in about two seconds; RBAC on, no nodes, no controllers.
+//! A real kube-apiserver with its etcd, ready in about two seconds; RBAC on, no nodes, no controllers.
 //!
-//! Tests share one cluster per process ([`Cluster::shared`]) and take a [`Namespace`] each. A test that stops, freezes or
-//! kills a server starts a cluster of its own ([`Cluster::start`]); both servers keep their data and their port.
+//! Tests share one cluster per process ([`Cluster::shared`]) and take a [`Namespace`] each. A test that stops, freezes
+//! or kills a server starts its own cluster ([`Cluster::start`]); both servers keep their data and their port.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -10,7 +10,7 @@
 //! let cluster = Cluster::start().await?;
 //! let namespace = cluster.namespace("mine").await?;
 //! cluster.apiserver().kill().await?;
-//! // ... the API server is away ...
+//! // ... the API server is down ...
 //! cluster.apiserver().restart()?;
 //! cluster.until_ready().await?;
 //! # Ok(())
@@ -20,9 +20,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::Namespace as NamespaceObject;
-use kube::api::{Api, PostParams};
+use anyhow::Result;
 use kube::config::AuthInfo;
 use kube::{Client, Config};
 use tokio::sync::OnceCell;
@@ -43,7 +41,7 @@ pub use self::namespace::Namespace;
 
 use self::credentials::Credentials;
 
-/// How long both servers may take to be ready, on a machine that does other work as well.
+/// How long both servers may take to be ready on a loaded machine.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running kube-apiserver and its etcd.
@@ -57,15 +55,15 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a cluster of its own, with the CRD applied.
+    /// Starts a cluster with the CRD applied.
     ///
     /// # Errors
-    /// If a server cannot be had, started, or is not ready in time.
+    /// If a server cannot be found, built or started, or is not ready in time.
     pub async fn start() -> Result<Arc<Self>> {
         Self::start_with_crd(deploy::CRD).await
     }
 
-    /// Starts a cluster of its own, with the CRD in the file `crd` below the repository's root in place of ours.
+    /// Starts a cluster with the CRD in the file `crd` below the repository's root in place of ours.
     ///
     /// # Errors
     /// Those of [`Cluster::start`].
@@ -87,15 +85,15 @@ impl Cluster {
     /// # Errors
     /// Those of [`Cluster::start`]; the next caller tries again.
     pub async fn shared() -> Result<Arc<Self>> {
-        // It is never dropped: its processes die with this one, and its directory is swept by the next.
+        // Never dropped: its processes end with this one, and the next process removes its directory.
         static SHARED: OnceCell<Arc<Cluster>> = OnceCell::const_new();
         SHARED.get_or_try_init(Self::start).await.cloned()
     }
 
-    /// Waits until the API server says that it is ready, which includes its etcd.
+    /// Waits until the API server reports ready, which includes its etcd.
     ///
     /// # Errors
-    /// If one of the servers has ended, or is not ready in time.
+    /// If one of the servers ends, or is not ready in time.
     pub async fn until_ready(&self) -> Result<()> {
         let client = self.client()?;
         let ready = async || {
@@ -127,7 +125,7 @@ impl Cluster {
         &self.etcd
     }
 
-    /// A client that may do everything. It belongs to the runtime that it is made in.
+    /// A client with all rights. It belongs to the runtime that creates it.
     ///
     /// # Errors
     /// If the cluster's certificate cannot be read.
@@ -137,7 +135,7 @@ impl Cluster {
         Ok(Client::try_from(config)?)
     }
 
-    /// How to reach the API server, as nobody in particular. Nothing is retried.
+    /// An anonymous client configuration without retries.
     ///
     /// # Errors
     /// If the cluster's certificate cannot be read.
@@ -153,7 +151,7 @@ impl Cluster {
         &self.credentials.certificate_pem
     }
 
-    /// A kubeconfig for a person who may do everything.
+    /// A kubeconfig with all rights.
     pub fn admin_kubeconfig(&self, namespace: &str) -> String {
         kubeconfig(&self.url(), Some(self.certificate_pem()), Token::Inline(ADMIN_TOKEN), namespace)
     }
@@ -161,18 +159,5 @@ impl Cluster {
     /// The directory with the servers' data and logs.
     pub fn dir(&self) -> &std::path::Path {
         self.scratch.path()
-    }
-
-    /// Creates a namespace of its own for a test, whose name starts with `label`, with what the sidecar needs in it.
-    ///
-    /// # Errors
-    /// If the API server refuses or does not answer.
-    pub async fn namespace(self: &Arc<Self>, label: &str) -> Result<Namespace> {
-        let client = self.client()?;
-        let mut object = NamespaceObject::default();
-        object.metadata.generate_name = Some(format!("{label}-"));
-        let created = Api::all(client.clone()).create(&PostParams::default(), &object).await;
-        let name = created.context("cannot create a namespace")?.metadata.name.context("a namespace without a name")?;
-        Namespace::set_up(Arc::clone(self), client, name).await
     }
 }

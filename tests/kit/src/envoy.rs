@@ -1,4 +1,4 @@
-//! A real Envoy with the real filter, run from the repository's own `envoy/onceway.yaml`.
+//! A real Envoy with the real filter and the shipped `envoy/onceway.yaml`.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -21,10 +21,10 @@ pub use self::config::{
     CONFIG, Edits, FILTER, Upstream, at, configure_filter, lengthen_timeouts, load_module, remove_filter,
 };
 
-/// How long Envoy may take to be ready, the compilation of the filter included.
+/// How long Envoy may take to be ready, including compiling the filter.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
-/// Workers, unless told otherwise: two, so that what differs between workers is seen.
+/// Default number of workers: two, so that tests meet differences between workers.
 const WORKERS: u32 = 2;
 
 /// A running Envoy; it stops when dropped.
@@ -36,11 +36,11 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// Starts Envoy with the filter at `wasm` before `upstreams`, and waits until it is ready and has found all of them
-    /// healthy. Its configuration and log go to `dir`.
+    /// Starts Envoy with the filter at `wasm` in front of `upstreams`, and waits until it is ready and all of them are
+    /// healthy. Writes its configuration and log to `dir`.
     ///
     /// # Errors
-    /// If Envoy cannot be had, refuses its configuration, or is not ready in time.
+    /// If Envoy cannot be found or fetched, rejects its configuration, or is not ready in time.
     pub async fn start(dir: &Path, wasm: &Path, upstreams: &[Upstream]) -> Result<Self> {
         Self::start_on(dir, wasm, upstreams, Port::reserve()?).await
     }
@@ -53,7 +53,7 @@ impl Envoy {
         Self::start_edited(dir, wasm, upstreams, listener, |_| {}).await
     }
 
-    /// Like [`Envoy::start_on`], with a configuration that `edit` has changed further.
+    /// Like [`Envoy::start_on`], with a configuration that `edit` changes.
     ///
     /// # Errors
     /// Those of [`Envoy::start`].
@@ -67,7 +67,7 @@ impl Envoy {
         Self::start_with_workers(WORKERS, dir, wasm, upstreams, listener, edit).await
     }
 
-    /// Like [`Envoy::start_edited`], with so many workers.
+    /// Like [`Envoy::start_edited`], with this number of workers.
     ///
     /// # Errors
     /// Those of [`Envoy::start`].
@@ -88,7 +88,7 @@ impl Envoy {
         let program = tokio::task::spawn_blocking(|| Tool::Envoy.get()).await??;
         let service = Service::start("envoy", dir, move || {
             let mut envoy = Command::new(&program);
-            // Hot restart would need an id that no other Envoy of this machine uses.
+            // Hot restart needs an id that no other Envoy of this machine uses.
             envoy.args(["--disable-hot-restart", "--log-level", "warning"]);
             envoy.arg("--concurrency").arg(workers.to_string()).arg("--config-path").arg(&path);
             envoy
@@ -98,12 +98,12 @@ impl Envoy {
         Ok(envoy)
     }
 
-    /// Where it takes signals.
+    /// The URL for signals.
     pub fn url(&self) -> String {
         format!("http://{}", self.listener.addr())
     }
 
-    /// The address of that.
+    /// The address for signals.
     pub fn addr(&self) -> SocketAddr {
         self.listener.addr()
     }
@@ -118,31 +118,31 @@ impl Envoy {
         &self.service
     }
 
-    /// Its statistics in Prometheus' format. Those of the filter have its own names.
+    /// Its statistics in Prometheus' format, including the filter's.
     ///
     /// # Errors
-    /// If its admin does not answer.
+    /// If its admin does not respond.
     pub async fn stats(&self) -> Result<Scrape> {
         Ok(Scrape::new(self.admin_get("/stats/prometheus").await?))
     }
 
-    /// The replicas that it would send signals to.
+    /// The replicas that it sends signals to.
     ///
     /// # Errors
-    /// If its admin does not answer.
+    /// If its admin does not respond.
     pub async fn healthy(&self) -> Result<Vec<SocketAddr>> {
         let clusters = self.admin_get("/clusters").await?;
         Ok(healthy_hosts(&clusters))
     }
 
-    /// Waits until it would send signals to exactly `count` replicas.
+    /// Waits until it sends signals to exactly `count` replicas.
     ///
     /// # Errors
-    /// If that is not so in time.
+    /// If that takes too long.
     pub async fn until_healthy(&self, count: usize) -> Result<()> {
         let healthy = async || self.healthy().await.is_ok_and(|hosts| hosts.len() == count);
         let reached = self.service.process()?.until_ready(READY_LIMIT, healthy).await;
-        reached.with_context(|| format!("Envoy does not find {count} healthy replicas"))
+        reached.with_context(|| format!("Envoy does not have {count} healthy replicas"))
     }
 
     async fn until_ready(&self, upstreams: usize) -> Result<()> {
@@ -152,22 +152,22 @@ impl Envoy {
     }
 
     async fn admin_get(&self, path: &str) -> Result<String> {
-        let answer = self.client.get(&(self.admin_url() + path)).await?;
-        ensure!(answer.status.is_success(), "Envoy's admin answers {} to {path}", answer.status);
-        Ok(answer.text())
+        let response = self.client.get(&(self.admin_url() + path)).await?;
+        ensure!(response.status.is_success(), "Envoy's admin returns {} for {path}", response.status);
+        Ok(response.text())
     }
 }
 
-/// Asks Envoy whether it would take the configuration at `path`, started from the repository's root.
+/// Has Envoy validate the configuration at `path`, from the repository's root.
 ///
 /// # Errors
-/// If it would not; the error has its reason.
+/// If it is not valid; the error has Envoy's reason.
 pub fn validate(path: &Path) -> Result<()> {
     let mut envoy = Command::new(Tool::Envoy.get()?);
     envoy.args(["--mode", "validate", "--log-level", "warning", "--config-path"]).arg(path);
     let output = envoy.current_dir(crate::cluster::deploy::repository()).output()?;
     let said = [output.stdout, output.stderr].concat();
-    ensure!(output.status.success(), "Envoy refuses {}:\n{}", path.display(), String::from_utf8_lossy(&said));
+    ensure!(output.status.success(), "Envoy rejects {}:\n{}", path.display(), String::from_utf8_lossy(&said));
     Ok(())
 }
 
@@ -176,7 +176,7 @@ pub fn shipped() -> PathBuf {
     crate::cluster::deploy::repository().join(CONFIG)
 }
 
-/// Of Envoy's `/clusters`, the hosts of our cluster that are neither ejected nor failing their health check.
+/// The hosts of our cluster in Envoy's `/clusters` that are neither ejected nor failing their health check.
 fn healthy_hosts(clusters: &str) -> Vec<SocketAddr> {
     let flags = clusters.lines().filter_map(|line| {
         let (host, flags) = line.strip_prefix("onceway::")?.split_once("::health_flags::")?;

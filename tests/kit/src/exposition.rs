@@ -1,16 +1,16 @@
-//! Reads metrics in Prometheus' text format, as far as tests ask.
+//! Reads metrics in Prometheus' text format, as far as tests need.
 
 /// One scrape.
 #[derive(Clone, Debug)]
 pub struct Scrape(String);
 
 impl Scrape {
-    /// A scrape of this text.
+    /// A scrape with this text.
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The sum of all samples of `name` whose labels include all of `labels`; 0 where there is none.
+    /// The sum of all samples of `name` whose labels include all of `labels`; 0 if there is none.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.samples(name)
             .filter(|(set, _)| labels.iter().all(|(key, value)| has_label(set, key, value)))
@@ -33,7 +33,7 @@ impl Scrape {
         self.0.lines().filter_map(move |line| {
             let rest = line.strip_prefix(name)?;
             let (labels, value) = match rest.strip_prefix('{') {
-                // A label's value may hold a brace; what follows the last one is the value and perhaps a timestamp.
+                // A label's value may contain a brace; the value, and perhaps a timestamp, follows the last one.
                 Some(rest) => rest.rsplit_once('}')?,
                 None => ("", rest.strip_prefix(' ')?),
             };

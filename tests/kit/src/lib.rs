@@ -1,18 +1,19 @@
-//! Rigs for the end-to-end tests, the soak, the demo and the benchmarks: real Envoy, real kube-apiserver, real sidecars.
+//! Rigs for the end-to-end tests, the soak, the demo and the benchmarks: real Envoy, real kube-apiserver, real
+//! sidecars.
 //!
-//! Start with [`rig`]: it brings up everything in one line and shows what a test looks like. What it is made of:
+//! Start with [`rig`]: it starts everything in one line, and its example is a whole test.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`cluster`] | kube-apiserver and etcd, and a namespace with the sidecar's rights for each test |
-//! | [`fault_proxy`] | between a replica and the API server: delays, holds, refuses, cuts, loses answers; records all calls |
-//! | [`sidecar`], [`envoy`] | the programs that ship, with the configurations that ship, on ports of their own |
+//! | [`fault_proxy`] | a proxy between a replica and the API server that injects faults and records all API calls |
+//! | [`sidecar`], [`envoy`] | the shipped programs with the shipped configurations, on reserved ports |
 //! | [`alertmanager`] | a real Alertmanager that notifies them |
-//! | [`clock`] | a wall clock for one sidecar, to be set by the test |
-//! | [`storm`], [`payload`], [`client`] | what senders do, and what they send |
+//! | [`clock`] | a wall clock for one sidecar that the test sets |
+//! | [`storm`], [`payload`], [`client`] | senders and their payloads |
 //! | [`exposition`] | reads metrics |
-//! | [`service`], [`process`], [`ports`], [`scratch`] | processes that die with the test, ports that cannot clash, directories that go |
-//! | [`built`] | where our own programs come from; the servers come from the crate `onceway-tools` |
+//! | [`service`], [`process`], [`ports`], [`scratch`] | child processes, reserved ports, temporary directories |
+//! | [`built`] | find or build our own programs; the crate `onceway-tools` does that for the servers |
 
 pub mod alertmanager;
 pub mod built;

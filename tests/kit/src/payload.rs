@@ -16,7 +16,7 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// A firing alert that began a minute ago and names nothing but itself.
+    /// A firing alert that began a minute ago, with no label but its name.
     pub fn firing(name: &str) -> Self {
         let labels = BTreeMap::from([("alertname".to_owned(), name.to_owned())]);
         let starts_at = Timestamp::now() - 1.minute();
@@ -37,13 +37,13 @@ impl Alert {
         self
     }
 
-    /// That began just now. Alertmanager makes a new group wait for more alerts only if its first one did.
+    /// That began just now. Alertmanager delays a new group (`group_wait`) only if its first alert did.
     #[must_use]
     pub fn just_begun(self) -> Self {
         Self { starts_at: Timestamp::now(), ..self }
     }
 
-    /// No longer firing.
+    /// That is resolved.
     #[must_use]
     pub fn resolved(self) -> Self {
         Self { resolved: true, ..self }
@@ -73,7 +73,7 @@ impl Alert {
             "startsAt": self.starts_at,
             "endsAt": ends_at,
             "generatorURL": "http://prometheus.example:9090/graph?g0.expr=up+%3D%3D+0&g0.tab=1",
-            // Alertmanager's own fingerprint: of the labels, and none of ours.
+            // Alertmanager's own fingerprint, of the labels; unrelated to the incident's.
             "fingerprint": format!("{:016x}", label_hash(&self.labels)),
         })
     }
@@ -121,7 +121,7 @@ pub fn event(kind: &str, namespace: &str, name: &str, reason: &str) -> String {
     .to_string()
 }
 
-/// A Deployment in trouble, which many alerts are about.
+/// A failing Deployment that many alerts are about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
     namespace: String,
@@ -149,7 +149,7 @@ impl Incident {
         &self.deployment
     }
 
-    /// One of the many alerts about it; they differ with `n` in all that does not name the incident.
+    /// The `n`-th alert about it; alerts differ in everything that does not identify the incident.
     pub fn alert(&self, n: u64) -> Alert {
         let (name, severity) = match n % 3 {
             0 => ("KubeDeploymentReplicasMismatch", "warning"),
@@ -177,7 +177,7 @@ impl Incident {
     /// The incident's fingerprint, as the library computes it.
     ///
     /// # Panics
-    /// If the library does not take our own payload: then every test is void.
+    /// If the library does not decode our own payload: every test is void then.
     pub fn fingerprint(&self) -> Fingerprint {
         let body = self.webhook(0);
         let payload = decode(Source::Prometheus, body.as_bytes()).expect("our own webhook is valid");
@@ -185,7 +185,7 @@ impl Incident {
         signal.fingerprint()
     }
 
-    /// A name as a ReplicaSet gives it to its pods.
+    /// A name as a ReplicaSet gives its pods.
     fn pod(&self, n: u64) -> String {
         const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
         let letters = (0..5).map(|place| {
@@ -196,7 +196,7 @@ impl Incident {
     }
 }
 
-/// FNV-1a over names and values, which is what Alertmanager uses too.
+/// FNV-1a over names and values, as in Alertmanager.
 fn label_hash(labels: &BTreeMap<String, String>) -> u64 {
     let bytes = labels.iter().flat_map(|(name, value)| [name.bytes(), value.bytes()]).flatten();
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))

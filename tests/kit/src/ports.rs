@@ -1,10 +1,10 @@
-//! Loopback ports that cannot clash, even between test processes that run at once.
+//! Loopback ports that cannot clash, even between concurrent test processes.
 //!
-//! Servers such as kube-apiserver cannot take port 0, and a replica that restarts must come back where the load balancer
-//! looks for it. "Bind port 0, close, hope" loses both ways. Here the socket that asked the kernel for the port stays
-//! bound, with `SO_REUSEADDR` and without listening, as long as the [`Port`] lives: the kernel then gives the port to
-//! nobody who asks for any port, neither to bind nor to connect from, while a server that names it and sets
-//! `SO_REUSEADDR` itself (Go, Envoy and tokio all do) may bind it, die, and bind it again.
+//! Servers such as kube-apiserver cannot use port 0, and a replica that restarts must listen where the load balancer
+//! expects it. Binding port 0 and closing the socket would lose the port. Here the socket that got the port from the
+//! kernel stays bound, with `SO_REUSEADDR` and without listening, while the [`Port`] lives. The kernel then assigns the
+//! port to no other socket, neither for bind nor as the source of a connection; a server that names it and sets
+//! `SO_REUSEADDR` itself (Go, Envoy and tokio do) can bind it, end, and bind it again.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -14,7 +14,7 @@ use tokio::net::TcpSocket;
 /// A reserved TCP port on 127.0.0.1.
 #[derive(Debug)]
 pub struct Port {
-    // Held, never read: being bound is what reserves the port.
+    // Held, never read: the bound socket reserves the port.
     _socket: TcpSocket,
     addr: SocketAddr,
 }
@@ -52,7 +52,7 @@ mod tests {
     use super::Port;
 
     #[tokio::test]
-    async fn a_reserved_port_is_bound_again_and_again_by_its_server_and_by_nobody_else() {
+    async fn a_reserved_port_can_be_bound_repeatedly_by_its_server_and_by_no_other() {
         let ports: Vec<Port> = (0..50).map(|_| Port::reserve().unwrap()).collect();
         let reserved: HashSet<u16> = ports.iter().map(Port::number).collect();
         assert_eq!(reserved.len(), 50);

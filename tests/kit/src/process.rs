@@ -1,8 +1,8 @@
-//! Child processes that die with the test process, whatever happens to it, and that can be frozen, thawed and killed.
+//! Child processes that end with the test process, however it ends, and that can be frozen, thawed and killed.
 //!
-//! Three things end a child: dropping its [`Process`], a signal sent by handle, and the death of the test process itself,
-//! even by SIGKILL (the kernel's parent-death signal). Children live in process groups of their own, so that a Ctrl-C in
-//! the terminal reaches the parent alone, which then ends them in its own order.
+//! Three things end a child: dropping its [`Process`], a signal sent by handle, and the death of the test process
+//! itself, even by SIGKILL (the kernel's parent-death signal). Each child has its own process group, so that a Ctrl-C
+//! in the terminal reaches the parent alone, which then ends its children in order.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -19,9 +19,9 @@ use tokio::sync::watch;
 
 mod spawner;
 
-/// How many bytes of a log's end are read to show its last lines.
+/// Bytes of a log's end that are read for its last lines.
 const TAIL_BYTES: usize = 16 * 1024;
-/// How many last lines of its log an error or a failing test shows.
+/// Last lines of the log that an error or a failing test shows.
 const TAIL_LINES: usize = 25;
 
 /// A running (or ended) child process and its log.
@@ -30,7 +30,7 @@ pub struct Process {
     pid: Pid,
     log: PathBuf,
     exit: watch::Receiver<Option<ExitStatus>>,
-    // While the lock is held the child is not reaped, so that its pid cannot become another process's.
+    // The child is not reaped while this is locked, so that its pid cannot be reused.
     reaping: Arc<Mutex<()>>,
 }
 
@@ -50,7 +50,7 @@ impl Process {
         Ok(Self { name: name.to_owned(), pid, log: log.to_owned(), exit, reaping })
     }
 
-    /// What the process is called in errors.
+    /// Its name in errors.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -70,7 +70,7 @@ impl Process {
         self.exit.borrow().is_none()
     }
 
-    /// Sends SIGKILL: the process ends at once, with nothing said to anybody.
+    /// Sends SIGKILL: the process ends at once, without any cleanup.
     pub fn kill(&self) {
         self.signal(Signal::SIGKILL);
     }
@@ -80,12 +80,12 @@ impl Process {
         self.signal(Signal::SIGTERM);
     }
 
-    /// Sends SIGSTOP: the process stands still, its sockets stay open.
+    /// Sends SIGSTOP: the process stops running, its sockets stay open.
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Sends SIGCONT: a frozen process goes on, as if no time had passed.
+    /// Sends SIGCONT: a frozen process continues.
     pub fn thaw(&self) {
         self.signal(Signal::SIGCONT);
     }
@@ -106,7 +106,7 @@ impl Process {
         let mut exit = self.exit.clone();
         match exit.wait_for(Option::is_some).await {
             Ok(status) => status.unwrap_or_default(),
-            // The thread that reaps sends before it ends; it is gone only if the whole process is going.
+            // The reaping thread sends before it ends; it is gone only if the whole process ends.
             Err(_) => ExitStatus::default(),
         }
     }
@@ -116,7 +116,7 @@ impl Process {
     /// # Errors
     /// If the process ends first, or `limit` passes; the error shows the process's last lines.
     pub async fn until_ready(&self, limit: Duration, mut ready: impl AsyncFnMut() -> bool) -> Result<()> {
-        // Another program's readiness is no event that can be awaited, so it is asked for, at short intervals.
+        // Another program's readiness is not an event to await, so it is polled.
         const ASK_EVERY: Duration = Duration::from_millis(20);
         let poll = async {
             while !ready().await {
@@ -146,7 +146,7 @@ impl Process {
     fn signal(&self, signal: Signal) {
         let _not_reaped_meanwhile = self.reaping.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if self.is_running() {
-            // The one error left is a process that has ended and waits to be reaped: nothing to signal.
+            // The only possible error: the process has ended and is not reaped yet.
             let _ = kill(self.pid, signal);
         }
     }
@@ -155,24 +155,24 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
-        // A test that ends with an error drops its processes before anybody knows of that. What a test writes is shown only
-        // if it fails, so that its processes' last lines may be written in any case.
+        // A test that returns an error drops its processes before the harness knows. The harness shows output of failed
+        // tests only, so the last lines can always be printed.
         if std::thread::panicking() || is_of_a_test(&std::thread::current()) {
             eprintln!("--- {}: the last lines of {}\n{}", self.name, self.log.display(), self.tail());
         }
     }
 }
 
-/// Whether the thread is a test's: the harness names it by the test's path.
+/// Whether the thread runs a test: the harness names it after the test's path.
 fn is_of_a_test(thread: &Thread) -> bool {
     thread.name().is_some_and(|name| name.contains("::"))
 }
 
-/// Reaps the child on a thread of its own: it outlives the runtime of whichever test started it.
+/// Reaps the child on its own thread: the child outlives the runtime of the test that started it.
 fn watch_exit(mut child: Child, pid: Pid, reaping: Arc<Mutex<()>>) -> Result<watch::Receiver<Option<ExitStatus>>> {
     let (sender, receiver) = watch::channel(None);
     let reap = move || {
-        // Waits without reaping, so that the lock is needed for a moment only.
+        // Waits without reaping, so that the lock is held only for a moment.
         let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
         let _guard = reaping.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         sender.send_replace(Some(child.wait().unwrap_or_default()));

@@ -1,7 +1,7 @@
-//! Temporary directories that are gone again even where their process was killed.
+//! Temporary directories that are removed even if their process was killed.
 //!
-//! A directory is owned as long as its lock file is locked, which the kernel ends with the process. Whoever makes a new
-//! one first removes those that nobody owns. What a test that panics leaves is kept for an hour, to be looked at.
+//! A directory is owned while its lock file is locked; the kernel ends the lock with the process. Creating a directory
+//! first removes those without an owner. The directory of a test that panicked is kept for an hour.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,16 +13,16 @@ use anyhow::{Context, Result};
 /// How long the directory of a failed test is kept.
 const KEEP_FAILED: Duration = Duration::from_secs(3600);
 
-/// A directory of its own, removed on drop unless the thread panics.
+/// A directory that is removed on drop unless the thread panics.
 #[derive(Debug)]
 pub struct Scratch {
     dir: PathBuf,
-    // Held, never read: its lock says that the directory has an owner.
+    // Held, never read: its lock marks the directory as owned.
     _owned: File,
 }
 
 impl Scratch {
-    /// Makes a directory whose name starts with `label`. Paths in it are short enough for Unix sockets.
+    /// Creates a directory whose name starts with `label`. Paths in it are short enough for Unix sockets.
     ///
     /// # Errors
     /// If the system's temporary directory cannot be written.
@@ -30,12 +30,12 @@ impl Scratch {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let root = std::env::temp_dir().join("onceway-rigs");
         fs::create_dir_all(&root).with_context(|| format!("cannot create {}", root.display()))?;
-        // One lock over sweeping and creating, so that no sweep meets a directory that is not locked yet.
+        // One lock for removing and creating, so that no removal meets a directory that is not locked yet.
         let guard = File::create(root.join(".lock"))?;
         guard.lock()?;
-        sweep(&root);
+        remove_unowned(&root);
         let dir = root.join(format!("{label}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
-        // A directory of this very name can only be that of an earlier process with the same id.
+        // A directory of this name is that of an earlier process with the same id.
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let owned = File::create(lock_of(&dir))?;
@@ -69,19 +69,19 @@ fn failed_mark(dir: &Path) -> PathBuf {
     dir.join("failed")
 }
 
-/// Removes what dead processes left; errors are ignored, since another process may be at the same thing.
-fn sweep(root: &Path) {
+/// Removes the directories of dead processes. Ignores errors: another process may be removing the same.
+fn remove_unowned(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else { return };
     for dir in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
         let unowned = File::open(lock_of(&dir)).is_ok_and(|lock| lock.try_lock().is_ok());
-        if unowned && !failed_lately(&dir) {
+        if unowned && !failed_recently(&dir) {
             let _ = fs::remove_dir_all(&dir);
             let _ = fs::remove_file(lock_of(&dir));
         }
     }
 }
 
-fn failed_lately(dir: &Path) -> bool {
+fn failed_recently(dir: &Path) -> bool {
     let failed = fs::metadata(failed_mark(dir)).and_then(|mark| mark.modified());
     failed.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age < KEEP_FAILED))
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::{Scratch, lock_of};
 
     #[test]
-    fn what_a_dead_process_left_is_swept_and_what_is_owned_stays() {
+    fn directories_of_dead_processes_are_removed_and_owned_ones_stay() {
         let owned = Scratch::new("owned").unwrap();
         let left = owned.path().with_file_name("left-by-the-dead-0");
         std::fs::create_dir_all(&left).unwrap();

@@ -1,4 +1,4 @@
-//! A server that can be killed and started again in its place: the same command, the same ports, the same data.
+//! A server that can be killed and restarted with the same command, ports and data.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,12 +9,12 @@ use anyhow::{Context, Result, ensure};
 
 use crate::process::Process;
 
-/// How long an ended process may take to be gone; a SIGKILL takes milliseconds.
+/// How long a killed process may take to end.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
 type MakeCommand = Box<dyn Fn() -> Command + Send + Sync>;
 
-/// A server process and how it is started.
+/// A server process and its command.
 pub struct Service {
     name: String,
     log: PathBuf,
@@ -23,7 +23,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts the server that `command` describes; its output goes to `<dir>/<name>.log`.
+    /// Starts the server that `command` describes. Its output goes to `<dir>/<name>.log`.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -40,30 +40,30 @@ impl Service {
     /// If it still runs or cannot be started.
     pub fn restart(&self) -> Result<()> {
         let mut slot = self.slot();
-        ensure!(slot.as_ref().is_none_or(|process| !process.is_running()), "{} runs already", self.name);
+        ensure!(slot.as_ref().is_none_or(|process| !process.is_running()), "{} is already running", self.name);
         *slot = Some(Arc::new(Process::spawn(&self.name, (self.command)(), &self.log)?));
         Ok(())
     }
 
-    /// The process that runs now, or ran last.
+    /// The current or last process.
     ///
     /// # Errors
-    /// Never once the service has been started.
+    /// None once the service has been started.
     pub fn process(&self) -> Result<Arc<Process>> {
         self.slot().clone().with_context(|| format!("{} was never started", self.name))
     }
 
-    /// Kills the server with SIGKILL and waits until it is gone.
+    /// Sends SIGKILL and waits until the process has ended.
     ///
     /// # Errors
-    /// If it is still there after ten seconds.
+    /// If it still runs after ten seconds.
     pub async fn kill(&self) -> Result<()> {
         let process = self.process()?;
         process.kill();
         process.wait(KILL_LIMIT).await.map(drop)
     }
 
-    /// Asks the server to end with SIGTERM and waits until it has.
+    /// Sends SIGTERM and waits until the process has ended.
     ///
     /// # Errors
     /// If it still runs after `limit`, or ended with another status than success.
@@ -75,10 +75,10 @@ impl Service {
         Ok(())
     }
 
-    /// Freezes the server (SIGSTOP): it stands still with its sockets open.
+    /// Freezes the server (SIGSTOP); its sockets stay open.
     ///
     /// # Errors
-    /// Never once the service has been started.
+    /// None once the service has been started.
     pub fn freeze(&self) -> Result<()> {
         self.process().map(|process| process.freeze())
     }
@@ -86,7 +86,7 @@ impl Service {
     /// Thaws a frozen server (SIGCONT).
     ///
     /// # Errors
-    /// Never once the service has been started.
+    /// None once the service has been started.
     pub fn thaw(&self) -> Result<()> {
         self.process().map(|process| process.thaw())
     }

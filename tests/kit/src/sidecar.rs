@@ -1,4 +1,4 @@
-//! A sidecar: the real program, as a process of its own, that can be killed, frozen and started again in its place.
+//! A sidecar: the real program as a process that can be killed, frozen and restarted.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Client};
+use crate::client::{Client, ClientResponse};
 use crate::clock::Clock;
 use crate::cluster::{Namespace, Token, kubeconfig};
 use crate::exposition::Scrape;
@@ -19,7 +19,7 @@ use crate::service::Service;
 /// How long a sidecar may take to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
-/// A replica. It keeps its ports when it is started again.
+/// A replica. It keeps its ports across restarts.
 pub struct Sidecar {
     name: String,
     service: Service,
@@ -31,27 +31,27 @@ pub struct Sidecar {
     clock: Option<Clock>,
 }
 
-/// What a replica is started with.
+/// The settings of a replica.
 pub struct Settings<'a> {
     /// Its `POD_NAME`.
     pub name: &'a str,
     /// The program.
     pub program: PathBuf,
-    /// Where its configuration, kubeconfig and log go.
+    /// The directory for its configuration, kubeconfig and log.
     pub dir: &'a Path,
-    /// Where it finds the API server: the fault proxy's URL, or the API server's own.
+    /// The URL of its API server: the fault proxy's, or the API server's own.
     pub api_url: &'a str,
     /// Keys of its configuration other than the ports, as `--print-default-config` shows them; `{}` for the defaults.
     pub config: Value,
-    /// A wall clock of its own, where it is to have one.
+    /// Its own wall clock, if it has one.
     pub clock: Option<Clock>,
-    /// Variables of its environment, beside those that every replica has.
+    /// Environment variables beside those that every replica has.
     pub environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Sidecar {
-    /// Starts a replica in `namespace`, with the account and the rights that `deploy/base` gives it there. It may not be
-    /// ready yet.
+    /// Starts a replica in `namespace`, with the account and the rights that `deploy/base` gives it there. Does not
+    /// wait until it is ready.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -86,7 +86,7 @@ impl Sidecar {
         &self.name
     }
 
-    /// Its process; kill it, freeze it, start it again.
+    /// Its process: kill, freeze or restart it.
     pub fn service(&self) -> &Service {
         &self.service
     }
@@ -96,10 +96,10 @@ impl Sidecar {
     /// # Panics
     /// If the rig was started without such clocks.
     pub fn clock(&self) -> &Clock {
-        self.clock.as_ref().expect("a replica has a clock of its own only where with_clocks() asks for it")
+        self.clock.as_ref().expect("replicas have clocks only in a rig with_clocks()")
     }
 
-    /// Where it takes signals.
+    /// The URL for signals.
     pub fn url(&self) -> String {
         format!("http://{}", self.signals.addr())
     }
@@ -114,18 +114,18 @@ impl Sidecar {
         self.health.addr()
     }
 
-    /// Replaces its process as a rolling update does: SIGTERM, waits until it has drained and ended, starts another at the
-    /// same addresses, and waits until that is ready.
+    /// Replaces its process as a rolling update does: sends SIGTERM, waits until it has drained and ended, starts
+    /// another at the same addresses, and waits until that is ready.
     ///
     /// # Errors
-    /// If it still runs after `limit` or ended badly, or the new one is not ready in time.
+    /// If it still runs after `limit` or ended with an error, or the new one is not ready in time.
     pub async fn roll(&self, limit: Duration) -> Result<()> {
         self.service.stop(limit).await?;
         self.service.restart()?;
         self.until_ready().await
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until it reports ready.
     ///
     /// # Errors
     /// If it ends or is not ready in time; the error shows its last lines.
@@ -134,7 +134,7 @@ impl Sidecar {
         self.service.process()?.until_ready(READY_LIMIT, ready).await
     }
 
-    /// Waits until it follows the RRs: before that, a first incident costs a list more.
+    /// Waits until its index is in sync: before that, a first incident costs one more list.
     ///
     /// # Errors
     /// If it ends or is not in sync in time; the error shows its last lines.
@@ -142,16 +142,16 @@ impl Sidecar {
         self.until_metric("gateway_index_in_sync", |value| value > 0.5).await
     }
 
-    /// Waits until the sum of a metric's samples is as wanted.
+    /// Waits until `wanted` is true of the sum of a metric's samples.
     ///
     /// # Errors
-    /// If it ends or the metric is not as wanted in time; the error shows its last lines.
+    /// If it ends first or that takes too long; the error shows its last lines.
     pub async fn until_metric(&self, name: &str, wanted: impl Fn(f64) -> bool) -> Result<()> {
         let holds = async || self.scrape().await.is_ok_and(|scrape| wanted(scrape.sum(name, &[])));
         self.service.process()?.until_ready(READY_LIMIT, holds).await
     }
 
-    /// Gives it another token, as a kubelet does: it reads the file again within a minute.
+    /// Gives it another token, as a kubelet does; it reads the file again within a minute.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -159,29 +159,29 @@ impl Sidecar {
         fs::write(&self.token_path, token).context("cannot write the token")
     }
 
-    /// What it says of its readiness: the status, and the reasons where it is not ready.
+    /// The response of its readiness endpoint, with the reasons if it is not ready.
     ///
     /// # Errors
-    /// If it does not answer.
-    pub async fn readiness(&self) -> Result<Answer> {
+    /// If it does not respond.
+    pub async fn readiness(&self) -> Result<ClientResponse> {
         self.client.get(&format!("http://{}/readyz", self.health.addr())).await
     }
 
-    /// Whether it says that it is ready.
+    /// Whether it reports ready.
     pub async fn is_ready(&self) -> bool {
-        self.readiness().await.is_ok_and(|answer| answer.status.is_success())
+        self.readiness().await.is_ok_and(|response| response.status.is_success())
     }
 
-    /// Its metrics, as they are now.
+    /// Its current metrics.
     ///
     /// # Errors
-    /// If it does not answer.
+    /// If it does not respond.
     pub async fn scrape(&self) -> Result<Scrape> {
-        let answer = self.client.get(&format!("http://{}/metrics", self.metrics.addr())).await;
-        answer.map(|answer| Scrape::new(answer.text())).with_context(|| format!("no metrics of {}", self.name))
+        let response = self.client.get(&format!("http://{}/metrics", self.metrics.addr())).await;
+        response.map(|response| Scrape::new(response.text())).with_context(|| format!("no metrics of {}", self.name))
     }
 
-    /// Where it shows its metrics.
+    /// The address of its metrics port.
     pub fn metrics(&self) -> SocketAddr {
         self.metrics.addr()
     }

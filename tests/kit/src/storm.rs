@@ -1,4 +1,4 @@
-//! A storm of alerts, sent as Alertmanager sends: what is answered 5xx, or not at all, is sent again; a 4xx never.
+//! A storm of alerts, sent as Alertmanager sends them: retried after a 5xx or without a response, never after a 4xx.
 //!
 //! ```no_run
 //! # async fn example(urls: Vec<String>) -> anyhow::Result<()> {
@@ -29,14 +29,14 @@ mod report;
 
 pub use self::report::{IncidentReport, Report};
 
-/// The first pause before a signal is sent again; it doubles with each attempt.
+/// The first pause before a retry; it doubles with each attempt.
 const BACKOFF: Duration = Duration::from_millis(100);
 /// The longest pause.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
-/// The number of signals of a storm that goes on until it is told to end.
+/// The number of signals of a storm that continues until [`Running::end`].
 const ENDLESS: u64 = u64::MAX / 2;
 
-/// A storm to be sent.
+/// A storm that is not started yet.
 #[derive(Clone)]
 pub struct Storm {
     urls: Vec<String>,
@@ -47,7 +47,7 @@ pub struct Storm {
     first: u64,
 }
 
-/// How far a storm has come; all numbers only grow.
+/// The progress of a storm; all numbers only grow.
 #[derive(Debug, Default)]
 pub struct Progress {
     sent: AtomicU64,
@@ -56,23 +56,23 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Signals taken up, each once, however often it was sent.
+    /// Signals sent, each counted once.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Signals answered 2xx.
+    /// Signals with a 2xx response.
     pub fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// Attempts that were answered 5xx or not at all.
+    /// Attempts with a 5xx response or without a response.
     pub fn retried(&self) -> u64 {
         self.retried.load(Ordering::Relaxed)
     }
 }
 
-/// A storm on its way.
+/// A running storm.
 pub struct Running {
     began: Instant,
     progress: Arc<Progress>,
@@ -82,32 +82,31 @@ pub struct Running {
 }
 
 impl Storm {
-    /// A storm about `incidents`, sent to `urls` at random, signal by signal and attempt by attempt. One URL (Envoy's)
-    /// gets it all.
+    /// A storm about `incidents`; each attempt goes to a random one of `urls`.
     pub fn new(urls: Vec<String>, incidents: Vec<Incident>) -> Self {
         let incidents = incidents.into_iter().map(|incident| (incident.fingerprint(), incident)).collect();
         Self { urls, incidents, signals: 100, concurrency: 100, max_attempts: 12, first: 0 }
     }
 
-    /// How many signals, spread evenly over the incidents; 100 if not given.
+    /// The number of signals, spread evenly over the incidents; 100 by default.
     #[must_use]
     pub fn signals(self, signals: u64) -> Self {
         Self { signals, ..self }
     }
 
-    /// As many signals as it takes until [`Running::end`].
+    /// Sends signals until [`Running::end`].
     #[must_use]
     pub fn endless(self) -> Self {
         self.signals(ENDLESS)
     }
 
-    /// How many at a time; 100 if not given.
+    /// The number of concurrent senders; 100 by default.
     #[must_use]
     pub fn concurrency(self, concurrency: usize) -> Self {
         Self { concurrency, ..self }
     }
 
-    /// How often a signal is sent at most; 12 times if not given.
+    /// Attempts per signal at most; 12 by default.
     #[must_use]
     pub fn max_attempts(self, max_attempts: u32) -> Self {
         Self { max_attempts, ..self }
@@ -119,12 +118,12 @@ impl Storm {
         Self { first, ..self }
     }
 
-    /// Sends it all and waits for the last answer.
+    /// Sends all signals and waits for the last response.
     pub async fn run(self) -> Report {
         self.start().report().await
     }
 
-    /// Begins to send, on this runtime.
+    /// Starts to send, on this runtime.
     pub fn start(self) -> Running {
         let (progress, next) = (Arc::new(Progress::default()), Arc::new(AtomicU64::new(0)));
         let report = tokio::spawn(self.send(Arc::clone(&progress), Arc::clone(&next)));
@@ -154,7 +153,7 @@ impl Storm {
         report
     }
 
-    /// Sends one signal until it is acknowledged, refused for good, or given up.
+    /// Sends one signal until it is acknowledged, rejected permanently, or given up.
     async fn send_one(&self, n: u64, client: &Client, progress: &Progress, report: &mut Report) {
         let Some((fingerprint, incident)) = self.incidents.get(n as usize % self.incidents.len().max(1)) else {
             return;
@@ -167,22 +166,22 @@ impl Storm {
         for attempt in 0..self.max_attempts {
             let url = &self.urls[random_range(0..self.urls.len())];
             entry.attempts += 1;
-            let answer = client.signal(url, Source::Prometheus, body.clone()).await;
-            match &answer {
-                Ok(answer) => entry.answered(answer),
-                Err(_) => entry.unanswered += 1,
+            let response = client.signal(url, Source::Prometheus, body.clone()).await;
+            match &response {
+                Ok(response) => entry.record(response),
+                Err(_) => entry.without_response += 1,
             }
-            match answer.map(|answer| answer.status) {
+            match response.map(|response| response.status) {
                 Ok(status) if status.is_success() => {
                     progress.acknowledged.fetch_add(1, Ordering::Relaxed);
                     return report.acknowledged_after(began.elapsed());
                 }
                 Ok(status) if status.is_client_error() => return,
-                // 5xx, or no answer: nobody knows whether it counted.
+                // 5xx or no response: whether it was counted is unknown.
                 _ => progress.retried.fetch_add(1, Ordering::Relaxed),
             };
             let pause = (BACKOFF * 2_u32.saturating_pow(attempt)).min(MAX_BACKOFF);
-            // Senders that failed together must not come back together.
+            // Jitter: senders that failed together must not retry together.
             sleep(pause.mul_f64(random_range(0.5..1.0))).await;
         }
         entry.given_up += 1;
@@ -190,34 +189,34 @@ impl Storm {
 }
 
 impl Running {
-    /// How far it has come.
+    /// Its progress.
     pub fn progress(&self) -> &Arc<Progress> {
         &self.progress
     }
 
-    /// Since it began.
+    /// The time since it began.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 
-    /// Whether the last answer has come.
+    /// Whether the last response has arrived.
     pub fn is_finished(&self) -> bool {
         self.report.is_finished()
     }
 
-    /// No further signals are sent. Those on their way are sent again as before, until they are acknowledged.
+    /// Sends no further signals. Those in flight are retried as before, until they are acknowledged.
     pub fn end(&self) {
         self.next.store(ENDLESS, Ordering::Relaxed);
     }
 
-    /// Waits until `count` signals are acknowledged, or the storm is over.
+    /// Waits until `count` signals are acknowledged, or the storm has ended.
     pub async fn until_acknowledged(&self, count: u64) {
         while self.progress.acknowledged() < count && !self.report.is_finished() {
             sleep(Duration::from_millis(1)).await;
         }
     }
 
-    /// Waits for the last answer.
+    /// Waits for the last response.
     ///
     /// # Panics
     /// If the storm itself panicked.

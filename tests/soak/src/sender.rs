@@ -86,7 +86,7 @@ fn not_connected(error: &anyhow::Error) -> bool {
     error.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect)
 }
 
-fn observe(response: &client::Answer) -> Observation {
+fn observe(response: &client::ClientResponse) -> Observation {
     let (status, body) = (response.status.as_u16(), response.json());
     let (rr, count) = (body["remediationRequestName"].as_str(), body["metadata"]["count"].as_u64());
     match (status, rr, count) {

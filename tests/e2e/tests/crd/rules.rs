@@ -1,4 +1,4 @@
-//! Each rule of `deploy/base/crd.yaml`, tried on the real server.
+//! Each rule of `deploy/base/crd.yaml`, on the real API server.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::stored;
 
-/// A spec in which everything stands that can, each text as long as it may be, in characters that are two bytes each.
+/// A spec with all fields, each text at its maximum length, in characters of two bytes.
 fn widest() -> Value {
     let long = |characters: usize| "é".repeat(characters);
     json!({
@@ -33,25 +33,25 @@ fn widest() -> Value {
     })
 }
 
-/// Asks the API server whether it would take an RR with this spec.
-async fn would_take(rrs: &Api<DynamicObject>, spec: Value) -> Result<DynamicObject, Error> {
+/// Creates an RR with this spec in a dry run.
+async fn dry_run(rrs: &Api<DynamicObject>, spec: Value) -> Result<DynamicObject, Error> {
     let object = DynamicObject::new("tried", &kube::api::ApiResource::erase::<Rr>(&())).data(json!({ "spec": spec }));
     rrs.create(&PostParams { dry_run: true, ..PostParams::default() }, &object).await
 }
 
-/// The message of a refusal for what an object holds (422).
-fn refusal<T: std::fmt::Debug>(answer: Result<T, Error>) -> String {
-    match answer {
+/// The message of a 422.
+fn invalid<T: std::fmt::Debug>(response: Result<T, Error>) -> String {
+    match response {
         Err(Error::Api(status)) if status.is_invalid() => status.message,
-        other => panic!("not refused as invalid: {other:?}"),
+        other => panic!("not invalid: {other:?}"),
     }
 }
 
 #[tokio::test]
-async fn every_limit_of_the_spec_is_enforced_by_the_server_and_none_below_it() -> Result<()> {
+async fn the_api_server_enforces_every_limit_of_the_spec_exactly() -> Result<()> {
     let rig = Rig::replicas(0).start().await?;
     let rrs = stored(&rig);
-    would_take(&rrs, widest()).await?;
+    dry_run(&rrs, widest()).await?;
     let long = |characters: usize| json!("é".repeat(characters));
     let cases = [
         ("/signalFingerprint", json!("0".repeat(63))),
@@ -77,7 +77,7 @@ async fn every_limit_of_the_spec_is_enforced_by_the_server_and_none_below_it() -
     for (place, value) in cases {
         let mut spec = widest();
         *spec.pointer_mut(place).context(place)? = value.clone();
-        let message = refusal(would_take(&rrs, spec).await);
+        let message = invalid(dry_run(&rrs, spec).await);
         let field = format!("spec{}", place.replace('/', "."));
         assert!(message.contains(&field), "{field} = {value}: {message}");
     }
@@ -85,7 +85,7 @@ async fn every_limit_of_the_spec_is_enforced_by_the_server_and_none_below_it() -
 }
 
 #[tokio::test]
-async fn what_is_required_is_and_nothing_else() -> Result<()> {
+async fn exactly_the_required_fields_are_required() -> Result<()> {
     let rig = Rig::replicas(0).start().await?;
     let rrs = stored(&rig);
     let required = [
@@ -102,30 +102,30 @@ async fn what_is_required_is_and_nothing_else() -> Result<()> {
     let fields = least.as_object_mut().context("no spec")?;
     fields.retain(|field, _| required.contains(&field.as_str()));
     least["targetResource"] = json!({"kind": "Node", "name": "worker-1"});
-    would_take(&rrs, least.clone()).await?;
+    dry_run(&rrs, least.clone()).await?;
     for field in required {
         let mut spec = least.clone();
         spec.as_object_mut().context("no spec")?.remove(field);
-        let message = refusal(would_take(&rrs, spec).await);
+        let message = invalid(dry_run(&rrs, spec).await);
         assert!(message.contains(&format!("spec.{field}: Required")), "{field}: {message}");
     }
     for field in ["kind", "name"] {
         let mut spec = least.clone();
         spec["targetResource"].as_object_mut().context("no target")?.remove(field);
-        let message = refusal(would_take(&rrs, spec).await);
+        let message = invalid(dry_run(&rrs, spec).await);
         assert!(message.contains(&format!("spec.targetResource.{field}: Required")), "{field}: {message}");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn what_the_spec_does_not_know_is_pruned() -> Result<()> {
+async fn unknown_fields_of_the_spec_are_pruned() -> Result<()> {
     let rig = Rig::replicas(0).start().await?;
     let mut spec = widest();
     spec["unknown"] = json!(1);
     spec["targetResource"]["uid"] = json!("x");
-    let taken = would_take(&stored(&rig), spec).await?;
-    assert_eq!(taken.data["spec"], widest());
+    let created = dry_run(&stored(&rig), spec).await?;
+    assert_eq!(created.data["spec"], widest());
     Ok(())
 }
 
@@ -139,7 +139,7 @@ async fn opened() -> Result<(Rig, Incident, String)> {
 }
 
 #[tokio::test]
-async fn the_spec_is_immutable_as_a_whole_and_the_rest_is_not() -> Result<()> {
+async fn the_spec_is_immutable_and_the_rest_of_an_rr_is_not() -> Result<()> {
     let (rig, incident, name) = opened().await?;
     let rrs = stored(&rig);
     let patch = async |change: Value| rrs.patch(&name, &PatchParams::default(), &Patch::Merge(change)).await;
@@ -148,25 +148,25 @@ async fn the_spec_is_immutable_as_a_whole_and_the_rest_is_not() -> Result<()> {
         json!({"signalFingerprint": "0".repeat(64)}),
         json!({"targetResource": {"name": "other"}}),
         json!({"signalLabels": {"added": "label"}}),
-        // Added where it was absent, and removed where it was there.
+        // An absent field added, a present one removed.
         json!({"clusterID": "east-1"}),
         json!({"originalPayload": null}),
     ];
     for change in changes {
-        let message = refusal(patch(json!({"spec": change})).await);
+        let message = invalid(patch(json!({"spec": change})).await);
         assert!(message.contains("spec is immutable"), "{change}: {message}");
     }
-    patch(json!({"spec": {"signalType": "alert"}})).await.context("what changes nothing is taken")?;
+    patch(json!({"spec": {"signalType": "alert"}})).await.context("a patch without a change is valid")?;
     patch(json!({"metadata": {"labels": {"team": "payments"}}})).await?;
     // The status is a subresource: no write of the object itself reaches it.
     patch(json!({"status": {"overallPhase": "Completed", "deduplication": {"occurrenceCount": 99}}})).await?;
-    assert_eq!(rig.alert(0, &incident, 1).await?.status, 202, "and the sidecar counts on");
+    assert_eq!(rig.alert(0, &incident, 1).await?.status, 202, "the sidecar continues to count");
     assert_eq!(rig.rrs_of(&incident).await?[0].count(), 2);
     Ok(())
 }
 
 #[tokio::test]
-async fn fields_of_other_controllers_anywhere_in_the_status_survive_our_counts() -> Result<()> {
+async fn fields_of_other_controllers_anywhere_in_the_status_survive_counts() -> Result<()> {
     let (rig, incident, name) = opened().await?;
     let theirs = json!({
         "overallPhase": "Blocked",
@@ -182,16 +182,16 @@ async fn fields_of_other_controllers_anywhere_in_the_status_survive_our_counts()
     assert_eq!(report.total().acknowledged, 50);
     let mut after = stored(&rig).get(&name).await?.data["status"].clone();
     assert_eq!(after["deduplication"]["occurrenceCount"], 51);
-    // Only what is ours has changed.
-    for ours in ["occurrenceCount", "lastSeenAt"] {
-        after["deduplication"][ours] = theirs["deduplication"][ours].clone();
+    // Only the sidecar's two fields changed.
+    for field in ["occurrenceCount", "lastSeenAt"] {
+        after["deduplication"][field] = theirs["deduplication"][field].clone();
     }
     assert_eq!(after, theirs);
     Ok(())
 }
 
 #[tokio::test]
-async fn the_server_checks_those_fields_of_the_status_that_we_write_and_read() -> Result<()> {
+async fn the_api_server_checks_the_fields_of_the_status_that_the_sidecar_uses() -> Result<()> {
     let (rig, _, name) = opened().await?;
     let rrs = stored(&rig);
     let cases = [
@@ -204,14 +204,14 @@ async fn the_server_checks_those_fields_of_the_status_that_we_write_and_read() -
     ];
     for (field, status) in cases {
         let patch = Patch::Merge(json!({ "status": status }));
-        let message = refusal(rrs.patch_status(&name, &PatchParams::default(), &patch).await);
+        let message = invalid(rrs.patch_status(&name, &PatchParams::default(), &patch).await);
         assert!(message.contains(&format!("status.{field}")), "{field}: {message}");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn the_selectable_fields_select_and_others_do_not() -> Result<()> {
+async fn only_the_selectable_fields_can_be_selected() -> Result<()> {
     let rig = Rig::replicas(1).start().await?;
     let alerts =
         [("east-1", "critical", "payment-api"), ("east-1", "warning", "checkout"), ("west-1", "critical", "cart")].map(
@@ -220,8 +220,8 @@ async fn the_selectable_fields_select_and_others_do_not() -> Result<()> {
                 alert.label("cluster", cluster).label("severity", severity)
             },
         );
-    let answer = rig.client().clone().alert(rig.sidecar(0).url(), webhook(&alerts)).await?;
-    assert_eq!(answer.status, 207, "{}", answer.text());
+    let response = rig.client().clone().alert(rig.sidecar(0).url(), webhook(&alerts)).await?;
+    assert_eq!(response.status, 207, "{}", response.text());
     let fingerprint = rig.rrs().await?.swap_remove(0).spec.signal_fingerprint;
     let selected = async |selector: &str| rig.rr_api().list(&ListParams::default().fields(selector)).await;
     let cases = [
@@ -241,7 +241,7 @@ async fn the_selectable_fields_select_and_others_do_not() -> Result<()> {
 }
 
 #[tokio::test]
-async fn kubectl_get_rr_shows_what_people_look_for() -> Result<()> {
+async fn kubectl_get_rr_shows_phase_count_and_target() -> Result<()> {
     let (rig, _, name) = opened().await?;
     rig.set_phase(&name, "Executing").await?;
     let client = rig.namespace().client();
@@ -260,7 +260,7 @@ async fn kubectl_get_rr_shows_what_people_look_for() -> Result<()> {
     let row = [&name, "Executing", "1", "KubeDeploymentReplicasMismatch", "warning", "Deployment", "payment-api"]
         .map(str::to_owned);
     assert_eq!(cells[..row.len()], row);
-    // Times are shown as ages: "2s", and never "<invalid>" or "<unknown>".
+    // kubectl shows times as ages ("2s"), never as "<invalid>" or "<unknown>".
     for place in [7, 8] {
         assert!(cells[place].starts_with(|first: char| first.is_ascii_digit()), "{}: {}", names[place], cells[place]);
     }

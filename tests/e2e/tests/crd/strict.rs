@@ -1,4 +1,4 @@
-//! A cluster whose own CRD is stricter than ours: it has exactly the fields of the design and prunes all else.
+//! A cluster with a stricter CRD than ours: it has exactly the fields of the design and prunes all others.
 
 use anyhow::{Context, Result};
 use onceway_kit::cluster::Cluster;
@@ -12,8 +12,8 @@ use super::stored;
 
 const STRICT: &str = "tests/e2e/tests/crd/strict.yaml";
 
-/// Asserts that of all that was written nothing was pruned or changed: every RR is stored as its create was sent, and its
-/// status holds what the last count wrote, and what others wrote, and no more.
+/// Asserts that the API server pruned and changed nothing: every RR is stored as its create was sent, and its status
+/// has the fields of the last count.
 async fn nothing_is_pruned(rig: &Rig) -> Result<()> {
     let calls = rig.record().calls();
     let written = |verb: Verb, resource: &'static str| move |call: &&Call| call.is(verb, resource);
@@ -49,7 +49,7 @@ async fn under_a_crd_of_exactly_the_designs_fields_a_storm_is_exact_and_nothing_
     assert!(verdict.incidents.iter().all(|incident| incident.counted == 100), "{verdict:#?}");
     nothing_is_pruned(&rig).await?;
 
-    // The incidents recur, after each end that there is.
+    // The incidents recur, after each terminal phase.
     for (incident, phase) in incidents.iter().zip(["Completed", "Failed", "TimedOut", "Skipped", "Cancelled"]) {
         let name = rig.rrs_of(incident).await?[0].name().to_owned();
         rig.set_phase(&name, phase).await?;
@@ -64,7 +64,7 @@ async fn under_a_crd_of_exactly_the_designs_fields_a_storm_is_exact_and_nothing_
 }
 
 #[tokio::test]
-async fn under_that_crd_too_every_kind_of_signal_makes_an_rr() -> Result<()> {
+async fn under_that_crd_every_kind_of_signal_creates_an_rr() -> Result<()> {
     let cluster = Cluster::start_with_crd(STRICT).await?;
     let rig = Rig::replicas(1).in_cluster(cluster).start().await?;
     let long = |characters: usize| "é".repeat(characters);
@@ -85,8 +85,8 @@ async fn under_that_crd_too_every_kind_of_signal_makes_an_rr() -> Result<()> {
     let bodies: Vec<_> = webhooks.chain(events.into_iter().map(|event| (Source::KubernetesEvent, event))).collect();
     for (source, body) in &bodies {
         for status in [201, 202] {
-            let answer = rig.client().signal(&rig.sidecar(0).url(), *source, body.clone()).await?;
-            assert_eq!(answer.status, status, "{body}: {}", answer.text());
+            let response = rig.client().signal(&rig.sidecar(0).url(), *source, body.clone()).await?;
+            assert_eq!(response.status, status, "{body}: {}", response.text());
         }
     }
     let rrs = rig.rrs().await?;

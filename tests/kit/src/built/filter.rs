@@ -1,4 +1,4 @@
-//! The filter's module as a file: the one that ships, built if it is not up to date.
+//! The filter's module: the shipped build, built if it is not up to date.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,29 +14,28 @@ use crate::cluster::deploy::repository;
 /// The target that the filter is built for.
 const TARGET: &str = "wasm32-wasip1";
 
-/// The variable that names a module to take as it is.
+/// The variable that names a module to use as it is.
 const VARIABLE: &str = "ONCEWAY_FILTER_WASM";
 
-/// The build that ships: profile, and further arguments.
+/// The shipped build: profile and further arguments.
 const SHIPPED: (&str, &[&str]) = ("wasm", &[]);
-/// The build that traps where a request's header `x-trap` asks for it, to see what a proxy does then.
+/// The build that traps on a request header `x-trap`, to test what Envoy does then.
 const TRAPPING: (&str, &[&str]) = ("wasm-trap", &["--features", "trap"]);
 
-/// The path of a module that traps where a request's header `x-trap` asks for it: at the end of its body (`body`), or at
-/// the reply to a part (`reply`).
+/// A module that traps on a request header `x-trap`: at the end of the request's body (`body`), or at the response to a
+/// sub-request (`reply`).
 ///
 /// # Errors
-/// If it cannot be built; the message says what is missing.
+/// If it cannot be built; the error names what is missing.
 pub fn trapping() -> Result<PathBuf> {
     static PATH: Once = Once::new();
     PATH.get(|| build(TRAPPING))
 }
 
-/// The path of the module: what `$ONCEWAY_FILTER_WASM` names, else what cargo builds in the profile that ships. Asks cargo
-/// once per process, which costs next to nothing where the module is up to date.
+/// The module: `$ONCEWAY_FILTER_WASM`, else what cargo builds in the shipped profile. Runs cargo once per process.
 ///
 /// # Errors
-/// If it cannot be built; the message says what is missing.
+/// If it cannot be built; the error names what is missing.
 pub fn path() -> Result<PathBuf> {
     static PATH: Once = Once::new();
     PATH.get(find_or_build)
@@ -44,7 +43,7 @@ pub fn path() -> Result<PathBuf> {
 
 fn find_or_build() -> Result<PathBuf> {
     if let Some(path) = env::var_os(VARIABLE).map(PathBuf::from) {
-        ensure!(path.is_file(), "{VARIABLE} names {}, which is no file", path.display());
+        ensure!(path.is_file(), "{VARIABLE} is {}, which is not a file", path.display());
         return Ok(path);
     }
     build(SHIPPED)
@@ -55,7 +54,7 @@ fn build((profile, arguments): (&str, &[&str])) -> Result<PathBuf> {
         .args(["build", "--package", "onceway-filter", "--profile", profile, "--target", TARGET])
         .args(arguments)
         .arg("--message-format=json-render-diagnostics")
-        // Flags are meant for the tests' own target, like those that measure coverage.
+        // Such flags are for the tests' own target, for example those for coverage.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .stderr(Stdio::inherit())
@@ -63,16 +62,16 @@ fn build((profile, arguments): (&str, &[&str])) -> Result<PathBuf> {
         .context("cannot run cargo to build the filter")?;
     if !output.status.success() {
         ensure!(has_target(), "the filter's target is not installed: rustup target add {TARGET}");
-        bail!("cargo could not build the filter ({}); it says why above", output.status);
+        bail!("cargo failed to build the filter ({}); see its output above", output.status);
     }
-    // Cargo says itself where the module lies: the target folder may be anywhere.
+    // Cargo reports the path: the target folder may be anywhere.
     let messages = String::from_utf8_lossy(&output.stdout);
     let module =
         messages.lines().filter_map(|line| serde_json::from_str(line).ok()).find_map(|message| module(&message));
-    module.context("cargo built the filter and named no .wasm")
+    module.context("cargo built the filter but reported no .wasm")
 }
 
-/// The module in one of cargo's messages, if it is about that.
+/// The module's path, if this message of cargo's is about the module.
 fn module(message: &Value) -> Option<PathBuf> {
     let files = message["filenames"].as_array().filter(|_| message["target"]["name"] == "onceway_filter")?;
     files.iter().filter_map(Value::as_str).map(PathBuf::from).find(|file| file.extension() == Some("wasm".as_ref()))
@@ -83,7 +82,7 @@ fn has_target() -> bool {
     output.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
 }
 
-/// A tool of the toolchain that runs us, started in the workspace.
+/// A tool of the current toolchain, run in the workspace.
 fn tool(variable: &str, name: &str) -> Command {
     let mut command = Command::new(env::var_os(variable).unwrap_or_else(|| OsString::from(name)));
     command.current_dir(repository());

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 use rcgen::{CertificateParams, KeyPair, SanType};
 
-/// The token of the user `admin`, who is in `system:masters`. It opens a server on loopback for as long as a test runs.
+/// The token of the user `admin` in `system:masters`. It is valid for a server on loopback while a test runs.
 pub const ADMIN_TOKEN: &str = "admin";
 
 pub(super) const CERTIFICATE: &str = "apiserver.crt";

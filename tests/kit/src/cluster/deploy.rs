@@ -1,4 +1,4 @@
-//! Applies the repository's own manifests, so that what tests run under is what is shipped.
+//! Applies the repository's own manifests, so that tests run with the shipped ones.
 
 use std::fmt::Debug;
 use std::fs;
@@ -33,16 +33,16 @@ pub fn repository() -> PathBuf {
 /// The documents of a YAML file below the repository's root.
 ///
 /// # Errors
-/// If the file cannot be read or is no YAML.
+/// If the file cannot be read or is not YAML.
 pub fn documents(path: &str) -> Result<Vec<Value>> {
     let text = fs::read_to_string(repository().join(path)).with_context(|| format!("cannot read {path}"))?;
-    serde_saphyr::from_multiple(&text).with_context(|| format!("{path} is no valid YAML"))
+    serde_saphyr::from_multiple(&text).with_context(|| format!("{path} is not valid YAML"))
 }
 
 /// Applies the CRD in the file `path` below the repository's root, and waits until the API server serves it.
 ///
 /// # Errors
-/// If the API server refuses it or does not serve it in time.
+/// If the API server rejects it or does not serve it in time.
 pub async fn apply_crd(client: &Client, path: &str) -> Result<()> {
     for crd in documents(path)? {
         apply::<CustomResourceDefinition>(Api::all(client.clone()), &crd).await?;
@@ -51,26 +51,26 @@ pub async fn apply_crd(client: &Client, path: &str) -> Result<()> {
     let resource = ApiResource::from_gvk(&kind);
     let served = Api::<DynamicObject>::all_with(client.clone(), &resource);
     let poll = async {
-        // "Established" comes before the storage is ready; a list that works is what the tests need.
+        // The condition Established comes before the storage is ready; the tests need a list that works.
         while served.list(&ListParams::default().limit(1)).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     tokio::time::timeout(SERVED_LIMIT, poll).await.context("the API server does not serve the CRD")?;
-    // The first create after a CRD was applied takes two seconds. This one is spent on an object that is refused for its
-    // empty spec, so that no test or demo measures it.
+    // The first create after a CRD is applied takes two seconds. This one is a dry run that is invalid for its empty
+    // spec, so that no test or demo measures it.
     let empty = DynamicObject::new("warm-up", &resource).data(serde_json::json!({ "spec": {} }));
     let requests = Api::<DynamicObject>::namespaced_with(client.clone(), "default", &resource);
     match requests.create(&PostParams { dry_run: true, ..PostParams::default() }, &empty).await {
         Err(kube::Error::Api(status)) if status.is_invalid() => Ok(()),
-        other => bail!("the API server should refuse an RR with an empty spec: {other:?}"),
+        other => bail!("the API server accepts an RR with an empty spec: {other:?}"),
     }
 }
 
 /// Applies the ServiceAccount, Roles and bindings of the base into `namespace`; returns the ServiceAccount's name.
 ///
 /// # Errors
-/// If the base has no ServiceAccount, or the API server refuses something.
+/// If the base has no ServiceAccount, or the API server rejects a manifest.
 pub async fn apply_rbac(client: &Client, namespace: &str) -> Result<String> {
     let mut account = None;
     for path in yaml_files(BASE)? {
@@ -83,7 +83,7 @@ pub async fn apply_rbac(client: &Client, namespace: &str) -> Result<String> {
                 "RoleBinding" => drop(apply_in::<RoleBinding>(client, namespace, &document).await?),
                 "ClusterRole" => drop(apply_all::<ClusterRole>(client, &document).await?),
                 "ClusterRoleBinding" => bail!("{path}: the sidecar must not need rights beyond its namespace"),
-                // What runs pods, and what only selects other files, means nothing to a cluster without nodes.
+                // Workloads and kustomizations have no effect in a cluster without nodes.
                 _ => {}
             }
         }
@@ -103,7 +103,7 @@ fn yaml_files(dir: &str) -> Result<Vec<String>> {
     Ok(paths)
 }
 
-/// What kustomize's `namespace` does, for the few kinds that are applied here.
+/// Does what kustomize's `namespace` does, for the few kinds that are applied here.
 fn put_into(document: &mut Value, namespace: &str) {
     for subject in document.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
         if subject["kind"] == "ServiceAccount" {
@@ -133,6 +133,6 @@ where
 async fn apply<K: Clone + Debug + DeserializeOwned + Resource>(api: Api<K>, document: &Value) -> Result<String> {
     let name = document["metadata"]["name"].as_str().context("a manifest without metadata.name")?;
     let applied = api.patch(name, &PatchParams::apply("onceway-tests").force(), &Patch::Apply(document)).await;
-    applied.with_context(|| format!("the API server refuses the {} {name}", K::KIND))?;
+    applied.with_context(|| format!("the API server rejects the {} {name}", K::KIND))?;
     Ok(name.to_owned())
 }

@@ -11,12 +11,12 @@ use serde_json::json;
 pub enum Token<'a> {
     /// In the kubeconfig itself.
     Inline(&'a str),
-    /// In a file of its own, which is read again now and then: a kubelet puts a new one there before the old one expires.
+    /// In a file that clients read again now and then: a kubelet replaces it before the token expires.
     File(&'a Path),
 }
 
-/// A kubeconfig that sends `token` to the API server at `server` (`http://` or `https://`), verified by the authority
-/// `certificate_pem` where it speaks TLS.
+/// A kubeconfig for the API server at `server` (`http://` or `https://`) with `token`; `certificate_pem` is the
+/// authority for TLS.
 pub fn kubeconfig(server: &str, certificate_pem: Option<&str>, token: Token<'_>, namespace: &str) -> String {
     let mut cluster = json!({ "server": server });
     if let Some(pem) = certificate_pem {

@@ -1,10 +1,10 @@
-//! A namespace of its own for each test, with the sidecar's account and rights in it.
+//! A namespace for each test, with the sidecar's account and rights in it.
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Secret, ServiceAccount};
 use kube::Client;
 use kube::api::{Api, PostParams};
 
@@ -15,8 +15,7 @@ const TOKEN_SECONDS: i64 = 24 * 3600;
 
 /// A namespace with the ServiceAccount, Role and binding of `deploy/base`.
 ///
-/// It is left behind when dropped: a cluster without controllers would never finish deleting it, and it goes with the
-/// cluster.
+/// It is not deleted when dropped: a cluster without controllers would never finish that. It ends with the cluster.
 pub struct Namespace {
     cluster: Arc<Cluster>,
     client: Client,
@@ -25,8 +24,23 @@ pub struct Namespace {
     token: String,
 }
 
+impl Cluster {
+    /// Creates a namespace whose name starts with `label`, with the sidecar's account and rights in it.
+    ///
+    /// # Errors
+    /// If the API server rejects it or does not respond.
+    pub async fn namespace(self: &Arc<Self>, label: &str) -> Result<Namespace> {
+        let client = self.client()?;
+        let mut object = NamespaceObject::default();
+        object.metadata.generate_name = Some(format!("{label}-"));
+        let created = Api::all(client.clone()).create(&PostParams::default(), &object).await;
+        let name = created.context("cannot create a namespace")?.metadata.name.context("a namespace without a name")?;
+        Namespace::set_up(Arc::clone(self), client, name).await
+    }
+}
+
 impl Namespace {
-    pub(super) async fn set_up(cluster: Arc<Cluster>, client: Client, name: String) -> Result<Self> {
+    async fn set_up(cluster: Arc<Cluster>, client: Client, name: String) -> Result<Self> {
         let account = deploy::apply_rbac(&client, &name).await?;
         let token = request_token(&client, &name, &account, None).await?;
         Ok(Self { cluster, client, name, account, token })
@@ -42,15 +56,15 @@ impl Namespace {
         &self.cluster
     }
 
-    /// A client that may do everything.
+    /// A client with all rights.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Another token of the sidecar's ServiceAccount, which dies with the Secret of this name.
+    /// Another token of the sidecar's ServiceAccount; deleting the Secret invalidates it.
     ///
     /// # Errors
-    /// If the API server refuses.
+    /// If the API server rejects it.
     pub async fn token_bound_to(&self, secret: &Secret) -> Result<String> {
         let bound = BoundObjectReference {
             api_version: Some("v1".into()),
@@ -61,7 +75,7 @@ impl Namespace {
         request_token(&self.client, &self.name, &self.account, Some(bound)).await
     }
 
-    /// A token of the sidecar's ServiceAccount: what it opens is what `deploy/base` grants.
+    /// A token of the sidecar's ServiceAccount, with the rights that `deploy/base` grants.
     pub fn token(&self) -> &str {
         &self.token
     }

@@ -10,8 +10,8 @@ use crate::ports::Port;
 use crate::service::Service;
 use onceway_tools::Tool;
 
-/// Where etcd listens: Unix sockets in its working directory, so that it needs no port. The form is etcd's, which
-/// wants a "port" even there.
+/// Where etcd listens: Unix sockets in its working directory, so that it needs no port. etcd requires a port in the
+/// URL.
 const ETCD_CLIENTS: &str = "unix://etcd:1";
 const ETCD_PEERS: &str = "unix://etcd:2";
 
@@ -35,7 +35,7 @@ pub(super) fn start_etcd(program: &Path, dir: &Path) -> Result<Service> {
         etcd.current_dir(&cwd).args([
             "--name=onceway".to_owned(),
             "--data-dir=etcd-data".to_owned(),
-            // A machine that crashes loses a test's data, and that is all. A killed etcd loses nothing.
+            // Only a crash of the machine loses data; a killed etcd loses none.
             "--unsafe-no-fsync".to_owned(),
             "--log-level=warn".to_owned(),
             format!("--listen-client-urls={ETCD_CLIENTS}"),
@@ -65,7 +65,7 @@ pub(super) fn start_apiserver(program: &Path, dir: &Path, port: &Port) -> Result
             format!("--service-account-key-file={SERVICE_ACCOUNT_PUBLIC_KEY}"),
             format!("--service-account-signing-key-file={SERVICE_ACCOUNT_KEY}"),
             "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
-            // It would wait for accounts that only the controller manager creates.
+            // It waits for accounts that only the controller manager creates.
             "--disable-admission-plugins=ServiceAccount".to_owned(),
         ]);
         apiserver

@@ -1,4 +1,4 @@
-//! `envoy/onceway.yaml` with other ports and paths, and nothing else changed: what is tested is what is shipped.
+//! `envoy/onceway.yaml` with other ports and paths and nothing else changed: tests run the shipped configuration.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ pub const CONFIG: &str = "envoy/onceway.yaml";
 pub struct Upstream {
     /// Where it takes signals.
     pub signals: SocketAddr,
-    /// Where it answers health checks; on the same IP address.
+    /// Where it serves health checks; on the same IP address.
     pub health: SocketAddr,
 }
 
@@ -33,22 +33,22 @@ pub struct Edits<'a> {
     pub upstreams: &'a [Upstream],
 }
 
-/// Where the filter stands among Envoy's.
+/// JSON pointer to the filter.
 pub const FILTER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0";
-/// Where its own configuration stands in that.
+/// JSON pointer to its configuration, below [`FILTER`].
 const PLUGIN: &str = "/typed_config/config/configuration/value";
-/// Where its module stands in that.
+/// JSON pointer to its module, below [`FILTER`].
 const MODULE: &str = "/typed_config/config/vm_config/code/local/filename";
 
-/// The value at `place` of a configuration, to be changed.
+/// The value at the JSON pointer `place`, mutable.
 ///
 /// # Panics
-/// If it is not there: then the file was rearranged, and the test must follow.
+/// If it is not there: the file was rearranged, and the test must follow.
 pub fn at<'a>(config: &'a mut Value, place: &str) -> &'a mut Value {
     config.pointer_mut(place).unwrap_or_else(|| panic!("{CONFIG} has no {place}"))
 }
 
-/// Gives the filter these fields of its own configuration too.
+/// Sets these fields of the filter's own configuration.
 ///
 /// # Panics
 /// If the filter is not where it was.
@@ -61,7 +61,7 @@ pub fn configure_filter(config: &mut Value, fields: &Value) {
     *value = filter.to_string().into();
 }
 
-/// Gives Envoy another module of the filter.
+/// Sets another module for the filter.
 ///
 /// # Panics
 /// If the filter is not where it was.
@@ -69,7 +69,7 @@ pub fn load_module(config: &mut Value, wasm: &Path) {
     *at(config, &format!("{FILTER}{MODULE}")) = json!(wasm);
 }
 
-/// Takes the filter out.
+/// Removes the filter.
 ///
 /// # Panics
 /// If the filter is not where it was.
@@ -80,8 +80,8 @@ pub fn remove_filter(config: &mut Value) {
     }
 }
 
-/// Gives requests and replicas more time than any loaded machine takes. A replica whose process is gone refuses
-/// connections, which is noticed as fast as before.
+/// Gives requests and replicas more time than any loaded machine needs. A replica whose process is gone refuses
+/// connections, which Envoy notices as fast as before.
 ///
 /// # Panics
 /// If one of the timeouts is not where it was.
@@ -105,18 +105,18 @@ pub fn lengthen_timeouts(config: &mut Value) {
 /// Reads the shipped configuration.
 ///
 /// # Errors
-/// If it is not there or no YAML.
+/// If it is missing or not YAML.
 pub(super) fn shipped() -> Result<Value> {
     let path = repository().join(CONFIG);
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_saphyr::from_str(&text).with_context(|| format!("{CONFIG} is no valid YAML"))
+    serde_saphyr::from_str(&text).with_context(|| format!("{CONFIG} is not valid YAML"))
 }
 
 impl Edits<'_> {
     /// Replaces the addresses and the module's path in `config`.
     ///
     /// # Errors
-    /// If one of the places is not there: then the file was rearranged, and this must follow.
+    /// If one of the places is not there: the file was rearranged, and this must follow.
     pub(super) fn apply(&self, mut config: Value) -> Result<Value> {
         let endpoints: Vec<Value> = self.upstreams.iter().map(endpoint).collect();
         let edits = [
@@ -151,7 +151,7 @@ mod tests {
 
     use super::{Edits, Upstream, lengthen_timeouts, shipped};
 
-    /// How many values differ, and how many there are in the first.
+    /// How many values differ.
     fn differing(a: &Value, b: &Value) -> usize {
         match (a, b) {
             (Value::Object(a), Value::Object(b)) if a.keys().eq(b.keys()) => {
@@ -165,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_addresses_and_the_modules_path_is_changed() {
+    fn only_addresses_and_the_modules_path_change() {
         let upstreams: Vec<Upstream> = ["127.1.0.1:1", "127.1.0.2:1", "127.1.0.3:1"]
             .map(|signals| Upstream { signals: signals.parse().unwrap(), health: "127.1.0.1:2".parse().unwrap() })
             .into();
         let (listener, admin) = ("127.0.0.1:3".parse().unwrap(), "127.0.0.2:4".parse().unwrap());
         let edits = Edits { listener, admin, wasm: Path::new("other.wasm"), upstreams: &upstreams };
         let shipped = shipped().unwrap();
-        // Two addresses with two fields each, a path, and three fields of each of three replicas.
+        // Two addresses of two fields, a path, and three fields for each of three replicas.
         assert_eq!(differing(&shipped, &edits.apply(shipped.clone()).unwrap()), 14);
     }
 

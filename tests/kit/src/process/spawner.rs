@@ -1,7 +1,7 @@
-//! Starts children from one thread that lives as long as the process.
+//! Starts children from one thread that lives while the process does.
 //!
 //! Linux sends the parent-death signal when the *thread* that forked ends, not the process. A test's thread ends with
-//! its test, and a runtime's worker with its runtime; children that several tests share must outlive both.
+//! its test and a runtime's worker with its runtime; children that several tests share must outlive both.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -21,18 +21,18 @@ pub(super) fn spawn(mut command: Command) -> io::Result<Child> {
     static JOBS: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
     die_with_parent(&mut command);
     command.process_group(0);
-    let (reply, answer) = mpsc::channel();
+    let (sender, child) = mpsc::channel();
     let jobs = JOBS.get_or_init(start_thread);
-    jobs.send((command, reply)).map_err(io::Error::other)?;
-    answer.recv().map_err(io::Error::other)?
+    jobs.send((command, sender)).map_err(io::Error::other)?;
+    child.recv().map_err(io::Error::other)?
 }
 
 fn start_thread() -> mpsc::Sender<Job> {
     let (sender, jobs) = mpsc::channel::<Job>();
     thread::spawn(move || {
-        for (mut command, reply) in jobs {
-            // Whoever asked may have given up; the child is then dropped, and dies with the process.
-            let _ = reply.send(command.spawn());
+        for (mut command, child) in jobs {
+            // The receiver may be gone; the child then ends with the process.
+            let _ = child.send(command.spawn());
         }
     });
     sender
@@ -42,7 +42,7 @@ fn die_with_parent(command: &mut Command) {
     let parent: Pid = getpid();
     let prepare = move || {
         set_pdeathsig(Signal::SIGKILL)?;
-        // The parent may have died between fork and prctl: then no signal will come.
+        // If the parent died between fork and prctl, no signal will come.
         if getppid() == parent { Ok(()) } else { Err(io::Error::from(Errno::ESRCH)) }
     };
     // SAFETY: between fork and exec only async-signal-safe calls are allowed. The closure makes the system calls prctl

@@ -19,7 +19,7 @@ fn state_of(process: &Process) -> char {
 }
 
 #[tokio::test]
-async fn a_killed_process_is_reaped_and_later_signals_go_nowhere() {
+async fn a_killed_process_is_reaped_and_later_signals_are_ignored() {
     let scratch = Scratch::new("process").unwrap();
     let process = shell(&scratch, "exec sleep 600");
     process.kill();
@@ -30,7 +30,7 @@ async fn a_killed_process_is_reaped_and_later_signals_go_nowhere() {
 }
 
 #[tokio::test]
-async fn a_frozen_process_stands_still_until_it_is_thawed() {
+async fn a_frozen_process_is_stopped_until_it_is_thawed() {
     let scratch = Scratch::new("process").unwrap();
     let process = shell(&scratch, "exec sleep 600");
     process.freeze();
@@ -49,7 +49,7 @@ async fn a_process_that_ends_before_it_is_ready_is_an_error_with_its_last_lines(
 }
 
 #[test]
-fn a_test_is_told_from_a_program() {
+fn a_tests_thread_is_recognised_by_its_name() {
     assert!(is_of_a_test(&thread::current()));
     let worker = thread::Builder::new().name("main".into()).spawn(|| is_of_a_test(&thread::current()));
     assert!(!worker.unwrap().join().unwrap());

@@ -1,4 +1,4 @@
-//! The RemediationRequests of a rig, as the API server has them: the truth that tests compare with.
+//! The RemediationRequests of a rig as the API server has them: what tests compare with.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::Rig;
+use super::running::Rig;
 use crate::payload::Incident;
 
-/// How long a replica may take to write that the RR it made exists: one call.
+/// How long a replica may take to confirm in its claim that the RR exists: one API call.
 const CONFIRM_LIMIT: Duration = Duration::from_secs(60);
 
 /// A `RemediationRequest`.
 pub type Rr = RemediationRequest;
 
-/// What tests ask of an RR.
+/// Accessors for tests.
 pub trait RrExt {
-    /// How many signals it counts; 0 where it counts none yet.
+    /// Its count of signals; 0 without a count.
     fn count(&self) -> u64;
     /// Its name.
     fn name(&self) -> &str;
@@ -34,7 +34,7 @@ impl RrExt for Rr {
     fn count(&self) -> u64 {
         let deduplication = self.status.as_ref().and_then(|status| status.deduplication.as_ref());
         let count = deduplication.and_then(|deduplication| deduplication.occurrence_count);
-        // A negative count would be a defect that must not look like a large one.
+        // A negative count is a defect that must not look like a large count.
         count.map_or(0, |count| u64::try_from(count).unwrap_or(0))
     }
 
@@ -44,7 +44,7 @@ impl RrExt for Rr {
 }
 
 impl Rig {
-    /// The RRs of the rig's namespace, with every right.
+    /// The RRs of the rig's namespace, with all rights.
     pub fn rr_api(&self) -> Api<Rr> {
         Api::namespaced(self.namespace.client().clone(), self.namespace.name())
     }
@@ -52,7 +52,7 @@ impl Rig {
     /// All RRs, the oldest first.
     ///
     /// # Errors
-    /// If the API server does not answer.
+    /// If the API server does not respond.
     pub async fn rrs(&self) -> Result<Vec<Rr>> {
         let list = self.rr_api().list(&ListParams::default()).await.context("cannot list the RRs")?;
         let mut rrs = list.items;
@@ -61,10 +61,10 @@ impl Rig {
         Ok(rrs)
     }
 
-    /// Creates an RR of the incident as somebody does who knows nothing of claims.
+    /// Creates an RR of the incident without a claim, as another program does.
     ///
     /// # Errors
-    /// If the API server refuses.
+    /// If the API server rejects it.
     pub async fn create_foreign(&self, incident: &Incident, name: &str) -> Result<Rr> {
         let now = Time(Timestamp::now());
         let spec = RemediationRequestSpec {
@@ -94,7 +94,7 @@ impl Rig {
     /// The RRs of one incident, the oldest first.
     ///
     /// # Errors
-    /// If the API server does not answer.
+    /// If the API server does not respond.
     pub async fn rrs_of(&self, incident: &Incident) -> Result<Vec<Rr>> {
         self.rrs_of_fingerprint(incident.fingerprint()).await
     }
@@ -102,27 +102,27 @@ impl Rig {
     /// The RRs of one fingerprint, the oldest first.
     ///
     /// # Errors
-    /// If the API server does not answer.
+    /// If the API server does not respond.
     pub async fn rrs_of_fingerprint(&self, fingerprint: Fingerprint) -> Result<Vec<Rr>> {
         let mut rrs = self.rrs().await?;
         rrs.retain(|rr| rr.spec.signal_fingerprint == fingerprint.to_string());
         Ok(rrs)
     }
 
-    /// Changes an RR's status as another controller does, by a merge patch; null removes a field.
+    /// Changes an RR's status by a merge patch, as another controller does; null removes a field.
     ///
     /// # Errors
-    /// If the API server refuses.
+    /// If the API server rejects it.
     pub async fn patch_status(&self, name: &str, status: Value) -> Result<Rr> {
         let patch = Patch::Merge(json!({ "status": status }));
         let patched = self.rr_api().patch_status(name, &PatchParams::default(), &patch).await;
         patched.with_context(|| format!("cannot patch the status of {name}"))
     }
 
-    /// Puts an RR into a phase, as the controller that remedies does.
+    /// Sets an RR's phase, as the remediation controller does.
     ///
     /// # Errors
-    /// If the API server refuses.
+    /// If the API server rejects it.
     pub async fn set_phase(&self, name: &str, phase: &str) -> Result<Rr> {
         self.patch_status(name, json!({ "overallPhase": phase })).await
     }
@@ -130,17 +130,17 @@ impl Rig {
     /// The claim on an incident, if there is one.
     ///
     /// # Errors
-    /// If the API server does not answer.
+    /// If the API server does not respond.
     pub async fn claim(&self, incident: &Incident) -> Result<Option<Lease>> {
         let leases = Api::<Lease>::namespaced(self.namespace.client().clone(), self.namespace.name());
         Ok(leases.get_opt(&format!("onceway-{}", incident.fingerprint())).await?)
     }
 
-    /// Waits until the claim on an incident says that the RR which it names has existed. The replica that made it writes so
-    /// after it has answered; an RR that is deleted before that is taken for one that was never made, and made again.
+    /// Waits until the claim on an incident confirms that its RR was created. The creator writes that after its
+    /// response; an RR that is deleted before is taken for one that was never created, and is created again.
     ///
     /// # Errors
-    /// If the API server does not answer, or that is not so in time.
+    /// If the API server does not respond, or that takes too long.
     pub async fn until_confirmed(&self, incident: &Incident) -> Result<()> {
         let poll = async {
             while !self.claim(incident).await?.is_some_and(|claim| is_confirmed(&claim)) {
@@ -152,10 +152,10 @@ impl Rig {
         waited.with_context(|| format!("the claim on {} is not confirmed", incident.deployment()))?
     }
 
-    /// Ends the incident's oldest RR and deletes it, as people do who clean up; returns its name.
+    /// Completes the incident's oldest RR and deletes it; returns its name.
     ///
     /// # Errors
-    /// If there is none, its claim is not confirmed in time, or the API server refuses.
+    /// If there is none, its claim is not confirmed in time, or the API server rejects a call.
     pub async fn finish_and_delete(&self, incident: &Incident) -> Result<String> {
         let rr = self.rrs_of(incident).await?.into_iter().next().context("the incident has no RR")?;
         self.until_confirmed(incident).await?;

@@ -1,4 +1,4 @@
-//! What the senders of a storm saw.
+//! What the senders of a storm observed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,72 +6,72 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use onceway_signal::Fingerprint;
 
-use crate::client::Answer;
+use crate::client::ClientResponse;
 
-/// The longest time that is told apart, in microseconds: a minute.
+/// The longest latency that is recorded exactly, in microseconds: a minute.
 const MAX_MICROS: u64 = 60_000_000;
 
-/// What became of a storm.
+/// The result of a storm.
 #[derive(Clone)]
 pub struct Report {
     /// By incident.
     pub incidents: BTreeMap<Fingerprint, IncidentReport>,
-    /// From the first time that a signal was sent until it was acknowledged, in microseconds.
+    /// From the first attempt of a signal to its acknowledgement, in microseconds.
     pub latency: Histogram<u64>,
-    /// From the first signal to the last answer.
+    /// From the first signal to the last response.
     pub elapsed: Duration,
 }
 
-/// What became of the signals of one incident.
+/// The result for one incident.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IncidentReport {
-    /// Different signals.
+    /// Signals, each counted once.
     pub signals: u64,
-    /// Signals sent, each as often as it was. A count may be this high at most.
+    /// All attempts: the upper bound of the incident's count.
     pub attempts: u64,
-    /// Signals answered 2xx. A count must be this high at least.
+    /// Signals with a 2xx response: the lower bound of the incident's count.
     pub acknowledged: u64,
-    /// Answers by status.
-    pub answers: BTreeMap<u16, u64>,
-    /// Attempts without an answer.
-    pub unanswered: u64,
-    /// Signals that were never acknowledged, though they were sent as often as was allowed.
+    /// Responses by status.
+    pub responses: BTreeMap<u16, u64>,
+    /// Attempts without a response.
+    pub without_response: u64,
+    /// Signals that were not acknowledged within the allowed attempts.
     pub given_up: u64,
-    /// The RRs that answers named.
+    /// The RRs that responses named.
     pub names: BTreeSet<String>,
 }
 
 impl IncidentReport {
-    pub(super) fn answered(&mut self, answer: &Answer) {
-        *self.answers.entry(answer.status.as_u16()).or_default() += 1;
-        if answer.status.is_success() {
+    pub(super) fn record(&mut self, response: &ClientResponse) {
+        *self.responses.entry(response.status.as_u16()).or_default() += 1;
+        if response.status.is_success() {
             self.acknowledged += 1;
-            let name = answer.json()["remediationRequestName"].as_str().map(str::to_owned);
+            let name = response.json()["remediationRequestName"].as_str().map(str::to_owned);
             self.names.extend(name);
         }
     }
 
-    /// How often this status was answered.
+    /// Responses with this status.
     pub fn status(&self, status: u16) -> u64 {
-        self.answers.get(&status).copied().unwrap_or(0)
+        self.responses.get(&status).copied().unwrap_or(0)
     }
 
     fn add(&mut self, other: Self) {
         self.signals += other.signals;
         self.attempts += other.attempts;
         self.acknowledged += other.acknowledged;
-        self.unanswered += other.unanswered;
+        self.without_response += other.without_response;
         self.given_up += other.given_up;
         self.names.extend(other.names);
-        for (status, count) in other.answers {
-            *self.answers.entry(status).or_default() += count;
+        for (status, count) in other.responses {
+            *self.responses.entry(status).or_default() += count;
         }
     }
 }
 
 impl Default for Report {
     fn default() -> Self {
-        // The bounds are constants that hdrhistogram takes; three digits are exact to a thousandth.
+        // Valid constant bounds; three digits are exact to a thousandth.
         let latency = Histogram::new_with_max(MAX_MICROS, 3).expect("the bounds are valid");
         Self { incidents: BTreeMap::new(), latency, elapsed: Duration::ZERO }
     }
@@ -86,14 +86,14 @@ impl Report {
         self.latency.saturating_record(time.as_micros().try_into().unwrap_or(MAX_MICROS));
     }
 
-    /// Both storms taken together; their times add up.
+    /// Both storms together; their times add up.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.elapsed += other.elapsed;
         for (fingerprint, report) in other.incidents {
             self.incident(fingerprint).add(report);
         }
-        // Both have the same bounds, so that adding cannot fail.
+        // Both have the same bounds: adding cannot fail.
         let _ = self.latency.add(&other.latency);
         self
     }

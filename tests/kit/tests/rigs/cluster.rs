@@ -1,4 +1,4 @@
-//! The cluster: its servers go away and come back with what they held.
+//! The cluster: its servers restart with their data.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn config_map(name: &str) -> ConfigMap {
 }
 
 #[tokio::test]
-async fn killed_servers_come_back_with_their_data_and_at_their_address() -> Result<()> {
+async fn killed_servers_restart_with_their_data_and_address() -> Result<()> {
     let cluster = Cluster::start().await?;
     let maps = Api::<ConfigMap>::namespaced(cluster.client()?, "default");
     maps.create(&PostParams::default(), &config_map("kept")).await?;
@@ -31,7 +31,7 @@ async fn killed_servers_come_back_with_their_data_and_at_their_address() -> Resu
 }
 
 #[tokio::test]
-async fn a_frozen_api_server_answers_nothing_until_it_is_thawed() -> Result<()> {
+async fn a_frozen_api_server_does_not_respond_until_it_is_thawed() -> Result<()> {
     let cluster = Cluster::start().await?;
     let maps = Api::<ConfigMap>::namespaced(cluster.client()?, "default");
     cluster.apiserver().freeze()?;

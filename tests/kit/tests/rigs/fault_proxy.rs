@@ -1,4 +1,4 @@
-//! The fault proxy, with a real client before it and the real API server behind it.
+//! The fault proxy between a real client and the real API server.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,11 +24,11 @@ struct Rig {
     name: String,
     /// Through the proxy.
     maps: Api<ConfigMap>,
-    /// Past the proxy.
+    /// Bypassing the proxy.
     truth: Api<ConfigMap>,
 }
 
-/// Everything that a test needs, with an object name that is the test's own.
+/// The fixture of a test, with the name of the test's own object.
 async fn rig(name: &str) -> Result<Rig> {
     let cluster = Cluster::shared().await?;
     let record = Record::new();
@@ -60,7 +60,7 @@ impl Rig {
 fn status(result: Result<ConfigMap, Error>) -> u16 {
     match result {
         Err(Error::Api(status)) => status.code,
-        other => panic!("not a refusal: {other:?}"),
+        other => panic!("not an error status: {other:?}"),
     }
 }
 
@@ -90,7 +90,7 @@ async fn calls_pass_untouched_and_are_recorded_in_order() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_an_error_to_the_client_and_committed_at_the_server() -> Result<()> {
+async fn a_lost_response_is_an_error_to_the_client_and_committed_at_the_server() -> Result<()> {
     let rig = rig("lost").await?;
     let rule = rig.proxy.rule(Rule::on(Verb::Create, MAPS).once(), Fault::LoseResponse);
     let error = rig.create().await.unwrap_err();
@@ -103,7 +103,7 @@ async fn a_lost_answer_is_an_error_to_the_client_and_committed_at_the_server() -
 }
 
 #[tokio::test]
-async fn a_cut_call_never_reaches_the_server_and_no_client_sends_it_again_unasked() -> Result<()> {
+async fn a_cut_call_never_reaches_the_server_and_the_client_does_not_retry_it() -> Result<()> {
     let rig = rig("cut").await?;
     rig.maps.get_opt(&rig.name).await?;
     rig.proxy.rule(Rule::on(Verb::Create, MAPS).once(), Fault::CutBefore);
@@ -120,7 +120,7 @@ async fn a_held_call_reaches_the_server_when_released_though_its_client_gave_up(
     let hold = rig.proxy.rule(Rule::on(Verb::Create, MAPS).name("held"), Fault::Hold);
     tokio::select! {
         created = rig.create() => panic!("not held: {created:?}"),
-        // The client gives up once its call is held, and not before.
+        // The client gives up only when its call is held.
         () = hold.reached() => {}
     }
     rig.record.wait_for(|calls| calls.iter().any(|call| call.abandoned)).await?;
@@ -133,8 +133,8 @@ async fn a_held_call_reaches_the_server_when_released_though_its_client_gave_up(
 }
 
 #[tokio::test]
-async fn an_answer_is_held_after_the_commit_and_given_when_released() -> Result<()> {
-    let rig = rig("answer-held").await?;
+async fn a_response_is_held_after_the_commit_until_it_is_released() -> Result<()> {
+    let rig = rig("response-held").await?;
     let hold = rig.proxy.rule(Rule::writes().once(), Fault::HoldResponse);
     let create = rig.create();
     let watcher = async {
@@ -148,7 +148,7 @@ async fn an_answer_is_held_after_the_commit_and_given_when_released() -> Result<
 }
 
 #[tokio::test]
-async fn only_the_nth_call_is_refused_in_kubernetes_own_words() -> Result<()> {
+async fn only_the_nth_call_gets_an_error_status() -> Result<()> {
     let rig = rig("refused").await?;
     rig.proxy.rule(Rule::on(Verb::Get, MAPS).nth(2), Fault::RespondRetryAfter(StatusCode::TOO_MANY_REQUESTS, 1));
     rig.proxy.rule(Rule::on(Verb::Create, MAPS).times(2), Fault::Respond(StatusCode::FORBIDDEN));
@@ -174,19 +174,19 @@ async fn a_watch_streams_through_the_proxy() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_clients_own_credentials_are_what_the_server_judges() -> Result<()> {
+async fn the_server_sees_the_clients_own_credentials() -> Result<()> {
     let rig = rig("anonymous").await?;
     let mut config = Config::new(rig.proxy.url().parse()?);
     config.default_retry = false;
-    let nobody: Api<ConfigMap> = Api::namespaced(Client::try_from(config)?, "default");
-    assert_eq!(status(nobody.get("any").await), 403);
+    let anonymous: Api<ConfigMap> = Api::namespaced(Client::try_from(config)?, "default");
+    assert_eq!(status(anonymous.get("any").await), 403);
     // The shared cluster must outlive the proxy.
     drop(rig.cluster);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_cut_ends_every_open_connection_and_what_had_been_sent_goes_on() -> Result<()> {
+async fn a_cut_closes_every_open_connection_and_calls_already_sent_complete() -> Result<()> {
     let rig = rig("cut-open").await?;
     let hold = rig.proxy.rule(Rule::writes().once(), Fault::Hold);
     let cut = async {
@@ -203,7 +203,7 @@ async fn a_cut_ends_every_open_connection_and_what_had_been_sent_goes_on() -> Re
 }
 
 #[tokio::test]
-async fn only_each_second_call_meets_a_fault_that_is_for_each_second() -> Result<()> {
+async fn a_fault_for_every_second_call_affects_every_second_call() -> Result<()> {
     let rig = rig("each-second").await?;
     rig.proxy.rule(Rule::on(Verb::Get, MAPS).every(2), Fault::Respond(StatusCode::FORBIDDEN));
     for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! The rigs themselves, against the real servers: a test that trusts them is worth no more than they are.
+//! Tests of the rigs themselves, with the real servers.
 
 mod cluster;
 mod envoy;

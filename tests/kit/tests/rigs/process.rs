@@ -1,4 +1,4 @@
-//! Processes die with the test process even where that is killed and can clean up nothing.
+//! Processes end with the test process even if that is killed and cannot clean up.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use onceway_kit::process::Process;
 use onceway_kit::scratch::Scratch;
 
-/// Where the inner process writes its grandchild's id; set by the outer test alone.
+/// Where the inner process writes its child's id; only the outer test sets it.
 const PID_FILE: &str = "ONCEWAY_TEST_PID_FILE";
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -19,7 +19,7 @@ async fn inner_process_with_a_child() -> Result<()> {
     let pid_file = Path::new(&pid_file);
     let mut sleep = Command::new("sleep");
     sleep.arg("600");
-    // Spawned on a thread that ends at once: the child must live on, since its process does.
+    // Spawned on a thread that ends at once: the child must outlive the thread.
     let log = pid_file.with_extension("inner.log");
     let child = std::thread::spawn(move || Process::spawn("sleep", sleep, &log)).join().unwrap()?;
     std::fs::write(pid_file.with_extension("tmp"), child.pid().to_string())?;
@@ -50,6 +50,6 @@ async fn a_killed_test_process_takes_its_children_with_it() -> Result<()> {
 }
 
 fn is_alive(pid: u32) -> bool {
-    // One that is dead and not reaped by init yet is a zombie.
+    // A process that ended and is not reaped yet is a zombie (Z).
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }

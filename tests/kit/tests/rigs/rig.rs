@@ -1,4 +1,4 @@
-//! The whole system, once: if this fails, look here before any other end-to-end test.
+//! The whole system once: if this fails, fix it before any other end-to-end test.
 
 use anyhow::Result;
 use onceway_kit::envoy;
@@ -6,14 +6,14 @@ use onceway_kit::payload::Incident;
 use onceway_kit::rig::Rig;
 
 #[test]
-fn envoy_takes_the_shipped_configuration_as_it_is() -> Result<()> {
-    // It names the module where cargo builds it.
+fn envoy_accepts_the_shipped_configuration_unchanged() -> Result<()> {
+    // The configuration names the module in cargo's target folder.
     onceway_kit::built::filter::path()?;
     envoy::validate(&envoy::shipped())
 }
 
 #[tokio::test]
-async fn a_storm_through_envoy_is_one_rr_per_incident_with_every_signal_counted() -> Result<()> {
+async fn a_storm_through_envoy_creates_one_rr_per_incident_that_counts_every_signal() -> Result<()> {
     let rig = Rig::replicas(3).with_envoy().with_long_timeouts().start().await?;
     let report = rig.storm(Incident::several("prod", 5)).signals(500).concurrency(50).run().await;
     let verdict = rig.verdict(&report).await?;

@@ -1,4 +1,4 @@
-//! Duplicates that others made, RRs that came too late, and claims that nobody needs any more.
+//! Garbage collection: duplicate RRs of other programs, late RRs of dead creators, and unused claims.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use onceway_kit::rig::{Rig, RrExt};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-/// How long the housekeeping may take, at the paces of these tests.
+/// How long garbage collection may take at the intervals of these tests.
 const SOON: Duration = Duration::from_secs(60);
 /// `sweepAfter` of these tests.
 const SWEEP_AFTER: Duration = Duration::from_secs(8);
@@ -22,9 +22,9 @@ fn incident() -> Incident {
     Incident::new("prod", "payment-api")
 }
 
-/// Paces that suit a test: everything is looked at every half second, and old after [`SWEEP_AFTER`], which is the least that the
-/// deadline allows; and the deadline leaves room for a loaded machine.
-fn brisk(duplicates: &str) -> Value {
+/// Short intervals: the sidecar looks at everything every half second. [`SWEEP_AFTER`] is the least that the deadline
+/// allows, and the deadline leaves room for a loaded machine.
+fn short_intervals(duplicates: &str) -> Value {
     json!({
         "duplicates": duplicates,
         "limits": {"deadline": "4s", "apiCallTimeout": "2s"},
@@ -38,7 +38,7 @@ fn leases(rig: &Rig) -> Api<Lease> {
     Api::namespaced(rig.namespace().client().clone(), rig.namespace().name())
 }
 
-/// Asks until it is so: what is awaited happens in another program, which tells nobody.
+/// Polls until `holds`: the event happens in another program.
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
     let poll = async {
         while !holds().await? {
@@ -46,7 +46,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Resu
         }
         anyhow::Ok(())
     };
-    timeout(SOON, poll).await.with_context(|| format!("still not: {what}"))?
+    timeout(SOON, poll).await.with_context(|| format!("not {what} in time"))?
 }
 
 async fn duplicates_detected(rig: &Rig) -> Result<f64> {
@@ -58,18 +58,18 @@ async fn duplicates_detected(rig: &Rig) -> Result<f64> {
 }
 
 #[tokio::test]
-async fn a_duplicate_that_somebody_made_is_reported_once_by_all_replicas_together_and_left_alone() -> Result<()> {
-    let rig = Rig::replicas(3).config(brisk("report")).start().await?;
+async fn a_foreign_duplicate_is_reported_once_by_all_replicas_together_and_left_alone() -> Result<()> {
+    let rig = Rig::replicas(3).config(short_intervals("report")).start().await?;
     assert_eq!(rig.alert(0, &incident(), 0).await?.status, 201);
-    let ours = rig.rrs_of(&incident()).await?.swap_remove(0);
-    // Names decide within a second.
+    let first = rig.rrs_of(&incident()).await?.swap_remove(0);
+    // Within a second the order of names decides.
     rig.create_foreign(&incident(), "zz-made-by-hand").await?;
     until("reported", async || Ok(duplicates_detected(&rig).await? >= 1.0)).await?;
-    // Each replica has tried to write the event, and one has succeeded.
-    let tried = |calls: &[onceway_kit::fault_proxy::Call]| {
+    // Each replica tries to create the event, and one succeeds.
+    let all_tried = |calls: &[onceway_kit::fault_proxy::Call]| {
         calls.iter().filter(|call| call.is(Verb::Create, "events") && call.ended.is_some()).count() >= 3
     };
-    rig.record().wait_for(tried).await?;
+    rig.record().wait_for(all_tried).await?;
     let events = Api::<Event>::namespaced(rig.namespace().client().clone(), rig.namespace().name());
     let events = events.list(&ListParams::default()).await?.items;
     assert_eq!(events.len(), 1, "{events:#?}");
@@ -80,11 +80,11 @@ async fn a_duplicate_that_somebody_made_is_reported_once_by_all_replicas_togethe
     );
     assert_eq!(event.involved_object.name.as_deref(), Some("zz-made-by-hand"));
     let message = event.message.as_deref().unwrap_or_default();
-    assert!(message.contains(ours.name()) && message.contains("zz-made-by-hand"), "{message}");
+    assert!(message.contains(first.name()) && message.contains("zz-made-by-hand"), "{message}");
     assert!((duplicates_detected(&rig).await? - 1.0).abs() < f64::EPSILON);
     let phases = rig.rrs_of(&incident()).await?.into_iter().map(|rr| rr.status.and_then(|status| status.overall_phase));
-    assert_eq!(phases.collect::<Vec<_>>(), [None, None], "report changes nothing");
-    // Signals go on being counted in the one that the claim names.
+    assert_eq!(phases.collect::<Vec<_>>(), [None, None], "`report` changes no phase");
+    // Further signals are counted in the RR that the claim names.
     assert_eq!(rig.alert(1, &incident(), 1).await?.status, 202);
     let counts: Vec<u64> = rig.rrs_of(&incident()).await?.iter().map(RrExt::count).collect();
     assert_eq!(counts, [2, 0]);
@@ -93,7 +93,7 @@ async fn a_duplicate_that_somebody_made_is_reported_once_by_all_replicas_togethe
 
 #[tokio::test]
 async fn where_duplicates_are_skipped_the_oldest_stays_and_a_started_one_wins() -> Result<()> {
-    let rig = Rig::replicas(1).config(brisk("skip")).start().await?;
+    let rig = Rig::replicas(1).config(short_intervals("skip")).start().await?;
     rig.create_foreign(&incident(), "a-oldest").await?;
     rig.create_foreign(&incident(), "b-started").await?;
     rig.set_phase("b-started", "Processing").await?;
@@ -109,7 +109,7 @@ async fn where_duplicates_are_skipped_the_oldest_stays_and_a_started_one_wins() 
 
 #[tokio::test]
 async fn a_controller_that_starts_a_duplicate_in_the_last_moment_wins() -> Result<()> {
-    let rig = Rig::replicas(1).config(brisk("skip")).start().await?;
+    let rig = Rig::replicas(1).config(short_intervals("skip")).start().await?;
     let skip = rig.proxy(0).rule(Rule::on(Verb::Patch, RR_STATUS).once(), Fault::Hold);
     rig.create_foreign(&incident(), "a-oldest").await?;
     rig.create_foreign(&incident(), "b-younger").await?;
@@ -125,9 +125,9 @@ async fn a_controller_that_starts_a_duplicate_in_the_last_moment_wins() -> Resul
 }
 
 #[tokio::test]
-async fn an_rr_of_a_creator_that_died_too_late_is_reaped() -> Result<()> {
-    let rig = Rig::replicas(2).config(brisk("report")).start().await?;
-    // Replica 0 is killed with its create in the proxy's hands; replica 1 helps, and its RR ends and is deleted.
+async fn a_late_rr_of_a_dead_creator_is_deleted() -> Result<()> {
+    let rig = Rig::replicas(2).config(short_intervals("report")).start().await?;
+    // Replica 0 is killed while the proxy holds its create; replica 1 takes over, and its RR is completed and deleted.
     let create = rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::Hold);
     let lost = tokio::spawn(rig.client().clone().alert(rig.sidecar(0).url(), incident().webhook(0)));
     create.reached().await;
@@ -136,7 +136,7 @@ async fn an_rr_of_a_creator_that_died_too_late_is_reaped() -> Result<()> {
     assert_eq!(rig.alert(1, &incident(), 1).await?.status, 201);
     let first = rig.finish_and_delete(&incident()).await?;
     assert_eq!(rig.alert(1, &incident(), 2).await?.status, 201);
-    // Only now the dead replica's create arrives: an RR of the old name that no claim intends.
+    // Now the dead replica's create arrives: an RR of the old name, which is no claim's intent.
     create.release();
     rig.record()
         .wait_for(|calls| {
@@ -145,7 +145,7 @@ async fn an_rr_of_a_creator_that_died_too_late_is_reaped() -> Result<()> {
                 .any(|call| call.replica == "onceway-0" && call.is(Verb::Create, RRS) && call.result.is_status(201))
         })
         .await?;
-    until("reaped", async || Ok(rig.rrs_of(&incident()).await?.len() == 1)).await?;
+    until("deleted", async || Ok(rig.rrs_of(&incident()).await?.len() == 1)).await?;
     let left = rig.rrs_of(&incident()).await?;
     assert_ne!(left[0].name(), first);
     assert_eq!(left[0].count(), 1);
@@ -153,12 +153,12 @@ async fn an_rr_of_a_creator_that_died_too_late_is_reaped() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_rr_that_a_claim_intends_is_not_reaped_however_long_it_has_no_count() -> Result<()> {
-    let rig = Rig::replicas(2).config(brisk("report")).start().await?;
+async fn an_rr_that_is_a_claims_intent_is_not_deleted_while_it_has_no_count() -> Result<()> {
+    let rig = Rig::replicas(2).config(short_intervals("report")).start().await?;
     let count = rig.proxy(0).rule(Rule::on(Verb::Patch, RR_STATUS), Fault::Hold);
     let waiting = tokio::spawn(rig.client().clone().alert(rig.sidecar(0).url(), incident().webhook(0)));
     count.reached().await;
-    // Replica 1 has looked at it: the RR, then its claim.
+    // Replica 1 has looked at the RR, then at its claim.
     let looked = |calls: &[onceway_kit::fault_proxy::Call]| {
         calls.iter().filter(|call| call.replica == "onceway-1" && call.is(Verb::Get, LEASES)).count() >= 2
     };
@@ -171,8 +171,8 @@ async fn an_rr_that_a_claim_intends_is_not_reaped_however_long_it_has_no_count()
 }
 
 #[tokio::test]
-async fn a_claim_whose_rr_is_long_gone_is_swept_and_one_whose_rr_is_there_is_not() -> Result<()> {
-    let rig = Rig::replicas(2).config(brisk("report")).start().await?;
+async fn a_claim_whose_rr_is_gone_is_deleted_and_one_whose_rr_exists_is_not() -> Result<()> {
+    let rig = Rig::replicas(2).config(short_intervals("report")).start().await?;
     let ended = Incident::new("prod", "checkout-api");
     assert_eq!(rig.alert(0, &incident(), 0).await?.status, 201);
     assert_eq!(rig.alert(0, &ended, 0).await?.status, 201);
@@ -183,16 +183,16 @@ async fn a_claim_whose_rr_is_long_gone_is_swept_and_one_whose_rr_is_there_is_not
     }
     let gone = rig.rrs_of(&incident()).await?.swap_remove(0);
     rig.rr_api().delete(gone.name(), &DeleteParams::default()).await?;
-    until("swept", async || Ok(rig.claim(&incident()).await?.is_none())).await?;
-    assert!(rig.claim(&ended).await?.is_some(), "its RR is there, though it has ended");
+    until("deleted", async || Ok(rig.claim(&incident()).await?.is_none())).await?;
+    assert!(rig.claim(&ended).await?.is_some(), "its RR exists, though it is terminal");
     assert_eq!(rig.alert(1, &incident(), 1).await?.status, 201, "a new incident begins with a new claim");
     assert_eq!(rig.rrs_of(&incident()).await?.len(), 1);
     Ok(())
 }
 
 #[tokio::test]
-async fn an_open_claim_is_swept_only_once_it_has_stood_unchanged_for_long() -> Result<()> {
-    let rig = Rig::replicas(2).config(brisk("report")).start().await?;
+async fn an_open_claim_is_deleted_only_after_it_was_unchanged_for_sweep_after() -> Result<()> {
+    let rig = Rig::replicas(2).config(short_intervals("report")).start().await?;
     let create = rig.proxy(0).rule(Rule::on(Verb::Create, RRS).once(), Fault::CutBefore);
     rig.proxy(0).rule(Rule::on(Verb::Create, RRS), Fault::Hold);
     let lost = tokio::spawn(rig.client().clone().alert(rig.sidecar(0).url(), incident().webhook(0)));
@@ -200,13 +200,13 @@ async fn an_open_claim_is_swept_only_once_it_has_stood_unchanged_for_long() -> R
     rig.sidecar(0).service().kill().await?;
     let _ = lost.await?;
     let open = rig.claim(&incident()).await?.context("the claim is there")?;
-    // It looks old at once: its floor is long ago. What counts is how long its version has been seen unchanged.
+    // Its floor makes it look old. What counts is how long its resourceVersion has been unchanged.
     let annotations = json!({"metadata": {"annotations": {"onceway.io/floor": "1000000000"}}});
     let name = open.metadata.name.context("a lease has a name")?;
-    // Before the change, so that nothing in the test's own way makes the time look shorter than it was.
-    let changed = tokio::time::Instant::now();
+    // Taken before the change: a delay in the test cannot make the measured time shorter than the real one.
+    let before = tokio::time::Instant::now();
     leases(&rig).patch(&name, &PatchParams::default(), &Patch::Merge(annotations)).await?;
-    until("swept", async || Ok(rig.claim(&incident()).await?.is_none())).await?;
-    assert!(changed.elapsed() >= SWEEP_AFTER, "after {:?}", changed.elapsed());
+    until("deleted", async || Ok(rig.claim(&incident()).await?.is_none())).await?;
+    assert!(before.elapsed() >= SWEEP_AFTER, "after {:?}", before.elapsed());
     Ok(())
 }

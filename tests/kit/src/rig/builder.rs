@@ -1,0 +1,192 @@
+//! The settings of a rig, and its start.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use futures::future::try_join_all;
+use serde_json::{Value, json};
+
+use super::running::Rig;
+use crate::built;
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::cluster::Cluster;
+use crate::envoy::{Envoy, Upstream, lengthen_timeouts};
+use crate::fault_proxy::{FaultProxy, Record};
+use crate::ports::Port;
+use crate::scratch::Scratch;
+use crate::sidecar::{Settings, Sidecar};
+
+/// Changes Envoy's configuration.
+type Edit = Box<dyn FnOnce(&mut Value) + Send>;
+
+/// The settings of a rig.
+pub struct RigBuilder {
+    replicas: usize,
+    envoy: Option<Edit>,
+    cluster: Option<Arc<Cluster>>,
+    own_cluster: bool,
+    fault_proxies: bool,
+    clocks: bool,
+    bodies: bool,
+    long_timeouts: bool,
+    program: fn() -> Result<PathBuf>,
+    environment: Vec<(&'static str, &'static str)>,
+    label: &'static str,
+    config: Value,
+}
+
+impl Rig {
+    /// A rig with this number of sidecars; [`RigBuilder::start`] starts it.
+    pub fn replicas(replicas: usize) -> RigBuilder {
+        RigBuilder {
+            replicas,
+            envoy: None,
+            cluster: None,
+            own_cluster: false,
+            fault_proxies: true,
+            clocks: false,
+            bodies: true,
+            long_timeouts: false,
+            program: built::sidecar,
+            environment: Vec::new(),
+            label: "rig",
+            config: json!({}),
+        }
+    }
+}
+
+impl RigBuilder {
+    /// With Envoy and the filter in front of the replicas.
+    #[must_use]
+    pub fn with_envoy(self) -> Self {
+        self.with_envoy_edited(|_| {})
+    }
+
+    /// With Envoy and the filter in front of the replicas, and a configuration that `edit` changes.
+    #[must_use]
+    pub fn with_envoy_edited(self, edit: impl FnOnce(&mut Value) + Send + 'static) -> Self {
+        Self { envoy: Some(Box::new(edit)), ..self }
+    }
+
+    /// With its own API server and etcd, which the test may stop, freeze and kill. Costs about three seconds.
+    #[must_use]
+    pub fn own_cluster(self) -> Self {
+        Self { own_cluster: true, ..self }
+    }
+
+    /// In this cluster.
+    #[must_use]
+    pub fn in_cluster(self, cluster: Arc<Cluster>) -> Self {
+        Self { cluster: Some(cluster), ..self }
+    }
+
+    /// Without fault proxies, and so without a record of calls: for measurements.
+    #[must_use]
+    pub fn without_fault_proxies(self) -> Self {
+        Self { fault_proxies: false, ..self }
+    }
+
+    /// With a settable wall clock for each replica.
+    #[must_use]
+    pub fn with_clocks(self) -> Self {
+        Self { clocks: true, ..self }
+    }
+
+    /// With a record without the bodies of calls: for hundreds of thousands of calls.
+    #[must_use]
+    pub fn without_bodies(self) -> Self {
+        Self { bodies: false, ..self }
+    }
+
+    /// With this program in place of the sidecar.
+    #[must_use]
+    pub fn program(self, program: fn() -> Result<PathBuf>) -> Self {
+        Self { program, ..self }
+    }
+
+    /// With these variables in the environment of each replica.
+    #[must_use]
+    pub fn environment(self, environment: Vec<(&'static str, &'static str)>) -> Self {
+        Self { environment, ..self }
+    }
+
+    /// In a namespace whose name starts with `label`.
+    #[must_use]
+    pub fn label(self, label: &'static str) -> Self {
+        Self { label, ..self }
+    }
+
+    /// With these keys of the sidecar's configuration, as `onceway --print-default-config` shows them.
+    #[must_use]
+    pub fn config(self, config: Value) -> Self {
+        Self { config, ..self }
+    }
+
+    /// With timeouts in the replicas and in Envoy that no loaded machine reaches (30 s for a request, 15 s for an API
+    /// call), so that a slow machine causes no 503: for tests that hold calls, or that count responses or API calls
+    /// exactly. Envoy notices a replica that hangs late, and one that is gone as fast as by default.
+    #[must_use]
+    pub fn with_long_timeouts(self) -> Self {
+        Self { long_timeouts: true, ..self }
+    }
+
+    /// Starts everything and waits until it is ready.
+    ///
+    /// # Errors
+    /// If something cannot be found, built or started, or is not ready in time; the error shows its last lines.
+    pub async fn start(mut self) -> Result<Rig> {
+        if self.long_timeouts {
+            self.config["limits"]["deadline"] = json!("30s");
+            self.config["limits"]["apiCallTimeout"] = json!("15s");
+            // At least the time that a request may take.
+            self.config["shutdown"]["drainTimeout"] = json!("60s");
+        }
+        let program = tokio::task::spawn_blocking(self.program).await??;
+        let scratch = Scratch::new("rig")?;
+        let cluster = match self.cluster {
+            Some(cluster) => cluster,
+            None if self.own_cluster => Cluster::start().await?,
+            None => Cluster::shared().await?,
+        };
+        let namespace = cluster.namespace(self.label).await?;
+        let record = if self.bodies { Record::new() } else { Record::without_bodies() };
+        let (mut proxies, mut sidecars) = (Vec::new(), Vec::new());
+        for replica in 0..self.replicas {
+            let name = format!("onceway-{replica}");
+            if self.fault_proxies {
+                proxies.push(FaultProxy::start(&cluster, &name, &record).await?);
+            }
+            let api_url = proxies.last().map_or_else(|| cluster.url(), FaultProxy::url);
+            let (program, config) = (program.clone(), self.config.clone());
+            let clock = if self.clocks { Some(Clock::start(scratch.path(), &name).await?) } else { None };
+            let environment = self.environment.clone();
+            let (name, dir, api_url) = (name.as_str(), scratch.path(), api_url.as_str());
+            let settings = Settings { name, program, dir, api_url, config, clock, environment };
+            sidecars.push(Sidecar::start(&namespace, settings)?);
+        }
+        try_join_all(sidecars.iter().map(Sidecar::until_ready)).await?;
+        try_join_all(sidecars.iter().map(Sidecar::until_in_sync)).await?;
+        let envoy = match self.envoy {
+            Some(edit) => {
+                let edit: Edit = Box::new(move |config| {
+                    if self.long_timeouts {
+                        lengthen_timeouts(config);
+                    }
+                    edit(config);
+                });
+                Some(start_envoy(&scratch, &sidecars, edit).await?)
+            }
+            None => None,
+        };
+        Ok(Rig { envoy, sidecars, proxies, record, namespace, client: Client::new(), scratch })
+    }
+}
+
+async fn start_envoy(scratch: &Scratch, sidecars: &[Sidecar], edit: Edit) -> Result<Envoy> {
+    let wasm = tokio::task::spawn_blocking(built::filter::path).await??;
+    let upstream = |sidecar: &Sidecar| Upstream { signals: sidecar.signals(), health: sidecar.health() };
+    let upstreams: Vec<Upstream> = sidecars.iter().map(upstream).collect();
+    Envoy::start_edited(scratch.path(), &wasm, &upstreams, Port::reserve()?, edit).await
+}
