@@ -1,16 +1,16 @@
-//! The algorithm that the gateways of this field describe, as a contender for the benchmarks and for nothing else: each
-//! signal takes a Lease as a lock, looks by LIST for a RemediationRequest, creates one or counts in it, and releases the
+//! The per-signal algorithm that comparable gateways describe. Only the benchmarks use it, as a contender. Each signal takes
+//! a Lease as a lock, lists the incident's `RemediationRequest`s, creates one or counts in the active one, and releases the
 //! Lease.
 //!
 //! ```text
-//! CREATE Lease (409: wait 100 ms, doubling to 1 s, 10 tries; taken over once it is 30 s old)
-//! LIST RRs by spec.signalFingerprint ─ an active one ─▶ write its status (409: GET, again; 4 tries, 10 ms × 5)
+//! CREATE Lease (409: retry after 100 ms, doubling to 1 s, 10 attempts; take over a Lease older than 30 s)
+//! LIST RRs by spec.signalFingerprint ─ one is active ─▶ write its status (409: GET, retry; 4 attempts, 10 ms × 5)
 //!                                    └ none ─▶ CREATE rr-<fingerprint>-<seconds>, write its status
 //! DELETE Lease
 //! ```
 //!
-//! It runs behind the sidecar's own HTTP front, decoder, rights and client library, so that what is compared is the
-//! algorithm alone; and it answers 503 where gateways have been seen to answer 2xx for what they had not counted.
+//! It runs behind the sidecar's HTTP server, decoder, permissions and client library, so that a comparison measures the
+//! algorithm alone. It responds 503 where such gateways have been observed to respond 2xx without having counted.
 
 use std::iter;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ use onceway::incident::{Commit, Counted, Drain, Submission, SubmitError};
 use onceway::rr::{RemediationRequest, is_terminal};
 use onceway_signal::Fingerprint;
 use rand::random_range;
+use tokio::time::sleep;
 
 mod count;
 mod lock;
@@ -32,11 +33,11 @@ mod lock;
 pub use self::lock::Holder;
 use self::lock::Lock;
 
-/// How many digits of the fingerprint an RR's name bears, as ours do.
+/// Digits of the fingerprint in an RR's name, as in Onceway's RR names.
 const NAME_DIGITS: usize = 12;
 const CONFLICT: u16 = 409;
 
-/// Commits each signal by itself.
+/// Commits every signal separately.
 pub struct PerSignal(Arc<Algorithm>);
 
 struct Algorithm {
@@ -45,7 +46,7 @@ struct Algorithm {
     lock: Lock,
 }
 
-/// What takes the place of the sidecar's owners. It has no housekeeping.
+/// The service that replaces the sidecar's own. It has no GC loops.
 pub fn service(parts: Parts<'_>, holder: Holder) -> Service<PerSignal> {
     let Parts { env, client, namespace, .. } = parts;
     let rrs = Api::namespaced(client.clone(), namespace);
@@ -57,9 +58,9 @@ pub fn service(parts: Parts<'_>, holder: Holder) -> Service<PerSignal> {
 impl Commit for PerSignal {
     async fn submit(&self, submission: Submission) -> Result<Counted, SubmitError> {
         let this = Arc::clone(&self.0);
-        // Nobody waits longer than a request may take; what holds the lock then goes on nevertheless, and releases it.
-        let lasting = tokio::spawn(async move { this.submit(submission).await });
-        lasting.await.unwrap_or_else(|error| Err(SubmitError::Unresolved { cause: error.to_string() }))
+        // A separate task: if the request times out, the holder of the lock still finishes and releases it.
+        let task = tokio::spawn(async move { this.submit(submission).await });
+        task.await.unwrap_or_else(|error| Err(SubmitError::Unresolved { cause: error.to_string() }))
     }
 }
 
@@ -83,11 +84,11 @@ impl Algorithm {
         self.count(rr, submission, created).await
     }
 
-    /// The check: a list that no cache answers, since no resourceVersion is given.
+    /// The active RR. The list is not served from the API server's cache, since it sends no resourceVersion.
     async fn active(&self, fingerprint: Fingerprint) -> Result<Option<RemediationRequest>, SubmitError> {
         let of_incident = ListParams::default().fields(&format!("spec.signalFingerprint={fingerprint}"));
         let list = self.rrs.list(&of_incident).await.map_err(refused)?;
-        Ok(list.items.into_iter().find(|rr| !has_ended(rr)))
+        Ok(list.items.into_iter().find(|rr| !has_terminal_phase(rr)))
     }
 
     async fn create(&self, submission: &Submission) -> Result<(RemediationRequest, bool), SubmitError> {
@@ -96,21 +97,49 @@ impl Algorithm {
         let rr = RemediationRequest::new(&name, (submission.spec)());
         match self.rrs.create(&PostParams::default(), &rr).await {
             Ok(rr) => Ok((rr, true)),
-            // Another signal of this second was first.
+            // Another signal created it in the same second.
             Err(error) if is_conflict(&error) => Ok((self.rrs.get(&name).await.map_err(refused)?, false)),
             Err(error) => Err(refused(error)),
         }
     }
 }
 
-/// The pauses between tries, which are one more. Each is up to a tenth longer, as client-go's are, so that those who met do
-/// not meet again.
-fn pauses(tries: usize, first: Duration, factor: u32, most: Duration) -> impl Iterator<Item = Duration> {
-    let lengths = iter::successors(Some(first), move |pause| Some((*pause * factor).min(most)));
-    lengths.take(tries - 1).map(|pause| pause.mul_f64(random_range(1.0..1.1)))
+/// How an attempt that met a conflict is retried.
+struct Backoff {
+    /// Attempts in total.
+    attempts: usize,
+    /// The pause after the first attempt.
+    first: Duration,
+    /// The factor from one pause to the next.
+    factor: u32,
+    /// The longest pause.
+    max: Duration,
 }
 
-fn has_ended(rr: &RemediationRequest) -> bool {
+impl Backoff {
+    /// Repeats `attempt` until it returns something; `None` if every attempt returned `None`.
+    async fn retry<T, A>(&self, mut attempt: impl FnMut() -> A) -> Result<Option<T>, SubmitError>
+    where
+        A: Future<Output = Result<Option<T>, SubmitError>>,
+    {
+        let mut pauses = self.pauses();
+        loop {
+            if let Some(done) = attempt().await? {
+                return Ok(Some(done));
+            }
+            let Some(pause) = pauses.next() else { return Ok(None) };
+            sleep(pause).await;
+        }
+    }
+
+    /// The pauses between the attempts. Jitter of up to 10 %, as in client-go, so that attempts which met do not meet again.
+    fn pauses(&self) -> impl Iterator<Item = Duration> {
+        let lengths = iter::successors(Some(self.first), |pause| Some((*pause * self.factor).min(self.max)));
+        lengths.take(self.attempts - 1).map(|pause| pause.mul_f64(random_range(1.0..1.1)))
+    }
+}
+
+fn has_terminal_phase(rr: &RemediationRequest) -> bool {
     let phase = rr.status.as_ref().and_then(|status| status.overall_phase.as_deref());
     phase.is_some_and(is_terminal)
 }
@@ -119,26 +148,23 @@ fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == CONFLICT)
 }
 
-/// Whatever the API server says against it, the sender is to send again.
+/// Maps any API error to a response that makes the sender retry.
 fn refused(error: kube::Error) -> SubmitError {
     SubmitError::Refused { cause: error.to_string() }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::pauses;
+    use super::{count, lock};
 
     #[test]
-    fn there_is_a_pause_between_two_tries_and_none_after_the_last() {
-        let ms = |pause: Duration| pause.as_millis();
-        let lock: Vec<u128> = pauses(10, Duration::from_millis(100), 2, Duration::from_secs(1)).map(ms).collect();
+    fn there_is_a_pause_between_two_attempts_and_none_after_the_last() {
+        let lock: Vec<u128> = lock::BACKOFF.pauses().map(|pause| pause.as_millis()).collect();
         for (pause, wanted) in lock.iter().zip([100, 200, 400, 800, 1000, 1000, 1000, 1000, 1000]) {
             assert!((wanted..wanted * 11 / 10).contains(pause), "{lock:?}");
         }
         assert_eq!(lock.len(), 9);
-        let count: Vec<u128> = pauses(4, Duration::from_millis(10), 5, Duration::MAX).map(ms).collect();
+        let count: Vec<u128> = count::BACKOFF.pauses().map(|pause| pause.as_millis()).collect();
         for (pause, wanted) in count.iter().zip([10, 50, 250]) {
             assert!((wanted..wanted * 11 / 10).contains(pause), "{count:?}");
         }

@@ -1,4 +1,4 @@
-//! Counts in an RR's status, again where somebody else has changed it meanwhile.
+//! Counts a signal in an RR's status; retries after a conflict.
 
 use std::time::Duration;
 
@@ -8,43 +8,49 @@ use kube::api::{Patch, PatchParams};
 use onceway::incident::{Counted, Submission, SubmitError};
 use onceway::rr::{Deduplication, RemediationRequest};
 use serde_json::json;
-use tokio::time::sleep;
 
-use super::{Algorithm, is_conflict, pauses, refused};
+use super::{Algorithm, Backoff, is_conflict, refused};
 
-/// How often a count is tried.
-const TRIES: usize = 4;
-/// The first pause after a conflict.
-const BACKOFF: Duration = Duration::from_millis(10);
-/// By what the next pause is longer.
-const FACTOR: u32 = 5;
+pub(super) const BACKOFF: Backoff =
+    Backoff { attempts: 4, first: Duration::from_millis(10), factor: 5, max: Duration::MAX };
 
 impl Algorithm {
     pub(super) async fn count(
         &self,
-        mut rr: RemediationRequest,
+        rr: RemediationRequest,
         submission: &Submission,
         created: bool,
     ) -> Result<Counted, SubmitError> {
         let name = rr.metadata.name.clone().unwrap_or_default();
-        let mut pauses = pauses(TRIES, BACKOFF, FACTOR, Duration::MAX);
-        loop {
-            let seen = seen_once_more(&rr, submission);
-            let patch = json!({
-                // The compare-and-swap of an update, without the fields that this program does not know.
-                "metadata": { "resourceVersion": rr.metadata.resource_version, "uid": rr.metadata.uid },
-                "status": { "deduplication": seen },
-            });
-            match self.rrs.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch)).await {
-                Ok(_) => return Ok(self.counted(name, &seen, created)),
-                Err(error) if !is_conflict(&error) => return Err(refused(error)),
-                Err(_) => {}
-            }
-            let Some(pause) = pauses.next() else {
-                return Err(SubmitError::Unresolved { cause: format!("{name} was changed by others {TRIES} times") });
-            };
-            sleep(pause).await;
-            rr = self.rrs.get(&name).await.map_err(refused)?;
+        let mut first = Some(rr);
+        let attempt = || self.try_count(&name, first.take(), submission);
+        match BACKOFF.retry(attempt).await? {
+            Some(seen) => Ok(self.counted(name, &seen, created)),
+            None => Err(SubmitError::Unresolved { cause: format!("{} conflicts on {name}", BACKOFF.attempts) }),
+        }
+    }
+
+    /// One attempt, on `rr` or else on the RR as it is now; `None` after a conflict.
+    async fn try_count(
+        &self,
+        name: &str,
+        rr: Option<RemediationRequest>,
+        submission: &Submission,
+    ) -> Result<Option<Deduplication>, SubmitError> {
+        let rr = match rr {
+            Some(rr) => rr,
+            None => self.rrs.get(name).await.map_err(refused)?,
+        };
+        let seen = seen_once_more(&rr, submission);
+        let patch = json!({
+            // The compare-and-swap of an update, without overwriting fields that this program does not know.
+            "metadata": { "resourceVersion": rr.metadata.resource_version, "uid": rr.metadata.uid },
+            "status": { "deduplication": seen },
+        });
+        match self.rrs.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await {
+            Ok(_) => Ok(Some(seen)),
+            Err(error) if is_conflict(&error) => Ok(None),
+            Err(error) => Err(refused(error)),
         }
     }
 

@@ -1,4 +1,4 @@
-//! A Lease for as long as one signal takes.
+//! The lock: a Lease that is held while one signal is processed.
 
 use std::time::Duration;
 
@@ -11,44 +11,37 @@ use onceway::incident::SubmitError;
 use onceway_signal::Fingerprint;
 use rand::random;
 use serde_json::json;
-use tokio::time::sleep;
 use tracing::warn;
 
-use super::{is_conflict, pauses, refused};
+use super::{Backoff, is_conflict, refused};
 
-/// How long a holder that says nothing more keeps the lock.
+/// When a lock that was not released expires.
 const DURATION_S: i32 = 30;
-/// How often a lock that another holds is tried.
-const TRIES: usize = 10;
-/// The first pause before it is tried again.
-const BACKOFF: Duration = Duration::from_millis(100);
-/// By what the next pause is longer.
-const FACTOR: u32 = 2;
-/// The longest pause.
-const MAX_BACKOFF: Duration = Duration::from_secs(1);
-/// What to say to the sender of a signal that did not get it, in seconds.
+pub(super) const BACKOFF: Backoff =
+    Backoff { attempts: 10, first: Duration::from_millis(100), factor: 2, max: Duration::from_secs(1) };
+/// `Retry-After` of a signal that did not get the lock.
 const RETRY_AFTER_S: u32 = 1;
 
-/// The variable that says who holds a lock.
+/// The environment variable that selects the [`Holder`].
 const HOLDER: &str = "LOCK_HOLDER";
 
-/// Who holds a lock.
+/// The identity that holds a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// The signal, which excludes all others.
+    /// The signal: excludes all other signals.
     Signal,
-    /// The replica, as the `holderIdentity` of the gateways of this field says: signals of one replica do not exclude one
-    /// another, and the first that is done releases it for all.
+    /// The replica, as in the `holderIdentity` of comparable gateways: signals of one replica do not exclude each other,
+    /// and the first that finishes releases the lock for all of them.
     Pod,
 }
 
 impl Holder {
-    /// The variable of the environment that tells a replica.
+    /// The environment variable that passes this to a replica.
     pub fn variable(self) -> (&'static str, &'static str) {
         (HOLDER, if self == Self::Pod { "pod" } else { "signal" })
     }
 
-    /// What the environment says.
+    /// Reads it from the environment; default [`Holder::Signal`].
     pub fn read() -> Self {
         if std::env::var_os(HOLDER).is_some_and(|holder| holder == "pod") { Self::Pod } else { Self::Signal }
     }
@@ -61,7 +54,7 @@ pub(super) struct Lock {
     holder: Holder,
 }
 
-/// The name of a Lease that is held.
+/// The name of a held Lease.
 pub(super) struct Held(String);
 
 impl Lock {
@@ -69,35 +62,34 @@ impl Lock {
         Self { leases: Api::namespaced(client, namespace), pod_name: pod_name.to_owned(), holder }
     }
 
-    /// Takes the lock of a fingerprint, waiting for it for some seconds.
+    /// Takes the lock of a fingerprint; waits up to about 7 s for it.
     pub(super) async fn acquire(&self, fingerprint: Fingerprint) -> Result<Held, SubmitError> {
-        let mut pauses = pauses(TRIES, BACKOFF, FACTOR, MAX_BACKOFF);
-        loop {
-            let lease = self.draft(fingerprint);
-            let name = lease.metadata.name.clone().unwrap_or_default();
-            match self.leases.create(&PostParams::default(), &lease).await {
-                Ok(_) => return Ok(Held(name)),
-                Err(error) if !is_conflict(&error) => return Err(refused(error)),
-                Err(_) if self.take_over(&name, &lease).await? => return Ok(Held(name)),
-                Err(_) => {}
-            }
-            let Some(pause) = pauses.next() else {
-                return Err(SubmitError::Overloaded { limit: "tries for the lock", retry_after_s: RETRY_AFTER_S });
-            };
-            sleep(pause).await;
-        }
+        let held = BACKOFF.retry(|| self.try_acquire(fingerprint)).await?;
+        held.ok_or(SubmitError::Overloaded { limit: "the maximum of attempts to lock", retry_after_s: RETRY_AFTER_S })
     }
 
-    /// Releases it. One that cannot be released runs out; another signal of the replica may have done it before.
+    /// One attempt; `None` while another holder has it.
+    async fn try_acquire(&self, fingerprint: Fingerprint) -> Result<Option<Held>, SubmitError> {
+        let lease = self.draft(fingerprint);
+        let name = lease.metadata.name.clone().unwrap_or_default();
+        let taken = match self.leases.create(&PostParams::default(), &lease).await {
+            Ok(_) => true,
+            Err(error) if is_conflict(&error) => self.take_over(&name, &lease).await?,
+            Err(error) => return Err(refused(error)),
+        };
+        Ok(taken.then_some(Held(name)))
+    }
+
+    /// Releases the lock. If that fails it expires. With [`Holder::Pod`] another signal may have released it already.
     pub(super) async fn release(&self, held: Held) {
         match self.leases.delete(&held.0, &DeleteParams::default()).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.is_not_found() => {}
-            Err(error) => warn!(lease = held.0, %error, "a lock is not released"),
+            Err(error) => warn!(lease = held.0, %error, "could not release a lock"),
         }
     }
 
-    /// Takes a lock that is this holder's already, or has run out by this clock.
+    /// Takes a lock that this holder already holds, or that has expired by the local clock.
     async fn take_over(&self, name: &str, draft: &Lease) -> Result<bool, SubmitError> {
         let Some(lease) = self.leases.get_opt(name).await.map_err(refused)? else { return Ok(false) };
         let holder = |spec: &Option<LeaseSpec>| spec.as_ref().and_then(|spec| spec.holder_identity.clone());

@@ -1,4 +1,4 @@
-//! The contender of the benchmarks as a program of its own, started as the sidecar is: see [`onceway_bench::baseline`].
+//! The benchmarks' per-signal contender as a program that starts like the sidecar: see [`onceway_bench::baseline`].
 
 use clap::Parser;
 use onceway::cli::Args;
