@@ -1,4 +1,4 @@
-//! What affinity buys: the same storms with every signal at its owner, and at any replica.
+//! The effect of affinity: the same storms with every signal sent to its owner, and to random replicas.
 
 use anyhow::Result;
 
@@ -10,15 +10,12 @@ use super::pair::{FIFTY, ONE, Pair};
 
 const PAIR: Pair = Pair { ours: Contender::Onceway, theirs: Contender::Sprayed, cases: &[ONE, FIFTY] };
 
-/// Measures.
+/// Runs the benchmark.
 pub(super) async fn measure(depth: Depth) -> Result<Data> {
     PAIR.measure(depth).await
 }
 
-/// Draws conclusions.
+/// Builds the report.
 pub(super) fn report(data: &Data) -> Report {
-    PAIR.report(
-        data,
-        "through Envoy with the filter and the hash that ship, and with the filter but replicas at random",
-    )
+    PAIR.report(data, "through Envoy with the shipped filter and hash policy, and with the filter but random replicas")
 }

@@ -1,4 +1,4 @@
-//! A bar that a figure must meet, and whether it does.
+//! The bars (targets) that figures must meet, and whether they do.
 
 use std::fmt;
 
@@ -6,69 +6,69 @@ use super::figure::{Figure, digits};
 
 /// Whether a figure meets its bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It does, with all of its interval.
+pub(super) enum Status {
+    /// The whole interval meets it.
     Met,
-    /// The bar lies within the interval: noise drowns the difference.
+    /// The bar is inside the interval: the difference is within the noise.
     Unclear,
-    /// It does not, with all of its interval.
+    /// The whole interval misses it, or there is no figure.
     Missed,
 }
 
-/// What a figure must be.
+/// The bound of a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Bar {
     AtMost(f64),
     AtLeast(f64),
 }
 
-/// A figure that was judged.
+/// A figure compared with its bar.
 #[derive(Clone, Debug)]
-pub(super) struct Judged {
-    pub(super) verdict: Verdict,
+pub(super) struct BarCheck {
+    pub(super) status: Status,
     what: String,
     figure: Option<Figure>,
     bar: Bar,
 }
 
 impl Bar {
-    fn verdict(self, figure: Figure) -> Verdict {
-        let (surely, perhaps) = match self {
+    fn status(self, figure: Figure) -> Status {
+        let (certainly, possibly) = match self {
             Self::AtMost(bar) => (figure.high <= bar, figure.low <= bar),
             Self::AtLeast(bar) => (figure.low >= bar, figure.high >= bar),
         };
-        match (surely, perhaps) {
-            (true, _) => Verdict::Met,
-            (false, true) => Verdict::Unclear,
-            // Not a number meets no bar.
-            (false, false) => Verdict::Missed,
+        match (certainly, possibly) {
+            (true, _) => Status::Met,
+            (false, true) => Status::Unclear,
+            // Includes NaN.
+            (false, false) => Status::Missed,
         }
     }
 }
 
-impl Judged {
-    /// Judges what was measured of `what`. What was not measured meets no bar.
+impl BarCheck {
+    /// Compares the figure of `what`. A figure that was not measured misses its bar.
     pub(super) fn new(what: impl Into<String>, figure: Option<Figure>, bar: Bar) -> Self {
-        let verdict = figure.map_or(Verdict::Missed, |figure| bar.verdict(figure));
-        Self { verdict, what: what.into(), figure, bar }
+        let status = figure.map_or(Status::Missed, |figure| bar.status(figure));
+        Self { status, what: what.into(), figure, bar }
     }
 
-    /// Judges what must be so in each of these rounds: one that is not is a miss.
-    pub(super) fn always(what: impl Into<String>, rounds: Vec<f64>, bar: Bar) -> Self {
-        let judged = Self::new(what, Figure::of_all(rounds), bar);
-        let verdict = if judged.verdict == Verdict::Met { Verdict::Met } else { Verdict::Missed };
-        Self { verdict, ..judged }
+    /// Compares a figure that must meet its bar in each of these rounds: one miss is a miss.
+    pub(super) fn every_round(what: impl Into<String>, rounds: Vec<f64>, bar: Bar) -> Self {
+        let check = Self::new(what, Figure::of_all(rounds), bar);
+        let status = if check.status == Status::Met { Status::Met } else { Status::Missed };
+        Self { status, ..check }
     }
 
-    /// As a line: what, its bar, its figure and the verdict.
+    /// One line: what, its bar, its figure and the status.
     pub(super) fn text(&self) -> String {
         self.cells().join(" ")
     }
 
-    /// The cells of a table's row: what, its bar, its figure and the verdict.
+    /// A table row: what, its bar, its figure and the status.
     pub(super) fn cells(&self) -> [String; 4] {
         let figure = self.figure.map_or_else(|| "not measured".to_owned(), |figure| figure.to_string());
-        [self.what.clone(), self.bar.to_string(), figure, self.verdict.to_string()]
+        [self.what.clone(), self.bar.to_string(), figure, self.status.to_string()]
     }
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for Bar {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Met => "met",
@@ -93,29 +93,29 @@ impl fmt::Display for Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bar, Figure, Judged, Verdict};
+    use super::{Bar, BarCheck, Figure, Status};
 
     #[test]
-    fn a_bar_within_the_interval_is_neither_met_nor_missed() {
+    fn a_bar_inside_the_interval_is_neither_met_nor_missed() {
         let figure = Some(Figure { value: 1.7, low: 1.6, high: 1.9 });
-        let judge = |bar| Judged::new("it", figure, bar).verdict;
-        assert_eq!([2.0, 1.8, 1.5].map(Bar::AtMost).map(judge), [Verdict::Met, Verdict::Unclear, Verdict::Missed]);
-        assert_eq!([1.5, 1.8, 2.0].map(Bar::AtLeast).map(judge), [Verdict::Met, Verdict::Unclear, Verdict::Missed]);
+        let check = |bar| BarCheck::new("it", figure, bar).status;
+        assert_eq!([2.0, 1.8, 1.5].map(Bar::AtMost).map(check), [Status::Met, Status::Unclear, Status::Missed]);
+        assert_eq!([1.5, 1.8, 2.0].map(Bar::AtLeast).map(check), [Status::Met, Status::Unclear, Status::Missed]);
     }
 
     #[test]
-    fn what_must_be_so_in_each_round_is_missed_by_one_of_many() {
-        let judge = |last| Judged::always("it", [vec![1.0; 30], vec![last]].concat(), Bar::AtMost(1.0)).verdict;
-        assert_eq!((judge(1.0), judge(2.0)), (Verdict::Met, Verdict::Missed));
-        assert_eq!(Judged::always("it", Vec::new(), Bar::AtMost(1.0)).verdict, Verdict::Missed);
+    fn a_bar_for_every_round_is_missed_by_one_round() {
+        let check = |last| BarCheck::every_round("it", [vec![1.0; 30], vec![last]].concat(), Bar::AtMost(1.0)).status;
+        assert_eq!((check(1.0), check(2.0)), (Status::Met, Status::Missed));
+        assert_eq!(BarCheck::every_round("it", Vec::new(), Bar::AtMost(1.0)).status, Status::Missed);
     }
 
     #[test]
-    fn what_was_not_measured_meets_no_bar() {
+    fn a_figure_that_was_not_measured_misses_its_bar() {
         let nothing = Figure { value: f64::NAN, low: f64::NAN, high: f64::NAN };
         for bar in [Bar::AtMost(1.0), Bar::AtLeast(1.0)] {
-            assert_eq!(Judged::new("it", Some(nothing), bar).verdict, Verdict::Missed);
-            assert_eq!(Judged::new("it", None, bar).verdict, Verdict::Missed);
+            assert_eq!(BarCheck::new("it", Some(nothing), bar).status, Status::Missed);
+            assert_eq!(BarCheck::new("it", None, bar).status, Status::Missed);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a change of the sidecar brings: the same storms against the program that was built before it.
+//! The effect of a change of the sidecar: the same storms against this program and one built before the change.
 
 use anyhow::Result;
 
@@ -10,12 +10,12 @@ use super::pair::{FIFTY, FIVE_HUNDRED, ONE, Pair};
 
 const PAIR: Pair = Pair { ours: Contender::Before, theirs: Contender::Onceway, cases: &[ONE, FIFTY, FIVE_HUNDRED] };
 
-/// Measures.
+/// Runs the benchmark.
 pub(super) async fn measure(depth: Depth) -> Result<Data> {
     PAIR.measure(depth).await
 }
 
-/// Draws conclusions.
+/// Builds the report.
 pub(super) fn report(data: &Data) -> Report {
-    PAIR.report(data, "to replicas of the program that $ONCEWAY_BEFORE names, and to replicas of this one")
+    PAIR.report(data, "to replicas of the program in $ONCEWAY_BEFORE, and to replicas of this program")
 }

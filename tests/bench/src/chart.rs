@@ -1,4 +1,4 @@
-//! Charts as SVG. All axes are logarithmic: what is compared differs by orders of magnitude, and a line's slope shows how a
+//! Charts as SVG. Quantitative axes are logarithmic: values differ by orders of magnitude, and a line's slope shows how a
 //! cost grows.
 
 use std::ops::Range;
@@ -13,7 +13,7 @@ mod bars;
 /// Width and height, in pixels.
 const SIZE: (u32, u32) = (720, 440);
 const FONT: &str = "sans-serif";
-/// Colours that people who cannot tell red from green can tell apart (Okabe and Ito).
+/// The colour-blind-safe palette of Okabe and Ito.
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -22,15 +22,15 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
 ];
-/// The room beside and below what is drawn, as a factor.
+/// The margin beside and below the drawn values, as a factor of the axis range.
 const ROOM: f64 = 1.4;
-/// The room above it, for the legend, as a share of its height.
+/// The margin above them, for the legend, as a share of their (logarithmic) height.
 const TOP: f64 = 0.35;
 
 /// A chart.
 #[derive(Clone, Debug)]
 pub(super) struct Chart {
-    /// What its file is called, after the benchmark's name.
+    /// Its file name after the benchmark's name.
     pub(super) name: &'static str,
     pub(super) title: String,
     pub(super) x: &'static str,
@@ -39,25 +39,25 @@ pub(super) struct Chart {
     pub(super) series: Vec<Series>,
 }
 
-/// How its series are drawn.
+/// How the series are drawn.
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
-    /// As lines over a quantity.
+    /// Lines over a quantity.
     Lines,
-    /// As bars side by side, one group for each of these.
+    /// Bars side by side, one group for each of these names.
     Bars(Vec<String>),
 }
 
-/// What is drawn in one colour.
+/// One colour.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     pub(super) label: String,
-    /// The quantity, or the number of the group, and the figure there.
+    /// The quantity, or the index of the group, and the figure there.
     pub(super) points: Vec<(f64, Figure)>,
 }
 
 impl Series {
-    /// The points that have a place on a logarithmic axis.
+    /// The points with a positive value: others have no place on a logarithmic axis.
     fn shown(&self) -> impl Iterator<Item = &(f64, Figure)> {
         self.points.iter().filter(|(_, figure)| figure.value > 0.0)
     }
@@ -67,7 +67,7 @@ impl Chart {
     /// The chart as an SVG document.
     ///
     /// # Errors
-    /// If there is nothing to draw.
+    /// If there are no positive values.
     pub(super) fn svg(&self) -> Result<String> {
         let mut svg = String::new();
         let drawn = match &self.shape {
@@ -123,15 +123,15 @@ impl Chart {
         Ok(low..span.end * (span.end / low).powf(TOP))
     }
 
-    /// From the least to the greatest of what is drawn; nothing that is not positive has a place on a logarithmic axis.
+    /// From the least to the greatest of the positive values.
     fn span(&self, ends: impl Fn(&(f64, Figure)) -> [f64; 2]) -> Result<Range<f64>> {
         let all = self.series.iter().flat_map(|series| &series.points).flat_map(ends).filter(|end| *end > 0.0);
         let (low, high) = all.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), end| (low.min(end), high.max(end)));
-        if high > 0.0 { Ok(low..high) } else { Err(anyhow!("there is nothing to draw")) }
+        if high > 0.0 { Ok(low..high) } else { Err(anyhow!("there are no positive values to draw")) }
     }
 }
 
-/// What stands before a name in the legend.
+/// The colour key before a name in the legend.
 fn key((x, y): (i32, i32), colour: RGBColor) -> Rectangle<(i32, i32)> {
     Rectangle::new([(x, y - 4), (x + 16, y + 4)], colour.filled())
 }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_shows_its_title_axes_and_all_of_its_series() {
+    fn a_chart_shows_its_title_axes_and_all_series() {
         for shape in [Shape::Lines, Shape::Bars(vec!["few".into(), "some".into(), "many".into()])] {
             let svg = chart(shape).svg().unwrap();
             for word in ["<svg", "How it grows", "ms", "ours", "theirs"] {

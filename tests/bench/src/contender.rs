@@ -1,4 +1,4 @@
-//! Who is measured, each with replicas, an Envoy and a namespace of its own in one cluster.
+//! The systems that are measured. In one cluster, each has its own replicas, Envoy and namespace.
 
 use std::env;
 use std::path::PathBuf;
@@ -18,18 +18,18 @@ const BEFORE: &str = "ONCEWAY_BEFORE";
 
 const POLICY: &str = "/static_resources/clusters/0/lb_policy";
 
-/// Who is measured.
+/// A system that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contender {
-    /// What ships.
+    /// The shipped programs and configuration.
     Onceway,
-    /// What shipped before a change.
+    /// The sidecar from before a change.
     Before,
-    /// What ships, but Envoy sends each request to a replica at random.
+    /// As shipped, but Envoy sends each request to a random replica.
     Sprayed,
-    /// The per-signal algorithm as it is deployed: no filter, replicas at random, the lock held by a replica.
+    /// The per-signal algorithm as deployed: no filter, random replicas, the lock held by the replica.
     PerSignal,
-    /// The same with a lock that is one: held by the signal.
+    /// The same, with a lock that excludes all other signals: held by the signal.
     PerSignalLocked,
 }
 
@@ -48,24 +48,24 @@ impl Contender {
     /// Starts it in `cluster`.
     ///
     /// # Errors
-    /// If a part cannot be had, built or started.
+    /// If a component cannot be fetched, built or started.
     pub(super) async fn start(self, cluster: &Arc<Cluster>, replicas: usize) -> Result<Rig> {
         let rig = Rig::replicas(replicas).in_cluster(Arc::clone(cluster)).without_fault_proxies().label("bench");
         match self {
             Self::Onceway => rig.with_envoy(),
-            Self::Before => rig.program(before).with_envoy(),
+            Self::Before => rig.with_program(before).with_envoy(),
             Self::Sprayed => rig.with_envoy_edited(spray),
-            Self::PerSignal => of_baseline(rig, Holder::Pod).with_envoy_edited(without_filter),
-            Self::PerSignalLocked => of_baseline(rig, Holder::Signal).with_envoy_edited(without_filter),
+            Self::PerSignal => with_baseline(rig, Holder::Pod).with_envoy_edited(without_filter),
+            Self::PerSignalLocked => with_baseline(rig, Holder::Signal).with_envoy_edited(without_filter),
         }
         .start()
         .await
     }
 }
 
-/// With the baseline in the place of each sidecar, and its lock held by `holder`.
-fn of_baseline(rig: RigBuilder, holder: Holder) -> RigBuilder {
-    rig.program(baseline).environment(vec![holder.variable()])
+/// With the baseline in place of each sidecar, its lock held by `holder`.
+fn with_baseline(rig: RigBuilder, holder: Holder) -> RigBuilder {
+    rig.with_program(baseline).environment(vec![holder.variable()])
 }
 
 /// The path of the baseline's program: what `$ONCEWAY_BASELINE` names, else what cargo builds.
@@ -82,7 +82,7 @@ fn before() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The filter computes as before, and Envoy does not heed it.
+/// The filter still computes the fingerprint; Envoy does not route by it.
 fn spray(config: &mut Value) {
     *at(config, POLICY) = json!("RANDOM");
 }

@@ -1,4 +1,4 @@
-//! What a stretch of time has cost: CPU time by part, and calls as the API server itself counts them.
+//! The cost of a period: CPU time by component, and API calls as the API server counts them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,12 +16,12 @@ const LEASE: (&str, &str) = ("resource", "leases");
 const READS: [&str; 2] = ["GET", "LIST"];
 const WRITES: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
 
-/// How long nobody must have asked for anything. Longer than any pause between two tries.
+/// How long the API server must be idle. Longer than any contender's pause between two attempts.
 const QUIET: Duration = Duration::from_millis(1200);
-/// How often that is looked at, before the storm begins nevertheless.
+/// How often idleness is checked before the storm starts anyway.
 const QUIET_TRIES: u32 = 40;
 
-/// Readings that only grow.
+/// A reading of monotonic counters.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
     cpu: BTreeMap<&'static str, f64>,
@@ -33,24 +33,24 @@ pub(super) struct Reading {
 pub(super) struct Calls {
     pub(super) reads: f64,
     pub(super) writes: f64,
-    /// Calls that were answered 409.
+    /// Calls with a 409 response.
     pub(super) conflicts: f64,
 }
 
-/// What was spent between two readings.
+/// The difference of two readings.
 #[derive(Clone, Debug)]
 pub(super) struct Spent {
-    /// CPU time by part, in seconds.
+    /// CPU time by component, in seconds.
     pub(super) cpu: BTreeMap<&'static str, f64>,
     pub(super) calls: Calls,
 }
 
 impl Reading {
-    /// Reads all meters of a rig, before what is to be measured: once the API server has nothing to do, since all contenders
-    /// have one, and what the last one is still trying would be charged to the next.
+    /// Reads all counters of a rig before a measurement. Waits until the API server is idle: all contenders share it, and
+    /// calls that the previous one still retries would be charged to the next.
     ///
     /// # Errors
-    /// If a part is gone, or the API server does not answer.
+    /// If a process has exited or the API server's metrics cannot be read.
     pub(super) async fn before(rig: &Rig) -> Result<Self> {
         let mut calls = calls_of(rig).await?;
         for _ in 0..QUIET_TRIES {
@@ -61,11 +61,11 @@ impl Reading {
             }
             calls = now;
         }
-        // To write its metrics is work, too, and none of the storm's.
+        // CPU last: serving the metrics also takes CPU time, which is not the storm's.
         Ok(Self { calls, cpu: cpu_of(rig)? })
     }
 
-    /// Reads all meters of a rig, after what is to be measured.
+    /// Reads all counters of a rig after a measurement.
     ///
     /// # Errors
     /// Those of [`Reading::before`].
@@ -74,7 +74,7 @@ impl Reading {
         Ok(Self { calls: calls_of(rig).await?, cpu })
     }
 
-    /// What was spent since then.
+    /// The difference from an earlier reading.
     pub(super) fn since(&self, then: &Self) -> Spent {
         let part = |(part, now): (&&'static str, &f64)| (*part, now - then.cpu.get(part).unwrap_or(&0.0));
         Spent { cpu: self.cpu.iter().map(part).collect(), calls: self.calls.since(then.calls) }
@@ -83,7 +83,7 @@ impl Reading {
 
 async fn calls_of(rig: &Rig) -> Result<Calls> {
     let text = rig.namespace().client().request_text(Request::get("/metrics").body(Vec::new())?).await;
-    Ok(Calls::of(&Scrape::new(text.context("no metrics of the API server")?)))
+    Ok(Calls::of(&Scrape::new(text.context("cannot read the API server's metrics")?)))
 }
 
 fn cpu_of(rig: &Rig) -> Result<BTreeMap<&'static str, f64>> {
@@ -135,7 +135,7 @@ mod tests {
     use onceway_kit::exposition::Scrape;
 
     #[test]
-    fn calls_are_counted_as_the_api_server_names_them() {
+    fn calls_are_summed_by_the_api_servers_own_labels() {
         let text = "apiserver_request_total{code=\"200\",group=\"kubernaut.ai\",resource=\"remediationrequests\",\
                     subresource=\"status\",verb=\"PATCH\"} 7\n\
                     apiserver_request_total{code=\"409\",group=\"kubernaut.ai\",resource=\"remediationrequests\",\

@@ -1,5 +1,6 @@
-//! What was measured: one value a row, so that anyone can read it, judge it and draw it again.
+//! Raw data: one value per row, so that anyone can recompute the figures and redraw the charts.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
@@ -7,23 +8,23 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::figure::Figure;
+use super::figure::{Figure, count};
 
-/// How a line of the heading begins in a file.
+/// The prefix of heading lines in a file.
 const COMMENT: &str = "# ";
 
 /// One value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Row {
-    /// What was done.
+    /// The kind of load.
     pub(super) case: String,
-    /// Who did it.
+    /// The system that was measured.
     pub(super) contender: String,
-    /// What the case varies; 0 where it varies nothing.
+    /// The quantity that the case varies; 0 if none.
     pub(super) x: f64,
-    /// Which round, from 0; what was measured in one round was measured side by side.
+    /// The round, from 0. Values of one round were measured side by side.
     pub(super) round: u32,
-    /// What the value is, with its unit.
+    /// The quantity measured, with its unit.
     pub(super) metric: String,
     /// The value.
     pub(super) value: f64,
@@ -32,12 +33,12 @@ pub(super) struct Row {
 /// All values of one benchmark.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Data {
-    /// On what, when and by which command it was measured.
+    /// The command, date, commit and machine.
     pub(super) heading: Vec<String>,
     rows: Vec<Row>,
 }
 
-/// A case, one of its contenders, and the value that the case varies.
+/// A case, a contender, and the value of the quantity that the case varies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct At<'a> {
     pub(super) case: &'a str,
@@ -45,8 +46,17 @@ pub(super) struct At<'a> {
     pub(super) x: f64,
 }
 
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.x {
+            0.0 => write!(f, "{}, {}", self.case, self.contender),
+            x => write!(f, "{}: {}, {}", self.case, count(x), self.contender),
+        }
+    }
+}
+
 impl At<'_> {
-    /// The same of another contender.
+    /// The same for another contender.
     pub(super) fn of<'b>(&self, contender: &'b str) -> At<'b>
     where
         Self: 'b,
@@ -56,7 +66,7 @@ impl At<'_> {
 }
 
 impl Data {
-    /// Adds what was measured of one contender in one round.
+    /// Adds the values of one contender in one round.
     pub(super) fn add(&mut self, at: At<'_>, round: u32, values: impl IntoIterator<Item = (&'static str, f64)>) {
         let row = |(metric, value): (&str, f64)| Row {
             case: at.case.to_owned(),
@@ -69,7 +79,7 @@ impl Data {
         self.rows.extend(values.into_iter().map(row));
     }
 
-    /// The values of one metric, in the order in which they were added, with their rounds.
+    /// The values of one metric with their rounds, in insertion order.
     pub(super) fn values<'a>(&'a self, at: At<'a>, metric: &'a str) -> impl Iterator<Item = (u32, f64)> + 'a {
         let of = move |row: &&Row| {
             row.metric == metric && row.case == at.case && row.contender == at.contender && row.x == at.x
@@ -77,18 +87,17 @@ impl Data {
         self.rows.iter().filter(of).map(|row| (row.round, row.value))
     }
 
-    /// The figure over all rounds; `None` where nothing was measured.
+    /// The figure over all rounds; `None` if there are no values.
     pub(super) fn figure(&self, at: At<'_>, metric: &str) -> Option<Figure> {
         Figure::over(self.values(at, metric).map(|(_, value)| value).collect())
     }
 
-    /// By how many times the first is more than the second. Divided round by round: neighbours in time had the same
-    /// neighbours.
+    /// `ours` divided by `theirs`, round by round: both values of a round were measured under the same conditions.
     pub(super) fn ratio(&self, ours: At<'_>, theirs: At<'_>, metric: &str) -> Option<Figure> {
         self.round_by_round(ours, theirs, metric, |value, other| value / other)
     }
 
-    /// How much more the first is than the second, round by round.
+    /// `ours` minus `theirs`, round by round.
     pub(super) fn difference(&self, ours: At<'_>, theirs: At<'_>, metric: &str) -> Option<Figure> {
         self.round_by_round(ours, theirs, metric, |value, other| value - other)
     }
@@ -108,13 +117,13 @@ impl Data {
         Figure::over(compared.collect())
     }
 
-    /// The figures of a metric over all that the case was varied by.
+    /// The figures of a metric over the quantity that the case varies.
     pub(super) fn line(&self, at: At<'_>, metric: &str) -> Vec<(f64, Figure)> {
         let figure = |x| self.figure(At { x, ..at }, metric).map(|figure| (x, figure));
         self.xs(at.case).into_iter().filter_map(figure).collect()
     }
 
-    /// All that a case was varied by, in ascending order.
+    /// The values of the quantity that a case varies, in ascending order.
     pub(super) fn xs(&self, case: &str) -> Vec<f64> {
         let mut xs: Vec<f64> = self.rows.iter().filter(|row| row.case == case).map(|row| row.x).collect();
         xs.sort_by(f64::total_cmp);
@@ -122,7 +131,7 @@ impl Data {
         xs
     }
 
-    /// Each of a column's values once, in the order of their first appearance.
+    /// The distinct values of a column, in order of first appearance.
     pub(super) fn names(&self, column: impl Fn(&Row) -> &str) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for name in self.rows.iter().map(column) {
@@ -133,10 +142,10 @@ impl Data {
         names
     }
 
-    /// Writes all of it to a file, as CSV below a heading.
+    /// Writes CSV below the heading.
     ///
     /// # Errors
-    /// If that cannot be written.
+    /// If the file cannot be written.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         let mut file = std::io::BufWriter::new(file);
@@ -148,16 +157,16 @@ impl Data {
         Ok(csv.flush()?)
     }
 
-    /// Reads what [`Data::write`] has written.
+    /// Reads a file of [`Data::write`].
     ///
     /// # Errors
-    /// If the file cannot be read, or is not of that shape.
+    /// If the file cannot be read or has another format.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let heading = text.lines().map_while(|line| line.strip_prefix(COMMENT)).map(str::to_owned).collect();
         let rows = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes()).into_deserialize();
         let rows = rows.collect::<Result<Vec<Row>, _>>();
-        Ok(Self { heading, rows: rows.with_context(|| format!("{} is not raw data", path.display()))? })
+        Ok(Self { heading, rows: rows.with_context(|| format!("{} is not raw data of a benchmark", path.display()))? })
     }
 }
 
@@ -178,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_again() {
+    fn a_written_file_reads_back_the_same() {
         let scratch = Scratch::new("bench-data").unwrap();
         let path = scratch.path().join("data.csv");
         data().write(&path).unwrap();
@@ -186,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_shape_is_refused_by_name() {
+    fn a_file_of_another_format_is_an_error_that_names_it() {
         let scratch = Scratch::new("bench-data").unwrap();
         let path = scratch.path().join("other.csv");
         std::fs::write(&path, "a,b\n1,2\n").unwrap();
@@ -194,18 +203,18 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_is_the_median_of_the_rounds_and_a_ratio_that_of_their_ratios() {
+    fn a_figure_is_the_median_of_the_rounds_and_a_ratio_the_median_of_their_ratios() {
         let rate = data().figure(OURS, "rate").unwrap();
         assert_eq!((rate.value, rate.low, rate.high), (30.0, 10.0, 40.0));
         let ratio = data().ratio(OURS, OURS.of("theirs"), "rate").unwrap();
         assert_eq!((ratio.value, ratio.low, ratio.high), (2.0, 1.0, 3.0));
         let difference = data().difference(OURS, OURS.of("theirs"), "rate").unwrap();
         assert_eq!((difference.value, difference.low, difference.high), (20.0, 0.0, 20.0));
-        assert_eq!(data().figure(OURS.of("nobody"), "rate"), None);
+        assert_eq!(data().figure(OURS.of("not measured"), "rate"), None);
     }
 
     #[test]
-    fn a_round_that_one_of_two_lacks_is_not_compared() {
+    fn a_round_that_one_contender_lacks_is_not_compared() {
         let mut data = data();
         data.add(OURS, 3, [("rate", 1e9)]);
         assert_eq!(data.ratio(OURS, OURS.of("theirs"), "rate").unwrap().high, 3.0);

@@ -1,4 +1,4 @@
-//! Storms that all contenders take in turn.
+//! Runs the same storms on all contenders, in turns within each round.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use onceway_kit::rig::Rig;
 
 use super::contender::Contender;
 use super::data::{At, Data};
-use super::figure::{Figure, count};
+use super::figure::Figure;
 use super::load::{Amount, Load, measure};
 use super::progress::Progress;
 use super::turns::turns;
@@ -21,15 +21,15 @@ pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) at_once: usize,
     pub(super) incidents: usize,
-    /// Whether half of all signals are about one more incident.
+    /// Whether half of all signals are about one additional incident.
     pub(super) hot: bool,
-    /// How many signals, each sent until it is acknowledged; `None`: as many as go in some time, each sent once. Contenders
-    /// of unequal speed take the same storm only where its incidents get the same numbers of signals, or are one.
+    /// The number of signals, each retried until it is acknowledged. `None`: as many as fit into a given time, without
+    /// retries. With several incidents, contenders of different speed get comparable storms only with a fixed number.
     pub(super) signals: Option<u64>,
 }
 
 impl Case {
-    /// Incidents that nobody has seen before.
+    /// Incidents that no contender has seen before.
     fn incidents(&self, round: u32) -> Vec<Incident> {
         let fresh = |n: usize| {
             let storm = format!("{}-{}-{}", self.at_once, self.incidents, self.hot);
@@ -43,13 +43,13 @@ impl Case {
     }
 }
 
-/// Contenders that run.
+/// Running contenders.
 pub(super) type Rigs = Vec<(Contender, Rig)>;
 
-/// Starts these contenders in `cluster`, each with so many replicas.
+/// Starts these contenders in `cluster`, each with `replicas` replicas.
 ///
 /// # Errors
-/// If a part cannot be had, built or started.
+/// If a component cannot be fetched, built or started.
 pub(super) async fn start(contenders: &[Contender], cluster: &Arc<Cluster>, replicas: usize) -> Result<Rigs> {
     let mut rigs = Rigs::new();
     for &contender in contenders {
@@ -58,18 +58,47 @@ pub(super) async fn start(contenders: &[Contender], cluster: &Arc<Cluster>, repl
     Ok(rigs)
 }
 
-/// Has every contender take every storm, round by round.
+/// One contender's storm in one round.
+pub(super) struct Turn<'a> {
+    pub(super) at: At<'a>,
+    pub(super) rig: &'a Rig,
+    pub(super) load: Load,
+}
+
+/// Measures all turns of rounds 1 to `rounds`. `turns` lists the turns of a round; those of round 0 run first, to warm up all
+/// caches, and their values are dropped.
 ///
 /// # Errors
-/// If a part is gone.
+/// If a process has exited.
+pub(super) async fn run_rounds<'a>(data: &mut Data, rounds: u32, turns: impl Fn(u32) -> Vec<Turn<'a>>) -> Result<()> {
+    let plan: Vec<_> = (0..=rounds).map(turns).collect();
+    let progress = Progress::new(plan.iter().map(Vec::len).sum());
+    for (round, turns) in (0_u32..).zip(plan) {
+        for Turn { at, rig, load } in turns {
+            progress.doing(format_args!("{at}, round {round} of {rounds}"));
+            let values = measure(rig, load).await.with_context(|| at.to_string())?;
+            if let Some(round) = round.checked_sub(1) {
+                data.add(at, round, values);
+            }
+            progress.step();
+        }
+    }
+    Ok(())
+}
+
+/// Runs every storm on every contender, round by round.
+///
+/// # Errors
+/// If a process has exited.
 pub(super) async fn run(data: &mut Data, rigs: Rigs, cases: &[Case], rounds: u32, time: Duration) -> Result<()> {
     run_by_size(data, &[(0.0, rigs)], cases, rounds, time).await
 }
 
-/// Has every contender of every size (of replicas, or of whatever is varied) take every storm, round by round.
+/// Runs every storm on every contender at every size (number of replicas, or another quantity), round by round. Storms without
+/// a number of signals last for `time`.
 ///
 /// # Errors
-/// Those of [`run`].
+/// If a process has exited.
 pub(super) async fn run_by_size(
     data: &mut Data,
     sizes: &[(f64, Rigs)],
@@ -78,37 +107,29 @@ pub(super) async fn run_by_size(
     time: Duration,
 ) -> Result<()> {
     let contenders = sizes.first().map_or(0, |(_, rigs)| rigs.len());
-    let progress = Progress::new(sizes.len() * contenders * cases.len() * (rounds as usize + 1));
-    // The caches of all parts are warm after a round that is not measured.
-    for round in 0..=rounds {
-        for case in cases {
-            for (contender, size) in turns(contenders, sizes.len(), round) {
-                progress.step();
-                let (x, rigs) = &sizes[size];
-                let (contender, rig) = &rigs[contender];
-                let (name, who) = (case.name, contender.name());
-                let what =
-                    if sizes.len() > 1 { format!("{name}: {}, {who}", count(*x)) } else { format!("{name}, {who}") };
-                progress.doing(format_args!("{what}, round {round} of {rounds}"));
-                let (at_once, incidents) = (case.at_once, case.incidents(round));
-                let amount = match (case.signals, round) {
-                    (None, 0) => Amount::For(time / 4),
-                    (None, _) => Amount::For(time),
-                    (Some(_), 0) => continue,
-                    (Some(signals), _) => Amount::Signals(signals),
-                };
-                let values = measure(rig, Load { incidents, at_once, amount }).await;
-                let values = values.with_context(|| what)?;
-                if let Some(round) = round.checked_sub(1) {
-                    data.add(At { case: name, contender: who, x: *x }, round, values);
-                }
-            }
-        }
-    }
-    Ok(())
+    let turn = |case: &Case, contender: usize, size: usize, round: u32| {
+        let amount = match (case.signals, round) {
+            (None, 0) => Amount::For(time / 4),
+            (None, _) => Amount::For(time),
+            (Some(_), 0) => return None,
+            (Some(signals), _) => Amount::Signals(signals),
+        };
+        let (x, rigs) = &sizes[size];
+        let (contender, rig) = &rigs[contender];
+        let at = At { case: case.name, contender: contender.name(), x: *x };
+        Some(Turn { at, rig, load: Load { incidents: case.incidents(round), at_once: case.at_once, amount } })
+    };
+    let turns_of = |round| {
+        let of_case = |case| {
+            let order = turns(contenders, sizes.len(), round).into_iter();
+            order.filter_map(move |(contender, size)| turn(case, contender, size, round))
+        };
+        cases.iter().flat_map(of_case).collect()
+    };
+    run_rounds(data, rounds, turns_of).await
 }
 
-/// Figures at 0, 1, 2, ...: groups of bars.
+/// Figures at x = 0, 1, 2, ...: the groups of a bar chart.
 pub(super) fn points(figures: impl Iterator<Item = Option<Figure>>) -> Vec<(f64, Figure)> {
     figures.enumerate().filter_map(|(place, figure)| Some((place as f64, figure?))).collect()
 }

@@ -1,12 +1,12 @@
-//! A figure, and how far it can be trusted.
+//! A figure with its interval.
 
 use std::fmt;
 
-/// How figures are made, for pages that say what has been measured.
-pub(super) const METHOD: &str = "A figure is the median of the rounds, in brackets the innermost of them that enclose the true \
-    median in 15 of 16 cases (of fewer than nine\nrounds: the least and the greatest); a ratio is the median of the rounds' ratios.";
+/// How figures are computed, for the method section of a page.
+pub(super) const METHOD: &str = "A figure is the median over the rounds. The brackets are the tightest pair of rounds that contains the true \
+    median with at\nleast 15/16 (94 %) confidence; with fewer than nine rounds, the minimum and maximum. A ratio is the median of the per-round ratios.";
 
-/// A value, and the interval that it is somewhere in.
+/// A value and its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Figure {
     pub(super) value: f64,
@@ -15,8 +15,9 @@ pub(super) struct Figure {
 }
 
 impl Figure {
-    /// The median of all rounds, between the innermost two of them that enclose the true median in at least 15 of 16 cases,
-    /// whatever the distribution (of fewer than five rounds: the outermost two, which do so less often); `None` of none.
+    /// The median of all rounds. The interval is the tightest pair of rounds that contains the true median with at least
+    /// 15/16 confidence, for any distribution (sign test). With fewer than five rounds: minimum and maximum, whose confidence
+    /// is lower. `None` without rounds.
     pub(super) fn over(mut rounds: Vec<f64>) -> Option<Self> {
         rounds.sort_by(f64::total_cmp);
         let outside = outside(rounds.len());
@@ -27,7 +28,7 @@ impl Figure {
         Some(Self { value, low, high })
     }
 
-    /// The median of all rounds, between the least and the greatest of them; `None` of none.
+    /// The median of all rounds, between their minimum and maximum; `None` without rounds.
     pub(super) fn of_all(rounds: Vec<f64>) -> Option<Self> {
         let (low, high) = rounds
             .iter()
@@ -35,26 +36,27 @@ impl Figure {
         Some(Self { low, high, ..Self::over(rounds)? })
     }
 
-    /// Whether a ratio may as well be 1.
-    pub(super) fn is_drowned(&self) -> bool {
+    /// Whether the interval of a ratio contains 1: no difference beyond the noise.
+    pub(super) fn contains_one(&self) -> bool {
         self.low <= 1.0 && self.high >= 1.0
     }
 }
 
-/// How many rounds at each end lie outside the interval. Each round is as likely above the true median as below it, so that
-/// it is outside, at either end, as often as a coin that is tossed once for each round shows that few heads.
+/// How many rounds at each end are outside the interval: the largest `k` with P(Binomial(rounds, 1/2) <= k) <= 1/32, else 0.
+/// A round is below the true median with probability 1/2, and the median is below the interval if at most `k` rounds are
+/// below the median; likewise above.
 fn outside(rounds: usize) -> usize {
-    const AT_MOST: f64 = 1.0 / 32.0;
-    let mut heads = 0;
-    let mut likely = 0.5_f64.powf(rounds as f64);
-    let mut at_most = likely;
+    const TAIL: f64 = 1.0 / 32.0;
+    let mut outside = 0;
+    let mut probability = 0.5_f64.powf(rounds as f64);
+    let mut cumulative = probability;
     loop {
-        likely *= rounds.saturating_sub(heads) as f64 / (heads + 1) as f64;
-        at_most += likely;
-        if likely == 0.0 || at_most > AT_MOST {
-            return heads;
+        probability *= rounds.saturating_sub(outside) as f64 / (outside + 1) as f64;
+        cumulative += probability;
+        if probability == 0.0 || cumulative > TAIL {
+            return outside;
         }
-        heads += 1;
+        outside += 1;
     }
 }
 
@@ -68,12 +70,12 @@ impl fmt::Display for Figure {
     }
 }
 
-/// A figure as a table has it, where there may be none.
+/// A figure as a table cell; `-` without one.
 pub(super) fn cell(figure: Option<Figure>) -> String {
     figure.map_or_else(|| "-".to_owned(), |figure| figure.to_string())
 }
 
-/// Three digits that mean something.
+/// A value with three significant digits, at most four decimals, and grouped thousands.
 pub(super) fn digits(value: f64) -> String {
     let places = match value.abs() {
         0.0 => 0,
@@ -87,12 +89,12 @@ pub(super) fn digits(value: f64) -> String {
     if value.is_finite() && places == 0 { grouped(&text) } else { text }
 }
 
-/// A number of things: all of its digits.
+/// A count: all digits, grouped.
 pub(super) fn count(value: f64) -> String {
     grouped(&format!("{value:.0}"))
 }
 
-/// A whole number with a comma between its thousands.
+/// Inserts thousands separators into a whole number.
 fn grouped(digits: &str) -> String {
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -109,7 +111,7 @@ mod tests {
     use super::{Figure, digits, outside};
 
     #[test]
-    fn figures_have_three_digits() {
+    fn figures_have_three_significant_digits() {
         let all = [0.0, 0.04712, 0.5, 1.0, 9.999, 61.23, 99.99, 2259.4, 12_345_678.0, -1000.0];
         let text = all.map(digits).join(" ");
         assert_eq!(text, "0 0.0471 0.500 1.00 10.0 61.2 100 2,259 12,345,678 -1,000");
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_median_of_an_even_number_lies_between_two() {
+    fn the_median_of_an_even_number_of_rounds_is_between_two() {
         let figure = Figure::over(vec![4.0, 1.0, 3.0, 2.0]).unwrap();
         assert_eq!(figure.to_string(), "2.50 [1.00 4.00]");
         assert_eq!(Figure::over(vec![7.0]).unwrap().to_string(), "7.00");
@@ -125,8 +127,8 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_holds_the_true_median_in_15_of_16_cases() {
-        // The table of the sign test: at most so many of the rounds on one side, with a chance of at most 1 in 32.
+    fn the_interval_contains_the_true_median_with_15_of_16_confidence() {
+        // The sign test's table for a one-sided probability of at most 1/32.
         let rounds = [0, 1, 2, 5, 8, 9, 11, 12, 15, 30].map(outside);
         assert_eq!(rounds, [0, 0, 0, 0, 0, 1, 1, 2, 3, 9]);
         let figure = Figure::over((1..=9).map(f64::from).collect()).unwrap();
@@ -134,8 +136,8 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_whose_interval_holds_1_says_nothing() {
-        assert!(Figure { value: 1.1, low: 0.9, high: 1.2 }.is_drowned());
-        assert!(!Figure { value: 1.1, low: 1.05, high: 1.2 }.is_drowned());
+    fn a_ratio_whose_interval_contains_1_shows_no_difference() {
+        assert!(Figure { value: 1.1, low: 0.9, high: 1.2 }.contains_one());
+        assert!(!Figure { value: 1.1, low: 1.05, high: 1.2 }.contains_one());
     }
 }

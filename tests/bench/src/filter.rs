@@ -1,4 +1,4 @@
-//! What the filter costs one Envoy worker: the same Envoy with and without it, side by side, and the same work natively.
+//! The cost of the filter in one Envoy worker: the same Envoy with and without it, and the same work done natively.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use self::case::Case;
 use self::contender::{Contender, WITH, WITHOUT};
 use self::load::{BUSY, CPU, Load, RATE, RATE_OF_A_CORE, WAITING};
 use super::Depth;
-use super::bar::{Bar, Judged};
+use super::bar::{Bar, BarCheck};
 use super::chart::{Chart, Series, Shape};
 use super::data::{At, Data};
 use super::duel::points;
@@ -25,14 +25,14 @@ mod load;
 mod native;
 mod upstream;
 
-/// Replicas behind Envoy, as in the shipped configuration.
+/// Upstream replicas, as in the shipped configuration.
 const REPLICAS: usize = 3;
-/// Who does the filter's work without a proxy.
+/// The contender that does the filter's work without a proxy.
 const NATIVE: &str = "the filter's core, native";
-/// What a module executes, under wasmtime.
+/// The wasm instructions of a module, under wasmtime.
 const FUEL: &str = "fuel per request";
 
-/// Measures.
+/// Runs the benchmark.
 pub(super) async fn measure(depth: Depth) -> Result<Data> {
     let (rounds, time): (u32, _) = match depth {
         Depth::Quick => (5, Duration::from_millis(700)),
@@ -41,19 +41,19 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
     let contenders = Contender::start_all(&upstream::start(REPLICAS)?).await?;
     let progress = Progress::new(contenders.len() * Case::ALL.len() * (rounds as usize + 1));
     let mut data = Data::default();
-    // Connections are open, and V8 has compiled what runs often, after a round that is not measured.
+    // Round 0 is not measured: it opens connections and lets V8 compile hot code.
     for round in 0..=rounds {
         for case in Case::ALL {
             let bodies = case.bodies();
             let requests: Arc<[Vec<u8>]> = bodies.iter().map(|body| load::request(body)).collect();
-            // Who was first is last in the next round.
+            // Rotate: the first contender of a round is last in the next.
             for place in 0..contenders.len() {
                 let contender = &contenders[(place + round as usize) % contenders.len()];
                 progress.doing(format_args!("{case}, {}, round {round} of {rounds}", contender.name));
                 let load = load(case, contender, &requests, time)?;
-                let taken = load.run().await.with_context(|| format!("{case}, {}", contender.name))?;
+                let usage = load.run().await.with_context(|| format!("{case}, {}", contender.name))?;
                 if let Some(round) = round.checked_sub(1) {
-                    data.add(at(case, &contender.name), round, taken.values());
+                    data.add(at(case, &contender.name), round, usage.values());
                 }
                 progress.step();
             }
@@ -81,7 +81,7 @@ fn at(case: Case, contender: &str) -> At<'_> {
     At { case: case.name(), contender, x: 0.0 }
 }
 
-/// Draws conclusions.
+/// Builds the report.
 pub(super) fn report(data: &Data) -> Report {
     let contenders: Vec<String> = data.names(|row| &row.contender).into_iter().filter(|name| name != NATIVE).collect();
     let mut tables = Vec::new();
@@ -96,9 +96,9 @@ pub(super) fn report(data: &Data) -> Report {
         }
         tables.push((case.name().to_owned(), table));
     }
-    tables.push(("What it adds, and what the same work takes natively".to_owned(), added(data)));
+    tables.push(("Cost added by the filter, and of the same work natively".to_owned(), added(data)));
     let rate = data.ratio(at(Case::One, WITH), at(Case::One, WITHOUT), RATE);
-    let bars = vec![Judged::new(format!("{}: {RATE} over {WITHOUT}", Case::One.name()), rate, Bar::AtLeast(0.85))];
+    let bars = vec![BarCheck::new(format!("{}: {RATE} over {WITHOUT}", Case::One.name()), rate, Bar::AtLeast(0.85))];
     Report { method: format!("{METHOD}\n{}", figure::METHOD), tables, charts: vec![chart(data, &contenders)], bars }
 }
 
@@ -128,10 +128,9 @@ fn chart(data: &Data, contenders: &[String]) -> Chart {
 }
 
 const METHOD: &str = "\
-One Envoy process of one worker for each contender, the shipped configuration, with the filter or without it; one of \
-them under load at a time, in turn, from 48 connections (8 where webhooks are split in 60) that each send the next \
-webhook when the last is answered. Replicas answer 202 at once with what a sidecar says of a duplicate. Load and \
-replicas have a thread each, and share the cores with Envoy: where they are two, the worker may have to wait for \
-one, which is told, and requests per second of its CPU time are told too. CPU time is that of the whole Envoy \
-process. Natively: decode, fingerprint and split in a loop, without proxy or headers. Fuel: wasm \
-instructions, for one webhook in a warm VM.";
+Each contender is an Envoy process with one worker and the shipped configuration, with or without the filter. One at a time is
+under load, in turn, from 48 connections (8 for webhooks of 60 sub-requests), each of which sends its next webhook when the
+response to the previous one arrives. The upstream replicas respond 202 immediately, with a sidecar's response to a duplicate.
+The load and the replicas have one thread each and share the cores with Envoy: on two cores the worker may wait for a core. That
+wait is reported, and so is the rate per second of the worker's CPU time. CPU time is that of the whole Envoy process. Native:
+decode, fingerprint and split in a loop, without proxy or headers. Fuel: wasm instructions for one webhook in a warm VM.";

@@ -1,8 +1,8 @@
-//! What it costs, measured: each benchmark runs its contenders side by side, alternating, in one run on one machine, and
-//! reports ratios with their spread. An absolute figure says as much about the machine as about us.
+//! Benchmarks. Each runs its contenders in turns, in one run on one machine, and reports ratios with their spread: an
+//! absolute figure depends on the machine as much as on Onceway.
 //!
-//! Each benchmark measures (rows of `data.rs`, which are kept as CSV) and then reports from these rows alone, so that tables
-//! and charts can be drawn again, by anyone, without measuring.
+//! A benchmark first measures (`data.rs`, stored as CSV) and then reports from that data alone, so that anyone can rebuild the
+//! tables and charts without measuring.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,23 +37,23 @@ mod turns;
 use self::data::Data;
 use self::page::Report;
 
-/// What it costs, as ratios of things measured side by side in one run.
+/// Cost of Onceway, as ratios of contenders measured side by side in one run.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 pub struct Args {
-    /// What to measure [default: all of it, one after the other]
+    /// Benchmarks to run [default: all but `change`, one after the other]
     #[arg(value_enum)]
     benchmarks: Vec<Benchmark>,
-    /// Small and short, a quarter of an hour for all; the default
+    /// Few and short rounds, about 15 minutes for all; the default
     #[arg(long)]
     quick: bool,
-    /// The real thing, more than an hour for all
+    /// Full rounds, more than an hour for all
     #[arg(long, conflicts_with = "quick")]
     full: bool,
-    /// Where raw data (CSV), tables (Markdown) and charts (SVG) go
+    /// Directory for raw data (CSV), tables (Markdown) and charts (SVG)
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     out: PathBuf,
-    /// Measure nothing: make tables and charts again from the raw data in --out
+    /// Measure nothing; rebuild tables and charts from the raw data in --out
     #[arg(long)]
     redraw: bool,
 }
@@ -61,23 +61,23 @@ pub struct Args {
 /// A benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Benchmark {
-    /// One signal at a time, over the bare Kubernetes writes that it cannot do without: the price of the lock
+    /// One signal at a time, relative to the bare Kubernetes writes that it needs: the cost of the claim
     Latency,
-    /// Storms, against the per-signal algorithm
+    /// Storms, compared with the per-signal algorithm
     Storms,
-    /// As storms, RRs and replicas grow
+    /// Growing storms, numbers of RRs and numbers of replicas
     Scale,
-    /// The memory of a sidecar, as the fingerprints grow that it has seen
+    /// Memory of a sidecar over the number of fingerprints it has seen
     Memory,
-    /// Every signal at its owner, against replicas at random
+    /// Every signal sent to its owner, compared with random replicas
     Affinity,
-    /// The filter in one Envoy worker, over the same Envoy without it and over the same work done natively
+    /// The filter in one Envoy worker, compared with the same Envoy without it and with the same work done natively
     Filter,
-    /// This sidecar against one that was built before a change ($ONCEWAY_BEFORE); not among all of it
+    /// This sidecar compared with one built before a change ($ONCEWAY_BEFORE); runs only if named
     Change,
 }
 
-/// How much is measured.
+/// How much to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Depth {
     Quick,
@@ -85,10 +85,10 @@ enum Depth {
 }
 
 impl Benchmark {
-    /// What needs nothing but this repository.
+    /// Those that need nothing but this repository.
     const ALL: [Self; 6] = [Self::Latency, Self::Storms, Self::Scale, Self::Affinity, Self::Filter, Self::Memory];
 
-    /// What its files are called.
+    /// The stem of its files' names.
     fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
@@ -118,15 +118,15 @@ impl Benchmark {
     }
 }
 
-/// Runs benchmarks and prints what they found; returns whether every bar is met, or at least not surely missed.
+/// Runs benchmarks and prints their pages; returns whether no bar is missed.
 ///
 /// # Errors
-/// If something that they need cannot be had, built or started, or a system fails in a way that leaves nothing to measure. The
-/// other benchmarks are run nevertheless.
+/// If a component cannot be fetched, built or started, or fails so that nothing can be measured. The other benchmarks still
+/// run.
 pub async fn run(args: Args) -> Result<bool> {
     let depth = if args.full { Depth::Full } else { Depth::Quick };
     let benchmarks = if args.benchmarks.is_empty() { Benchmark::ALL.as_slice() } else { &args.benchmarks };
-    fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    fs::create_dir_all(&args.out).with_context(|| format!("cannot create {}", args.out.display()))?;
     let (mut met, mut failed) = (true, Ok(()));
     for &benchmark in benchmarks {
         let measured = if args.redraw { Ok(()) } else { measure(benchmark, depth, &args.out).await };
@@ -178,7 +178,7 @@ mod tests {
     use onceway_kit::cluster::deploy::repository;
 
     #[test]
-    fn the_pages_in_docs_are_made_from_the_raw_data_beside_them() {
+    fn the_pages_in_docs_match_the_raw_data_beside_them() {
         let dir = repository().join("docs/benchmarks");
         for benchmark in Benchmark::ALL {
             let name = benchmark.name();
@@ -187,7 +187,7 @@ mod tests {
                 let kept = fs::read_to_string(dir.join(&file)).unwrap_or_default();
                 assert!(
                     kept == text,
-                    "docs/benchmarks/{} is not what its raw data says; run: cargo xtask bench {name} --redraw --out \
+                    "docs/benchmarks/{} does not match its raw data; run: cargo xtask bench {name} --redraw --out \
                      docs/benchmarks",
                     file.display()
                 );

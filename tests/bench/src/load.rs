@@ -1,100 +1,100 @@
-//! One storm, and what is measured of it.
+//! Sends one storm and measures it.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use onceway_kit::payload::Incident;
-use onceway_kit::rig::Rig;
+use onceway_kit::rig::{Rig, Verdict};
 use onceway_kit::storm::Report;
 use tokio::time::sleep;
 
-use super::audit::{Audit, COUNTED, Counted, EXCESS, MOST_RRS, counted};
-use super::bar::{Bar, Judged};
+use super::audit::{Audit, COUNTED, EXCESS, MOST_RRS};
+use super::bar::{Bar, BarCheck};
 use super::cost::{Reading, Spent};
 use super::data::{At, Data};
 
-/// Signals per second that were answered 2xx and are counted in an RR, for as long as signals were sent.
+/// Signals per second with a 2xx response that are counted in an RR, over the time in which signals were sent.
 pub(super) const RATE: &str = "acknowledged and counted signals/s";
-/// From sending a signal until its 2xx.
+/// From a signal's first attempt to its 2xx response.
 pub(super) const LATENCY: [&str; 3] = ["P50 ms", "P95 ms", "P99 ms"];
-/// Calls for RRs and Leases that the API server saw, by signal that was acknowledged.
+/// API calls for RRs and Leases, per acknowledged signal.
 pub(super) const CALLS: &str = "API calls/signal";
-/// Those of them that write.
+/// API writes for RRs and Leases, per acknowledged signal.
 pub(super) const WRITES: &str = "API writes/signal";
-/// Those of them that were answered 409.
+/// API calls with a 409 response, per acknowledged signal.
 pub(super) const CONFLICTS: &str = "conflicts/signal";
-/// Writes of RRs and Leases a second.
+/// Writes of RRs and Leases per second.
 pub(super) const WRITE_RATE: &str = "API writes/s";
-/// RRs by incident, of those of which a signal was acknowledged.
+/// RRs per incident, over incidents with an acknowledged signal.
 pub(super) const RRS: &str = "RRs/incident";
-/// Signals that were answered 2xx.
+/// Signals with a 2xx response.
 pub(super) const ACKNOWLEDGED: &str = "acknowledged";
-/// From the first signal to the last answer.
-pub(super) const ELAPSED: &str = "seconds until the last answer";
-/// Of the attempts, those that were not answered 2xx.
+/// From the first signal to the last response.
+pub(super) const ELAPSED: &str = "seconds until the last response";
+/// The share of attempts without a 2xx response.
 pub(super) const REFUSED: &str = "refused/attempts";
-/// CPU time of all parts but the sender, by signal.
+/// CPU time of all components except the sender, per acknowledged signal.
 pub(super) const CPU: &str = "CPU ms/signal";
-/// That of the sidecars, or of what stands in their place, alone.
+/// CPU time of the sidecars or of the program in their place.
 pub(super) const SIDECAR_CPU: &str = "sidecar CPU ms/signal";
 pub(super) const ENVOY_CPU: &str = "Envoy CPU ms/signal";
 pub(super) const API_CPU: &str = "API server and etcd CPU ms/signal";
-/// That of the storm itself, which shares the machine with what it storms.
+/// CPU time of the sender, which shares the machine with the system under test.
 pub(super) const SENDER_CPU: &str = "sender CPU ms/signal";
 
-/// Signals of which CPU time is told at least: the kernel counts it in hundredths of a second, and idling takes some.
+/// The fewest acknowledged signals for which CPU time is reported: the kernel counts in units of 10 ms, and idle processes
+/// use some.
 const LEAST_FOR_CPU: u64 = 100;
-/// Writes of an incident that one replica may make in a second, on average, whatever the storm.
-const MOST_WRITES: f64 = 50.0;
+/// The most writes per second of one incident by one replica, on average, for any storm.
+const MAX_WRITES: f64 = 50.0;
 
-/// Judges the writes of a storm of one incident that so many replicas write.
-pub(super) fn write_bar(data: &Data, at: At<'_>, what: &str, replicas: usize) -> Judged {
+/// The bar on writes per second of a storm of one incident that `replicas` replicas write.
+pub(super) fn write_bar(data: &Data, at: At<'_>, what: &str, replicas: usize) -> BarCheck {
     let what = format!("{what}: {WRITE_RATE}");
-    Judged::new(what, data.figure(at, WRITE_RATE), Bar::AtMost(MOST_WRITES * replicas as f64))
+    BarCheck::new(what, data.figure(at, WRITE_RATE), Bar::AtMost(MAX_WRITES * replicas as f64))
 }
 
-/// How long what is done off the path of the last signal may take.
+/// Time for work that continues after the last response.
 const AFTERMATH: Duration = Duration::from_millis(100);
 
 /// A storm.
 #[derive(Clone, Debug)]
 pub(super) struct Load {
-    /// What the signals are about, in turn; an incident that is named twice gets twice as many.
+    /// The signals' incidents, in turn; an incident that is listed twice gets twice as many.
     pub(super) incidents: Vec<Incident>,
-    /// Signals that wait for their answers at a time.
+    /// Signals in flight.
     pub(super) at_once: usize,
     pub(super) amount: Amount,
 }
 
-/// How much of it.
+/// The size of a storm.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Amount {
-    /// For so long, each signal sent once.
+    /// As many signals as fit into this time, without retries.
     For(Duration),
-    /// So many signals, each sent until it is acknowledged.
+    /// This many signals, each retried until it is acknowledged.
     Signals(u64),
 }
 
 /// Sends a storm through the rig's Envoy and measures it.
 ///
 /// # Errors
-/// If a part is gone.
+/// If a process has exited or the RRs cannot be listed.
 pub(super) async fn measure(rig: &Rig, load: Load) -> Result<Vec<(&'static str, f64)>> {
-    let incidents = load.incidents.clone();
     let before = Reading::before(rig).await?;
     let sent = send(rig, load).await;
     sleep(AFTERMATH).await;
     let spent = Reading::after(rig).await?.since(&before);
-    let counted = counted(rig, &incidents).await?;
-    Ok(values(&sent, &counted, &spent))
+    let verdict = rig.compare(&sent.report).await?;
+    Ok(values(&sent, &verdict, &spent))
 }
 
-/// What came of a storm.
+/// The observations of a storm's senders.
 struct Sent {
     report: Report,
-    /// For how long signals were sent. Those that were then on their way may take longer.
+    /// The time in which new signals were sent, without the wait for those then in flight.
     time: Duration,
-    /// Signals that were acknowledged in that time.
+    /// Signals acknowledged in that time.
     acknowledged: u64,
 }
 
@@ -115,22 +115,22 @@ async fn send(rig: &Rig, load: Load) -> Sent {
     }
 }
 
-fn values(sent: &Sent, counted: &Counted, spent: &Spent) -> Vec<(&'static str, f64)> {
+fn values(sent: &Sent, verdict: &Verdict, spent: &Spent) -> Vec<(&'static str, f64)> {
     let Sent { report, time, .. } = sent;
-    let (total, audit) = (report.total(), Audit::of(report, counted));
-    let (acknowledged, right) = (total.acknowledged as f64, audit.right as f64);
+    let (total, audit) = (report.total(), Audit::of(verdict));
+    let (acknowledged, correct) = (total.acknowledged as f64, audit.correct as f64);
     let (elapsed, calls) = (report.elapsed.as_secs_f64(), spent.calls);
-    let cpu = |parts: &[&str]| {
-        let seconds: f64 = parts.iter().filter_map(|part| spent.cpu.get(part)).sum();
+    let cpu = |components: &[&str]| {
+        let seconds: f64 = components.iter().filter_map(|component| spent.cpu.get(component)).sum();
         seconds * 1e3 / acknowledged
     };
     if acknowledged == 0.0 {
-        // Nothing to divide by: there is no cost of a signal, and no latency.
+        // No cost per signal and no latency without an acknowledged signal.
         return vec![(RATE, 0.0), (REFUSED, 1.0)];
     }
     let latency = |percentile| report.latency.value_at_percentile(percentile) as f64 / 1e3;
     let mut values = vec![
-        (RATE, right / acknowledged * sent.acknowledged as f64 / time.as_secs_f64()),
+        (RATE, correct / acknowledged * sent.acknowledged as f64 / time.as_secs_f64()),
         (LATENCY[0], latency(50.0)),
         (LATENCY[1], latency(95.0)),
         (LATENCY[2], latency(99.0)),
@@ -140,7 +140,7 @@ fn values(sent: &Sent, counted: &Counted, spent: &Spent) -> Vec<(&'static str, f
         (WRITE_RATE, calls.writes / elapsed),
         (RRS, audit.rrs as f64 / audit.incidents as f64),
         (MOST_RRS, audit.most as f64),
-        (COUNTED, right / acknowledged),
+        (COUNTED, correct / acknowledged),
         (EXCESS, audit.excess as f64),
         (ACKNOWLEDGED, acknowledged),
         (ELAPSED, elapsed),

@@ -1,4 +1,4 @@
-//! What a benchmark ran on: figures of another machine differ, and ratios less so.
+//! Describes the machine and versions of a run: figures depend on them, ratios less.
 
 use std::process::Command;
 use std::thread::available_parallelism;
@@ -7,7 +7,7 @@ use onceway_kit::cluster::deploy::repository;
 use onceway_tools::Tool;
 use procfs::{CpuInfo, Current, LoadAverage, Meminfo};
 
-/// What was measured: the commit, and whether there was more than that.
+/// The measured commit, marked if the working tree was dirty.
 fn commit() -> String {
     let git =
         Command::new("git").args(["describe", "--always", "--dirty", "--exclude=*"]).current_dir(repository()).output();
@@ -22,11 +22,11 @@ pub(super) fn text() -> String {
     let cores = available_parallelism().map_or(1, usize::from);
     let cpu = CpuInfo::current().ok().and_then(|info| info.model_name(0).map(str::to_owned)).unwrap_or_else(unknown);
     let memory = Meminfo::current().map_or_else(|_| unknown(), |info| format!("{} GiB", info.mem_total >> 30));
-    // Work of others is the first suspect when figures scatter.
+    // Other processes are the first suspect when figures scatter.
     let load = LoadAverage::current().map_or_else(|_| unknown(), |load| load.one.to_string());
     let today = jiff::Timestamp::now().strftime("%Y-%m-%d");
     format!(
-        "{today}, {}, {cores} cores ({cpu}) and {memory} shared by all parts, load {load} at the start; Envoy {}, \
+        "{today}, {}, {cores} cores ({cpu}) and {memory} shared by all components, load {load} at the start; Envoy {}, \
          kube-apiserver {}, etcd {} without fsync",
         commit(),
         Tool::Envoy.version(),

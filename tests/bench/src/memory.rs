@@ -1,4 +1,4 @@
-//! As fingerprints are seen: the memory of one replica that has seen them all, and whose index knows all of their RRs.
+//! Memory over the number of fingerprints: one replica that has seen them all, with all their RRs in its index.
 
 use anyhow::{Result, ensure};
 use onceway_kit::cluster::Cluster;
@@ -8,7 +8,7 @@ use onceway_kit::sidecar::Sidecar;
 use procfs::process::Process;
 
 use super::Depth;
-use super::bar::{Bar, Judged};
+use super::bar::{Bar, BarCheck};
 use super::chart::{Chart, Series, Shape};
 use super::contender::Contender;
 use super::data::{At, Data};
@@ -22,10 +22,10 @@ const X: &str = "fingerprints seen";
 const RESIDENT: &str = "resident MiB";
 const PEAK: &str = "peak MiB";
 const METRICS: [&str; 2] = [RESIDENT, PEAK];
-/// Signals of new incidents at a time.
+/// Signals of new incidents in flight.
 const AT_ONCE: usize = 64;
 
-/// Measures.
+/// Runs the benchmark.
 pub(super) async fn measure(depth: Depth) -> Result<Data> {
     let mut data = Data::default();
     let steps: &[usize] = match depth {
@@ -41,7 +41,7 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
         let incidents: Vec<Incident> = (seen..step).map(|n| Incident::new("prod", &format!("service-{n}"))).collect();
         let signals = incidents.len() as u64;
         let report = rig.storm(incidents).signals(signals).concurrency(AT_ONCE).run().await.total();
-        ensure!(report.status(201) == signals, "{} of {signals} incidents were opened", report.status(201));
+        ensure!(report.status(201) == signals, "created RRs for {} of {signals} incidents", report.status(201));
         seen = step;
         let at = At { case: CASE, contender: Contender::Onceway.name(), x: step as f64 };
         data.add(at, 0, memory(rig.sidecar(0))?);
@@ -50,12 +50,12 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
     Ok(data)
 }
 
-/// Draws conclusions.
+/// Builds the report.
 pub(super) fn report(data: &Data) -> Report {
     let at = |x| At { case: CASE, contender: Contender::Onceway.name(), x };
     let most = data.xs(CASE).last().copied().unwrap_or_default();
-    let judge = |metric| {
-        Judged::new(
+    let check = |metric| {
+        BarCheck::new(
             format!("{} fingerprints: {metric}", digits(most)),
             data.figure(at(most), metric),
             Bar::AtMost(64.0),
@@ -65,7 +65,7 @@ pub(super) fn report(data: &Data) -> Report {
         method: METHOD.into(),
         tables: vec![(CASE.into(), growth(data, at(0.0), X, &METRICS))],
         charts: vec![chart(data)],
-        bars: METRICS.map(judge).into(),
+        bars: METRICS.map(check).into(),
     }
 }
 
@@ -74,14 +74,14 @@ fn chart(data: &Data) -> Chart {
         label: metric.into(),
         points: data.line(At { case: CASE, contender: Contender::Onceway.name(), x: 0.0 }, metric),
     });
-    let title = "Memory of a sidecar that has seen them all".into();
+    let title = "Memory of a sidecar that has seen all fingerprints".into();
     Chart { name: "growth", title, x: X, y: "MiB", shape: Shape::Lines, series: series.into() }
 }
 
 const METHOD: &str = "\
-One run: one replica that is sent one signal of each fingerprint, opens an RR for each, and keeps all of them in its index. The time that
-this takes does not matter here, and so neither does what else the machine does. \"resident\" is what it has in hand when the last
-answer came, \"peak\" the most that it ever had.";
+One run: one replica receives one signal of each fingerprint, creates an RR for each, and keeps all of them in its index. Time is not
+measured, so other load on the machine does not matter. \"resident\" is the resident set size after the last response, \"peak\" its
+maximum.";
 
 fn memory(sidecar: &Sidecar) -> Result<[(&'static str, f64); 2]> {
     let status = Process::new(sidecar.service().process()?.pid())?.status()?;

@@ -1,36 +1,36 @@
-//! What a benchmark leaves behind: raw data, a page of tables, and charts.
+//! The output of a benchmark: raw data, a page of tables, and charts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::bar::{Judged, Verdict};
+use super::bar::{BarCheck, Status};
 use super::chart::Chart;
 use super::data::Data;
 use super::table::Table;
 
-/// What was found.
+/// The results of a benchmark.
 pub(super) struct Report {
-    /// What was measured and how, so that the figures can be judged without the code.
+    /// What was measured and how, so that a reader can interpret the figures without the code.
     pub(super) method: String,
     /// Tables, with their titles.
     pub(super) tables: Vec<(String, Table)>,
     pub(super) charts: Vec<Chart>,
-    pub(super) bars: Vec<Judged>,
+    pub(super) bars: Vec<BarCheck>,
 }
 
 impl Report {
-    /// The bars that are surely missed.
-    pub(super) fn missed(&self) -> impl Iterator<Item = &Judged> {
-        self.bars.iter().filter(|bar| bar.verdict == Verdict::Missed)
+    /// The missed bars.
+    pub(super) fn missed(&self) -> impl Iterator<Item = &BarCheck> {
+        self.bars.iter().filter(|bar| bar.status == Status::Missed)
     }
 
-    /// The page, in Markdown, of the benchmark of this name. Charts are beside it.
+    /// The Markdown page of the benchmark `name`. Its charts are files beside it.
     pub(super) fn page(&self, name: &str, heading: &[String]) -> String {
         let mut page = format!("# {name}\n\n{}\n\n{}\n", self.method, heading.join("\n"));
         for (title, table) in
-            self.tables.iter().map(|(title, table)| (title.as_str(), table.clone())).chain(self.judged())
+            self.tables.iter().map(|(title, table)| (title.as_str(), table.clone())).chain(self.bar_table())
         {
             page += &format!("\n## {title}\n\n{}", table.text());
         }
@@ -40,13 +40,13 @@ impl Report {
         page
     }
 
-    fn judged(&self) -> Option<(&'static str, Table)> {
+    fn bar_table(&self) -> Option<(&'static str, Table)> {
         let mut table = Table::new(["bar", "", "measured", ""]);
         self.bars.iter().for_each(|bar| table.row(bar.cells()));
         (!self.bars.is_empty()).then_some(("Bars", table))
     }
 
-    /// Every file of the page, with its text.
+    /// The page and its charts: file names with contents.
     ///
     /// # Errors
     /// If a chart cannot be drawn.
@@ -58,10 +58,10 @@ impl Report {
         Ok(files)
     }
 
-    /// Writes the page and the charts of this benchmark to `dir`.
+    /// Writes the page and the charts to `dir`.
     ///
     /// # Errors
-    /// If a chart cannot be drawn, or a file not be written.
+    /// If a chart cannot be drawn or a file cannot be written.
     pub(super) fn write(&self, dir: &Path, name: &str, heading: &[String]) -> Result<()> {
         for (file, text) in self.files(name, heading)? {
             let path = dir.join(file);
@@ -75,7 +75,7 @@ fn file(name: &str, chart: &Chart) -> String {
     format!("{name}-{}.svg", chart.name)
 }
 
-/// Where the raw data of a benchmark is.
+/// The path of a benchmark's raw data.
 pub(super) fn raw(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{name}.csv"))
 }
@@ -83,7 +83,7 @@ pub(super) fn raw(dir: &Path, name: &str) -> PathBuf {
 /// Reads the raw data of a benchmark.
 ///
 /// # Errors
-/// If it is not there, or not of its shape.
+/// If the file is missing or has another format.
 pub(super) fn read(dir: &Path, name: &str) -> Result<Data> {
     Data::read(&raw(dir, name))
 }

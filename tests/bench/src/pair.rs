@@ -1,4 +1,4 @@
-//! Two contenders over the same storms, side by side.
+//! Compares two contenders over the same storms.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ const METRICS: [&str; 15] = [
     API_CPU,
 ];
 
-/// Two contenders, and the storms that they take.
+/// Two contenders and the storms that both get.
 pub(super) struct Pair {
     pub(super) ours: Contender,
     pub(super) theirs: Contender,
@@ -59,7 +59,7 @@ impl Pair {
     /// Measures both.
     ///
     /// # Errors
-    /// If a part cannot be had, or is gone.
+    /// If a component cannot be fetched, built or started, or its process has exited.
     pub(super) async fn measure(&self, depth: Depth) -> Result<Data> {
         let cluster = Cluster::start().await?;
         let rigs = duel::start(&[self.ours, self.theirs], &cluster, REPLICAS).await?;
@@ -72,7 +72,7 @@ impl Pair {
         Ok(data)
     }
 
-    /// Draws conclusions; `how` says where the storms go.
+    /// Builds the report; `how` says where the storms are sent.
     pub(super) fn report(&self, data: &Data, how: &str) -> Report {
         let (mut tables, mut bars) = (Vec::new(), Vec::new());
         for case in self.cases {
@@ -98,7 +98,7 @@ fn table(data: &Data, [ours, theirs]: [At<'_>; 2]) -> Table {
         let figure = |at| cell(data.figure(at, metric));
         let ratio = data.ratio(theirs, ours, metric).filter(|ratio| ratio.value.is_finite());
         let noise =
-            if ratio.is_some_and(|ratio| ratio.is_drowned() && ratio.low < ratio.high) { ": noise" } else { "" };
+            if ratio.is_some_and(|ratio| ratio.contains_one() && ratio.low < ratio.high) { ": noise" } else { "" };
         let ratio = cell(ratio) + noise;
         table.row([metric.to_owned(), figure(ours), figure(theirs), ratio]);
     }
@@ -107,8 +107,8 @@ fn table(data: &Data, [ours, theirs]: [At<'_>; 2]) -> Table {
 
 fn method(how: &str) -> String {
     format!(
-        "The same storms in a closed loop {how}:\n{REPLICAS} replicas each, one API server, in turn within each round. A ratio \
-         that may as well be 1 is called noise.\n{}",
+        "The same storms in a closed loop {how}:\n{REPLICAS} replicas each, one API server, in turns within each round. A ratio \
+         whose interval contains 1 is marked as noise.\n{}",
         figure::METHOD
     )
 }

@@ -1,10 +1,10 @@
-//! How costs grow: with the storm, with the RRs of the namespace, with the replicas.
+//! Cost over the size of the storm, the number of RRs in the namespace, and the number of replicas.
 
 use anyhow::Result;
 
 use super::Depth;
 use super::audit::{self, COUNTED};
-use super::bar::{Bar, Judged};
+use super::bar::{Bar, BarCheck};
 use super::chart::{Chart, Series, Shape};
 use super::contender::Contender;
 use super::data::{At, Data};
@@ -17,12 +17,12 @@ mod burst;
 mod replicas;
 mod stock;
 
-/// Signals at once from which on a storm lasts long enough to tell how often an incident is written.
+/// The smallest storm, in signals at once, that lasts long enough to measure an incident's writes per second.
 const LARGE: f64 = 1000.0;
 
 const CONTENDERS: [Contender; 2] = [Contender::Onceway, Contender::PerSignal];
 
-/// Measures one after the other.
+/// Runs the benchmark.
 pub(super) async fn measure(depth: Depth) -> Result<Data> {
     let mut data = Data::default();
     burst::measure(&mut data, depth).await?;
@@ -31,7 +31,7 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
     Ok(data)
 }
 
-/// Draws conclusions.
+/// Builds the report.
 pub(super) fn report(data: &Data) -> Report {
     let mut tables = Vec::new();
     for (case, x, metrics) in [
@@ -70,14 +70,14 @@ fn chart(data: &Data, name: &'static str, case: &'static str, x: &'static str, m
     Chart { name, title: format!("{case}: {metric}"), x, y: metric, shape: Shape::Lines, series: series.collect() }
 }
 
-fn bars(data: &Data) -> Vec<Judged> {
+fn bars(data: &Data) -> Vec<BarCheck> {
     let mut bars = Vec::new();
     let ours = |case, x| At { case, contender: Contender::Onceway.name(), x };
     if let [few, .., many] = data.xs(stock::CASE)[..] {
-        let grown = |metric| data.ratio(ours(stock::CASE, many), ours(stock::CASE, few), metric);
+        let growth = |metric| data.ratio(ours(stock::CASE, many), ours(stock::CASE, few), metric);
         let between = format!("{} RRs over {few}", count(many));
         for metric in [CPU, LATENCY[0], CALLS] {
-            bars.push(Judged::new(format!("{between}: {metric}"), grown(metric), Bar::AtMost(1.1)));
+            bars.push(BarCheck::new(format!("{between}: {metric}"), growth(metric), Bar::AtMost(1.1)));
         }
     }
     for x in data.xs(burst::CASE).into_iter().filter(|x| *x >= LARGE) {
@@ -91,7 +91,7 @@ fn bars(data: &Data) -> Vec<Judged> {
 }
 
 const METHOD: &str = "\
-Each storm is of incidents that nobody has seen before, through an Envoy of each contender's own. RRs in the namespace: each
-contender has its turn with all numbers of RRs, in each round; storms last 1.5 s, and 3 s with the baseline. All others are of so
-many signals, and each is sent until it is acknowledged, so that its latency has all pauses between attempts in it; contenders
-take turns in each round. The baseline is given no more than 1,000 signals at once (100 with --quick), which take it minutes.";
+Each storm uses incidents that no contender has seen before, and each contender has its own Envoy. RRs in the namespace: in each
+round each contender runs all numbers of RRs in turn; storms last 1.5 s, for the baseline 3 s. All other storms have a fixed number
+of signals, each retried until it is acknowledged, so that its latency includes the pauses between attempts; contenders run in turn
+within each round. The baseline gets at most 1,000 signals at once (100 with --quick), which take it minutes.";

@@ -1,4 +1,4 @@
-//! The same storms against the per-signal algorithm and against Onceway.
+//! The same storms against Onceway and against the per-signal algorithm.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use onceway_kit::cluster::Cluster;
 
 use super::Depth;
 use super::audit::{self, COUNTED};
-use super::bar::{Bar, Judged};
+use super::bar::{Bar, BarCheck};
 use super::chart::{Chart, Series, Shape};
 use super::contender::Contender;
 use super::data::{At, Data};
@@ -26,7 +26,7 @@ const ONE_OF_1000: &str = "one incident, 1,000 at a time";
 const MANY: &str = "1,000 incidents, 100 at a time";
 const MIX: &str = "half of it one incident, half 200 others, 100 at a time";
 
-/// What is shown of each storm, beside the rate and the latency.
+/// The metrics shown for each storm, besides rate and latency.
 const COSTS: [&str; 10] = [CALLS, WRITES, WRITE_RATE, CONFLICTS, REFUSED, RRS, COUNTED, CPU, SIDECAR_CPU, ELAPSED];
 
 fn cases(depth: Depth) -> Vec<Case> {
@@ -41,7 +41,7 @@ fn cases(depth: Depth) -> Vec<Case> {
     }
 }
 
-/// Measures.
+/// Runs the benchmark.
 pub(super) async fn measure(depth: Depth) -> Result<Data> {
     let cluster = Cluster::start().await?;
     let rigs = duel::start(&CONTENDERS, &cluster, REPLICAS).await?;
@@ -54,7 +54,7 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
     Ok(data)
 }
 
-/// Draws conclusions.
+/// Builds the report.
 pub(super) fn report(data: &Data) -> Report {
     let cases = data.names(|row| &row.case);
     let names = CONTENDERS.map(Contender::name);
@@ -67,27 +67,27 @@ pub(super) fn report(data: &Data) -> Report {
         }
         tables.push((case.clone(), table));
     }
-    tables.push(("How many times the baseline's rate".into(), gains(data, &cases)));
+    tables.push(("Rate relative to the per-signal algorithm".into(), speedups(data, &cases)));
     Report { method: method(), tables, charts: vec![chart(data, &cases)], bars: bars(data) }
 }
 
-fn gains(data: &Data, cases: &[String]) -> Table {
+fn speedups(data: &Data, cases: &[String]) -> Table {
     let others = [Contender::PerSignal, Contender::PerSignalLocked].map(Contender::name);
     let mut table = Table::new(["storm"].into_iter().chain(others));
     for case in cases {
         let ours = at(case, Contender::Onceway.name());
-        let gain = |other| cell(data.ratio(ours, ours.of(other), RATE));
-        table.row([case.clone()].into_iter().chain(others.map(gain)));
+        let speedup = |other| cell(data.ratio(ours, ours.of(other), RATE));
+        table.row([case.clone()].into_iter().chain(others.map(speedup)));
     }
     table
 }
 
-fn bars(data: &Data) -> Vec<Judged> {
+fn bars(data: &Data) -> Vec<BarCheck> {
     let one = at(ONE_OF_100, Contender::Onceway.name());
-    let gain = data.ratio(one, one.of(Contender::PerSignal.name()), RATE);
+    let speedup = data.ratio(one, one.of(Contender::PerSignal.name()), RATE);
     let mut bars = vec![
-        Judged::new(format!("{ONE_OF_100}: times the baseline's rate"), gain, Bar::AtLeast(50.0)),
-        Judged::new(format!("{ONE_OF_100}: {}", LATENCY[2]), data.figure(one, LATENCY[2]), Bar::AtMost(60.0)),
+        BarCheck::new(format!("{ONE_OF_100}: times the baseline's rate"), speedup, Bar::AtLeast(50.0)),
+        BarCheck::new(format!("{ONE_OF_100}: {}", LATENCY[2]), data.figure(one, LATENCY[2]), Bar::AtMost(60.0)),
     ];
     let cases = data.names(|row| &row.case);
     let storms: Vec<_> = cases.iter().map(|case| at(case, one.contender)).collect();
@@ -108,7 +108,7 @@ fn chart(data: &Data, cases: &[String]) -> Chart {
         .map(|case| case.replace(" at a time", "").replace("half of it one incident, half 200 others", "mix"));
     Chart {
         name: "rate",
-        title: "Signals that were acknowledged and counted".into(),
+        title: "Acknowledged and counted signals".into(),
         x: "",
         y: "signals per second",
         shape: Shape::Bars(groups.collect()),
@@ -122,16 +122,16 @@ fn at<'a>(case: &'a str, contender: &'a str) -> At<'a> {
 
 fn method() -> String {
     format!(
-        "Storms in a closed loop: so many senders, each of which sends the next signal when the last one is answered, {REPLICAS} \
-         replicas behind an Envoy each, one\nAPI server. Each storm is of incidents that nobody has seen before, and begins when the API \
-         server is quiet. In each round \
-         every contender has its turn. A\nstorm of one incident lasts some seconds, and each signal is sent once; what the senders \
-         still wait for then is no part of the rate.\nAll others are of so many signals, and each is sent until it is \
-         acknowledged: so all contenders have the same to do. Latency is of\nsignals that were acknowledged.\n{}\n\n\
-         \"{}\" is the algorithm of the gateways of this field (tests/bench/src/baseline.rs) behind the same HTTP front, decoder and \
-         client\nlibrary, its replicas chosen at random and the lock held by a replica, as theirs is. \"{}\": the same with a \
-         lock that excludes all\nother signals.\n\
-         \"{}\": what is acknowledged and not counted, and what is counted and not acknowledged, is none.",
+        "Storms in a closed loop: each sender sends its next signal when the response to the previous one arrives. Each contender \
+         has {REPLICAS} replicas\nbehind its own Envoy; all share one API server. Each storm uses incidents that no contender has \
+         seen before, and starts when the API\nserver is idle. In each round every contender runs every storm in turn. A storm \
+         of one incident lasts a fixed time without retries; signals\nin flight at its end do not count in the rate. Other \
+         storms have a fixed number of signals, each retried until it is acknowledged, so that\nall contenders do the same \
+         work. Latency is that of acknowledged signals.\n{}\n\n\
+         \"{}\" is the algorithm of comparable gateways (the benchmarks' module `baseline`) behind the same HTTP server, decoder \
+         and client library,\nwith random replicas and the lock held by the replica, as in those gateways. \"{}\" is the same \
+         with a lock that excludes all other\nsignals. \"{}\" excludes signals that are acknowledged but not counted, and \
+         signals that are counted but not\nacknowledged.",
         figure::METHOD,
         Contender::PerSignal.name(),
         Contender::PerSignalLocked.name(),

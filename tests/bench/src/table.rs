@@ -1,11 +1,11 @@
-//! Tables that read well both in a terminal and as Markdown.
+//! Markdown tables whose columns are aligned, so that they are readable in a terminal too.
 
 use std::fmt::Write;
 
 use super::data::{At, Data};
 use super::figure::{cell, count};
 
-/// A table; its first column holds names, all others figures.
+/// A table: names in the first column, figures in the others.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
@@ -45,7 +45,7 @@ impl Table {
     }
 }
 
-/// What a contender's case comes to as it grows: a row for each of the values `x` that it is varied by and has figures of.
+/// The figures of a contender in a case: a row for each value of the quantity `x` that has any.
 pub(super) fn growth(data: &Data, at: At<'_>, x: &str, metrics: &[&str]) -> Table {
     let mut table = Table::new([x].into_iter().chain(metrics.iter().copied()));
     for x in data.xs(at.case) {

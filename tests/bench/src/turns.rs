@@ -1,10 +1,10 @@
-//! Who comes when.
+//! The order of contenders within a round.
 
-/// Contenders and sizes in the order of their turns in a round. The sizes of a contender are next to each other in time, since
-/// they are compared: a machine that is slow for a while is slow for all of them. Both orders are turned around every so
-/// often, so that nobody is always the first, or always comes after the same one.
+/// The turns of a round as (contender, size). The sizes of one contender are adjacent: they are compared with each other, and
+/// a machine that is slow for a while should affect all of them. Contenders reverse every round and sizes every two, so that
+/// none always runs first or always after the same one.
 pub(super) fn turns(contenders: usize, sizes: usize, round: u32) -> Vec<(usize, usize)> {
-    let order = |count: usize, turned: bool| (0..count).map(move |n| if turned { count - 1 - n } else { n });
+    let order = |count: usize, reversed: bool| (0..count).map(move |n| if reversed { count - 1 - n } else { n });
     let with_sizes = |contender| order(sizes, round & 2 == 2).map(move |size| (contender, size));
     order(contenders, round & 1 == 1).flat_map(with_sizes).collect()
 }
@@ -14,7 +14,7 @@ mod tests {
     use super::turns;
 
     #[test]
-    fn in_four_rounds_both_orders_are_turned_around() {
+    fn within_four_rounds_both_orders_are_reversed() {
         let rounds = [0, 1, 2, 3].map(|round| turns(2, 2, round));
         assert_eq!(rounds[0], [(0, 0), (0, 1), (1, 0), (1, 1)]);
         assert_eq!(rounds[1], [(1, 0), (1, 1), (0, 0), (0, 1)]);
@@ -23,7 +23,7 @@ mod tests {
     }
 
     #[test]
-    fn everyone_has_a_turn_in_every_round() {
+    fn every_contender_runs_every_size_in_every_round() {
         for round in 0..4 {
             let mut all = turns(3, 4, round);
             all.sort_unstable();

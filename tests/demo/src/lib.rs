@@ -115,8 +115,8 @@ async fn storm(
     live.finish();
     let report = running.report().await;
     let verdict = match kill {
-        Some((_, before)) => rig.judge(&before.clone().merge(report.clone())).await?,
-        None => rig.judge(&report).await?,
+        Some((_, before)) => rig.compare(&before.clone().merge(report.clone())).await?,
+        None => rig.compare(&report).await?,
     };
     Ok((report, verdict))
 }

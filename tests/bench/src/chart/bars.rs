@@ -6,7 +6,7 @@ use plotters::prelude::*;
 use super::{COLOURS, Chart, SIZE, key, legend};
 use crate::figure::digits;
 
-/// What the bars of a group take of the room from one group to the next.
+/// The share of a group's width that its bars take; the rest separates groups.
 const SHARE: f64 = 0.7;
 
 impl Chart {

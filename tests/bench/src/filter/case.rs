@@ -11,15 +11,15 @@ use super::upstream;
 pub(super) enum Case {
     /// One alert.
     One,
-    /// Three alerts of as many incidents, which the filter splits.
+    /// Three alerts of three incidents: the filter splits it.
     Three,
-    /// Sixty alerts of as many incidents, which the filter splits.
+    /// Sixty alerts of sixty incidents: the filter splits it.
     Sixty,
-    /// Sixty alerts of one incident, which it need not split.
+    /// Sixty alerts of one incident: not split.
     SixtyOfOne,
 }
 
-/// How many webhooks of a kind are sent in turn: their incidents belong to all replicas.
+/// Webhooks of a kind that are sent in turn; enough for their incidents to be owned by all replicas.
 const VARIANTS: usize = 60;
 
 impl Case {
@@ -35,7 +35,7 @@ impl Case {
         }
     }
 
-    /// How many alerts it has.
+    /// Its number of alerts.
     pub(super) const fn alerts(self) -> usize {
         match self {
             Self::One => 1,
@@ -44,8 +44,8 @@ impl Case {
         }
     }
 
-    /// How many requests reach replicas if the filter is there.
-    pub(super) const fn parts(self) -> usize {
+    /// The number of requests that reach replicas if the filter is present.
+    pub(super) const fn sub_requests(self) -> usize {
         match self {
             Self::One | Self::SixtyOfOne => 1,
             Self::Three => 3,
@@ -53,15 +53,15 @@ impl Case {
         }
     }
 
-    /// Connections that are kept busy: enough for a worker never to lack work. Of large splits, answers come in step, and
-    /// fewer of them are counted the more exactly.
+    /// Connections that send requests: enough to keep a worker busy. Responses of large splits arrive in bursts; fewer
+    /// connections make their rate more exact.
     pub(super) const fn connections(self) -> usize {
-        if self.parts() == 60 { 8 } else { 48 }
+        if self.sub_requests() == 60 { 8 } else { 48 }
     }
 
-    /// The answer's status, if the filter is there: what replicas say, or what it makes of several such answers.
+    /// The response's status if the filter is present: that of the replicas, or 207 merged from several.
     pub(super) const fn status(self) -> u16 {
-        if self.parts() == 1 { upstream::STATUS } else { 207 }
+        if self.sub_requests() == 1 { upstream::STATUS } else { 207 }
     }
 
     /// Webhooks of this kind.
@@ -69,7 +69,7 @@ impl Case {
         let incidents = Incident::several("prod", VARIANTS + self.alerts());
         (0..VARIANTS)
             .map(|first| {
-                let incident = |n: usize| if self.parts() == 1 { first } else { first + n };
+                let incident = |n: usize| if self.sub_requests() == 1 { first } else { first + n };
                 let alerts: Vec<_> = (0..self.alerts()).map(|n| incidents[incident(n)].alert(n as u64)).collect();
                 webhook(&alerts)
             })

@@ -1,4 +1,4 @@
-//! Envoys of one worker, each with another filter or none, before the same replicas.
+//! Envoys with one worker, each with a different filter module or none, in front of the same replicas.
 
 use std::env;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use onceway_kit::scratch::Scratch;
 pub(super) const WITHOUT: &str = "without the filter";
 pub(super) const WITH: &str = "with the filter";
 
-/// The variable that names further modules to be measured, as in a `PATH`: of an earlier commit, or built otherwise.
+/// The environment variable that lists more modules to measure, separated as in `PATH`: of an earlier commit or another build.
 const AGAINST: &str = "ONCEWAY_FILTER_AGAINST";
 
 /// An Envoy.
@@ -20,27 +20,27 @@ pub(super) struct Contender {
     pub(super) name: String,
     pub(super) has_filter: bool,
     pub(super) envoy: Envoy,
-    // Held, never read: it has the Envoy's files.
+    // Holds Envoy's files; removed on drop.
     _scratch: Scratch,
 }
 
 impl Contender {
-    /// All that are measured.
+    /// Starts all contenders.
     ///
     /// # Errors
-    /// If one cannot be had, built or started.
+    /// If one cannot be fetched, built or started, or a listed module is missing or its name is not unique.
     pub(super) async fn start_all(upstreams: &[Upstream]) -> Result<Vec<Self>> {
         let mut all = vec![Self::start(WITHOUT.to_owned(), None, upstreams).await?];
         let shipped = built::filter::path()?;
         all.push(Self::start(WITH.to_owned(), Some(shipped), upstreams).await?);
-        // A variable that is empty or not set names one path, which is empty.
+        // An empty or unset variable splits into one empty path.
         let against = env::var_os(AGAINST).unwrap_or_default();
         for module in env::split_paths(&against).filter(|path| !path.as_os_str().is_empty()) {
             let name = module.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            ensure!(module.is_file(), "{} of ${AGAINST} is not there", module.display());
+            ensure!(module.is_file(), "${AGAINST}: {} does not exist", module.display());
             ensure!(
                 all.iter().all(|other| other.name != name),
-                "${AGAINST} names two modules {name}: rename one, figures are by name"
+                "${AGAINST}: two modules are named {name}; rename one, since figures are listed by name"
             );
             all.push(Self::start(name, Some(module), upstreams).await?);
         }

@@ -1,28 +1,28 @@
-//! The processor time of Envoy's threads, in nanoseconds: `/proc/<pid>/stat` counts in hundredths of a second, which are a
-//! hundredth of all that is measured here.
+//! CPU time of Envoy's threads in nanoseconds, from `schedstat`. The 10 ms units of `/proc/<pid>/stat` would be an error of
+//! about 1 % here.
 
 use anyhow::{Result, ensure};
 use procfs::process::Process;
 
-/// The name that Envoy gives its only worker.
+/// Envoy's name for its only worker thread.
 const WORKER: &str = "wrk:worker_0";
 
-/// What the threads of a process have used by now, in nanoseconds.
+/// The CPU time of a process's threads so far, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cpu {
-    /// All of them.
+    /// All threads.
     pub(super) all: u64,
-    /// Envoy's only worker.
+    /// The worker.
     pub(super) worker: u64,
-    /// What that waited for a core.
+    /// The time the worker waited for a core.
     pub(super) waited: u64,
 }
 
 impl Cpu {
-    /// Reads it.
+    /// Reads the counters.
     ///
     /// # Errors
-    /// If the process has ended or has no such worker, or the kernel does not keep account.
+    /// If the process has exited or has no such worker, or the kernel has no scheduler statistics.
     pub(super) fn of(pid: i32) -> Result<Self> {
         let (mut cpu, mut has_worker) = (Self::default(), false);
         for task in Process::new(pid)?.tasks()? {
@@ -35,11 +35,11 @@ impl Cpu {
                 cpu.waited += used.run_delay;
             }
         }
-        ensure!(has_worker, "Envoy has no thread {WORKER}, whose time is to be taken");
+        ensure!(has_worker, "Envoy has no thread {WORKER}");
         Ok(cpu)
     }
 
-    /// What was used since `earlier`.
+    /// The difference from `earlier`.
     pub(super) fn since(self, earlier: Self) -> Self {
         Self {
             all: self.all.saturating_sub(earlier.all),

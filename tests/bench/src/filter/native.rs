@@ -1,5 +1,5 @@
-//! The filter's work without the proxy: natively, which is the physical limit, and as a module under wasmtime, which counts
-//! what it executes.
+//! The filter's work without the proxy: natively, as a lower bound, and as a module under wasmtime, which counts the
+//! instructions.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -12,26 +12,26 @@ use tokio::time::Instant;
 
 use super::case::Case;
 
-/// How long the core runs natively to be timed.
+/// How long the core runs natively per measurement.
 const TIME: Duration = Duration::from_millis(100);
 
-/// Microseconds that decoding, fingerprinting and splitting a webhook take natively.
+/// Microseconds to decode, fingerprint and split a webhook natively.
 ///
 /// # Errors
-/// If it is not split as it should be.
+/// If the number of sub-requests is not as expected.
 pub(super) fn microseconds(case: Case, bodies: &[String]) -> Result<f64> {
     let (began, mut done) = (Instant::now(), 0_u32);
     while began.elapsed() < TIME {
         for body in bodies {
-            let parts = black_box(work(black_box(body.as_bytes())));
-            ensure!(parts == case.parts(), "{parts} parts instead of {}", case.parts());
+            let count = black_box(work(black_box(body.as_bytes())));
+            ensure!(count == case.sub_requests(), "{count} sub-requests instead of {}", case.sub_requests());
             done += 1;
         }
     }
     Ok(began.elapsed().as_secs_f64() * 1e6 / f64::from(done))
 }
 
-/// Does it; how many parts there are.
+/// Does the work; returns the number of sub-requests.
 fn work(body: &[u8]) -> usize {
     match affinity(Source::Prometheus, body) {
         Affinity::One(fingerprint) => {
@@ -48,17 +48,17 @@ fn work(body: &[u8]) -> usize {
     }
 }
 
-/// The fuel that a webhook takes, in a VM that has served others: about one unit per wasm instruction.
+/// The fuel for a webhook in a warm VM: about one unit per wasm instruction.
 ///
 /// # Errors
-/// If it is not split as it should be.
+/// If the number of sub-requests is not as expected.
 pub(super) fn fuel(case: Case, body: &str) -> Result<f64> {
     let mut host = Host::new("");
     host.reply(|_| Reply::new(202, r#"{"status":"duplicate","message":"","duplicate":true}"#));
     let request = Request::post(Source::Prometheus.path()).body(body);
     host.request(request.clone());
-    let answer = host.request(request);
-    let parts = answer.http_calls.len().max(usize::from(answer.passed()));
-    ensure!(parts == case.parts(), "{parts} parts instead of {}: {:?}", case.parts(), answer.end);
-    Ok(answer.fuel as f64)
+    let end = host.request(request);
+    let count = end.http_calls.len().max(usize::from(end.passed()));
+    ensure!(count == case.sub_requests(), "{count} sub-requests instead of {}: {:?}", case.sub_requests(), end.end);
+    Ok(end.fuel as f64)
 }

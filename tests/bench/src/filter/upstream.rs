@@ -1,5 +1,5 @@
-//! The replicas that Envoy has here: they say what a sidecar says of a duplicate, and do nothing. On one thread of their
-//! own, and cheap, so that Envoy's worker is what bounds the rate.
+//! Stub replicas: they respond as a sidecar responds to a duplicate, and do nothing else. They run on one separate thread and
+//! are cheap, so that Envoy's worker limits the rate.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -20,12 +20,12 @@ use onceway_signal::response::{Metadata, SignalOutcome, SignalResponse};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder as Runtime;
 
-/// More than there are parts at once: what is refused would be sent again, and measure that.
+/// More than the sub-requests in flight: a refused stream would be retried, and the retry measured.
 const MAX_STREAMS: u32 = 8192;
-/// What they answer.
+/// The status of their responses.
 pub(super) const STATUS: u16 = 202;
 
-/// Starts them, and tells Envoy of them. They end with the process.
+/// Starts them; they run until the process exits.
 pub(super) fn start(count: usize) -> Result<Vec<Upstream>> {
     let sockets = (0..count).map(|_| listen()).collect::<Result<Vec<_>>>()?;
     let addrs = sockets.iter().map(std::net::TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
@@ -34,7 +34,7 @@ pub(super) fn start(count: usize) -> Result<Vec<Upstream>> {
 }
 
 fn listen() -> Result<std::net::TcpListener> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").context("no loopback port can be had")?;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").context("cannot bind a loopback port")?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
@@ -42,21 +42,21 @@ fn listen() -> Result<std::net::TcpListener> {
 fn serve(listeners: Vec<std::net::TcpListener>) -> Result<()> {
     let runtime = Runtime::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
-        let answer = Bytes::from(duplicate().to_json());
-        let accepting = listeners.into_iter().map(|listener| accept(listener, answer.clone()));
+        let body = Bytes::from(duplicate().to_json());
+        let accepting = listeners.into_iter().map(|listener| accept(listener, body.clone()));
         futures::future::try_join_all(accepting).await.map(drop)
     })
 }
 
-async fn accept(listener: std::net::TcpListener, answer: Bytes) -> Result<()> {
+async fn accept(listener: std::net::TcpListener, body: Bytes) -> Result<()> {
     let listener = TcpListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let answer = answer.clone();
+        let body = body.clone();
         tokio::spawn(async move {
-            let service = service_fn(|request| reply(request, answer.clone()));
-            // Envoy closes its connections as it likes.
+            let service = service_fn(|request| respond(request, body.clone()));
+            // An error only means that Envoy closed the connection.
             let mut http = auto::Builder::new(TokioExecutor::new());
             http.http2().max_concurrent_streams(MAX_STREAMS);
             let _ = http.serve_connection(TokioIo::new(stream), service).await;
@@ -64,20 +64,20 @@ async fn accept(listener: std::net::TcpListener, answer: Bytes) -> Result<()> {
     }
 }
 
-/// Takes a signal in, and says that it is counted; and of a health check, that all is well.
-async fn reply(request: Request<Incoming>, answer: Bytes) -> Result<Response<Full<Bytes>>, Infallible> {
+/// Responds 202 to a signal and 200 to a health check.
+async fn respond(request: Request<Incoming>, body: Bytes) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut response = Response::new(Full::default());
     if request.method() == Method::POST {
-        let mut body = request.into_body();
-        while body.frame().await.is_some() {}
-        *response.body_mut() = Full::new(answer);
+        let mut received = request.into_body();
+        while received.frame().await.is_some() {}
+        *response.body_mut() = Full::new(body);
         *response.status_mut() = StatusCode::ACCEPTED;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     Ok(response)
 }
 
-/// What a sidecar says of a duplicate.
+/// A sidecar's response to a duplicate.
 fn duplicate() -> SignalResponse {
     let fingerprint = Incident::new("prod", "payment-api").fingerprint().to_string();
     let name = format!("rr-{}-1767225600", &fingerprint[..12]);

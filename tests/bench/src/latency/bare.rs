@@ -1,5 +1,5 @@
-//! The Kubernetes writes that nobody can do without, and no more: the same client library as the sidecar's, straight to
-//! the same API server, with the same rights, for the same objects.
+//! The minimum of Kubernetes writes: the sidecar's client library, directly to the same API server, with the same permissions
+//! and objects.
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -14,14 +14,14 @@ use onceway_kit::rig::{Rr, RrExt};
 use onceway_signal::{Source, decode};
 use serde_json::json;
 
-/// Writes RRs, and knows those that it counts in.
+/// Writes RRs, and holds those that it counts in.
 pub(super) struct Bare {
     api: Api<Rr>,
     counted: Vec<Rr>,
 }
 
 impl Bare {
-    /// A writer with the rights of the sidecar's account.
+    /// A writer with the permissions of the sidecar's service account.
     pub(super) fn new(namespace: &Namespace) -> Result<Self> {
         let mut config = namespace.cluster().config()?;
         config.auth_info = AuthInfo { token: Some(namespace.token().to_owned().into()), ..AuthInfo::default() };
@@ -47,7 +47,7 @@ impl Bare {
 
     /// Creates an RR and counts one signal in it.
     pub(super) async fn open(&self, draft: &Rr) -> Result<Rr> {
-        let rr = self.api.create(&PostParams::default(), draft).await.context("a bare create")?;
+        let rr = self.api.create(&PostParams::default(), draft).await.context("bare create")?;
         self.write_count(&rr, true).await
     }
 
@@ -60,7 +60,7 @@ impl Bare {
         Ok(())
     }
 
-    /// Counts one more signal in the `n`-th RR that is owned, round and round.
+    /// Counts one more signal in the `n`-th of these RRs, modulo their number.
     pub(super) async fn count(&mut self, n: usize) -> Result<()> {
         let place = n % self.counted.len().max(1);
         let rr = self.counted.get(place).context("no RR to count in")?;
@@ -69,7 +69,7 @@ impl Bare {
         Ok(())
     }
 
-    /// The write that a sidecar counts with: a merge patch that is a compare-and-swap.
+    /// A sidecar's count: a merge patch that is a compare-and-swap.
     async fn write_count(&self, rr: &Rr, first: bool) -> Result<Rr> {
         let now = Timestamp::now();
         let mut seen = json!({ "occurrenceCount": rr.count() + 1, "lastSeenAt": now });
@@ -82,6 +82,6 @@ impl Bare {
             "status": { "deduplication": seen },
         });
         let patched = self.api.patch_status(rr.name(), &PatchParams::default(), &Patch::Merge(patch)).await;
-        patched.context("a bare status write")
+        patched.context("bare status write")
     }
 }

@@ -1,27 +1,27 @@
-//! Who is measured, and what over what.
+//! The contenders and their comparisons.
 
-/// One thing whose time is taken.
+/// An operation that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contender {
-    /// Create an RR, then write its status: what nobody who opens an incident can do without.
+    /// Create an RR, then write its status: the minimum for a new incident.
     BareOpening,
-    /// Write the status of an RR: what nobody who counts a duplicate can do without.
+    /// Write the status of an RR: the minimum for a duplicate.
     BareCount,
-    /// A signal of an incident that was never seen before.
+    /// A signal of a new incident.
     First,
-    /// A signal of an incident whose last RR has ended, at a replica that has forgotten it.
+    /// A signal of an incident whose last RR is terminal, at a replica that no longer has the incident in memory.
     Recurring,
-    /// A signal of an incident whose RR has just ended, at the replica that has counted in it.
+    /// A signal of an incident whose RR has just become terminal, at the replica that has counted in it.
     JustEnded,
     /// A signal of an incident whose RR is active, at the replica that has counted in it.
     Duplicate,
 }
 
-/// A comparison, and its bar.
+/// A comparison and its bar.
 pub(super) struct Comparison {
     pub(super) ours: Contender,
     pub(super) bare: Contender,
-    /// The most that the ratio of the medians may be.
+    /// The maximum ratio of the medians.
     pub(super) bar: Option<f64>,
 }
 
@@ -41,7 +41,7 @@ impl Contender {
         }
     }
 
-    /// Whether each of its trials makes an RR.
+    /// Whether each of its trials creates an RR.
     pub(super) fn opens(self) -> bool {
         !matches!(self, Self::BareCount | Self::Duplicate)
     }

@@ -1,4 +1,4 @@
-//! The course that all contenders run: one rig, one API server, and for each trial a state made ready before the clock.
+//! What all contenders run on: one rig and one API server. The state that a trial needs is prepared before its time is taken.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,43 +14,44 @@ use tokio::time::{Instant, sleep, timeout};
 use super::bare::Bare;
 use super::contender::Contender;
 
-/// Incidents that duplicates are spread over: more than are reached twice within `batching.countInterval`, which would
-/// rather measure the pacing than the path.
+/// Incidents that duplicates are spread over: enough that none gets two within `batching.countInterval`, which would measure
+/// the write interval instead of the latency.
 pub(super) const OWNED_INCIDENTS: usize = 50;
-/// When a replica forgets an incident, so that one can be seen to recur at a replica that has forgotten it.
+/// `limits.incidentIdle`: short, so that incidents can recur at a replica that has dropped them from memory.
 const IDLE: Duration = Duration::from_secs(3);
-/// How long the replicas may take to have forgotten all, at most.
+/// The maximum time until the replicas have dropped all incidents.
 const FORGET_LIMIT: Duration = Duration::from_secs(60);
-/// How often they are asked.
+/// How often this is checked.
 const FORGET_POLL: Duration = Duration::from_millis(100);
 
-/// See the module's documentation.
+/// The rig, and the incidents in each state that trials need.
 pub(super) struct Course {
     rig: Rig,
     bare: Bare,
-    /// Incidents so far; each has a name of its own.
+    /// Incidents created so far; each has a unique name.
     incidents: u64,
-    /// Incidents whose RR has ended, and that every replica has forgotten.
+    /// Incidents whose RR is terminal and that no replica has in memory.
     forgotten: VecDeque<Incident>,
-    /// Incidents that duplicates are sent for.
+    /// Incidents that duplicates are sent about.
     owned: Vec<Incident>,
-    /// What the API server must hold when all is done.
+    /// The RRs that the API server must hold at the end.
     rrs: usize,
+    /// The sum of their counts.
     counted: u64,
 }
 
-/// What is done while the clock runs.
+/// An operation whose time is taken.
 pub(super) enum Trial {
     /// Create this RR and write its status.
     Open(Box<Rr>),
     /// Write the status of the `n`-th RR.
     Count(usize),
-    /// Send this webhook through Envoy; the answer is to have this status.
+    /// Send this webhook through Envoy; the response must have this status.
     Signal { webhook: String, status: u16 },
 }
 
 impl Course {
-    /// Starts the rig and makes ready what takes time to be so: `recurring` incidents that are forgotten.
+    /// Starts the rig and prepares `recurring` incidents for [`Contender::Recurring`], which takes time.
     pub(super) async fn start(replicas: usize, recurring: usize) -> Result<Self> {
         let config = json!({ "limits": { "incidentIdle": format!("{}s", IDLE.as_secs()) } });
         let rig = Rig::replicas(replicas).with_envoy().own_cluster().without_fault_proxies().config(config);
@@ -67,14 +68,14 @@ impl Course {
         course.bare.own(&drafts).await?;
         course.expect(OWNED_INCIDENTS, OWNED_INCIDENTS);
         for _ in 0..recurring {
-            let incident = course.ended().await?;
+            let incident = course.terminal().await?;
             course.forgotten.push_back(incident);
         }
         course.until_forgotten().await?;
         Ok(course)
     }
 
-    /// Makes ready all that `count` trials of a contender need.
+    /// Prepares `count` trials of a contender.
     pub(super) async fn prepare(&mut self, contender: Contender, count: usize) -> Result<Vec<Trial>> {
         let mut trials = Vec::with_capacity(count);
         for n in 0..count {
@@ -83,13 +84,13 @@ impl Course {
                 Contender::BareCount => Trial::Count(n),
                 Contender::First => signal(&self.fresh(), n, 201),
                 Contender::Recurring => {
-                    let incident = self.forgotten.pop_front().context("no incident left that could recur")?;
+                    let incident = self.forgotten.pop_front().context("no incident left that can recur")?;
                     signal(&incident, n, 201)
                 }
-                Contender::JustEnded => signal(&self.ended().await?, n, 201),
+                Contender::JustEnded => signal(&self.terminal().await?, n, 201),
                 Contender::Duplicate => {
                     let incident = self.owned[n % OWNED_INCIDENTS].clone();
-                    // Its owner may have forgotten it since the last round.
+                    // Its owner may have dropped it since the last round.
                     if n < OWNED_INCIDENTS {
                         self.signal(&incident, 202).await?;
                     }
@@ -97,13 +98,13 @@ impl Course {
                 }
             });
         }
-        // What was counted to make ready may hold back the next count of the same incident no longer.
+        // Counts of the preparation must not delay the next count of the same incident.
         sleep(Config::default().batching.count_interval).await;
         self.expect(if contender.opens() { count } else { 0 }, count);
         Ok(trials)
     }
 
-    /// Runs a trial; what it takes is measured.
+    /// Runs a trial and returns its duration.
     pub(super) async fn run(&mut self, trial: Trial) -> Result<Duration> {
         let began = Instant::now();
         match trial {
@@ -114,21 +115,21 @@ impl Course {
         Ok(began.elapsed())
     }
 
-    /// Calls that all replicas have made to the API server so far.
+    /// The API calls of all replicas so far.
     pub(super) async fn api_calls(&self) -> Result<f64> {
         self.sum("gateway_api_calls_total").await
     }
 
-    /// Confirms that all that was measured did what it was meant to do.
+    /// Checks that all trials had their intended effect.
     ///
     /// # Errors
-    /// If the API server holds anything else.
+    /// If the API server holds other RRs or counts than expected.
     pub(super) async fn verify(&self) -> Result<()> {
         let rrs = self.rig.rrs().await?;
         let counted: u64 = rrs.iter().map(RrExt::count).sum();
         ensure!(
             (rrs.len(), counted) == (self.rrs, self.counted),
-            "the API server holds {} RRs that count {counted}, and not {} that count {}",
+            "the API server holds {} RRs that count {counted}, instead of {} that count {}",
             rrs.len(),
             self.rrs,
             self.counted
@@ -152,15 +153,15 @@ impl Course {
         Bare::draft(&incident, webhook)
     }
 
-    /// An incident whose RR has ended.
-    async fn ended(&mut self) -> Result<Incident> {
+    /// An incident whose RR is terminal.
+    async fn terminal(&mut self) -> Result<Incident> {
         let incident = self.fresh();
         let name = self.signal(&incident, 201).await?;
         self.rig.set_phase(&name, "Completed").await?;
         Ok(incident)
     }
 
-    /// Sends a signal that is not measured; returns the name of the RR that it was counted in.
+    /// Sends a signal that is not measured; returns the name of its RR.
     async fn signal(&mut self, incident: &Incident, status: u16) -> Result<String> {
         let name = self.send(incident.webhook(0), status).await?;
         self.expect(usize::from(status == 201), 1);
@@ -168,10 +169,10 @@ impl Course {
     }
 
     async fn send(&self, webhook: String, status: u16) -> Result<String> {
-        let answer = self.rig.client().signal(&self.rig.envoy().url(), Source::Prometheus, webhook).await?;
-        ensure!(answer.status.as_u16() == status, "{} instead of {status}: {}", answer.status, answer.text());
-        let name = answer.json()["remediationRequestName"].as_str().map(str::to_owned);
-        name.with_context(|| format!("an answer without a name: {}", answer.text()))
+        let response = self.rig.client().signal(&self.rig.envoy().url(), Source::Prometheus, webhook).await?;
+        ensure!(response.status.as_u16() == status, "{} instead of {status}: {}", response.status, response.text());
+        let name = response.json()["remediationRequestName"].as_str().map(str::to_owned);
+        name.with_context(|| format!("a response without an RR name: {}", response.text()))
     }
 
     async fn until_forgotten(&self) -> Result<()> {
@@ -179,11 +180,11 @@ impl Course {
             while self.sum("gateway_incidents_in_hand").await? > 0.0 {
                 sleep(FORGET_POLL).await;
             }
-            // What none has in hand any more is still remembered for a while.
+            // An incident without a task stays in the table for `limits.incidentIdle`.
             sleep(IDLE).await;
             Ok(())
         };
-        timeout(FORGET_LIMIT, forgotten).await.context("the replicas do not forget their incidents")?
+        timeout(FORGET_LIMIT, forgotten).await.context("the replicas still have incidents in memory")?
     }
 
     async fn sum(&self, metric: &str) -> Result<f64> {

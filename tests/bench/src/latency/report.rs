@@ -1,19 +1,19 @@
-//! What was measured, as tables and verdicts.
+//! The tables and bars.
 
 use super::compare::{added, ratio};
 use super::contender::{COMPARISONS, Comparison, Contender};
 use super::samples::{PERCENTILES, Samples};
 use super::{API_CALLS, CASE, TIME, method};
-use crate::bar::{Bar, Judged};
+use crate::bar::{Bar, BarCheck};
 use crate::data::{At, Data};
 use crate::figure::{Figure, digits};
 use crate::page::Report;
 use crate::table::Table;
 
-/// What may be added at each of [`PERCENTILES`], in milliseconds: the field's budget.
+/// The latency budget at each of [`PERCENTILES`], in milliseconds added to the bare writes.
 const BUDGET_MS: [f64; 3] = [10.0, 20.0, 30.0];
 
-/// Draws conclusions.
+/// Builds the report.
 pub(crate) fn report(data: &Data) -> Report {
     let tables = vec![
         ("Milliseconds".to_owned(), times(data)),
@@ -54,17 +54,17 @@ fn compared(data: &Data, figure: impl Fn(&Samples, &Samples, f64) -> Figure) -> 
     table
 }
 
-fn bars(data: &Data) -> Vec<Judged> {
+fn bars(data: &Data) -> Vec<BarCheck> {
     let mut bars = Vec::new();
     for Comparison { ours, bare, bar } in COMPARISONS {
         let (name, ours, bare) = (ours.name(), samples(data, ours), samples(data, bare));
         if let Some(bar) = bar {
             let what = format!("{name}: P50 over that of the bare writes");
-            bars.push(Judged::new(what, Some(ratio(&ours, &bare, 0.5)), Bar::AtMost(bar)));
+            bars.push(BarCheck::new(what, Some(ratio(&ours, &bare, 0.5)), Bar::AtMost(bar)));
         }
         for (share, budget) in PERCENTILES.into_iter().zip(BUDGET_MS) {
             let what = format!("{name}: ms added at P{:.0}", share * 100.0);
-            bars.push(Judged::new(what, Some(added(&ours, &bare, share)), Bar::AtMost(budget)));
+            bars.push(BarCheck::new(what, Some(added(&ours, &bare, share)), Bar::AtMost(budget)));
         }
     }
     bars

@@ -1,19 +1,19 @@
-//! Times of one contender, kept round by round, and their percentiles.
+//! Latencies of one contender by round, and their percentiles.
 
 use std::collections::BTreeMap;
 
-/// The percentiles that are reported.
+/// The reported percentiles.
 pub(super) const PERCENTILES: [f64; 3] = [0.50, 0.95, 0.99];
 
-/// The times of one contender.
+/// The latencies of one contender.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Samples {
-    /// In milliseconds.
+    /// In milliseconds, by round.
     rounds: Vec<Vec<f64>>,
 }
 
 impl Samples {
-    /// Times in milliseconds, with their rounds.
+    /// From latencies in milliseconds with their rounds.
     pub(super) fn of(values: impl Iterator<Item = (u32, f64)>) -> Self {
         let mut rounds: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
         for (round, value) in values {
@@ -22,23 +22,23 @@ impl Samples {
         Self { rounds: rounds.into_values().collect() }
     }
 
-    /// How many rounds.
+    /// The number of rounds.
     pub(super) fn rounds(&self) -> usize {
         self.rounds.len()
     }
 
-    /// The times of these rounds taken together; a round that is named twice counts twice.
+    /// The latencies of these rounds together; a round that is listed twice counts twice.
     pub(super) fn of_rounds(&self, rounds: &[usize]) -> Sorted {
         Sorted::new(rounds.iter().filter_map(|&round| self.rounds.get(round)).flatten().copied().collect())
     }
 
-    /// All times.
+    /// All latencies.
     pub(super) fn all(&self) -> Sorted {
         Sorted::new(self.rounds.concat())
     }
 }
 
-/// Times in ascending order.
+/// Latencies in ascending order.
 #[derive(Clone, Debug)]
 pub(super) struct Sorted(Vec<f64>);
 
@@ -48,12 +48,12 @@ impl Sorted {
         Self(times)
     }
 
-    /// How many they are.
+    /// Their number.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The time that this share of all does not exceed (nearest rank); not a number where there are none.
+    /// The percentile by nearest rank; NaN without latencies.
     pub(super) fn percentile(&self, share: f64) -> f64 {
         let rank = (share * self.0.len() as f64).ceil() as usize;
         self.0.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_is_a_time_that_was_measured() {
+    fn a_percentile_is_a_measured_value() {
         let all = samples(&[&(51..=100).collect::<Vec<_>>(), &(1..=50).collect::<Vec<_>>()]).all();
         assert_eq!([0.5, 0.95, 0.99, 1.0].map(|share| all.percentile(share)), [50.0, 95.0, 99.0, 100.0]);
         assert_eq!(samples(&[&[7]]).all().percentile(0.5), 7.0);
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_are_taken_together_as_often_as_they_are_named() {
+    fn a_round_counts_as_often_as_it_is_listed() {
         let samples = samples(&[&[1, 2, 3], &[10]]);
         assert_eq!(samples.of_rounds(&[1, 1, 1, 0]).percentile(0.99), 10.0);
         assert_eq!(samples.of_rounds(&[0]).percentile(0.99), 3.0);

@@ -1,4 +1,4 @@
-//! As replicas are added, on a machine that does not grow with them.
+//! Cost over the number of replicas, on one machine.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! As RRs gather in the namespace. Each number of them has a cluster of its own, so that they can take turns.
+//! Cost over the number of RRs in the namespace. Each number has its own cluster, so that they can run in turns.
 
 use std::time::Duration;
 
@@ -17,25 +17,26 @@ use crate::progress::Progress;
 pub(super) const CASE: &str = "RRs in the namespace, one incident, 100 at a time";
 pub(super) const X: &str = "RRs";
 const REPLICAS: usize = 3;
-/// RRs that are created at a time.
+/// Creates in flight.
 const CREATES: usize = 32;
 
 pub(super) async fn measure(data: &mut Data, depth: Depth) -> Result<()> {
-    // The least and the most, which a bar compares, are neighbours: what disturbs the machine disturbs both of them.
+    // A bar compares the smallest and the largest; they run next to each other, so that a disturbance affects both.
     let (sizes, rounds): (&[usize], _) = match depth {
         Depth::Quick => (&[100, 3000], [9, 3]),
         Depth::Full => (&[100, 20_000, 1000, 5000], [25, 5]),
     };
     let case = Case { name: CASE, at_once: 100, incidents: 1, hot: false, signals: None };
     let stocks = stock(sizes).await?;
-    // What is compared is the growth of each contender: each has its turn with all sizes, and with storms as long as it needs.
+    // Each contender is compared with itself over all sizes; rounds and storm lengths may differ between contenders.
     for ((sizes, rounds), seconds) in stocks.iter().zip(rounds).zip([1.5, 3.0]) {
         duel::run_by_size(data, sizes, &[case], rounds, Duration::from_secs_f64(seconds)).await?;
     }
     Ok(())
 }
 
-/// A cluster for each of these numbers, with as many RRs in each contender's namespace; by contender.
+/// For each contender, its rigs by number of RRs. Each number has one cluster, with that many RRs in each contender's
+/// namespace.
 async fn stock(sizes: &[usize]) -> Result<[Vec<(f64, Rigs)>; CONTENDERS.len()]> {
     let progress = Progress::new(sizes.len());
     let mut stocks = CONTENDERS.map(|_| Vec::new());
