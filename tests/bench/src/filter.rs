@@ -12,10 +12,10 @@ use super::Depth;
 use super::bar::{Bar, BarCheck};
 use super::chart::{Chart, Series, Shape};
 use super::data::{At, Data};
-use super::duel::points;
 use super::figure::{self, cell};
 use super::page::Report;
 use super::progress::Progress;
+use super::rounds::points;
 use super::table::Table;
 
 mod case;

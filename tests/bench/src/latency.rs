@@ -8,12 +8,12 @@ use tokio::time::sleep;
 mod bare;
 mod compare;
 mod contender;
-mod course;
+mod fixture;
 mod report;
 mod samples;
 
 use self::contender::Contender;
-use self::course::{Course, OWNED_INCIDENTS};
+use self::fixture::{Course, OWNED_INCIDENTS};
 pub(super) use self::report::report;
 use super::Depth;
 use super::data::{At, Data};

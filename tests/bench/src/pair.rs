@@ -9,12 +9,12 @@ use super::Depth;
 use super::audit::{self, COUNTED};
 use super::contender::Contender;
 use super::data::{At, Data};
-use super::duel::{self, Case};
 use super::figure::{self, cell};
 use super::load::{
     self, API_CPU, CALLS, CONFLICTS, CPU, ENVOY_CPU, LATENCY, RATE, REFUSED, RRS, SIDECAR_CPU, WRITE_RATE, WRITES,
 };
 use super::page::Report;
+use super::rounds::{self, Case};
 use super::table::Table;
 
 pub(super) const ONE: Case =
@@ -62,13 +62,13 @@ impl Pair {
     /// If a component cannot be fetched, built or started, or its process has exited.
     pub(super) async fn measure(&self, depth: Depth) -> Result<Data> {
         let cluster = Cluster::start().await?;
-        let rigs = duel::start(&[self.ours, self.theirs], &cluster, REPLICAS).await?;
+        let rigs = rounds::start(&[self.ours, self.theirs], &cluster, REPLICAS).await?;
         let (rounds, time) = match depth {
             Depth::Quick => (3, Duration::from_secs(3)),
             Depth::Full => (7, Duration::from_secs(5)),
         };
         let mut data = Data::default();
-        duel::run(&mut data, rigs, self.cases, rounds, time).await?;
+        rounds::run(&mut data, rigs, self.cases, rounds, time).await?;
         Ok(data)
     }
 

@@ -14,8 +14,8 @@ use super::page::Report;
 use super::table::growth;
 
 mod burst;
+mod existing_rrs;
 mod replicas;
-mod stock;
 
 /// The smallest storm, in signals at once, that lasts long enough to measure an incident's writes per second.
 const LARGE: f64 = 1000.0;
@@ -26,7 +26,7 @@ const CONTENDERS: [Contender; 2] = [Contender::Onceway, Contender::PerSignal];
 pub(super) async fn measure(depth: Depth) -> Result<Data> {
     let mut data = Data::default();
     burst::measure(&mut data, depth).await?;
-    stock::measure(&mut data, depth).await?;
+    existing_rrs::measure(&mut data, depth).await?;
     replicas::measure(&mut data, depth).await?;
     Ok(data)
 }
@@ -36,7 +36,7 @@ pub(super) fn report(data: &Data) -> Report {
     let mut tables = Vec::new();
     for (case, x, metrics) in [
         (burst::CASE, burst::X, [RATE, LATENCY[0], LATENCY[2], CALLS, CPU, REFUSED, COUNTED]),
-        (stock::CASE, stock::X, [RATE, LATENCY[0], LATENCY[2], CALLS, CPU, REFUSED, RRS]),
+        (existing_rrs::CASE, existing_rrs::X, [RATE, LATENCY[0], LATENCY[2], CALLS, CPU, REFUSED, RRS]),
         (replicas::CASE, replicas::X, [RATE, LATENCY[0], LATENCY[2], CALLS, CPU, REFUSED, RRS]),
     ] {
         for contender in CONTENDERS {
@@ -55,9 +55,9 @@ fn charts(data: &Data) -> Vec<Chart> {
         chart("burst-latency", burst::CASE, burst::X, LATENCY[2]),
         chart("burst-calls", burst::CASE, burst::X, CALLS),
         chart("burst-rate", burst::CASE, burst::X, RATE),
-        chart("stock-rate", stock::CASE, stock::X, RATE),
-        chart("stock-cpu", stock::CASE, stock::X, CPU),
-        chart("stock-latency", stock::CASE, stock::X, LATENCY[0]),
+        chart("stock-rate", existing_rrs::CASE, existing_rrs::X, RATE),
+        chart("stock-cpu", existing_rrs::CASE, existing_rrs::X, CPU),
+        chart("stock-latency", existing_rrs::CASE, existing_rrs::X, LATENCY[0]),
         chart("replicas-rate", replicas::CASE, replicas::X, RATE),
     ]
 }
@@ -73,8 +73,8 @@ fn chart(data: &Data, name: &'static str, case: &'static str, x: &'static str, m
 fn bars(data: &Data) -> Vec<BarCheck> {
     let mut bars = Vec::new();
     let ours = |case, x| At { case, contender: Contender::Onceway.name(), x };
-    if let [few, .., many] = data.xs(stock::CASE)[..] {
-        let growth = |metric| data.ratio(ours(stock::CASE, many), ours(stock::CASE, few), metric);
+    if let [few, .., many] = data.xs(existing_rrs::CASE)[..] {
+        let growth = |metric| data.ratio(ours(existing_rrs::CASE, many), ours(existing_rrs::CASE, few), metric);
         let between = format!("{} RRs over {few}", count(many));
         for metric in [CPU, LATENCY[0], CALLS] {
             bars.push(BarCheck::new(format!("{between}: {metric}"), growth(metric), Bar::AtMost(1.1)));
@@ -83,7 +83,7 @@ fn bars(data: &Data) -> Vec<BarCheck> {
     for x in data.xs(burst::CASE).into_iter().filter(|x| *x >= LARGE) {
         bars.push(load::write_bar(data, ours(burst::CASE, x), &format!("{} {}", count(x), burst::X), 1));
     }
-    for case in [burst::CASE, stock::CASE, replicas::CASE] {
+    for case in [burst::CASE, existing_rrs::CASE, replicas::CASE] {
         let storms: Vec<_> = data.xs(case).into_iter().map(|x| ours(case, x)).collect();
         bars.extend(audit::bars(data, &storms, case));
     }

@@ -11,12 +11,12 @@ use super::bar::{Bar, BarCheck};
 use super::chart::{Chart, Series, Shape};
 use super::contender::Contender;
 use super::data::{At, Data};
-use super::duel::{self, Case};
 use super::figure::{self, cell};
 use super::load::{
     self, CALLS, CONFLICTS, CPU, ELAPSED, LATENCY, RATE, REFUSED, RRS, SENDER_CPU, SIDECAR_CPU, WRITE_RATE, WRITES,
 };
 use super::page::Report;
+use super::rounds::{self, Case};
 use super::table::Table;
 
 const CONTENDERS: [Contender; 3] = [Contender::Onceway, Contender::PerSignal, Contender::PerSignalLocked];
@@ -44,13 +44,13 @@ fn cases(depth: Depth) -> Vec<Case> {
 /// Runs the benchmark.
 pub(super) async fn measure(depth: Depth) -> Result<Data> {
     let cluster = Cluster::start().await?;
-    let rigs = duel::start(&CONTENDERS, &cluster, REPLICAS).await?;
+    let rigs = rounds::start(&CONTENDERS, &cluster, REPLICAS).await?;
     let (rounds, time) = match depth {
         Depth::Quick => (3, Duration::from_secs(3)),
         Depth::Full => (5, Duration::from_secs(6)),
     };
     let mut data = Data::default();
-    duel::run(&mut data, rigs, &cases(depth), rounds, time).await?;
+    rounds::run(&mut data, rigs, &cases(depth), rounds, time).await?;
     Ok(data)
 }
 
@@ -101,7 +101,7 @@ fn bars(data: &Data) -> Vec<BarCheck> {
 fn chart(data: &Data, cases: &[String]) -> Chart {
     let series = CONTENDERS.map(|contender| Series {
         label: contender.name().into(),
-        points: duel::points(cases.iter().map(move |case| data.figure(at(case, contender.name()), RATE))),
+        points: rounds::points(cases.iter().map(move |case| data.figure(at(case, contender.name()), RATE))),
     });
     let groups = cases
         .iter()

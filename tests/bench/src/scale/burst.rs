@@ -8,8 +8,8 @@ use super::CONTENDERS;
 use crate::Depth;
 use crate::contender::Contender;
 use crate::data::{At, Data};
-use crate::duel::{self, Turn};
 use crate::load::{Amount, Load};
+use crate::rounds::{self, Turn};
 use crate::turns::turns;
 
 pub(super) const CASE: &str = "a storm of one incident, all at once";
@@ -29,7 +29,7 @@ fn plan(depth: Depth) -> (&'static [u64], u32) {
 pub(super) async fn measure(data: &mut Data, depth: Depth) -> Result<()> {
     let cluster = Cluster::start().await?;
     let (sizes, rounds) = plan(depth);
-    let rigs = duel::start(&CONTENDERS, &cluster, REPLICAS).await?;
+    let rigs = rounds::start(&CONTENDERS, &cluster, REPLICAS).await?;
     let turn = |contender: usize, size: usize, round: u32| {
         let (size, (contender, rig)) = (sizes[size], &rigs[contender]);
         let max = match (contender, depth) {
@@ -50,5 +50,5 @@ pub(super) async fn measure(data: &mut Data, depth: Depth) -> Result<()> {
         let order = turns(rigs.len(), sizes.len(), round).into_iter();
         order.filter_map(|(contender, size)| turn(contender, size, round)).collect()
     };
-    duel::run_rounds(data, rounds, turns_of).await
+    rounds::run_rounds(data, rounds, turns_of).await
 }

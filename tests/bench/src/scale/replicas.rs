@@ -8,7 +8,7 @@ use onceway_kit::cluster::Cluster;
 use super::CONTENDERS;
 use crate::Depth;
 use crate::data::Data;
-use crate::duel::{self, Case};
+use crate::rounds::{self, Case};
 
 pub(super) const CASE: &str = "replicas, 10 signals of each of 50 incidents, 100 at a time";
 pub(super) const X: &str = "replicas";
@@ -22,8 +22,8 @@ pub(super) async fn measure(data: &mut Data, depth: Depth) -> Result<()> {
     let cluster = Cluster::start().await?;
     let mut sizes = Vec::new();
     for &replicas in counts {
-        sizes.push((replicas as f64, duel::start(&CONTENDERS, &cluster, replicas).await?));
+        sizes.push((replicas as f64, rounds::start(&CONTENDERS, &cluster, replicas).await?));
     }
     let case = Case { name: CASE, at_once: 100, incidents: 50, hot: false, signals: Some(SIGNALS) };
-    duel::run_by_size(data, &sizes, &[case], rounds, Duration::ZERO).await
+    rounds::run_by_size(data, &sizes, &[case], rounds, Duration::ZERO).await
 }

@@ -11,8 +11,8 @@ use onceway_kit::rig::Rig;
 use super::CONTENDERS;
 use crate::Depth;
 use crate::data::Data;
-use crate::duel::{self, Case, Rigs};
 use crate::progress::Progress;
+use crate::rounds::{self, Case, Rigs};
 
 pub(super) const CASE: &str = "RRs in the namespace, one incident, 100 at a time";
 pub(super) const X: &str = "RRs";
@@ -30,7 +30,7 @@ pub(super) async fn measure(data: &mut Data, depth: Depth) -> Result<()> {
     let stocks = stock(sizes).await?;
     // Each contender is compared with itself over all sizes; rounds and storm lengths may differ between contenders.
     for ((sizes, rounds), seconds) in stocks.iter().zip(rounds).zip([1.5, 3.0]) {
-        duel::run_by_size(data, sizes, &[case], rounds, Duration::from_secs_f64(seconds)).await?;
+        rounds::run_by_size(data, sizes, &[case], rounds, Duration::from_secs_f64(seconds)).await?;
     }
     Ok(())
 }
@@ -44,7 +44,7 @@ async fn stock(sizes: &[usize]) -> Result<[Vec<(f64, Rigs)>; CONTENDERS.len()]> 
         progress.doing(format_args!("creating {rrs} RRs for each contender"));
         let cluster = Cluster::start().await?;
         for (contender, stock) in CONTENDERS.into_iter().zip(&mut stocks) {
-            let rigs = duel::start(&[contender], &cluster, REPLICAS).await?;
+            let rigs = rounds::start(&[contender], &cluster, REPLICAS).await?;
             for (_, rig) in &rigs {
                 fill(rig, rrs).await?;
             }
