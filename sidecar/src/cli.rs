@@ -8,21 +8,21 @@ use crate::config::{Config, ConfigError};
 
 /// Turns every storm of alerts into exactly one RemediationRequest per incident.
 ///
-/// Takes signals from Envoy, and needs a cluster (KUBECONFIG, or a pod's service account) and the environment variables
-/// POD_NAME and POD_NAMESPACE (the downward API).
+/// Receives signals from Envoy. Requires a cluster (KUBECONFIG or the pod's service account) and the environment variables
+/// POD_NAME and POD_NAMESPACE (set by the downward API in a pod).
 #[derive(Debug, Parser)]
 #[command(name = "onceway", version)]
 pub struct Args {
-    /// The configuration, a YAML file; without it, everything has its default
+    /// Configuration file (YAML); every key has a default
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print the default configuration, every key explained, and leave
+    /// Print the default configuration with every key documented, then exit
     #[arg(long)]
     pub print_default_config: bool,
 }
 
 impl Args {
-    /// The configuration that was asked for.
+    /// The configuration: from the file, or the defaults.
     ///
     /// # Errors
     /// [`ConfigError`] if the file cannot be read or is not valid.
@@ -44,18 +44,18 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_everything_has_its_default() {
+    fn without_a_file_every_key_has_its_default() {
         assert_eq!(Args::parse_from(["onceway"]).configuration().unwrap(), Config::default());
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_refused() {
+    fn a_missing_file_is_an_error_that_names_it() {
         let args = Args::parse_from(["onceway", "--config", "/nowhere/onceway.yaml"]);
         assert!(args.configuration().unwrap_err().to_string().contains("/nowhere/onceway.yaml"));
     }
 
     #[test]
-    fn an_unknown_argument_is_refused() {
+    fn an_unknown_argument_is_rejected() {
         assert!(Args::try_parse_from(["onceway", "--no-locking"]).is_err());
     }
 }

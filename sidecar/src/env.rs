@@ -1,19 +1,19 @@
-//! What comes from the environment: who this replica is, and nothing else.
+//! The identity of this replica, the only input from environment variables.
 
-/// The identity that the downward API gives a pod.
+/// The pod's identity, set by the downward API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Env {
-    /// The pod's name; part of the identity that holds leases.
+    /// The pod's name; part of the Lease holder's identity.
     pub pod_name: String,
-    /// The pod's namespace; RRs are kept there unless configured otherwise.
+    /// The pod's namespace; the default namespace of the RRs.
     pub pod_namespace: String,
 }
 
 /// A variable that is not set.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the environment variable {name} is not set; in a pod, set it by the downward API \
-     (env: valueFrom.fieldRef.fieldPath: {field}), elsewhere by hand"
+    "the environment variable {name} is not set; set it, in a pod by the downward API \
+     (env: valueFrom.fieldRef.fieldPath: {field})"
 )]
 pub struct EnvError {
     name: &'static str,
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_empty_variable_is_refused_with_the_way_to_set_it() {
+    fn the_error_for_a_missing_or_empty_variable_says_how_to_set_it() {
         for value in [None, Some(String::new())] {
             let error = Env::from(|name| if name == "POD_NAME" { Some("p".into()) } else { value.clone() });
             let text = error.unwrap_err().to_string();

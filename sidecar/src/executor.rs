@@ -28,7 +28,7 @@ use self::find::Finder;
 pub use self::outcome::{CallFailure, CallOutcome};
 use self::request::Requests;
 pub(crate) use self::resource::{LEASES, RR_STATUS, RRS, ResourceKind};
-use crate::health::permissions::Doubt;
+use crate::health::permissions::PermissionRecheck;
 use crate::index::Index;
 use crate::metrics::Metrics;
 
@@ -61,13 +61,13 @@ impl Executor {
         client: Client,
         settings: Settings,
         index: Arc<Index>,
-        permission_recheck: Doubt,
+        recheck: PermissionRecheck,
         metrics: Arc<Metrics>,
     ) -> Self {
         let Settings { namespace, identity, lease_duration, max_calls_in_flight, call_timeout } = settings;
         let requests = Requests::new(&namespace, identity, lease_duration);
         Self {
-            api: Api::new(client, requests, max_calls_in_flight, call_timeout, permission_recheck, metrics),
+            api: Api::new(client, requests, max_calls_in_flight, call_timeout, recheck, metrics),
             finder: Finder::new(Arc::clone(&index)),
             index,
         }

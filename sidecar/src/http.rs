@@ -1,17 +1,14 @@
-//! HTTP: what comes in is checked, decoded and grouped by incident; what became of it is answered once.
+//! HTTP: checks, decodes and groups requests by incident, and sends one response for each.
 //!
-//! The contract with senders, [`onceway_signal::response`], is shared with the filter. Here `intake` and `admission` keep to
-//! the limits; `gateway` is the way of a request through all of them, `settle` its middle; `ops` serves probes and metrics;
-//! `server` owns the sockets.
+//! The contract with senders, [`onceway_signal::response`], is shared with the filter. `intake` and `admission` enforce the
+//! limits, `gateway` holds the routes of the signal port, `commit_body` takes a body to its response, `ops` serves probes
+//! and metrics, `server` owns the sockets.
 
 pub mod admission;
+mod classify;
+mod commit_body;
 pub mod gateway;
 mod intake;
 pub mod ops;
-mod quote;
-mod reply;
+mod response;
 pub mod server;
-mod settle;
-mod work;
-
-pub(crate) use self::settle::GRACE;

@@ -1,4 +1,4 @@
-//! The sidecar: a native server that turns every storm of alerts into exactly one `RemediationRequest` per incident.
+//! The sidecar: a server that turns every storm of alerts into exactly one `RemediationRequest` per incident.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -17,8 +17,9 @@ pub mod logging;
 pub mod metrics;
 pub mod rr;
 pub mod shutdown;
+mod truncate;
 
+// Doubles never ship, so they are not in `src`. Unit tests of several modules share them.
 #[cfg(test)]
-mod deploy;
-#[cfg(test)]
+#[path = "../tests/support/doubles.rs"]
 mod doubles;

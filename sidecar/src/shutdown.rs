@@ -1,14 +1,14 @@
-//! When to leave: SIGTERM, as the kubelet sends it, or SIGINT, as a terminal does.
+//! Shutdown on SIGTERM (kubelet) or SIGINT (terminal).
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Waits for either signal. Both are caught from the call on, not only once the future is awaited.
+/// A future that waits for either signal. Both are caught from this call on, not only once it is awaited.
 ///
 /// # Errors
-/// If the signals cannot be caught.
+/// If a signal handler cannot be installed.
 pub fn requested() -> anyhow::Result<impl Future<Output = ()>> {
-    let catch = |kind| -> anyhow::Result<Signal> { signal(kind).context("cannot catch signals") };
+    let catch = |kind| -> anyhow::Result<Signal> { signal(kind).context("cannot install a signal handler") };
     let (mut terminate, mut interrupt) = (catch(SignalKind::terminate())?, catch(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {
@@ -25,7 +25,7 @@ mod tests {
     use super::requested;
 
     #[tokio::test]
-    async fn it_is_requested_by_sigterm_and_by_sigint() {
+    async fn sigterm_and_sigint_request_a_shutdown() {
         for signal in ["-TERM", "-INT"] {
             let requested = requested().unwrap();
             assert!(Command::new("kill").args([signal, &id().to_string()]).status().unwrap().success());

@@ -1,4 +1,4 @@
-//! The three sockets, bound before anything else, so that a port that is taken is the first thing to be known.
+//! The three sockets, bound before anything else: an address in use fails at once.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -8,17 +8,23 @@ use tracing::info;
 
 use crate::config::Listen;
 
-/// The sockets, bound and listening.
+/// The listening sockets.
 #[derive(Debug)]
-pub(super) struct Sockets {
-    pub(super) signals: TcpListener,
-    pub(super) health: TcpListener,
-    pub(super) metrics: TcpListener,
+pub struct Sockets {
+    /// `listen.signals`.
+    pub signals: TcpListener,
+    /// `listen.health`.
+    pub health: TcpListener,
+    /// `listen.metrics`.
+    pub metrics: TcpListener,
 }
 
 impl Sockets {
     /// Binds all three.
-    pub(super) async fn bind(listen: &Listen) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// If an address cannot be bound; the error names its key.
+    pub async fn bind(listen: &Listen) -> anyhow::Result<Self> {
         Ok(Self {
             signals: bind("listen.signals", listen.signals).await?,
             health: bind("listen.health", listen.health).await?,
@@ -26,8 +32,11 @@ impl Sockets {
         })
     }
 
-    /// Logs the addresses in use, which the kernel chose where the configuration says port 0.
-    pub(super) fn log(&self) -> anyhow::Result<()> {
+    /// Logs the addresses in use: with port 0 the kernel has chosen the port.
+    ///
+    /// # Errors
+    /// If a socket has no address.
+    pub fn log(&self) -> anyhow::Result<()> {
         let (signals, health, metrics) =
             (self.signals.local_addr()?, self.health.local_addr()?, self.metrics.local_addr()?);
         info!(%signals, %health, %metrics, "listening");
@@ -36,10 +45,10 @@ impl Sockets {
 }
 
 async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    // The first that can be bound. Every address, by IPv6, is no address on a machine without it.
-    let every = (address.ip() == Ipv6Addr::UNSPECIFIED).then_some((Ipv4Addr::UNSPECIFIED, address.port()).into());
-    let addresses: Vec<SocketAddr> = [address].into_iter().chain(every).collect();
+    // `[::]` falls back to 0.0.0.0 on a machine without IPv6. The first address that can be bound wins.
+    let fallback = (address.ip() == Ipv6Addr::UNSPECIFIED).then_some((Ipv4Addr::UNSPECIFIED, address.port()).into());
+    let addresses: Vec<SocketAddr> = [address].into_iter().chain(fallback).collect();
     TcpListener::bind(addresses.as_slice())
         .await
-        .with_context(|| format!("cannot listen on {address} ({key}); is it taken?"))
+        .with_context(|| format!("cannot listen on {address} ({key}); is the address in use?"))
 }

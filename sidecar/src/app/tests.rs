@@ -1,173 +1,58 @@
-mod service;
-
-use std::future::pending;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use onceway_signal::{Fingerprint, Source, decode};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
-use tokio_util::task::AbortOnDropHandle;
 
-use super::sockets::Sockets;
-use super::{FIRST_LIST, OPS_CONNECTIONS, serve_until, until_listed};
+use super::{Dependencies, FIRST_LIST, service, until_listed};
 use crate::config::Config;
-use crate::doubles::{Ledger, Script};
+use crate::doubles::objects::{RRS, claim, claim_path, fingerprint, rr};
+use crate::doubles::wire::{Met, Wire};
+use crate::env::Env;
 use crate::health::Readiness;
+use crate::health::permissions::PermissionRecheck;
+use crate::incident::{Commit, Drain, Submission};
 use crate::index::Index;
 use crate::metrics::Metrics;
 
-const BODY: &str =
-    r#"{"alerts":[{"status":"firing","labels":{"alertname":"A","namespace":"prod","deployment":"api"}}]}"#;
-const SOON: Duration = Duration::from_secs(10);
-
-fn fingerprint() -> Fingerprint {
-    decode(Source::Prometheus, BODY.as_bytes()).unwrap().groups()[0].fingerprint
-}
-
-/// All three ports of a sidecar on the loopback, over a [`Ledger`].
-struct Rig {
-    ledger: Arc<Ledger>,
-    readiness: Readiness,
-    signals: SocketAddr,
-    health: SocketAddr,
-    metrics: SocketAddr,
-    shutdown: Option<oneshot::Sender<()>>,
-    running: JoinHandle<anyhow::Result<()>>,
-}
-
-impl Rig {
-    async fn new(lame_duck: Duration, drain_timeout: Duration) -> Self {
-        Self::with_background(lame_duck, drain_timeout, pending()).await
-    }
-
-    async fn with_background(
-        lame_duck: Duration,
-        drain_timeout: Duration,
-        background: impl Future<Output = ()> + Send + 'static,
-    ) -> Self {
-        let mut config =
-            Config::parse("listen: {signals: '127.0.0.1:0', health: '127.0.0.1:0', metrics: '127.0.0.1:0'}").unwrap();
-        config.shutdown.lame_duck = lame_duck;
-        config.shutdown.drain_timeout = drain_timeout;
-        let sockets = Sockets::bind(&config.listen).await.unwrap();
-        sockets.log().unwrap();
-        let (ledger, readiness) = (Ledger::new(), Readiness::default());
-        let [signals, health, metrics] =
-            [&sockets.signals, &sockets.health, &sockets.metrics].map(|socket| socket.local_addr().unwrap());
-        let (shutdown, asked) = oneshot::channel::<()>();
-        let (commit, ready) = (Arc::clone(&ledger), readiness.clone());
-        let background = AbortOnDropHandle::new(tokio::spawn(background));
-        let running = tokio::spawn(async move {
-            let asked = async { asked.await.unwrap() };
-            serve_until(asked, &config, sockets, commit, Arc::new(Metrics::new()), ready, background).await
-        });
-        Self { ledger, readiness, signals, health, metrics, shutdown: Some(shutdown), running }
-    }
-
-    fn shut_down(&mut self) {
-        self.shutdown.take().unwrap().send(()).unwrap();
-    }
-
-    async fn ended(self) -> anyhow::Result<()> {
-        timeout(SOON, self.running).await.expect("it ends").unwrap()
-    }
-}
-
-/// Sends one request over a connection of its own; the answer as text.
-async fn exchange(address: SocketAddr, request: &str, body: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(address).await?;
-    let length = body.len();
-    let head = format!("{request} HTTP/1.1\r\nHost: onceway\r\nConnection: close\r\nContent-Length: {length}\r\n");
-    let rest = format!("Content-Type: application/json\r\n\r\n{body}");
-    stream.write_all((head + &rest).as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer)
-}
-
-async fn post(address: SocketAddr) -> std::io::Result<String> {
-    exchange(address, &format!("POST {}", Source::Prometheus.path()), BODY).await
-}
-
-async fn get(address: SocketAddr, path: &str) -> String {
-    exchange(address, &format!("GET {path}"), "").await.unwrap()
-}
-
 #[tokio::test]
-async fn all_three_ports_are_served_until_it_is_told_to_leave() {
-    let mut rig = Rig::new(Duration::ZERO, SOON).await;
-    assert!(post(rig.signals).await.unwrap().starts_with("HTTP/1.1 201 "));
-    assert!(get(rig.health, "/readyz").await.starts_with("HTTP/1.1 200 "));
-    assert!(get(rig.metrics, "/metrics").await.contains("gateway_signals_received_total"));
-    rig.shut_down();
-    let (signals, health) = (rig.signals, rig.health);
-    rig.ended().await.unwrap();
-    assert!(post(signals).await.is_err() && TcpStream::connect(health).await.is_err());
-}
-
-#[tokio::test]
-async fn while_it_is_a_lame_duck_it_is_not_ready_and_still_takes_signals() {
-    let mut rig = Rig::new(Duration::from_secs(3600), SOON).await;
-    rig.shut_down();
-    while rig.readiness.reasons().is_empty() {
-        tokio::task::yield_now().await;
-    }
-    let answer = get(rig.health, "/readyz").await;
-    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("draining"), "{answer}");
-    assert!(post(rig.signals).await.unwrap().starts_with("HTTP/1.1 201 "));
-    rig.running.abort();
-}
-
-#[tokio::test]
-async fn what_is_in_hand_is_answered_before_it_leaves() {
-    let mut rig = Rig::new(Duration::ZERO, SOON).await;
-    rig.ledger.script(fingerprint(), Script::Hold);
-    let in_hand = tokio::spawn(post(rig.signals));
-    rig.ledger.held.notified().await;
-    rig.shut_down();
-    while TcpStream::connect(rig.signals).await.is_ok() {
-        tokio::task::yield_now().await;
-    }
-    assert!(get(rig.health, "/readyz").await.starts_with("HTTP/1.1 503 "));
-    rig.ledger.release.notify_one();
-    assert!(in_hand.await.unwrap().unwrap().starts_with("HTTP/1.1 201 "));
-    rig.ended().await.unwrap();
-}
-
-#[tokio::test]
-async fn it_says_so_when_it_could_not_drain_in_time() {
-    let mut rig = Rig::new(Duration::ZERO, Duration::from_millis(50)).await;
-    rig.ledger.script(fingerprint(), Script::Hang);
-    let in_hand = tokio::spawn(post(rig.signals));
-    tokio::task::yield_now().await;
-    while !get(rig.metrics, "/metrics").await.contains("gateway_http_requests_in_flight 1\n") {
-        tokio::task::yield_now().await;
-    }
-    rig.shut_down();
-    let error = rig.ended().await.unwrap_err().to_string();
-    assert!(error.contains("shutdown.drainTimeout"), "{error}");
-    in_hand.abort();
-}
-
-#[tokio::test]
-async fn it_ends_when_what_runs_in_the_background_has_died() {
-    let died = async { panic!("told to") };
-    let rig = Rig::with_background(Duration::ZERO, SOON, died).await;
-    let error = format!("{:#}", rig.ended().await.unwrap_err());
-    assert!(error.contains("the index") && error.contains("told to"), "{error}");
+async fn the_wired_service_counts_a_signal_at_the_api_server_and_drains() {
+    let wire = Wire::new();
+    wire.on(&format!("GET {}", claim_path()), Met::Response(200, claim("rr-1", true, Timestamp::now(), "3")))
+        .on(&format!("GET {RRS}/rr-1"), Met::Response(200, rr("rr-1", 1, "Executing", 3)))
+        .on(&format!("PATCH {RRS}/rr-1/status"), Met::Response(200, rr("rr-1", 1, "Executing", 5)));
+    let env = Env { pod_name: "pod-a".into(), pod_namespace: "incidents".into() };
+    let wired = service(Dependencies {
+        config: &Config::default(),
+        env: &env,
+        client: wire.client(),
+        namespace: "incidents",
+        index: Arc::new(Index::default()),
+        recheck: PermissionRecheck::default(),
+        metrics: Arc::new(Metrics::new()),
+    });
+    let submission = Submission {
+        fingerprint: fingerprint(),
+        signals: NonZeroU32::new(2).unwrap(),
+        received: Timestamp::now(),
+        deadline: Instant::now() + Duration::from_secs(5),
+        spec: Arc::new(|| panic!("no RR is created")),
+    };
+    let counted = wired.commit.submit(submission).await.unwrap();
+    assert_eq!((counted.name.as_str(), counted.count, counted.created), ("rr-1", 5, false));
+    let patch = &wire.made(&format!("PATCH {RRS}/rr-1/status"))[0].body;
+    assert_eq!(patch["status"]["deduplication"]["occurrenceCount"], 5);
+    wired.commit.drain().await;
+    assert!(timeout(Duration::from_millis(10), wired.housekeeping).await.is_err(), "the GC never ends");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replica_waits_for_its_first_list_but_not_for_ever() {
+async fn readiness_waits_for_the_first_list_up_to_a_limit() {
     let (readiness, index) = (Readiness::default(), Arc::new(Index::default()));
-    let begun = Instant::now();
+    let started = Instant::now();
     until_listed(readiness.pending("index", "listing"), Arc::clone(&index)).await;
-    assert_eq!(begun.elapsed(), FIRST_LIST);
+    assert_eq!(started.elapsed(), FIRST_LIST);
 
     let listed = tokio::spawn(until_listed(readiness.pending("index", "listing"), Arc::clone(&index)));
     tokio::task::yield_now().await;
@@ -175,43 +60,5 @@ async fn a_replica_waits_for_its_first_list_but_not_for_ever() {
     index.begin_list();
     index.end_list();
     listed.await.unwrap();
-    assert_eq!((begun.elapsed(), readiness.reasons().len()), (FIRST_LIST, 0));
-}
-
-#[tokio::test]
-async fn connections_that_are_kept_open_leave_room_for_probes() {
-    let rig = Rig::new(Duration::ZERO, SOON).await;
-    let mut kept = Vec::new();
-    for _ in 0..OPS_CONNECTIONS {
-        let mut stream = TcpStream::connect(rig.health).await.unwrap();
-        stream.write_all(b"GET /livez HTTP/1.1\r\nHost: onceway\r\n\r\n").await.unwrap();
-        assert_eq!(stream.read_u8().await.unwrap(), b'H');
-        kept.push(stream);
-    }
-    let probe = timeout(SOON, get(rig.health, "/livez")).await.expect("a probe is answered");
-    assert!(probe.starts_with("HTTP/1.1 200 "), "{probe}");
-}
-
-#[tokio::test]
-async fn by_default_it_listens_on_every_address_of_both_families() {
-    let mut listen = Config::default().listen;
-    for address in [&mut listen.signals, &mut listen.health, &mut listen.metrics] {
-        address.set_port(0);
-    }
-    let sockets = Sockets::bind(&listen).await.unwrap();
-    let port = sockets.signals.local_addr().unwrap().port();
-    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
-    // A machine without IPv6 has no such address.
-    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.is_ok() {
-        TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn a_port_that_is_taken_is_named_with_its_key() {
-    let rig = Rig::new(Duration::ZERO, SOON).await;
-    let mut listen = Config::default().listen;
-    listen.signals = rig.signals;
-    let error = Sockets::bind(&listen).await.unwrap_err().to_string();
-    assert!(error.contains("listen.signals") && error.contains(&rig.signals.to_string()), "{error}");
+    assert_eq!((started.elapsed(), readiness.reasons().len()), (FIRST_LIST, 0));
 }

@@ -1,4 +1,4 @@
-//! What holds between the values of a configuration, so that a bad one is refused at the start and not met at night.
+//! Range checks, so that an invalid configuration fails at startup.
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, ConfigError, Limits};
-use crate::http::GRACE;
+use super::error::ConfigError;
+use super::limits::{DEADLINE_GRACE, Limits};
+use super::sections::Config;
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// Leaves room for everything else in an object that etcd takes (1.5 MiB), at JSON's worst escaping.
-const STORED_PAYLOAD_CEILING: usize = 256 * 1024;
+/// Leaves room for the rest of an object within etcd's limit (1.5 MiB), at JSON's worst escaping.
+const MAX_STORED_PAYLOAD: usize = 256 * 1024;
 
 impl Config {
     /// Checks every value against its range.
@@ -26,7 +27,7 @@ impl Config {
             "log.level",
             level,
             EnvFilter::try_new(level).is_ok(),
-            "must be error, warn, info, debug, trace, or directives such as \"info,onceway=debug\"",
+            "must be error, warn, info, debug, trace or directives such as \"info,onceway=debug\"",
         )
     }
 
@@ -35,13 +36,13 @@ impl Config {
         let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let valid =
             (1..=63).contains(&name.len()) && name.chars().all(inner) && !name.starts_with('-') && !name.ends_with('-');
-        rule("namespace", name, valid, "must be the name of a namespace: 1 to 63 of a-z, 0-9 and inner '-'")
+        rule("namespace", name, valid, "must be a namespace name: 1 to 63 of a-z, 0-9 and inner '-'")
     }
 
     fn check_times(&self) -> Result<(), ConfigError> {
-        let (limits, lease, leave) = (&self.limits, &self.lease, &self.shutdown);
+        let (limits, lease, shutdown) = (&self.limits, &self.lease, &self.shutdown);
         let deadline = limits.deadline;
-        // A commit takes more than one call: one that hangs must leave time to find out what became of it.
+        // A commit takes several calls: one that times out must leave time to resolve its outcome.
         half("limits.apiCallTimeout", limits.api_call_timeout, deadline)?;
         half("batching.countInterval", self.batching.count_interval, deadline)?;
         let rate = self.batching.max_bytes_per_second;
@@ -49,44 +50,44 @@ impl Config {
         within("lease.takeoverAfter", lease.takeover_after, deadline, "limits.deadline")?;
         whole_seconds("lease.duration", lease.duration, 5, 3600)?;
         whole_seconds("index.watchTimeout", self.index.watch_timeout, 1, 3600)?;
-        rule("shutdown.lameDuck", leave.lame_duck, leave.lame_duck <= HOUR, "must be at most 1h")?;
-        let least = limits.body_timeout + deadline + GRACE + limits.write_timeout;
+        rule("shutdown.lameDuck", shutdown.lame_duck, shutdown.lame_duck <= HOUR, "must be at most 1h")?;
+        let longest_request = limits.body_timeout + deadline + DEADLINE_GRACE + limits.write_timeout;
         rule(
             "shutdown.drainTimeout",
-            leave.drain_timeout,
-            (least..=HOUR * 4).contains(&leave.drain_timeout),
+            shutdown.drain_timeout,
+            (longest_request..=HOUR * 4).contains(&shutdown.drain_timeout),
             &format!(
-                "must be from {least:?} to 4h: a request in hand takes limits.bodyTimeout, limits.deadline, {GRACE:?} and \
-                 limits.writeTimeout at worst"
+                "must be from {longest_request:?} to 4h: a request may take limits.bodyTimeout + limits.deadline + \
+                 {DEADLINE_GRACE:?} + limits.writeTimeout"
             ),
         )
     }
 
     fn check_housekeeping(&self) -> Result<(), ConfigError> {
-        let (keep, day) = (&self.housekeeping, Duration::from_secs(24 * 3600));
-        within("housekeeping.reapInterval", keep.reap_interval, day, "24h")?;
-        within("housekeeping.sweepInterval", keep.sweep_interval, day, "24h")?;
+        let (gc, day) = (&self.housekeeping, Duration::from_secs(24 * 3600));
+        within("housekeeping.reapInterval", gc.reap_interval, day, "24h")?;
+        within("housekeeping.sweepInterval", gc.sweep_interval, day, "24h")?;
         rule(
             "housekeeping.sweepAfter",
-            keep.sweep_after,
-            (self.limits.deadline * 2..day * 30).contains(&keep.sweep_after),
-            "must be at least twice limits.deadline, and less than 30 days",
+            gc.sweep_after,
+            (self.limits.deadline * 2..day * 30).contains(&gc.sweep_after),
+            "must be at least twice limits.deadline and less than 30 days",
         )?;
-        between("housekeeping.maxSweepsPerSecond", keep.max_sweeps_per_second as usize, 1, 1000)
+        between("housekeeping.maxSweepsPerSecond", gc.max_sweeps_per_second as usize, 1, 1000)
     }
 
     fn check_ports(&self) -> Result<(), ConfigError> {
         let listen = &self.listen;
-        rule("listen.health", listen.health, !clash(listen.health, listen.signals), SHARED)?;
-        let taken = clash(listen.metrics, listen.signals) || clash(listen.metrics, listen.health);
-        rule("listen.metrics", listen.metrics, !taken, SHARED)
+        rule("listen.health", listen.health, !overlap(listen.health, listen.signals), SHARED)?;
+        let shared = overlap(listen.metrics, listen.signals) || overlap(listen.metrics, listen.health);
+        rule("listen.metrics", listen.metrics, !shared, SHARED)
     }
 }
 
-/// Whether two listeners want the same. Port 0 is a free one each time.
-fn clash(one: SocketAddr, other: SocketAddr) -> bool {
-    let overlap = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() == other.port() && one.port() != 0 && overlap
+/// Whether two listeners overlap. Port 0 is a free port each time.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let ip_overlaps = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && one.port() != 0 && ip_overlaps
 }
 
 const SHARED: &str = "must not be another listener's address";
@@ -96,7 +97,7 @@ impl Limits {
         let body = self.max_body_bytes;
         between("limits.maxBodyBytes", body, 1024, 64 * 1024 * 1024)?;
         between("limits.maxBodyBytesInFlight", self.max_body_bytes_in_flight, body, u32::MAX as usize)?;
-        between("limits.maxStoredPayloadBytes", self.max_stored_payload_bytes, 1024, STORED_PAYLOAD_CEILING)?;
+        between("limits.maxStoredPayloadBytes", self.max_stored_payload_bytes, 1024, MAX_STORED_PAYLOAD)?;
         between("limits.maxConnections", self.max_connections, 1, 1_000_000)?;
         between("limits.maxRequestsInFlight", self.max_requests_in_flight, 1, 1_000_000)?;
         between("limits.maxSignalsInFlight", self.max_signals_in_flight, 1, u32::MAX as usize)?;
@@ -114,17 +115,17 @@ impl Limits {
     }
 }
 
-fn between(key: &'static str, value: usize, least: usize, most: usize) -> Result<(), ConfigError> {
-    rule(key, value, (least..=most).contains(&value), &format!("must be from {least} to {most}"))
+fn between(key: &'static str, value: usize, min: usize, max: usize) -> Result<(), ConfigError> {
+    rule(key, value, (min..=max).contains(&value), &format!("must be from {min} to {max}"))
 }
 
 fn within(key: &'static str, value: Duration, bound: Duration, name: &str) -> Result<(), ConfigError> {
     rule(key, value, !value.is_zero() && value < bound, &format!("must be more than 0s and less than {name}"))
 }
 
-fn whole_seconds(key: &'static str, value: Duration, least: u64, most: u64) -> Result<(), ConfigError> {
-    let holds = value.subsec_nanos() == 0 && (least..=most).contains(&value.as_secs());
-    rule(key, value, holds, &format!("must be whole seconds from {least}s to {most}s"))
+fn whole_seconds(key: &'static str, value: Duration, min: u64, max: u64) -> Result<(), ConfigError> {
+    let holds = value.subsec_nanos() == 0 && (min..=max).contains(&value.as_secs());
+    rule(key, value, holds, &format!("must be whole seconds from {min}s to {max}s"))
 }
 
 fn half(key: &'static str, value: Duration, deadline: Duration) -> Result<(), ConfigError> {

@@ -1,23 +1,23 @@
-//! Prints the default configuration as YAML with each field's doc comment above it, so that there is one place where
-//! a key is described and one where it has its default.
+//! Prints the default configuration as YAML with each field's doc comment above it: the struct is the one source of keys,
+//! defaults and descriptions.
 
 use schemars::schema_for;
 use serde_json::Value;
 
-use super::Config;
+use super::sections::Config;
 
-/// The widest line of a comment.
+/// The maximum width of a comment line, in bytes.
 const WIDTH: usize = 100;
 
-/// The default configuration: YAML that parses to it, every key explained.
+/// The default configuration as YAML, every key documented.
 ///
 /// # Errors
-/// If a default cannot be written as YAML.
+/// If a default cannot be serialised as YAML.
 pub fn default_yaml() -> Result<String, serde_saphyr::ser::Error> {
     let plain = serde_saphyr::to_string(&Config::default())?;
     let schema = schema_for!(Config).to_value();
     let mut path: Vec<&str> = Vec::new();
-    let mut out = String::from("# Onceway's configuration: every key with its default. Keys left out have it too.\n");
+    let mut out = String::from("# Onceway configuration: every key with its default. A missing key has its default.\n");
     for line in plain.lines() {
         let Some((key, _)) = line.trim_start().split_once(':') else { continue };
         let indent = &line[..line.len() - line.trim_start().len()];
@@ -34,7 +34,7 @@ pub fn default_yaml() -> Result<String, serde_saphyr::ser::Error> {
     Ok(out)
 }
 
-/// The description of the key at `path`; empty if it has none (a test says so).
+/// The description of the key at `path`; empty if it has none, which a test rejects.
 fn description<'s>(schema: &'s Value, path: &[&str]) -> &'s str {
     let mut node = schema;
     for key in path {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::{Config, default_yaml};
 
-fn refusal(yaml: &str) -> String {
+fn rejection(yaml: &str) -> String {
     Config::parse(yaml).unwrap_err().to_string()
 }
 
@@ -32,7 +32,7 @@ fn an_empty_file_and_one_of_comments_give_the_default() {
 }
 
 #[test]
-fn a_key_that_is_given_leaves_its_neighbours_at_their_defaults() {
+fn a_given_key_leaves_its_neighbours_at_their_defaults() {
     let config = Config::parse("limits:\n  deadline: 6s 500ms\nbatching:\n  countInterval: 5ms\n").unwrap();
     assert_eq!(config.limits.deadline, Duration::from_millis(6500));
     assert_eq!(config.batching.count_interval, Duration::from_millis(5));
@@ -40,21 +40,21 @@ fn a_key_that_is_given_leaves_its_neighbours_at_their_defaults() {
 }
 
 #[test]
-fn an_unknown_key_is_refused_with_its_name_and_line() {
-    let error = refusal("limits:\n  maxBodyBytes: 2048\n  maxBodyByte: 4096\n");
+fn an_unknown_key_is_rejected_with_its_name_and_line() {
+    let error = rejection("limits:\n  maxBodyBytes: 2048\n  maxBodyByte: 4096\n");
     assert!(error.contains("maxBodyByte") && error.contains("line 3"), "{error}");
 }
 
 #[test]
-fn a_value_of_the_wrong_type_is_refused_with_its_line() {
-    let error = refusal("listen:\n  signals: 8080\n");
+fn a_value_of_the_wrong_type_is_rejected_with_its_line() {
+    let error = rejection("listen:\n  signals: 8080\n");
     assert!(error.contains("line 2"), "{error}");
-    let error = refusal("\nlimits:\n  deadline: 8 parsecs\n");
+    let error = rejection("\nlimits:\n  deadline: 8 parsecs\n");
     assert!(error.contains("line 3"), "{error}");
 }
 
 #[test]
-fn a_file_that_does_not_exist_is_named() {
+fn the_error_names_a_file_that_does_not_exist() {
     let error = Config::load(Path::new("/nowhere/onceway.yaml")).unwrap_err().to_string();
     assert!(error.contains("/nowhere/onceway.yaml"), "{error}");
 }
@@ -67,7 +67,7 @@ fn a_file_is_loaded() {
 }
 
 #[test]
-fn values_out_of_range_are_refused_by_key() {
+fn a_value_out_of_range_is_rejected_with_its_key() {
     let cases = [
         ("namespace: Not_A_Name", "namespace"),
         ("namespace: ''", "namespace"),
@@ -102,8 +102,8 @@ fn values_out_of_range_are_refused_by_key() {
         ("log: {level: 'a=b=c'}", "log.level"),
     ];
     for (yaml, key) in cases {
-        let error = refusal(yaml);
-        assert!(error.contains(&format!("the configuration's {key} is ")), "{yaml}: {error}");
+        let error = rejection(yaml);
+        assert!(error.contains(&format!("invalid configuration: {key} is ")), "{yaml}: {error}");
     }
 }
 

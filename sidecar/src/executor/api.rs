@@ -20,7 +20,7 @@ use super::outcome::{CallFailure, CallOutcome};
 use super::request::Requests;
 use super::resource::ResourceKind;
 use super::response;
-use crate::health::permissions::Doubt;
+use crate::health::permissions::PermissionRecheck;
 use crate::metrics::Metrics;
 
 /// The API server, with the limits of one replica.
@@ -29,7 +29,7 @@ pub(super) struct Api {
     pub(super) requests: Requests,
     in_flight: Semaphore,
     call_timeout: Duration,
-    pub(super) permission_recheck: Doubt,
+    pub(super) recheck: PermissionRecheck,
     metrics: Arc<Metrics>,
 }
 
@@ -49,11 +49,11 @@ impl Api {
         requests: Requests,
         max_calls_in_flight: usize,
         call_timeout: Duration,
-        permission_recheck: Doubt,
+        recheck: PermissionRecheck,
         metrics: Arc<Metrics>,
     ) -> Self {
         let in_flight = Semaphore::new(max_calls_in_flight);
-        Self { client, requests, in_flight, call_timeout, permission_recheck, metrics }
+        Self { client, requests, in_flight, call_timeout, recheck, metrics }
     }
 
     /// Sends a request that is not part of the protocol.
@@ -100,7 +100,7 @@ impl Api {
         let exchange = timeout(self.call_timeout, self.exchange(request, kind.max_response_bytes()));
         let response = exchange.await.unwrap_or(Err(CallFailure::Timeout { after: self.call_timeout }))?;
         if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            self.permission_recheck.raise();
+            self.recheck.request();
         }
         Ok(response)
     }

@@ -99,7 +99,7 @@ async fn a_refusal_requests_a_permission_recheck_and_nothing_else_does() {
         let rig = Rig::new();
         rig.wire.on(&format!("GET {}", claim_path()), status(code, reason));
         rig.execute(&ApiCall::GetClaim).await;
-        let raised = timeout(Duration::from_millis(1), rig.executor.api.permission_recheck.raised()).await;
+        let raised = timeout(Duration::from_millis(1), rig.executor.api.recheck.requested()).await;
         assert_eq!(raised.is_ok(), doubted, "{code}");
     }
 }

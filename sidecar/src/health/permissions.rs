@@ -1,7 +1,7 @@
-//! Asks the API server whether the sidecar may do what it must: at the start, and again where a call was refused.
+//! Checks that the API server grants every permission that the sidecar needs: at startup, and again after a 401 or 403.
 //!
-//! A replica that lacks a right would take signals and fail each of them, so it is not ready, and says which right is
-//! missing. An outage of the API server is no lack of rights, and changes nothing.
+//! A replica that lacks a permission would accept signals and fail each of them. So it is not ready, and names the missing
+//! permission. An outage of the API server is no missing permission and changes nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
-use super::{Pending, Readiness};
+use super::readiness::{Pending, Readiness};
 use crate::rr::RemediationRequest;
 
-/// The first wait after a question without an answer, or with a bad one; it doubles up to [`RETRY_MOST`].
-const RETRY_FIRST: Duration = Duration::from_millis(500);
-/// The longest wait before asking again.
-const RETRY_MOST: Duration = Duration::from_secs(10);
+/// The pause after the first failed check; it doubles up to [`MAX_RETRY_PAUSE`].
+const FIRST_RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause between two checks.
+const MAX_RETRY_PAUSE: Duration = Duration::from_secs(10);
 
-/// One thing that the sidecar must be allowed to do; `deploy/base/role.yaml` grants exactly these.
+/// A permission that the sidecar needs; `deploy/base/role.yaml` grants exactly [`RIGHTS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Right {
     /// The verb, for example "create".
@@ -35,7 +35,7 @@ pub struct Right {
     pub subresource: &'static str,
 }
 
-/// All that the sidecar must be allowed to do, in the namespace of the RRs.
+/// Every permission that the sidecar needs, in the namespace of the RRs.
 pub const RIGHTS: [Right; 12] = [
     rr("create", ""),
     rr("get", ""),
@@ -67,106 +67,108 @@ impl fmt::Display for Right {
     }
 }
 
-/// Says that rights may be missing: a call was refused.
+/// Notified on 401/403, to re-run the RBAC check.
 #[derive(Clone, Debug, Default)]
-pub struct Doubt(Arc<Notify>);
+pub struct PermissionRecheck(Arc<Notify>);
 
-impl Doubt {
-    /// Has the rights asked for again, soon and once, however often it is raised meanwhile.
-    pub fn raise(&self) {
+impl PermissionRecheck {
+    /// Requests a check. Requests made before it starts are coalesced.
+    pub fn request(&self) {
         self.0.notify_one();
     }
 
-    /// Returns once it has been raised since this returned last. For one who waits.
-    pub(crate) async fn raised(&self) {
+    /// Waits for a request since the last return. For a single waiter.
+    pub(crate) async fn requested(&self) {
         self.0.notified().await;
     }
 }
 
-/// What keeps the sidecar from being ready.
-enum Obstacle {
-    /// It may not do what it must, or there is nothing to do it to.
+/// Why a check did not succeed.
+enum CheckFailure {
+    /// A permission or the CRD is missing.
     Definite(String),
-    /// Nobody can tell.
-    NoAnswer(String),
+    /// The API server gave no usable response.
+    Inconclusive(String),
 }
 
-/// Keeps the readiness true to the rights, for ever. Each question is given up after `patience`. Until they are known to be
-/// there the sidecar is not ready, from this very call on.
-pub fn watch_over(
+/// Keeps `readiness` in line with the permissions; never returns. Not ready from this call on, until the first check
+/// succeeds. `call_timeout` limits each API call.
+pub fn monitor_permissions(
     client: Client,
     namespace: String,
-    patience: Duration,
+    call_timeout: Duration,
     readiness: Readiness,
-    doubt: Doubt,
+    recheck: PermissionRecheck,
 ) -> impl Future<Output = ()> {
     let starting = readiness.pending("permissions", "asking the API server");
     async move {
-        confirm(&client, &namespace, patience, starting).await;
+        wait_until_granted(&client, &namespace, call_timeout, starting).await;
         loop {
-            doubt.raised().await;
-            if let Err(Obstacle::Definite(why)) = ask(&client, &namespace, patience).await {
+            recheck.requested().await;
+            if let Err(CheckFailure::Definite(why)) = check(&client, &namespace, call_timeout).await {
                 error!(namespace, why, "no longer ready");
-                confirm(&client, &namespace, patience, readiness.pending("permissions", why)).await;
+                let pending = readiness.pending("permissions", why);
+                wait_until_granted(&client, &namespace, call_timeout, pending).await;
             }
-            // A refusal may be of another kind, such as a quota: no reason to ask with each of a storm's calls.
-            sleep(RETRY_FIRST).await;
+            // A 403 may have another cause, such as a quota: do not check once per failed call of a storm.
+            sleep(FIRST_RETRY_PAUSE).await;
         }
     }
 }
 
-/// Asks until every right of [`RIGHTS`] is known to be there, and then lets `pending` end.
-async fn confirm(client: &Client, namespace: &str, patience: Duration, pending: Pending) {
-    let mut wait = RETRY_FIRST;
+/// Checks until it succeeds, then drops `pending`.
+async fn wait_until_granted(client: &Client, namespace: &str, call_timeout: Duration, pending: Pending) {
+    let mut pause = FIRST_RETRY_PAUSE;
     loop {
-        match ask(client, namespace, patience).await {
+        match check(client, namespace, call_timeout).await {
             Ok(()) => {
-                info!(namespace, "all rights are there");
+                info!(namespace, "all permissions are granted");
                 return;
             }
-            Err(Obstacle::Definite(why)) => {
+            Err(CheckFailure::Definite(why)) => {
                 error!(namespace, why, "not ready");
                 pending.because(why);
             }
-            Err(Obstacle::NoAnswer(why)) => {
-                warn!(namespace, why, "not ready: cannot learn which rights are there; asking again");
+            Err(CheckFailure::Inconclusive(why)) => {
+                warn!(namespace, why, "not ready: cannot check the permissions; retrying");
                 pending.because(format!("cannot ask the API server: {why}"));
             }
         }
-        sleep(wait).await;
-        wait = (wait * 2).min(RETRY_MOST);
+        sleep(pause).await;
+        pause = (pause * 2).min(MAX_RETRY_PAUSE);
     }
 }
 
-/// Asks for every right, and whether the CRD is there: an access review says yes to kinds that do not exist.
-async fn ask(client: &Client, namespace: &str, patience: Duration) -> Result<(), Obstacle> {
-    let missing = missing(client, namespace, patience).await?;
+/// Checks every permission, and that the CRD is served: an access review allows kinds that do not exist.
+async fn check(client: &Client, namespace: &str, call_timeout: Duration) -> Result<(), CheckFailure> {
+    let missing = missing(client, namespace, call_timeout).await?;
     if !missing.is_empty() {
         let list = missing.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
         let advice = "apply deploy/base/role.yaml and rolebinding.yaml there, bound to this pod's ServiceAccount";
-        return Err(Obstacle::Definite(format!("missing in namespace {namespace}: {list}; {advice}")));
+        return Err(CheckFailure::Definite(format!("missing in namespace {namespace}: {list}; {advice}")));
     }
     let rrs = Api::<RemediationRequest>::namespaced(client.clone(), namespace);
-    match answer(patience, rrs.get(NO_RR)).await {
+    match within(call_timeout, rrs.get(ABSENT_RR)).await {
         Err(kube::Error::Api(status)) if status.is_not_found() && status.reason == "NotFound" => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => {
-            Err(Obstacle::Definite("no RemediationRequests are served: apply deploy/base/crd.yaml".into()))
+            let why = "RemediationRequests are not served: apply deploy/base/crd.yaml";
+            Err(CheckFailure::Definite(why.into()))
         }
         Err(error) => Err(error.into()),
-        // Whoever has made an RR of this name: it shows that they are served.
+        // An RR of this name also proves that the CRD is served.
         Ok(_) => Ok(()),
     }
 }
 
 /// The name of an RR that does not exist.
-const NO_RR: &str = "onceway-asks-whether-the-crd-is-there";
+const ABSENT_RR: &str = "onceway-asks-whether-the-crd-is-there";
 
-async fn missing(client: &Client, namespace: &str, patience: Duration) -> Result<Vec<Right>, Obstacle> {
+async fn missing(client: &Client, namespace: &str, call_timeout: Duration) -> Result<Vec<Right>, CheckFailure> {
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut missing = Vec::new();
     for right in RIGHTS {
-        let question = review(right, namespace);
-        let review = answer(patience, reviews.create(&PostParams::default(), &question)).await?;
+        let review = review(right, namespace);
+        let review = within(call_timeout, reviews.create(&PostParams::default(), &review)).await?;
         if !review.status.is_some_and(|status| status.allowed) {
             missing.push(right);
         }
@@ -174,17 +176,17 @@ async fn missing(client: &Client, namespace: &str, patience: Duration) -> Result
     Ok(missing)
 }
 
-async fn answer<T>(patience: Duration, call: impl Future<Output = kube::Result<T>>) -> kube::Result<T> {
-    timeout(patience, call).await.unwrap_or_else(|_| Err(kube::Error::Service("no answer in time".into())))
+async fn within<T>(limit: Duration, call: impl Future<Output = kube::Result<T>>) -> kube::Result<T> {
+    timeout(limit, call).await.unwrap_or_else(|_| Err(kube::Error::Service("no response in time".into())))
 }
 
-impl From<kube::Error> for Obstacle {
+impl From<kube::Error> for CheckFailure {
     fn from(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) if matches!(status.code, 401 | 403) => {
-                Self::Definite(format!("the API server refuses this pod's token: {}", status.message))
+                Self::Definite(format!("the API server rejects this pod's token: {}", status.message))
             }
-            error => Self::NoAnswer(error.to_string()),
+            error => Self::Inconclusive(error.to_string()),
         }
     }
 }

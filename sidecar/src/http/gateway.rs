@@ -1,4 +1,4 @@
-//! The signal port: its routes, and the way of a request from its headers to its answer.
+//! The signal port: its routes, and a request's path from headers to response.
 
 use std::sync::Arc;
 
@@ -15,30 +15,31 @@ use tokio::time::Instant;
 use tracing::{Instrument, debug, error, info_span, warn};
 
 use super::admission::{Admission, RETRY_AFTER_S};
-use super::intake::take;
-use super::reply::respond;
-use super::settle::Settled;
+use super::commit_body::{BodyCommitter, PermittedResponse};
+use super::intake::read_body;
+use super::response::to_http;
 use crate::config::Limits;
 use crate::incident::Commit;
 use crate::metrics::Metrics;
 
-/// The label of requests to paths that do not exist.
+/// The `path` label of requests to unknown paths.
 const OTHER: &str = "other";
 
-/// Takes signals in and answers them.
+/// Receives signals and responds to them.
 #[derive(Debug)]
 pub struct Gateway<C> {
-    pub(super) commit: Arc<C>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) limits: Limits,
-    pub(super) admission: Admission,
+    bodies: Arc<BodyCommitter<C>>,
+    limits: Limits,
+    admission: Arc<Admission>,
+    metrics: Arc<Metrics>,
 }
 
 impl<C: Commit> Gateway<C> {
-    /// Hands signals to `commit`, within `limits`.
+    /// Submits signals to `commit`, within `limits`.
     pub fn new(commit: Arc<C>, limits: Limits, metrics: Arc<Metrics>) -> Arc<Self> {
-        let admission = Admission::new(&limits, Arc::clone(&metrics));
-        Arc::new(Self { commit, metrics, limits, admission })
+        let admission = Arc::new(Admission::new(&limits, Arc::clone(&metrics)));
+        let bodies = BodyCommitter::new(commit, limits.clone(), Arc::clone(&admission), Arc::clone(&metrics));
+        Arc::new(Self { bodies: Arc::new(bodies), limits, admission, metrics })
     }
 
     /// The routes of the signal port.
@@ -54,69 +55,70 @@ impl<C: Commit> Gateway<C> {
 
     async fn receive(self: Arc<Self>, source: Source, request: Request) -> Response {
         let started = Instant::now();
-        let _in_hand = self.metrics.request();
-        let settled = Arc::clone(&self).answer(source, request).instrument(info_span!("request", path = source.path()));
-        self.reply(source.path(), started, settled.await)
+        let _in_flight = self.metrics.request();
+        let response = self.respond(source, request).instrument(info_span!("request", path = source.path())).await;
+        self.finish(source.path(), started, response)
     }
 
-    async fn answer(self: Arc<Self>, source: Source, request: Request) -> Settled {
+    async fn respond(&self, source: Source, request: Request) -> PermittedResponse {
         let _admitted = match self.admission.request() {
             Ok(permit) => permit,
-            Err(full) => return full.into(),
+            Err(exceeded) => return exceeded.into(),
         };
-        let claimed = request.headers().get(FINGERPRINT_HEADER).cloned();
-        let body = match take(request, &self.limits, &self.admission).await {
+        let fingerprint = request.headers().get(FINGERPRINT_HEADER).cloned();
+        let body = match read_body(request, &self.limits, &self.admission).await {
             Ok(body) => body,
             Err(problem) => return problem.into(),
         };
-        // A task of its own: when the sender hangs up, what has been begun is still finished, and known to be.
-        let settled = tokio::spawn(Arc::clone(&self).settle(source, claimed, body).in_current_span());
-        settled.await.unwrap_or_else(|failure| {
-            error!(%failure, "a request stopped at a bug");
+        let bodies = Arc::clone(&self.bodies);
+        // Detached: when the sender disconnects, the commit still runs to its end and its outcome is known.
+        let committed = tokio::spawn(async move { bodies.commit(source, fingerprint, body).await }.in_current_span());
+        committed.await.unwrap_or_else(|failure| {
+            error!(%failure, "a request panicked");
             self.metrics.panicked();
-            let detail = "the request met a bug, which is in the log; send it again";
+            let detail = "internal error while processing the request; send it again";
             Problem::new(ProblemKind::Internal, detail).retry_after(RETRY_AFTER_S).into()
         })
     }
 
     async fn method_not_allowed(State(gateway): State<Arc<Self>>, uri: Uri) -> Response {
         let path = Source::from_path(uri.path()).map_or(OTHER, Source::path);
-        let problem = Problem::new(ProblemKind::MethodNotAllowed, "this path takes signals; send them with POST");
-        let mut response = gateway.reply(path, Instant::now(), problem.into());
+        let problem =
+            Problem::new(ProblemKind::MethodNotAllowed, "this path accepts only POST; send signals with POST");
+        let mut response = gateway.finish(path, Instant::now(), problem.into());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         response
     }
 
     async fn not_found(State(gateway): State<Arc<Self>>) -> Response {
         let [prometheus, event] = Source::ALL.map(Source::path);
-        let detail = format!("send Alertmanager webhooks to {prometheus} and Kubernetes events to {event}");
-        gateway.reply(OTHER, Instant::now(), Problem::new(ProblemKind::NotFound, detail).into())
+        let detail =
+            format!("no such path; send Alertmanager webhooks to {prometheus} and Kubernetes events to {event}");
+        gateway.finish(OTHER, Instant::now(), Problem::new(ProblemKind::NotFound, detail).into())
     }
 
-    fn reply(&self, path: &'static str, started: Instant, settled: Settled) -> Response {
-        let Settled { answer, room } = settled;
-        let answer = match answer {
+    /// Logs and measures a response, and writes it as HTTP.
+    fn finish(&self, path: &'static str, started: Instant, response: PermittedResponse) -> Response {
+        let PermittedResponse { response, permit } = response;
+        let response = match response {
             SignalResponse::Problem(problem) => {
                 log(path, &problem);
                 let instance = (path != OTHER).then_some(path);
                 SignalResponse::from(Problem { instance, ..*problem })
             }
-            answer => answer,
+            response => response,
         };
-        let response = respond(&answer, room);
+        let response = to_http(&response, permit);
         self.metrics.answered(path, response.status().as_u16(), started.elapsed());
         response
     }
 }
 
-/// A 4xx is a fault of the sender's that somebody has to mend; a 503 comes in thousands when it comes, and is counted.
+/// A 4xx needs a person to fix the sender: warn. 503s come by the thousand in an outage and are counted: debug.
 fn log(path: &'static str, problem: &Problem) {
     if problem.status < 500 {
-        warn!(path, status = problem.status, detail = problem.detail, "request refused");
+        warn!(path, status = problem.status, detail = problem.detail, "request rejected");
     } else {
-        debug!(path, status = problem.status, detail = problem.detail, "request to be sent again");
+        debug!(path, status = problem.status, detail = problem.detail, "request failed; the sender should retry");
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,74 +1,78 @@
-//! Takes a request's body in: JSON only, up to a size, within a time, and only as much as memory allows.
+//! Reads a request's body: plain JSON only, up to a size, within a time, and within the memory for bodies.
 
 use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use onceway_signal::media_type::{is_json, is_plain};
 use onceway_signal::problem::{Problem, ProblemKind};
 use tokio::time::timeout;
+use tracing::debug;
 
-use super::admission::{Admission, RETRY_AFTER_S, held};
-use super::quote::quote;
+use super::admission::{Admission, RETRY_AFTER_S, bytes_with_permit};
 use crate::config::Limits;
+use crate::truncate::truncate_quoted;
 
-/// Takes the body in. Its room in memory is given back when the last part of it is let go.
+/// Reads the body. It holds its share of the memory for bodies until the last slice of it is dropped.
 ///
 /// # Errors
-/// A [`Problem`]: 415, 413, 400, or 503 where the same body may pass another time.
-pub(super) async fn take(request: Request, limits: &Limits, admission: &Admission) -> Result<Bytes, Problem> {
+/// A [`Problem`]: 415, 413, or 503 where a retry of the same body may succeed.
+pub(super) async fn read_body(request: Request, limits: &Limits, admission: &Admission) -> Result<Bytes, Problem> {
     let headers = request.headers();
     check_media_type(headers)?;
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     check_size(announced.unwrap_or(0), limits)?;
     timeout(limits.body_timeout, collect(request.into_body(), limits, admission)).await.unwrap_or_else(|_| {
-        let detail = format!("the body was not complete after {:?}; send it again", limits.body_timeout);
+        let detail = format!("the request body did not arrive within {:?}; send it again", limits.body_timeout);
         Err(Problem::new(ProblemKind::BodyTimeout, detail).retry_after(RETRY_AFTER_S))
     })
 }
 
 async fn collect(mut body: Body, limits: &Limits, admission: &Admission) -> Result<Bytes, Problem> {
-    let (mut whole, mut room) = (Vec::new(), None);
+    let (mut whole, mut permit) = (Vec::new(), None);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
-            // Most often the connection's fault and not the body's: a 4xx would lose it for good.
-            let detail = format!("the body broke off: {error}; send it again");
+            // Most often a broken connection, not a bad body: a 4xx would lose the signals for good.
+            debug!(%error, "cannot read a request body");
+            let detail = "the request body broke off before its end; send it again";
             Problem::new(ProblemKind::BodyIncomplete, detail).retry_after(RETRY_AFTER_S)
         })?;
-        // Trailers are passed over.
+        // Trailers are ignored.
         let Ok(chunk) = frame.into_data() else { continue };
         check_size(whole.len().saturating_add(chunk.len()), limits)?;
-        admission.bytes(&mut room, chunk.len())?;
+        admission.bytes(&mut permit, chunk.len())?;
         whole.extend_from_slice(&chunk);
     }
-    // It has grown by doubling, and may wait for seconds: it takes no more than what was admitted.
+    // The buffer grew by doubling and may be held for seconds: it must take no more than was admitted.
     whole.shrink_to_fit();
-    Ok(held(whole, room))
+    Ok(bytes_with_permit(whole, permit))
 }
 
 fn check_size(size: usize, limits: &Limits) -> Result<(), Problem> {
-    let most = limits.max_body_bytes;
-    if size <= most {
+    let max = limits.max_body_bytes;
+    if size <= max {
         return Ok(());
     }
-    let detail = format!("the body is larger than {most} bytes; send fewer alerts at once (Alertmanager: max_alerts)");
+    let detail =
+        format!("the request body exceeds {max} bytes; send fewer alerts per request (Alertmanager: max_alerts)");
     Err(Problem::new(ProblemKind::PayloadTooLarge, detail))
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let refuse = |detail| Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
-    let Some(media_type) = headers.get(CONTENT_TYPE) else {
-        return refuse("there is no Content-Type; send application/json".to_owned());
+    let reject = |detail| Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
+    let Some(media_type) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else {
+        return reject("the request has no Content-Type; send application/json".to_owned());
     };
-    if !is_json(media_type.as_bytes()) {
-        return refuse(format!("the Content-Type is {}; send application/json", quote(media_type)));
+    if !is_json(media_type) {
+        return reject(format!("Content-Type {} is not supported; send application/json", truncate_quoted(media_type)));
     }
-    match headers.get(CONTENT_ENCODING) {
-        Some(encoding) if !is_plain(encoding.as_bytes()) => {
-            refuse(format!("the Content-Encoding is {}; send the JSON uncompressed", quote(encoding)))
-        }
+    match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        Some(encoding) if !is_plain(encoding) => reject(format!(
+            "Content-Encoding {} is not supported; send the JSON uncompressed",
+            truncate_quoted(encoding)
+        )),
         _ => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! The two ports for those who watch: probes, and metrics.
+//! The health and metrics ports.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use http::header::CONTENT_TYPE;
 use crate::health::Readiness;
 use crate::metrics::{CONTENT_TYPE as OPEN_METRICS, Metrics};
 
-/// `/livez` and `/healthz` answer as long as the process turns; `/readyz` says what is still pending, if anything.
+/// `/livez` and `/healthz` respond while the process runs; `/readyz` lists the pending tasks.
 pub fn health(readiness: Readiness) -> Router {
     let alive = || async { "ok\n" };
     Router::new()
@@ -40,7 +40,7 @@ async fn render(State(metrics): State<Arc<Metrics>>) -> Response {
     match metrics.render() {
         Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(error) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot write the metrics: {error}\n")).into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot render the metrics: {error}\n")).into_response()
         }
     }
 }
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_replica_that_is_not_ready_lives_and_says_why() {
+    async fn a_replica_that_is_not_ready_is_alive_and_names_the_reason() {
         let readiness = Readiness::default();
         let router = health(readiness.clone());
         let pending = readiness.pending("permissions", "missing: get leases");

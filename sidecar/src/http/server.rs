@@ -1,7 +1,6 @@
-//! Owns a socket: accepts as many connections as are allowed, drops those that say or read nothing, and ends them in good
-//! order.
+//! Owns a socket: limits its connections, closes silent ones and those that read nothing, and drains gracefully.
 //!
-//! axum's own `serve` has neither a limit of connections nor a time for headers, so its router is served by hyper here.
+//! axum's own `serve` limits neither connections nor the time for headers, so hyper serves the router here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,38 +23,40 @@ use tracing::{debug, warn};
 
 use crate::metrics::Metrics;
 
-/// The pause after a failed accept: most often no file descriptor is left, and trying at once does not bring one.
+/// The pause after a failed accept: most often no file descriptor is free, and an immediate retry would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Requests that one HTTP/2 connection may have open at once.
+/// Concurrent requests per HTTP/2 connection.
 const MAX_STREAMS: u32 = 1024;
-/// All headers of an HTTP/2 request, in bytes.
+/// The headers of an HTTP/2 request, in bytes.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
-/// What an HTTP/1 connection reads ahead, in bytes, and so the most that the headers of a request may be. (hyper's default
-/// is 408 KiB, which thousands of connections could fill.)
+/// The read buffer of an HTTP/1 connection, in bytes, which also limits its headers. hyper's default is 408 KiB: too much
+/// for thousands of connections.
 const READ_BUFFER_BYTES: usize = 32 * 1024;
-/// How often a silent HTTP/2 peer is asked whether it is still there, and how long it may take to answer.
-const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+/// How often a silent HTTP/2 peer gets a PING.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// How long its acknowledgement may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What one socket takes.
+/// The limits of one socket.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Connections at once; more wait in the kernel's backlog.
+pub struct SocketLimits {
+    /// Open connections. More wait in the kernel's backlog.
     pub connections: usize,
-    /// How long the headers of a connection's first request may take, from its opening.
+    /// How long the headers of a connection's first request may take, from the accept.
     pub header_timeout: Duration,
-    /// How long an HTTP/1 connection may be silent between two requests, the headers of the second included.
+    /// How long an HTTP/1 connection may be idle between two requests, including the headers of the second.
     pub idle_timeout: Duration,
-    /// How long a peer may take nothing of what is written to it.
+    /// How long a peer may read nothing of what is written to it.
     pub write_timeout: Duration,
-    /// Whether a connection serves one request, over HTTP/1, and is closed: then none can be kept without being used.
+    /// Whether a connection is HTTP/1 and closed after one request, so that none stays open idle.
     pub once: bool,
 }
 
-/// Serves `router` on `listener` until `stop`; then accepts no more, lets every request in hand end, and returns.
+/// Serves `router` on `listener` until `stop`; then stops accepting and returns once the requests in flight have ended.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    limits: Limits,
+    limits: SocketLimits,
     metrics: Option<Arc<Metrics>>,
     stop: CancellationToken,
 ) {
@@ -69,14 +70,14 @@ pub async fn serve(
             drop((slot, gauge));
         });
     }
-    // Closed, not left to fill: who connects now is refused at once, and can go to another replica.
+    // Close the socket: a new client is refused at once and can try another replica.
     drop(listener);
     connections.close();
     connections.wait().await;
 }
 
 async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // Nobody closes the semaphore, so there always is a permit in the end.
+    // The semaphore is never closed, so a permit always comes.
     let slot = Arc::clone(slots).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
@@ -89,8 +90,8 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, O
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
-    // An answer is one small write; waiting to fill a packet would only delay it.
+async fn connection(stream: TcpStream, router: Router, limits: SocketLimits, stop: CancellationToken) {
+    // A response is one small write: Nagle's algorithm would only delay it.
     let _ = stream.set_nodelay(true);
     let used = AtomicBool::new(false);
     let service = service_fn(|request| {
@@ -102,11 +103,11 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: Can
     let builder = builder(limits);
     let serving = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
     pin!(serving);
-    // hyper times headers only once it knows the protocol, and takes idleness between two requests for slow headers. So
-    // the first request is timed here, and hyper is given the time for idleness.
-    let silence = sleep(limits.header_timeout);
-    pin!(silence);
-    let (mut stopping, mut heard) = (false, false);
+    // hyper starts its header timeout only once it knows the protocol, and also counts idle time between two requests. So
+    // the first request is timed here, and hyper's header timeout is the idle timeout.
+    let header_timeout = sleep(limits.header_timeout);
+    pin!(header_timeout);
+    let (mut stopping, mut timed) = (false, false);
     let ended = loop {
         select! {
             ended = serving.as_mut() => break ended,
@@ -114,20 +115,20 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: Can
                 stopping = true;
                 serving.as_mut().graceful_shutdown();
             }
-            () = silence.as_mut(), if !heard => {
-                heard = used.load(Ordering::Relaxed);
-                if !heard {
+            () = header_timeout.as_mut(), if !timed => {
+                timed = true;
+                if !used.load(Ordering::Relaxed) {
                     break Ok(());
                 }
             }
         }
     };
     if let Err(error) = ended {
-        debug!(error, "a connection broke off");
+        debug!(error, "a connection failed");
     }
 }
 
-fn builder(limits: Limits) -> Builder<TokioExecutor> {
+fn builder(limits: SocketLimits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     if limits.once {
         builder = builder.http1_only();
@@ -143,8 +144,8 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_BYTES)
-        .keep_alive_interval(PING.0)
-        .keep_alive_timeout(PING.1);
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
     builder
 }
 

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use super::Index;
 use super::observed::Observed;
-use crate::health::permissions::Doubt;
+use crate::health::permissions::PermissionRecheck;
 use crate::metrics::Metrics;
 
 /// RRs per page of the list: each may have 100 KiB, and a page is held in memory as a whole.
@@ -41,7 +41,7 @@ pub struct WatchSinks {
     /// The index.
     pub index: Arc<Index>,
     /// Notified on 401 and 403.
-    pub permission_recheck: Doubt,
+    pub recheck: PermissionRecheck,
     /// The metrics of the index.
     pub metrics: Arc<Metrics>,
 }
@@ -83,7 +83,7 @@ fn observe_responses(client: Client, sinks: WatchSinks) -> Client {
             let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
             let response = client.send(request).await?;
             match response.status() {
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => sinks.permission_recheck.raise(),
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => sinks.recheck.request(),
                 status if is_watch && status.is_success() => {
                     sinks.index.regain_sync();
                     sinks.record_size();

@@ -20,7 +20,7 @@ use futures::FutureExt;
 use futures::future::pending;
 use jiff::Timestamp;
 use kube::api::{Api, ListParams, PostParams};
-use onceway::app::{Parts, Service};
+use onceway::app::{Dependencies, Service};
 use onceway::incident::{Commit, Counted, Drain, Submission, SubmitError};
 use onceway::rr::{RemediationRequest, is_terminal};
 use onceway_signal::Fingerprint;
@@ -47,8 +47,8 @@ struct Algorithm {
 }
 
 /// The service that replaces the sidecar's own. It has no GC loops.
-pub fn service(parts: Parts<'_>, holder: Holder) -> Service<PerSignal> {
-    let Parts { env, client, namespace, .. } = parts;
+pub fn service(dependencies: Dependencies<'_>, holder: Holder) -> Service<PerSignal> {
+    let Dependencies { env, client, namespace, .. } = dependencies;
     let rrs = Api::namespaced(client.clone(), namespace);
     let lock = Lock::new(client, namespace, &env.pod_name, holder);
     let commit = Arc::new(PerSignal(Arc::new(Algorithm { rrs, namespace: namespace.to_owned(), lock })));

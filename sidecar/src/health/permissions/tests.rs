@@ -12,17 +12,17 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tower::service_fn;
 
-use super::{Doubt, NO_RR, RETRY_FIRST, RIGHTS, Right, confirm, watch_over};
+use super::{ABSENT_RR, FIRST_RETRY_PAUSE, PermissionRecheck, RIGHTS, Right, monitor_permissions, wait_until_granted};
 use crate::health::Readiness;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How a cluster answers one review of access.
+/// The API server's response to one access review.
 type Rule = dyn Fn(usize, &Value) -> (u16, Value) + Send + Sync;
 
-/// A client whose questions `rule` answers, given their number and what they ask for; the CRD is there.
+/// A client whose access reviews get the response of `rule`, given their number and attributes; the CRD is served.
 fn client(rule: impl Fn(usize, &Value) -> (u16, Value) + Send + Sync + 'static) -> (Client, Arc<Mutex<Vec<Value>>>) {
-    client_of(not_found("NotFound"), rule)
+    client_with(not_found("NotFound"), rule)
 }
 
 fn not_found(reason: &str) -> Value {
@@ -30,18 +30,18 @@ fn not_found(reason: &str) -> Value {
         "reason": reason, "code": 404})
 }
 
-/// A client whose read of an RR that does not exist is answered 404 with `no_rr`.
-fn client_of(
-    no_rr: Value,
+/// A client whose read of [`ABSENT_RR`] gets a 404 with `absent_rr`.
+fn client_with(
+    absent_rr: Value,
     rule: impl Fn(usize, &Value) -> (u16, Value) + Send + Sync + 'static,
 ) -> (Client, Arc<Mutex<Vec<Value>>>) {
     let asked: Arc<Mutex<Vec<Value>>> = Arc::default();
     let (seen, rule): (_, Arc<Rule>) = (Arc::clone(&asked), Arc::new(rule));
     let service = service_fn(move |request: Request<Body>| {
-        let (seen, rule, no_rr) = (Arc::clone(&seen), Arc::clone(&rule), no_rr.clone());
+        let (seen, rule, absent_rr) = (Arc::clone(&seen), Arc::clone(&rule), absent_rr.clone());
         async move {
-            if request.uri().path().ends_with(NO_RR) {
-                let body = Body::from(no_rr.to_string().into_bytes());
+            if request.uri().path().ends_with(ABSENT_RR) {
+                let body = Body::from(absent_rr.to_string().into_bytes());
                 return Ok(Response::builder().status(404).body(body).unwrap());
             }
             assert_eq!(request.uri().path(), "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
@@ -50,12 +50,12 @@ fn client_of(
             let asked_for = review["spec"]["resourceAttributes"].clone();
             let number = seen.lock().unwrap().len();
             seen.lock().unwrap().push(asked_for.clone());
-            let (code, answer) = rule(number, &asked_for);
+            let (code, response) = rule(number, &asked_for);
             let body = if code == 201 {
-                review["status"] = answer;
+                review["status"] = response;
                 review
             } else {
-                answer
+                response
             };
             let response = Response::builder().status(code).body(Body::from(body.to_string().into_bytes())).unwrap();
             Ok::<_, Infallible>(response)
@@ -70,20 +70,20 @@ fn allowed(yes: bool) -> (u16, Value) {
 
 fn unavailable() -> (u16, Value) {
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": "away for now", "reason": "ServiceUnavailable", "code": 503});
+        "message": "unavailable for now", "reason": "ServiceUnavailable", "code": 503});
     (503, status)
 }
 
-async fn confirmed(readiness: &Readiness, client: Client) {
-    let pending = readiness.pending("permissions", "not asked yet");
-    confirm(&client, "incidents", Duration::from_secs(1), pending).await;
+async fn wait(readiness: &Readiness, client: Client) {
+    let pending = readiness.pending("permissions", "not checked yet");
+    wait_until_granted(&client, "incidents", Duration::from_secs(1), pending).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_right_is_asked_for_once_and_the_task_ends_when_all_are_there() {
+async fn each_permission_is_checked_once_and_the_task_ends_when_all_are_granted() {
     let (client, asked) = client(|_, _| allowed(true));
     let readiness = Readiness::default();
-    confirmed(&readiness, client).await;
+    wait(&readiness, client).await;
     assert!(readiness.reasons().is_empty());
     let asked = asked.lock().unwrap();
     assert_eq!(asked.len(), RIGHTS.len());
@@ -93,7 +93,7 @@ async fn each_right_is_asked_for_once_and_the_task_ends_when_all_are_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_right_is_named_until_it_is_granted() {
+async fn a_missing_permission_is_named_until_it_is_granted() {
     let granted = Arc::new(Notify::new());
     let (readiness, watched) = (Readiness::default(), Arc::clone(&granted));
     let (client, _) = client(move |number, asked_for| {
@@ -102,100 +102,102 @@ async fn a_missing_right_is_named_until_it_is_granted() {
         }
         allowed(number >= RIGHTS.len() || asked_for["resource"] != "leases" || asked_for["verb"] != "patch")
     });
-    let pending = readiness.pending("permissions", "not asked yet");
-    let confirming = tokio::spawn(async move {
-        confirm(&client, "incidents", Duration::from_secs(1), pending).await;
+    let pending = readiness.pending("permissions", "not checked yet");
+    let waiting = tokio::spawn(async move {
+        wait_until_granted(&client, "incidents", Duration::from_secs(1), pending).await;
     });
-    tokio::time::sleep(RETRY_FIRST / 2).await;
+    tokio::time::sleep(FIRST_RETRY_PAUSE / 2).await;
     let why = &readiness.reasons()[0].1;
     assert!(why.starts_with("missing in namespace incidents: patch leases.coordination.k8s.io; apply"), "{why}");
     granted.notified().await;
-    confirming.await.unwrap();
+    waiting.await.unwrap();
     assert!(readiness.reasons().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_api_server_that_is_away_is_asked_again_until_it_answers() {
+async fn an_unavailable_api_server_is_asked_again_until_it_responds() {
     let (client, asked) = client(|number, _| if number < 2 { unavailable() } else { allowed(true) });
     let readiness = Readiness::default();
     let started = Instant::now();
-    confirmed(&readiness, client).await;
-    assert_eq!(started.elapsed(), RETRY_FIRST + RETRY_FIRST * 2);
+    wait(&readiness, client).await;
+    assert_eq!(started.elapsed(), FIRST_RETRY_PAUSE + FIRST_RETRY_PAUSE * 2);
     assert_eq!(asked.lock().unwrap().len(), 2 + RIGHTS.len());
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_api_server_that_hangs_is_given_up_after_a_while() {
+async fn a_check_of_an_api_server_that_hangs_times_out() {
     let service = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
     let readiness = Readiness::default();
-    let pending = readiness.pending("permissions", "not asked yet");
+    let pending = readiness.pending("permissions", "not checked yet");
     let client = Client::new(service, "default");
-    let confirming = tokio::spawn(async move {
-        confirm(&client, "incidents", Duration::from_secs(1), pending).await;
+    let waiting = tokio::spawn(async move {
+        wait_until_granted(&client, "incidents", Duration::from_secs(1), pending).await;
     });
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    assert_eq!(readiness.reasons()[0].1, "cannot ask the API server: ServiceError: no answer in time");
-    confirming.abort();
+    assert_eq!(readiness.reasons()[0].1, "cannot ask the API server: ServiceError: no response in time");
+    waiting.abort();
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_crd_it_is_not_ready_and_says_what_to_apply() {
-    let (client, _) = client_of(json!("404 page not found"), |_, _| allowed(true));
+async fn without_the_crd_it_is_not_ready_and_names_what_to_apply() {
+    let (client, _) = client_with(json!("404 page not found"), |_, _| allowed(true));
     let readiness = Readiness::default();
-    let doubt = Doubt::default();
-    let watching = tokio::spawn(watch_over(client, "incidents".into(), SECOND, readiness.clone(), doubt));
-    tokio::time::sleep(RETRY_FIRST / 2).await;
+    let recheck = PermissionRecheck::default();
+    let monitor = tokio::spawn(monitor_permissions(client, "incidents".into(), SECOND, readiness.clone(), recheck));
+    tokio::time::sleep(FIRST_RETRY_PAUSE / 2).await;
     assert!(readiness.reasons()[0].1.contains("deploy/base/crd.yaml"), "{:?}", readiness.reasons());
-    watching.abort();
+    monitor.abort();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_has_the_rights_asked_for_again_and_one_that_was_taken_away_is_named() {
-    let taken = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&taken);
+async fn a_recheck_names_a_permission_that_was_revoked() {
+    let revoked = Arc::new(AtomicBool::new(false));
+    let denied = Arc::clone(&revoked);
     let (client, _) = client(move |_, asked_for| {
-        allowed(!(seen.load(Ordering::SeqCst) && asked_for["resource"] == "leases" && asked_for["verb"] == "create"))
+        allowed(!(denied.load(Ordering::SeqCst) && asked_for["resource"] == "leases" && asked_for["verb"] == "create"))
     });
-    let (readiness, doubt) = (Readiness::default(), Doubt::default());
-    let watching = tokio::spawn(watch_over(client, "incidents".into(), SECOND, readiness.clone(), doubt.clone()));
-    tokio::time::sleep(RETRY_FIRST).await;
+    let (readiness, recheck) = (Readiness::default(), PermissionRecheck::default());
+    let monitor =
+        tokio::spawn(monitor_permissions(client, "incidents".into(), SECOND, readiness.clone(), recheck.clone()));
+    tokio::time::sleep(FIRST_RETRY_PAUSE).await;
     assert!(readiness.reasons().is_empty());
-    taken.store(true, Ordering::SeqCst);
+    revoked.store(true, Ordering::SeqCst);
     tokio::time::sleep(SECOND).await;
-    assert!(readiness.reasons().is_empty(), "nobody asks without a reason");
-    doubt.raise();
-    tokio::time::sleep(RETRY_FIRST / 2).await;
+    assert!(readiness.reasons().is_empty(), "no check without a request");
+    recheck.request();
+    tokio::time::sleep(FIRST_RETRY_PAUSE / 2).await;
     assert!(readiness.reasons()[0].1.contains("create leases.coordination.k8s.io"), "{:?}", readiness.reasons());
-    taken.store(false, Ordering::SeqCst);
+    revoked.store(false, Ordering::SeqCst);
     tokio::time::sleep(SECOND).await;
     assert!(readiness.reasons().is_empty());
-    watching.abort();
+    monitor.abort();
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_during_doubt_does_not_end_readiness() {
-    let away = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&away);
-    let (client, _) = client(move |_, _| if seen.load(Ordering::SeqCst) { unavailable() } else { allowed(true) });
-    let (readiness, doubt) = (Readiness::default(), Doubt::default());
-    let watching = tokio::spawn(watch_over(client, "incidents".into(), SECOND, readiness.clone(), doubt.clone()));
-    tokio::time::sleep(RETRY_FIRST).await;
-    away.store(true, Ordering::SeqCst);
-    doubt.raise();
+async fn an_outage_during_a_recheck_does_not_end_readiness() {
+    let outage = Arc::new(AtomicBool::new(false));
+    let down = Arc::clone(&outage);
+    let (client, _) = client(move |_, _| if down.load(Ordering::SeqCst) { unavailable() } else { allowed(true) });
+    let (readiness, recheck) = (Readiness::default(), PermissionRecheck::default());
+    let monitor =
+        tokio::spawn(monitor_permissions(client, "incidents".into(), SECOND, readiness.clone(), recheck.clone()));
+    tokio::time::sleep(FIRST_RETRY_PAUSE).await;
+    outage.store(true, Ordering::SeqCst);
+    recheck.request();
     tokio::time::sleep(SECOND * 5).await;
     assert!(readiness.reasons().is_empty());
-    watching.abort();
+    monitor.abort();
 }
 
 #[test]
-fn the_role_in_the_repository_grants_just_the_rights_that_are_asked_for() {
+fn the_role_in_the_repository_grants_exactly_the_permissions_that_are_checked() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/base/role.yaml");
     let role: k8s_openapi::api::rbac::v1::Role =
         serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut granted: Vec<String> = Vec::new();
     for rule in role.rules.unwrap() {
         let (groups, resources) = (rule.api_groups.unwrap(), rule.resources.unwrap());
-        assert_eq!((groups.len(), resources.len()), (1, 1), "one group and one resource a rule");
+        assert_eq!((groups.len(), resources.len()), (1, 1), "one group and one resource per rule");
         let (resource, subresource) = resources[0].split_once('/').unwrap_or((&resources[0], ""));
         let slash = if subresource.is_empty() { "" } else { "/" };
         let dot = if groups[0].is_empty() { "" } else { "." };

@@ -15,23 +15,23 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, serve};
+use super::{SocketLimits, serve};
 use crate::metrics::Metrics;
 
 const SOON: Duration = Duration::from_secs(10);
-/// Short enough to wait for, long enough for a busy machine to send a request within.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Short enough to wait for, long enough for a busy machine to send a request.
+const LIMIT: Duration = Duration::from_millis(500);
 
-const LIMITS: Limits =
-    Limits { connections: 8, header_timeout: SOON, idle_timeout: SOON, write_timeout: SOON, once: false };
-/// More than the sockets of both sides hold.
+const LIMITS: SocketLimits =
+    SocketLimits { connections: 8, header_timeout: SOON, idle_timeout: SOON, write_timeout: SOON, once: false };
+/// More than the socket buffers of both sides hold.
 const LARGE: usize = 64 * 1024 * 1024;
 
-/// A server on the loopback whose `/slow` answers when it is told to.
+/// A server on loopback whose `/slow` responds once `release` is notified.
 struct Rig {
     address: std::net::SocketAddr,
     metrics: Arc<Metrics>,
-    begun: Arc<Notify>,
+    slow_started: Arc<Notify>,
     release: Arc<Notify>,
     stop: CancellationToken,
     server: JoinHandle<()>,
@@ -39,18 +39,18 @@ struct Rig {
 
 impl Rig {
     async fn new(connections: usize, header_timeout: Duration) -> Self {
-        Self::with(Limits { connections, header_timeout, ..LIMITS }).await
+        Self::with(SocketLimits { connections, header_timeout, ..LIMITS }).await
     }
 
-    async fn with(limits: Limits) -> Self {
+    async fn with(limits: SocketLimits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (slow_started, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (metrics, stop) = (Arc::new(Metrics::new()), CancellationToken::new());
         let slow = {
-            let (begun, release) = (Arc::clone(&begun), Arc::clone(&release));
+            let (slow_started, release) = (Arc::clone(&slow_started), Arc::clone(&release));
             move || async move {
-                begun.notify_one();
+                slow_started.notify_one();
                 release.notified().await;
                 "slow"
             }
@@ -59,7 +59,7 @@ impl Rig {
         let router =
             Router::new().route("/fast", get(async || "fast")).route("/slow", get(slow)).route("/large", large);
         let server = tokio::spawn(serve(listener, router, limits, Some(Arc::clone(&metrics)), stop.clone()));
-        Self { address, metrics, begun, release, stop, server }
+        Self { address, metrics, slow_started, release, stop, server }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -84,7 +84,7 @@ fn request(path: &str) -> Request<Empty<Bytes>> {
     Request::get(format!("http://onceway{path}")).body(Empty::new()).unwrap()
 }
 
-/// Reads until the server closes; returns how much there was to read.
+/// Reads until the server closes; returns the number of bytes read.
 async fn closed(stream: &mut TcpStream) -> usize {
     let mut rest = Vec::new();
     timeout(SOON, stream.read_to_end(&mut rest)).await.expect("the server closes it").unwrap_or_default()
@@ -93,11 +93,11 @@ async fn closed(stream: &mut TcpStream) -> usize {
 #[tokio::test]
 async fn it_speaks_http_1_and_http_2_on_one_port() {
     let rig = Rig::new(8, SOON).await;
-    let answer = rig.h1().await.send_request(request("/fast")).await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.version()), (200, Version::HTTP_11));
-    let answer = rig.h2().await.send_request(request("/fast")).await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.version()), (200, Version::HTTP_2));
-    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let response = rig.h1().await.send_request(request("/fast")).await.unwrap();
+    assert_eq!((response.status().as_u16(), response.version()), (200, Version::HTTP_11));
+    let response = rig.h2().await.send_request(request("/fast")).await.unwrap();
+    assert_eq!((response.status().as_u16(), response.version()), (200, Version::HTTP_2));
+    let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "fast");
 }
 
@@ -116,44 +116,44 @@ async fn a_connection_beyond_the_limit_waits_for_another_to_end() {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_is_closed_in_time() {
-    let patience = Duration::from_millis(50);
-    let rig = Rig::new(8, patience).await;
+async fn a_connection_that_sends_no_complete_headers_is_closed_in_time() {
+    let limit = Duration::from_millis(50);
+    let rig = Rig::new(8, limit).await;
     for beginning in ["", "PRI * HTTP/2", "POST / HTTP/1.1\r\nHost:"] {
         let started = Instant::now();
         let mut stream = rig.connect().await;
         stream.write_all(beginning.as_bytes()).await.unwrap();
         closed(&mut stream).await;
-        assert!(started.elapsed() >= patience, "{beginning:?}");
+        assert!(started.elapsed() >= limit, "{beginning:?}");
     }
 }
 
 #[tokio::test]
-async fn a_request_that_takes_longer_than_headers_may_is_not_cut_off() {
-    let rig = Rig::new(8, PATIENCE).await;
+async fn a_request_that_takes_longer_than_headers_may_is_not_aborted() {
+    let rig = Rig::new(8, LIMIT).await;
     for h2 in [false, true] {
-        let answer = if h2 {
+        let response = if h2 {
             let mut sender = rig.h2().await;
             tokio::spawn(async move { sender.send_request(request("/slow")).await })
         } else {
             let mut sender = rig.h1().await;
             tokio::spawn(async move { sender.send_request(request("/slow")).await })
         };
-        rig.begun.notified().await;
-        tokio::time::sleep(PATIENCE * 2).await;
+        rig.slow_started.notified().await;
+        tokio::time::sleep(LIMIT * 2).await;
         rig.release.notify_one();
-        assert_eq!(answer.await.unwrap().unwrap().status().as_u16(), 200);
+        assert_eq!(response.await.unwrap().unwrap().status().as_u16(), 200);
     }
 }
 
 #[tokio::test]
-async fn when_it_stops_requests_in_hand_are_answered_and_new_connections_refused() {
+async fn on_stop_requests_in_flight_get_responses_and_new_connections_are_refused() {
     let rig = Rig::new(8, SOON).await;
     let (mut h1, mut h2, idle) = (rig.h1().await, rig.h2().await, rig.h1().await);
     let old = tokio::spawn(async move { h1.send_request(request("/slow")).await.unwrap().status().as_u16() });
-    rig.begun.notified().await;
+    rig.slow_started.notified().await;
     let new = tokio::spawn(async move { h2.send_request(request("/slow")).await.unwrap().status().as_u16() });
-    rig.begun.notified().await;
+    rig.slow_started.notified().await;
     rig.stop.cancel();
     while TcpStream::connect(rig.address).await.is_ok() {
         tokio::task::yield_now().await;
@@ -170,27 +170,27 @@ async fn when_it_stops_requests_in_hand_are_answered_and_new_connections_refused
 
 #[tokio::test]
 async fn a_connection_may_be_idle_between_requests_for_longer_than_headers_may_take() {
-    let rig = Rig::new(8, PATIENCE).await;
+    let rig = Rig::new(8, LIMIT).await;
     let mut h1 = rig.h1().await;
     for _ in 0..2 {
-        let answer = h1.send_request(request("/fast")).await.unwrap();
-        answer.into_body().collect().await.unwrap();
-        tokio::time::sleep(PATIENCE * 2).await;
+        let response = h1.send_request(request("/fast")).await.unwrap();
+        response.into_body().collect().await.unwrap();
+        tokio::time::sleep(LIMIT * 2).await;
         assert!(!h1.is_closed());
     }
 }
 
 #[tokio::test]
 async fn a_connection_that_is_idle_for_too_long_is_closed() {
-    let rig = Rig::with(Limits { idle_timeout: PATIENCE, ..LIMITS }).await;
+    let rig = Rig::with(SocketLimits { idle_timeout: LIMIT, ..LIMITS }).await;
     let mut stream = rig.connect().await;
     stream.write_all(b"GET /fast HTTP/1.1\r\nHost: onceway\r\n\r\n").await.unwrap();
     assert!(closed(&mut stream).await > 0);
 }
 
 #[tokio::test]
-async fn one_who_does_not_read_his_answer_is_cut_off_and_spoils_no_drain() {
-    let rig = Rig::with(Limits { write_timeout: PATIENCE, ..LIMITS }).await;
+async fn a_client_that_does_not_read_is_disconnected_and_does_not_delay_the_drain() {
+    let rig = Rig::with(SocketLimits { write_timeout: LIMIT, ..LIMITS }).await;
     let mut stream = rig.connect().await;
     stream.write_all(b"GET /large HTTP/1.1\r\nHost: onceway\r\n\r\n").await.unwrap();
     stream.readable().await.unwrap();
@@ -200,20 +200,20 @@ async fn one_who_does_not_read_his_answer_is_cut_off_and_spoils_no_drain() {
 }
 
 #[tokio::test]
-async fn one_who_reads_slowly_gets_his_whole_answer() {
-    let rig = Rig::with(Limits { write_timeout: PATIENCE, ..LIMITS }).await;
+async fn a_client_that_reads_slowly_gets_the_whole_response() {
+    let rig = Rig::with(SocketLimits { write_timeout: LIMIT, ..LIMITS }).await;
     let mut stream = rig.connect().await;
     stream.write_all(b"GET /large HTTP/1.1\r\nHost: onceway\r\nConnection: close\r\n\r\n").await.unwrap();
     let (mut piece, mut read) = (vec![0; LARGE / 16], 0);
     for _ in 0..8 {
         read += stream.read_exact(&mut piece).await.unwrap();
-        tokio::time::sleep(PATIENCE / 4).await;
+        tokio::time::sleep(LIMIT / 4).await;
     }
     assert!(read + closed(&mut stream).await > LARGE);
 }
 
 #[tokio::test]
-async fn headers_that_would_fill_the_memory_are_refused() {
+async fn oversized_headers_are_rejected() {
     let rig = Rig::new(8, SOON).await;
     let mut stream = rig.connect().await;
     let head = format!("GET /fast HTTP/1.1\r\nHost: onceway\r\nX: {}\r\n\r\n", "x".repeat(40 * 1024));
@@ -224,8 +224,8 @@ async fn headers_that_would_fill_the_memory_are_refused() {
 }
 
 #[tokio::test]
-async fn where_connections_serve_one_request_none_is_kept() {
-    let rig = Rig::with(Limits { once: true, ..LIMITS }).await;
+async fn a_one_request_socket_keeps_no_connection_open() {
+    let rig = Rig::with(SocketLimits { once: true, ..LIMITS }).await;
     let mut stream = rig.connect().await;
     stream.write_all(b"GET /fast HTTP/1.1\r\nHost: onceway\r\n\r\n").await.unwrap();
     assert!(closed(&mut stream).await > 0);

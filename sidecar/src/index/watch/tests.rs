@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::{WatchSinks, follow};
 use crate::doubles::objects::{RRS, fingerprint, list, rr};
 use crate::doubles::wire::{Met, Wire, status};
-use crate::health::permissions::Doubt;
+use crate::health::permissions::PermissionRecheck;
 use crate::index::{Index, Lookup};
 use crate::metrics::Metrics;
 
@@ -21,7 +21,7 @@ fn event(kind: &str, object: Value) -> Value {
 async fn followed(wire: &Arc<Wire>) -> (Arc<Index>, Arc<Metrics>) {
     let (index, metrics) = (Arc::new(Index::default()), Arc::new(Metrics::new()));
     let sinks =
-        WatchSinks { index: Arc::clone(&index), permission_recheck: Doubt::default(), metrics: Arc::clone(&metrics) };
+        WatchSinks { index: Arc::clone(&index), recheck: PermissionRecheck::default(), metrics: Arc::clone(&metrics) };
     let following = follow(wire.client(), "incidents".into(), WATCH, sinks);
     assert!(timeout(WATCH, following).await.is_err(), "it never returns");
     (index, metrics)

@@ -10,6 +10,6 @@ use onceway_bench::baseline;
 async fn main() -> anyhow::Result<()> {
     let config = Args::parse().configuration()?;
     logging::start(&config.log)?;
-    let service = |parts: app::Parts<'_>| baseline::service(parts, baseline::Holder::read());
+    let service = |dependencies: app::Dependencies<'_>| baseline::service(dependencies, baseline::Holder::read());
     app::run(config, Env::read()?, service, shutdown::requested()?).await
 }

@@ -1,5 +1,7 @@
+//! The signal port's responses, without sockets.
+
 mod bodies;
-mod refusals;
+mod rejections;
 
 use std::sync::Arc;
 
@@ -9,15 +11,15 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Builder;
 use http::{Request, Response};
 use http_body_util::BodyExt;
+use onceway::config::{DEADLINE_GRACE, Limits};
+use onceway::http::gateway::Gateway;
+use onceway::incident::SubmitError;
+use onceway::metrics::Metrics;
 use onceway_signal::{Fingerprint, Source, decode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::Gateway;
-use crate::config::Limits;
-use crate::doubles::{Ledger, Script};
-use crate::incident::SubmitError;
-use crate::metrics::Metrics;
+use super::ledger::{Ledger, Script};
 
 /// A gateway over a [`Ledger`], without sockets.
 struct Rig {
@@ -26,7 +28,7 @@ struct Rig {
     router: Router,
 }
 
-/// What came back.
+/// The response as a sender sees it.
 #[derive(Debug)]
 struct Got {
     status: u16,
@@ -104,7 +106,7 @@ fn resolved(deployment: &str) -> Value {
     alert
 }
 
-/// An alert that can never be used: it has no name.
+/// An alert without a name, which is always rejected.
 fn nameless() -> Value {
     json!({"status": "firing", "labels": {"namespace": "prod"}})
 }
@@ -128,14 +130,14 @@ async fn the_first_signal_creates_and_the_next_one_is_a_duplicate() {
 }
 
 #[tokio::test]
-async fn alerts_of_one_incident_are_one_answer_and_count_as_many_as_they_are() {
+async fn alerts_of_one_incident_get_one_outcome_and_all_count() {
     let rig = Rig::new();
     let got = rig.post(&[firing("api"), resolved("api"), firing("api")]).await;
     assert_eq!((got.status, &got.body["metadata"]["count"]), (201, &json!(2)));
 }
 
 #[tokio::test]
-async fn an_event_is_taken_on_its_own_path() {
+async fn an_event_is_accepted_on_its_own_path() {
     let rig = Rig::new();
     let event = |kind: &str| {
         json!({"type": kind, "reason": "BackOff",
@@ -161,7 +163,7 @@ async fn resolved_alerts_and_empty_webhooks_create_nothing() {
 }
 
 #[tokio::test]
-async fn several_incidents_are_answered_in_the_webhooks_order() {
+async fn outcomes_are_in_the_order_of_the_webhook() {
     let rig = Rig::new();
     rig.post(&[firing("b")]).await;
     let got = rig.post(&[resolved("a"), firing("b"), nameless(), firing("c"), firing("b")]).await;
@@ -175,7 +177,7 @@ async fn several_incidents_are_answered_in_the_webhooks_order() {
 }
 
 #[tokio::test]
-async fn an_incident_that_fails_makes_the_answer_503_and_the_others_are_still_counted() {
+async fn an_incident_that_fails_makes_the_response_503_and_the_others_still_count() {
     let rig = Rig::new();
     let full = SubmitError::Overloaded { limit: "limits.maxQueuePerIncident", retry_after_s: 3 };
     rig.ledger.script(fingerprint("b"), Script::Fail(full.clone()));
@@ -189,11 +191,11 @@ async fn an_incident_that_fails_makes_the_answer_503_and_the_others_are_still_co
 }
 
 #[tokio::test]
-async fn every_failure_of_a_commit_has_its_own_kind_of_problem() {
-    let deadline = SubmitError::Deadline { deadline_ms: 8000, cause: "the API server does not answer".into() };
+async fn every_commit_failure_has_its_own_problem_kind() {
+    let deadline = SubmitError::Deadline { deadline_ms: 8000, cause: "the API server does not respond".into() };
     let cases = [
         (SubmitError::Draining, "draining"),
-        (SubmitError::Unresolved { cause: "the answer was lost".into() }, "outcome-unknown"),
+        (SubmitError::Unresolved { cause: "the response was lost".into() }, "outcome-unknown"),
         (SubmitError::Refused { cause: "403 on creating a lease".into() }, "refused"),
         (deadline, "deadline-exceeded"),
     ];
@@ -205,7 +207,7 @@ async fn every_failure_of_a_commit_has_its_own_kind_of_problem() {
 }
 
 #[tokio::test]
-async fn a_bug_stops_one_request_and_no_other() {
+async fn a_panic_fails_one_request_and_no_other() {
     let rig = Rig::new();
     rig.ledger.script(fingerprint("a"), Script::Panic);
     rig.post(&[firing("a")]).await.problem(500, "internal");
@@ -215,16 +217,16 @@ async fn a_bug_stops_one_request_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_is_answered_by_its_deadline_even_if_nobody_commits_it() {
+async fn a_request_gets_a_response_by_its_deadline_even_if_the_commit_hangs() {
     let rig = Rig::new();
     rig.ledger.script(fingerprint("a"), Script::Hang);
     let started = tokio::time::Instant::now();
     rig.post(&[firing("a")]).await.problem(503, "deadline-exceeded");
-    assert_eq!(started.elapsed(), Limits::default().deadline + crate::http::GRACE);
+    assert_eq!(started.elapsed(), Limits::default().deadline + DEADLINE_GRACE);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_incident_whose_turn_comes_after_the_deadline_is_not_begun() {
+async fn an_incident_whose_turn_comes_after_the_deadline_is_not_submitted() {
     let rig = Rig::with(Limits { max_incidents_per_request_in_flight: 1, ..Limits::default() });
     rig.ledger.script(fingerprint("a"), Script::Hang);
     let got = rig.post(&[firing("a"), firing("b")]).await;
@@ -233,7 +235,7 @@ async fn an_incident_whose_turn_comes_after_the_deadline_is_not_begun() {
 }
 
 #[tokio::test]
-async fn signals_of_a_sender_that_hung_up_are_still_counted() {
+async fn signals_of_a_sender_that_disconnected_are_still_counted() {
     let rig = Rig::new();
     rig.ledger.script(fingerprint("a"), Script::Hold);
     let request = post(Source::Prometheus).body(Body::from(webhook(&[firing("a")]))).unwrap();
@@ -248,10 +250,10 @@ async fn signals_of_a_sender_that_hung_up_are_still_counted() {
 }
 
 #[tokio::test]
-async fn a_header_that_names_another_fingerprint_is_counted_and_not_obeyed() {
+async fn a_header_with_another_fingerprint_is_counted_and_ignored() {
     let rig = Rig::new();
-    let send = |claimed: String| {
-        let request = post(Source::Prometheus).header("x-onceway-fingerprint", claimed);
+    let send = |fingerprint: String| {
+        let request = post(Source::Prometheus).header("x-onceway-fingerprint", fingerprint);
         rig.send(request.body(webhook(&[firing("a"), firing("b")]).into()).unwrap())
     };
     send(fingerprint("a").to_string()).await;
@@ -273,5 +275,5 @@ async fn an_incident_that_hangs_keeps_no_other_of_its_webhook_from_being_counted
     let results = got.body["results"].as_array().unwrap();
     assert_eq!((&results[0]["status"], &results[100]["status"]), (&json!("failed"), &json!("created")));
     let last = fingerprint("other-099").to_string();
-    assert_eq!(results[100]["fingerprint"], last, "in the webhook's order, whatever ended first");
+    assert_eq!(results[100]["fingerprint"], last, "in the order of the webhook, not of completion");
 }

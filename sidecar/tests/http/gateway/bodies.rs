@@ -1,4 +1,4 @@
-//! How bodies arrive: in pieces, too slowly, too large, too many at once.
+//! How bodies arrive: in pieces, too slowly, too large, too many.
 
 use std::io::Error as IoError;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use axum::body::{Body, Bytes};
 use futures::{StreamExt, stream};
 use http::header::CONTENT_LENGTH;
 use http::{Request, StatusCode};
+use onceway::config::Limits;
 use onceway_signal::Source;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::{Rig, Script, fingerprint, firing, nameless, post, resolved, webhook};
-use crate::config::Limits;
 
 fn pieces(text: &str, size: usize) -> Body {
     let pieces: Vec<Result<Bytes, IoError>> =
@@ -25,7 +25,7 @@ fn request(body: impl Into<Body>) -> Request<Body> {
     post(Source::Prometheus).body(body.into()).unwrap()
 }
 
-/// A rig with room for so many bytes of bodies and so many signals.
+/// A rig that admits this many bytes of bodies and this many signals.
 fn rig(bytes: usize, signals: usize) -> Rig {
     Rig::with(Limits {
         max_body_bytes: 1024,
@@ -35,13 +35,13 @@ fn rig(bytes: usize, signals: usize) -> Rig {
     })
 }
 
-/// A request of incident "a" that is in hand, and stays so until the ledger releases it.
+/// A request of incident "a" that stays in flight until the ledger releases it.
 async fn held(rig: &Rig, body: String) -> JoinHandle<StatusCode> {
     rig.ledger.script(fingerprint("a"), Script::Hold);
     let router = rig.router.clone();
-    let answer = tokio::spawn(async move { router.oneshot(request(body)).await.unwrap().status() });
+    let status = tokio::spawn(async move { router.oneshot(request(body)).await.unwrap().status() });
     rig.ledger.held.notified().await;
-    answer
+    status
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn a_body_may_come_in_pieces() {
 }
 
 #[tokio::test]
-async fn a_body_of_just_the_limit_is_taken_and_one_byte_more_is_refused_413() {
+async fn a_body_of_exactly_the_limit_is_accepted_and_one_byte_more_gets_413() {
     let rig = rig(4096, 10);
     let sized = |size: usize| format!("{:<size$}", webhook(&[firing("a")]));
     assert_eq!(rig.send(request(pieces(&sized(1024), 100))).await.status, 201);
@@ -61,7 +61,7 @@ async fn a_body_of_just_the_limit_is_taken_and_one_byte_more_is_refused_413() {
 }
 
 #[tokio::test]
-async fn a_body_that_announces_too_much_is_refused_unread() {
+async fn a_body_with_too_large_a_content_length_is_rejected_unread() {
     let never = Body::from_stream(stream::pending::<Result<Bytes, IoError>>());
     let request = post(Source::Prometheus).header(CONTENT_LENGTH, "1025").body(never).unwrap();
     rig(4096, 10).send(request).await.problem(413, "payload-too-large");
@@ -75,7 +75,7 @@ async fn a_body_that_breaks_off_may_be_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_trickles_is_given_up_in_time_and_may_be_sent_again() {
+async fn a_body_that_arrives_too_slowly_gets_503_in_time() {
     let trickle = stream::repeat(b" ").then(|byte| async move {
         tokio::time::sleep(Duration::from_millis(400)).await;
         Ok::<_, IoError>(Bytes::from_static(byte))
@@ -86,7 +86,7 @@ async fn a_body_that_trickles_is_given_up_in_time_and_may_be_sent_again() {
 }
 
 #[tokio::test]
-async fn bodies_beyond_the_memory_that_they_may_take_are_shed_until_others_are_answered() {
+async fn bodies_beyond_the_memory_limit_are_shed_until_others_end() {
     let rig = rig(1024, 10);
     let first = held(&rig, format!("{:<1000}", webhook(&[firing("a")]))).await;
     let shed = rig.post(&[firing("b")]).await;
@@ -98,7 +98,7 @@ async fn bodies_beyond_the_memory_that_they_may_take_are_shed_until_others_are_a
 }
 
 #[tokio::test]
-async fn signals_beyond_the_limit_are_shed_until_others_are_answered() {
+async fn signals_beyond_the_limit_are_shed_until_others_end() {
     let rig = rig(4096, 1);
     let first = held(&rig, webhook(&[firing("a")])).await;
     let shed = rig.post(&[firing("b")]).await;
@@ -109,7 +109,7 @@ async fn signals_beyond_the_limit_are_shed_until_others_are_answered() {
 }
 
 #[tokio::test]
-async fn alerts_with_nothing_to_do_or_of_no_use_take_their_place_in_the_limit_too() {
+async fn resolved_and_rejected_alerts_count_against_the_limit_too() {
     let rig = rig(4096, 2);
     let first = held(&rig, webhook(&[firing("a")])).await;
     for idle in [resolved("b"), nameless()] {
@@ -121,19 +121,19 @@ async fn alerts_with_nothing_to_do_or_of_no_use_take_their_place_in_the_limit_to
 }
 
 #[tokio::test]
-async fn a_body_takes_its_room_until_nobody_can_write_a_spec_from_it_any_more() {
+async fn a_body_counts_against_the_memory_limit_until_its_spec_writer_is_dropped() {
     let rig = rig(1024, 10);
     let padded = |name: &str| request(format!("{:<1000}", webhook(&[firing(name)])));
     assert_eq!(rig.send(padded("a")).await.status, 201);
-    rig.ledger.keep_specs();
+    rig.ledger.keep_spec_writers();
     assert_eq!(rig.send(padded("a")).await.status, 202);
     assert!(rig.send(padded("b")).await.problem(503, "overloaded").contains("limits.maxBodyBytesInFlight"));
-    rig.ledger.let_specs_go();
+    rig.ledger.drop_spec_writers();
     assert_eq!(rig.send(padded("b")).await.status, 201);
 }
 
 #[tokio::test]
-async fn the_alerts_of_an_answer_that_is_not_written_yet_stay_in_hand() {
+async fn alerts_stay_in_flight_until_their_response_is_written() {
     let rig = rig(4096, 1);
     let unread = rig.router.clone().oneshot(request(webhook(&[firing("a")]))).await.unwrap();
     assert_eq!(unread.status(), 201);
@@ -143,7 +143,7 @@ async fn the_alerts_of_an_answer_that_is_not_written_yet_stay_in_hand() {
 }
 
 #[tokio::test]
-async fn requests_beyond_the_limit_are_shed_unread_until_others_are_answered() {
+async fn requests_beyond_the_limit_are_shed_unread_until_others_end() {
     let rig = Rig::with(Limits { max_requests_in_flight: 1, ..Limits::default() });
     let first = held(&rig, webhook(&[firing("a")])).await;
     let never = Body::from_stream(stream::pending::<Result<Bytes, IoError>>());

@@ -1,4 +1,4 @@
-//! Objects as the API server sends them, and where they are.
+//! Objects as the API server sends them, and their paths.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::wire::Wire;
 use crate::executor::{Executor, Settings};
-use crate::health::permissions::Doubt;
+use crate::health::permissions::PermissionRecheck;
 use crate::index::Index;
 use crate::metrics::Metrics;
 
@@ -28,7 +28,7 @@ pub(crate) fn claim_path() -> String {
     format!("{LEASES}/onceway-{FINGERPRINT}")
 }
 
-/// An RR that a sidecar made in this second of 2026, in this phase and with this count.
+/// An RR that a sidecar created in this second of 2026, in this phase and with this count.
 pub(crate) fn rr(name: &str, second: u32, phase: &str, count: u32) -> Value {
     json!({
         "apiVersion": "kubernaut.ai/v1alpha1",
@@ -65,10 +65,10 @@ pub(crate) fn list<const N: usize>(items: [Value; N], next: &str) -> Value {
     json!({ "apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "7", "continue": next}, "items": items.to_vec() })
 }
 
-/// How long the [`executor`]'s calls may take.
+/// The timeout of the [`executor`]'s calls.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// An executor at the near end of a wire, that has `in_flight` calls at a time at most.
+/// An executor over `wire` with at most `in_flight` calls in flight.
 pub(crate) fn executor(wire: &Arc<Wire>, in_flight: usize, index: &Arc<Index>, metrics: &Arc<Metrics>) -> Executor {
     let settings = Settings {
         namespace: "incidents".into(),
@@ -77,5 +77,5 @@ pub(crate) fn executor(wire: &Arc<Wire>, in_flight: usize, index: &Arc<Index>, m
         max_calls_in_flight: in_flight,
         call_timeout: CALL_TIMEOUT,
     };
-    Executor::new(wire.client(), settings, Arc::clone(index), Doubt::default(), Arc::clone(metrics))
+    Executor::new(wire.client(), settings, Arc::clone(index), PermissionRecheck::default(), Arc::clone(metrics))
 }

@@ -1,44 +1,39 @@
-//! Doubles for tests of what stands around the claim protocol. There is none of the API server: that one is real. What is
-//! written on the [`wire`] to it, and read from it, is tested with answers from a list.
-
-pub(crate) mod objects;
-pub(crate) mod wire;
+//! A [`Commit`] that counts in memory, for tests of everything in front of it.
 
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
+use onceway::incident::{Commit, Counted, Drain, Submission, SubmitError, WriteSpec};
+use onceway::rr::RemediationRequestSpec;
 use onceway_signal::Fingerprint;
 use tokio::sync::Notify;
-
-use crate::incident::{Commit, Counted, Drain, Submission, SubmitError, WriteSpec};
-use crate::rr::RemediationRequestSpec;
 
 /// What a [`Ledger`] does with an incident's submissions.
 #[derive(Clone, Debug)]
 pub(crate) enum Script {
-    /// Answers this error.
+    /// Returns this error.
     Fail(SubmitError),
-    /// Answers only after the ledger's `release` was notified, and then counts.
+    /// Waits until the ledger's `release` is notified, then counts.
     Hold,
-    /// Never answers.
+    /// Never returns.
     Hang,
     /// Panics.
     Panic,
 }
 
-/// Counts in memory, or does what it is told to do.
+/// Counts in memory, or follows a [`Script`].
 #[derive(Default)]
 pub(crate) struct Ledger {
     counts: Mutex<BTreeMap<Fingerprint, u32>>,
     scripts: Mutex<BTreeMap<Fingerprint, Script>>,
     specs: Mutex<Vec<RemediationRequestSpec>>,
-    /// What could still write a spec, where that is kept.
-    kept: Mutex<Option<Vec<WriteSpec>>>,
+    /// The spec writers of counted submissions, once [`Ledger::keep_spec_writers`] was called.
+    spec_writers: Mutex<Option<Vec<WriteSpec>>>,
     /// Notified when a submission is held.
     pub(crate) held: Notify,
-    /// Lets held submissions go on.
+    /// Releases held submissions.
     pub(crate) release: Notify,
 }
 
@@ -47,17 +42,17 @@ impl Ledger {
         Arc::default()
     }
 
-    /// From now on, submissions of `fingerprint` meet `script`.
+    /// From now on, submissions of `fingerprint` follow `script`.
     pub(crate) fn script(&self, fingerprint: Fingerprint, script: Script) {
         self.scripts.lock().unwrap().insert(fingerprint, script);
     }
 
-    /// How many signals of `fingerprint` were counted.
+    /// The number of counted signals of `fingerprint`.
     pub(crate) fn count(&self, fingerprint: Fingerprint) -> u32 {
         self.counts.lock().unwrap().get(&fingerprint).copied().unwrap_or(0)
     }
 
-    /// How many signals were counted, of any incident.
+    /// The number of counted signals of all incidents.
     pub(crate) fn total(&self) -> u32 {
         self.counts.lock().unwrap().values().sum()
     }
@@ -67,14 +62,14 @@ impl Ledger {
         self.specs.lock().unwrap().clone()
     }
 
-    /// From now on, keeps what could write a spec, beyond its submission.
-    pub(crate) fn keep_specs(&self) {
-        *self.kept.lock().unwrap() = Some(Vec::new());
+    /// From now on, keeps the spec writer of each submission.
+    pub(crate) fn keep_spec_writers(&self) {
+        *self.spec_writers.lock().unwrap() = Some(Vec::new());
     }
 
-    /// Lets it all go again.
-    pub(crate) fn let_specs_go(&self) {
-        *self.kept.lock().unwrap() = None;
+    /// Drops all kept spec writers.
+    pub(crate) fn drop_spec_writers(&self) {
+        *self.spec_writers.lock().unwrap() = None;
     }
 
     fn add(&self, submission: &Submission) -> Counted {
@@ -85,8 +80,8 @@ impl Ledger {
         if created {
             self.specs.lock().unwrap().push((submission.spec)());
         }
-        if let Some(kept) = &mut *self.kept.lock().unwrap() {
-            kept.push(Arc::clone(&submission.spec));
+        if let Some(writers) = &mut *self.spec_writers.lock().unwrap() {
+            writers.push(Arc::clone(&submission.spec));
         }
         let first_seen: Timestamp = "2026-03-01T10:00:00.123456789Z".parse().unwrap();
         Counted {
@@ -107,7 +102,7 @@ impl Commit for Ledger {
             None => {}
             Some(Script::Fail(error)) => return Err(error),
             Some(Script::Hang) => pending().await,
-            Some(Script::Panic) => panic!("told to"),
+            Some(Script::Panic) => panic!("scripted"),
             Some(Script::Hold) => {
                 self.held.notify_one();
                 self.release.notified().await;

@@ -1,5 +1,5 @@
-//! The wire to the API server, with answers that a test has written down. What is tested over it is which requests are
-//! made and how their answers are read; races are not, for a script has none.
+//! A scripted connection to the API server, to test which requests are sent and how responses are read. Races are not
+//! tested with it: a script has none.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
@@ -16,20 +16,20 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower::service_fn;
 
-/// What a request meets.
+/// What happens to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Met {
-    /// This answer.
+    /// This response.
     Response(u16, Value),
-    /// An answer of several lines, as a watch gives; then silence.
+    /// A response of several lines, as a watch sends them; then silence.
     Stream(Vec<Value>),
-    /// Silence.
+    /// No response.
     Silence,
-    /// A connection that breaks.
+    /// The connection breaks.
     Break,
 }
 
-/// A request that was made.
+/// A request that was sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
     /// The method and the path; `WATCH` is the method of a GET that watches.
@@ -38,14 +38,14 @@ pub(crate) struct Made {
     pub(crate) query: String,
     /// The body; null where there is none.
     pub(crate) body: Value,
-    /// When it was made.
+    /// When it was sent.
     pub(crate) at: Instant,
 }
 
-/// See the module's documentation. What is asked for and not written down is not found.
+/// See the module documentation. A request that is not scripted gets a 404.
 #[derive(Debug, Default)]
 pub(crate) struct Wire {
-    answers: Mutex<HashMap<String, VecDeque<Met>>>,
+    responses: Mutex<HashMap<String, VecDeque<Met>>>,
     made: Mutex<Vec<Made>>,
 }
 
@@ -54,13 +54,13 @@ impl Wire {
         Arc::default()
     }
 
-    /// Writes down what `line` (`GET /apis/...`) meets, after all that is written down for it already. The last stays.
+    /// Scripts what happens to the next `line` (`GET /apis/...`); calls for the same line queue up, and the last repeats.
     pub(crate) fn on(&self, line: &str, met: Met) -> &Self {
-        self.answers.lock().unwrap().entry(line.to_owned()).or_default().push_back(met);
+        self.responses.lock().unwrap().entry(line.to_owned()).or_default().push_back(met);
         self
     }
 
-    /// A client at the near end of the wire.
+    /// A client whose requests go over this wire.
     pub(crate) fn client(self: &Arc<Self>) -> Client {
         let wire = Arc::clone(self);
         Client::new(service_fn(move |request| Arc::clone(&wire).meet(request)), "default")
@@ -85,24 +85,24 @@ impl Wire {
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
         self.made.lock().unwrap().push(Made { line: line.clone(), query, body, at: Instant::now() });
         match self.next(&line) {
-            Met::Response(status, body) => Ok(answer(status, body.to_string().into())),
-            Met::Stream(lines) => Ok(answer(200, endless(&lines))),
+            Met::Response(status, body) => Ok(response(status, body.to_string().into())),
+            Met::Stream(lines) => Ok(response(200, endless(&lines))),
             Met::Silence => pending().await,
-            Met::Break => Err(io::Error::new(io::ErrorKind::ConnectionReset, "the wire is cut")),
+            Met::Break => Err(io::Error::new(io::ErrorKind::ConnectionReset, "the connection is reset")),
         }
     }
 
     fn next(&self, line: &str) -> Met {
-        let mut answers = self.answers.lock().unwrap();
-        match answers.get_mut(line) {
-            Some(written) if written.len() > 1 => written.pop_front().unwrap(),
-            Some(written) => written[0].clone(),
+        let mut responses = self.responses.lock().unwrap();
+        match responses.get_mut(line) {
+            Some(script) if script.len() > 1 => script.pop_front().unwrap(),
+            Some(script) => script[0].clone(),
             None => status(404, "NotFound"),
         }
     }
 }
 
-/// What the API server says of a failure.
+/// The API server's response to a failed request.
 pub(crate) fn status(code: u16, reason: &str) -> Met {
     let message = format!("the object is {reason}");
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -110,13 +110,13 @@ pub(crate) fn status(code: u16, reason: &str) -> Met {
     Met::Response(code, status)
 }
 
-fn answer(status: u16, body: Body) -> Response<Body> {
+fn response(status: u16, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
     response
 }
 
-/// Lines, and then nothing more, for ever.
+/// The lines; the body then stays open without more data.
 fn endless(lines: &[Value]) -> Body {
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     Body::from_stream(stream::iter([io::Result::Ok(text)]).chain(stream::pending()))

@@ -1,4 +1,4 @@
-//! What is refused, and how; none of it reaches whoever commits.
+//! What is rejected, and how. None of it reaches the commit.
 
 use axum::body::Body;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Rig, firing, nameless, post, webhook};
 
 #[tokio::test]
-async fn a_body_that_is_not_json_is_refused_400() {
+async fn a_body_that_is_not_json_gets_400() {
     let rig = Rig::new();
     for body in ["", "{", "[]", "null", "\"alerts\"", "{\"alerts\": 5}"] {
         let got = rig.send(post(Source::Prometheus).body(body.into()).unwrap()).await;
@@ -21,7 +21,7 @@ async fn a_body_that_is_not_json_is_refused_400() {
 }
 
 #[tokio::test]
-async fn signals_that_name_no_target_are_refused_400_each_by_its_place() {
+async fn signals_without_a_target_get_400_and_are_named_by_index() {
     let rig = Rig::new();
     let got = rig.post(&[nameless()]).await;
     assert!(got.problem(400, "unusable-signals").starts_with("alerts[0]: "), "{got:?}");
@@ -34,7 +34,7 @@ async fn signals_that_name_no_target_are_refused_400_each_by_its_place() {
 }
 
 #[tokio::test]
-async fn of_very_many_alerts_of_no_use_the_first_are_named_and_none_is_left_out_of_the_sum() {
+async fn of_many_rejected_alerts_the_first_are_named_and_the_summary_counts_all() {
     let rig = Rig::new();
     let mut alerts = vec![nameless(); 300];
     alerts[10] = firing("a");
@@ -55,7 +55,7 @@ async fn of_very_many_alerts_of_no_use_the_first_are_named_and_none_is_left_out_
 }
 
 #[tokio::test]
-async fn only_plain_json_is_taken() {
+async fn only_plain_json_is_accepted() {
     let rig = Rig::new();
     let send = |media_type: Option<&'static str>, encoding: Option<&'static str>| {
         let mut request = Request::post(Source::Prometheus.path());
@@ -64,8 +64,8 @@ async fn only_plain_json_is_taken() {
         }
         rig.send(request.body(webhook(&[firing("a")]).into()).unwrap())
     };
-    for refused in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonp")] {
-        assert!(send(refused, None).await.problem(415, "unsupported-media-type").contains("application/json"));
+    for rejected in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonp")] {
+        assert!(send(rejected, None).await.problem(415, "unsupported-media-type").contains("application/json"));
     }
     let detail = send(Some("application/json"), Some("gzip")).await.problem(415, "unsupported-media-type").to_owned();
     assert!(detail.contains("uncompressed"), "{detail}");
@@ -73,13 +73,14 @@ async fn only_plain_json_is_taken() {
     assert!(send(Some(long), None).await.problem(415, "unsupported-media-type").len() < 300);
     assert!(send(Some("application/json"), Some(long)).await.problem(415, "unsupported-media-type").len() < 300);
     assert_eq!(rig.ledger.total(), 0);
-    for taken in ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json ;a=b"] {
-        assert!(matches!(send(Some(taken), Some("identity")).await.status, 201 | 202), "{taken}");
+    for accepted in ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json ;a=b"]
+    {
+        assert!(matches!(send(Some(accepted), Some("identity")).await.status, 201 | 202), "{accepted}");
     }
 }
 
 #[tokio::test]
-async fn other_paths_and_methods_are_refused_with_the_right_ones() {
+async fn other_paths_and_methods_are_rejected_and_the_right_ones_named() {
     let rig = Rig::new();
     let request = |method: Method, path: &str| Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
     for method in [Method::GET, Method::PUT, Method::DELETE] {
@@ -96,7 +97,7 @@ async fn other_paths_and_methods_are_refused_with_the_right_ones() {
 }
 
 #[tokio::test]
-async fn unknown_fields_pass() {
+async fn unknown_fields_are_accepted() {
     let rig = Rig::new();
     let mut alert = firing("a");
     alert["novelty"] = json!({"deep": [1, 2, {"x": null}]});

@@ -1,63 +1,64 @@
-//! Sorts a decoded body: incidents to be committed, and what needs no commit and is only told of.
+//! Classifies a decoded body: incidents to commit, and entries that are only reported.
 //!
-//! What waits for the commits is small, whatever the body was: some words an alert. Its outcomes are written when the
-//! commits are done.
+//! What waits for the commits is small, whatever the size of the body: a few words per alert. The outcomes are written once
+//! the commits are done.
 
 use onceway_signal::limits::MAX_REJECTIONS;
 use onceway_signal::response::SignalOutcome;
 use onceway_signal::{Fingerprint, Group, PartialPayload, Payload, Rejection, Source, State};
 
-/// All that a body asks for. Places are indices of alerts: an incident's is that of its first one.
+/// The content of a body. A place is the index of an alert; an incident's place is that of its first alert.
 #[derive(Debug)]
-pub(super) struct Work {
-    /// The incidents with firing signals.
-    pub(super) firing: Vec<Firing>,
-    /// All the rest.
-    pub(super) rest: Rest,
+pub(super) struct Classified {
+    /// Incidents with firing signals.
+    pub(super) firing: Vec<FiringIncident>,
+    /// Everything else.
+    pub(super) uncommitted: Uncommitted,
 }
 
 /// An incident with firing signals.
 #[derive(Debug)]
-pub(super) struct Firing {
+pub(super) struct FiringIncident {
     pub(super) place: usize,
     pub(super) fingerprint: Fingerprint,
     /// The firing signals.
     pub(super) part: PartialPayload,
 }
 
-/// What needs no commit.
+/// Entries that need no commit.
 #[derive(Debug)]
-pub(super) struct Rest {
+pub(super) struct Uncommitted {
     source: Source,
     /// Incidents with nothing to do.
     resolved: Vec<(usize, Fingerprint)>,
-    /// The first [`MAX_REJECTIONS`] alerts that can never be used.
+    /// The first [`MAX_REJECTIONS`] rejected alerts.
     rejected: Vec<(usize, Rejection)>,
-    /// How many more there are, and the place of the first one.
+    /// The place of the first rejected alert beyond those, and how many there are.
     unnamed: Option<(usize, usize)>,
 }
 
-/// Sorts `payload`, whose groups are `groups`.
-pub(super) fn sort(payload: &Payload<'_>, groups: Vec<Group>) -> Work {
+/// Classifies `payload`, whose groups are `groups`.
+pub(super) fn classify(payload: &Payload<'_>, groups: Vec<Group>) -> Classified {
     let mut firing = Vec::new();
-    let mut rest = Rest { source: payload.source(), resolved: Vec::new(), rejected: Vec::new(), unnamed: None };
+    let mut uncommitted =
+        Uncommitted { source: payload.source(), resolved: Vec::new(), rejected: Vec::new(), unnamed: None };
     for Group { fingerprint, entries, .. } in groups {
         let place = entries.first().copied().unwrap_or_default();
         let entries: Vec<usize> = entries.into_iter().filter(|&index| state(payload, index) == FIRING).collect();
         match entries.as_slice() {
-            [] => rest.resolved.push((place, fingerprint)),
-            entries => firing.push(Firing { place, fingerprint, part: payload.partial(entries) }),
+            [] => uncommitted.resolved.push((place, fingerprint)),
+            entries => firing.push(FiringIncident { place, fingerprint, part: payload.partial(entries) }),
         }
     }
     for (place, entry) in payload.entries().iter().enumerate() {
         if let Err(rejection) = &entry.signal {
-            rest.reject(place, rejection);
+            uncommitted.reject(place, rejection);
         }
     }
-    Work { firing, rest }
+    Classified { firing, uncommitted }
 }
 
-impl Rest {
+impl Uncommitted {
     fn reject(&mut self, place: usize, rejection: &Rejection) {
         if self.rejected.len() < MAX_REJECTIONS {
             self.rejected.push((place, rejection.clone()));
@@ -90,7 +91,7 @@ impl Rest {
 
 const FIRING: &str = "firing";
 
-/// The state of the signal at `index`, in a word.
+/// The state of the signal at `index`, as the metrics label it.
 pub(super) fn state(payload: &Payload<'_>, index: usize) -> &'static str {
     match payload.entries().get(index).map(|entry| &entry.signal) {
         Some(Ok(signal)) if signal.state == State::Firing => FIRING,

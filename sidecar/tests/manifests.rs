@@ -1,4 +1,4 @@
-//! Tests that `deploy/base` fits the sidecar: the two change together, or a test says so.
+//! `deploy/base` matches the sidecar's configuration, ports, probes and shutdown.
 
 use std::fs;
 use std::time::Duration;
@@ -7,10 +7,9 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use onceway::config::Config;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-
-use crate::config::Config;
 
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/base");
 
@@ -57,7 +56,7 @@ fn the_kustomization_names_every_file_but_the_crd() {
 }
 
 #[test]
-fn the_configuration_that_is_deployed_is_valid_and_where_the_sidecar_looks_for_it() {
+fn the_deployed_configuration_is_valid_and_mounted_where_the_sidecar_reads_it() {
     Config::parse(&text("onceway.yaml")).unwrap();
     assert_eq!(container().args.unwrap(), ["--config", "/etc/onceway/onceway.yaml"]);
     assert_eq!(container().volume_mounts.unwrap()[0].mount_path, "/etc/onceway");
@@ -78,7 +77,7 @@ fn the_ports_are_those_that_the_sidecar_listens_on() {
 }
 
 #[test]
-fn the_downward_api_gives_the_identity() {
+fn the_downward_api_sets_the_identity() {
     let variables = container().env.unwrap().into_iter().map(|variable| {
         let field = variable.value_from.unwrap().field_ref.unwrap().field_path;
         (variable.name, field)
@@ -89,15 +88,15 @@ fn the_downward_api_gives_the_identity() {
 }
 
 #[test]
-fn a_replica_has_the_time_that_it_takes_to_leave() {
+fn the_grace_period_covers_lame_duck_and_drain() {
     let config = Config::parse(&text("onceway.yaml")).unwrap();
-    let leave = config.shutdown.lame_duck + config.shutdown.drain_timeout;
+    let shutdown = config.shutdown.lame_duck + config.shutdown.drain_timeout;
     let grace = Duration::from_secs(pod().termination_grace_period_seconds.unwrap().try_into().unwrap());
-    assert!(grace >= leave + Duration::from_secs(5), "{grace:?} for {leave:?}");
+    assert!(grace >= shutdown + Duration::from_secs(5), "{grace:?} for {shutdown:?}");
 }
 
 #[test]
-fn the_memory_limit_holds_what_the_configuration_allows() {
+fn the_memory_limit_covers_what_the_configuration_allows() {
     const KIB: usize = 1024;
     let limits = Config::parse(&text("onceway.yaml")).unwrap().limits;
     let (bodies, requests) = (limits.max_body_bytes_in_flight, limits.max_requests_in_flight * 10 * KIB);
@@ -109,14 +108,14 @@ fn the_memory_limit_holds_what_the_configuration_allows() {
 }
 
 #[test]
-fn the_probes_ask_what_is_served() {
+fn the_probes_use_served_paths() {
     let path = |probe: Option<k8s_openapi::api::core::v1::Probe>| probe.unwrap().http_get.unwrap().path.unwrap();
     assert_eq!(path(container().readiness_probe), "/readyz");
     assert_eq!(path(container().liveness_probe), "/livez");
 }
 
 #[test]
-fn all_that_selects_pods_selects_the_same_ones() {
+fn every_selector_selects_the_same_pods() {
     let deployment = read::<Deployment>("deployment.yaml").spec.unwrap();
     let labels = deployment.template.metadata.unwrap().labels.unwrap();
     assert_eq!(deployment.selector.match_labels.unwrap(), labels);
@@ -126,7 +125,7 @@ fn all_that_selects_pods_selects_the_same_ones() {
 }
 
 #[test]
-fn the_role_is_bound_to_the_account_that_the_pods_run_as() {
+fn the_role_is_bound_to_the_pods_service_account() {
     let account = read::<ServiceAccount>("serviceaccount.yaml").metadata.name;
     let binding: RoleBinding = read("rolebinding.yaml");
     assert_eq!(Some(binding.role_ref.name), read::<Role>("role.yaml").metadata.name);

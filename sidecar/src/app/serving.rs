@@ -1,0 +1,91 @@
+//! Serves the three ports until shutdown, then drains.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::info;
+
+use super::sockets::Sockets;
+use crate::config::Config;
+use crate::health::{Pending, Readiness};
+use crate::http::gateway::Gateway;
+use crate::http::ops;
+use crate::http::server::{SocketLimits, serve};
+use crate::incident::{Commit, Drain};
+use crate::metrics::Metrics;
+
+/// Open connections on the health port, and on the metrics port.
+pub const OPS_CONNECTIONS: usize = 64;
+/// How long a probe or a scrape in flight may delay the exit of a drained replica.
+const OPS_DRAIN: Duration = Duration::from_secs(1);
+
+/// Serves `sockets` until `shutdown`, then drains: signals are counted by `commit`.
+///
+/// # Errors
+/// If the signal server or `background` ends, or if draining takes too long.
+pub async fn serve_until<C: Commit + Drain>(
+    shutdown: impl Future<Output = ()>,
+    config: &Config,
+    sockets: Sockets,
+    commit: Arc<C>,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+    mut background: AbortOnDropHandle<()>,
+) -> anyhow::Result<()> {
+    let limits = &config.limits;
+    let gateway = Gateway::new(Arc::clone(&commit), limits.clone(), Arc::clone(&metrics));
+    let signal_limits = SocketLimits {
+        connections: limits.max_connections,
+        header_timeout: limits.header_timeout,
+        idle_timeout: limits.idle_timeout,
+        write_timeout: limits.write_timeout,
+        once: false,
+    };
+    // One request per connection: idle connections must not fill the port, or probes fail and the kubelet restarts the pod.
+    let ops_limits = SocketLimits { connections: OPS_CONNECTIONS, once: true, ..signal_limits };
+    let (stop_signals, stop_ops) = (CancellationToken::new(), CancellationToken::new());
+
+    let signals = gateway.router();
+    let signals = serve(sockets.signals, signals, signal_limits, Some(Arc::clone(&metrics)), stop_signals.clone());
+    let health = serve(sockets.health, ops::health(readiness.clone()), ops_limits, None, stop_ops.clone());
+    let metrics = serve(sockets.metrics, ops::metrics(metrics), ops_limits, None, stop_ops.clone());
+    let mut signals = AbortOnDropHandle::new(tokio::spawn(signals));
+    let ops = [health, metrics].map(|port| AbortOnDropHandle::new(tokio::spawn(port)));
+
+    tokio::select! {
+        () = shutdown => {}
+        // Both run until they are stopped; an early end is a bug. Exit, rather than look ready without them.
+        ended = &mut signals => return ended.context("the server of the signal port ended"),
+        ended = &mut background => return ended.context("the background task (index, GC, permissions) ended"),
+    }
+    // Held until the process exits: probes get "not ready" to the end.
+    let _draining = lame_duck(config.shutdown.lame_duck, &readiness).await;
+    stop_signals.cancel();
+    let drained = async {
+        signals.await.context("the server of the signal port ended")?;
+        commit.drain().await;
+        anyhow::Ok(())
+    };
+    let limit = config.shutdown.drain_timeout;
+    timeout(limit, drained)
+        .await
+        .with_context(|| format!("not drained within {limit:?} (shutdown.drainTimeout)"))??;
+    stop_ops.cancel();
+    for port in ops {
+        let _ = timeout(OPS_DRAIN, port).await;
+    }
+    info!("drained: every request in flight got its response");
+    Ok(())
+}
+
+/// Reports "not ready" while still accepting signals, so that load balancers stop sending first.
+async fn lame_duck(duration: Duration, readiness: &Readiness) -> Pending {
+    let draining = readiness.pending("draining", "the replica is shutting down");
+    info!(?duration, "shutting down: not ready, still accepting signals");
+    sleep(duration).await;
+    draining
+}

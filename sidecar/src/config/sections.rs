@@ -1,0 +1,214 @@
+//! The sections of the configuration and their defaults.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::limits::Limits;
+
+/// Every configuration key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Config {
+    /// The namespace of the RemediationRequests and their Leases. null: the sidecar's own namespace (POD_NAMESPACE).
+    pub namespace: Option<String>,
+    /// The addresses to listen on. `[::]` means every IPv6 and IPv4 address, or every IPv4 address on a machine without
+    /// IPv6. With port 0 the kernel chooses a port. The addresses in use are logged at startup.
+    pub listen: Listen,
+    /// Limits of what a replica accepts. Beyond a limit it responds 503 with Retry-After, unless the key says
+    /// otherwise.
+    pub limits: Limits,
+    /// Group commit: how signals of one incident share a write.
+    pub batching: Batching,
+    /// The Lease of each incident, which holds its claim.
+    pub lease: Lease,
+    /// What to do when an incident has several active RemediationRequests, created by other clients or by hand. The
+    /// oldest always stays. report: a metric, a Warning event and a log line. skip: also mark younger ones Skipped,
+    /// unless a controller has started them.
+    pub duplicates: Duplicates,
+    /// The watch of RemediationRequests.
+    pub index: Index,
+    /// Garbage collection of RemediationRequests that were created too late and of Leases without a RemediationRequest.
+    pub housekeeping: Housekeeping,
+    /// How a replica shuts down.
+    pub shutdown: Shutdown,
+    /// Logging.
+    pub log: Log,
+}
+
+/// The three ports. They are separate so that each can be exposed to its own clients only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Listen {
+    /// Signals, over HTTP/1.1 and HTTP/2 without TLS. For Envoy only.
+    #[schemars(with = "String")]
+    pub signals: SocketAddr,
+    /// /livez, /healthz and /readyz, for the kubelet and Envoy's health checks. An overloaded signal port does not
+    /// affect it.
+    #[schemars(with = "String")]
+    pub health: SocketAddr,
+    /// /metrics, for Prometheus.
+    #[schemars(with = "String")]
+    pub metrics: SocketAddr,
+}
+
+/// Group commit: how signals of one incident share a write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Batching {
+    /// The minimum interval between two count writes of one incident; one write counts all signals that arrived
+    /// meanwhile. The first signal is written at once. While counts take longer than this, writes are rarer, but at
+    /// least two per second.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub count_interval: Duration,
+    /// The most that the writes of one incident may add up to, in bytes per second. Every count rewrites the whole
+    /// RemediationRequest and etcd keeps old revisions for minutes, so a large one is written less often.
+    pub max_bytes_per_second: u32,
+}
+
+/// The Lease of each incident, which holds its claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Lease {
+    /// The leaseDurationSeconds written to the Lease, in whole seconds. Information only: the protocol does not use it.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub duration: Duration,
+    /// How long to wait for another replica to create the RemediationRequest that it has claimed, before taking the
+    /// claim over. An early takeover is safe and costs one write.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub takeover_after: Duration,
+}
+
+/// What to do with duplicates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Duplicates {
+    /// Report them.
+    #[default]
+    Report,
+    /// Report them, and mark those Skipped that no controller has started.
+    Skip,
+}
+
+/// The watch of RemediationRequests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Index {
+    /// How long one watch request lasts before the next resumes it, in whole seconds. A connection that died silently
+    /// is noticed some seconds after that.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub watch_timeout: Duration,
+}
+
+/// Garbage collection of RemediationRequests that were created too late and of Leases without a RemediationRequest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Housekeeping {
+    /// How often to look for RemediationRequests that were created too late, and how long one must have had no count to
+    /// be treated as such.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub reap_interval: Duration,
+    /// How often each replica checks all Leases for those whose RemediationRequest is gone.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub sweep_interval: Duration,
+    /// How long ago a Lease must have named its last RemediationRequest before it is deleted. If that
+    /// RemediationRequest was never seen, the Lease must also have been unchanged for this long. Must exceed the clock
+    /// skew between replicas and nodes, and the longest time that a replica can be frozen.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub sweep_after: Duration,
+    /// How many Leases each replica checks per second.
+    pub max_sweeps_per_second: u32,
+}
+
+/// How a replica shuts down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Shutdown {
+    /// How long, after SIGTERM, to report "not ready" while still accepting signals, so that load balancers stop
+    /// sending first.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub lame_duck: Duration,
+    /// How long, after lameDuck, requests in flight may take to finish. lameDuck and drainTimeout together must be less
+    /// than the pod's terminationGracePeriodSeconds.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub drain_timeout: Duration,
+}
+
+/// Logging.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Log {
+    /// json: one object per line. text: for a terminal.
+    pub format: LogFormat,
+    /// error, warn, info, debug or trace, or directives per module such as "info,onceway=debug".
+    pub level: String,
+}
+
+/// The format of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// Coloured text.
+    Text,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let any = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        Self { signals: any(8080), health: any(8081), metrics: any(9090) }
+    }
+}
+
+impl Default for Batching {
+    fn default() -> Self {
+        Self { count_interval: Duration::from_millis(20), max_bytes_per_second: 1024 * 1024 }
+    }
+}
+
+impl Default for Lease {
+    fn default() -> Self {
+        Self { duration: Duration::from_secs(30), takeover_after: Duration::from_millis(250) }
+    }
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { watch_timeout: Duration::from_secs(30) }
+    }
+}
+
+impl Default for Housekeeping {
+    fn default() -> Self {
+        Self {
+            reap_interval: Duration::from_secs(30),
+            sweep_interval: Duration::from_secs(15 * 60),
+            sweep_after: Duration::from_secs(3600),
+            max_sweeps_per_second: 10,
+        }
+    }
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { lame_duck: Duration::from_secs(5), drain_timeout: Duration::from_secs(20) }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Json, level: "info".into() }
+    }
+}

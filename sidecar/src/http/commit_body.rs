@@ -1,0 +1,173 @@
+//! From a request body to its response: decodes and classifies it, commits each incident, merges the outcomes.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use http::HeaderValue;
+use jiff::Timestamp;
+use onceway_signal::problem::{Problem, ProblemKind};
+use onceway_signal::response::{Failure, Metadata, SignalOutcome, SignalResponse, merge};
+use onceway_signal::{Fingerprint, Group, Source, decode};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+use tracing::warn;
+
+use super::admission::{Admission, RETRY_AFTER_S};
+use super::classify::{Classified, FiringIncident, classify, state};
+use crate::config::{DEADLINE_GRACE, Limits};
+use crate::incident::{Commit, Counted, Submission, SubmitError};
+use crate::metrics::Metrics;
+use crate::rr::Draft;
+use crate::truncate::truncate_quoted;
+
+/// Commits request bodies.
+#[derive(Debug)]
+pub(super) struct BodyCommitter<C> {
+    commit: Arc<C>,
+    limits: Limits,
+    admission: Arc<Admission>,
+    metrics: Arc<Metrics>,
+}
+
+/// A response, and the admission permit of the alerts that it reports: both live until the response is written.
+#[derive(Debug)]
+pub(super) struct PermittedResponse {
+    pub(super) response: SignalResponse,
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+impl<P: Into<Problem>> From<P> for PermittedResponse {
+    fn from(problem: P) -> Self {
+        Self { response: problem.into().into(), permit: None }
+    }
+}
+
+impl<C: Commit> BodyCommitter<C> {
+    pub(super) fn new(commit: Arc<C>, limits: Limits, admission: Arc<Admission>, metrics: Arc<Metrics>) -> Self {
+        Self { commit, limits, admission, metrics }
+    }
+
+    /// The response to `body`, once all of its incidents are committed, up to
+    /// `limits.maxIncidentsPerRequestInFlight` at a time. `header` is the fingerprint that the filter computed.
+    pub(super) async fn commit(&self, source: Source, header: Option<HeaderValue>, body: Bytes) -> PermittedResponse {
+        let received = Timestamp::now();
+        let deadline = Instant::now() + self.limits.deadline;
+        let (Classified { firing, uncommitted }, permit) = match self.classify(source, header, &body) {
+            Ok(classified) => classified,
+            Err(problem) => return problem.into(),
+        };
+        let max_payload_bytes = self.limits.max_stored_payload_bytes;
+        let commits = stream::iter(firing).map(|FiringIncident { place, fingerprint, part }| {
+            let draft = Draft { body: body.clone(), part, fingerprint, received, max_payload_bytes };
+            async move { (place, fingerprint, self.submit(draft, deadline).await) }
+        });
+        // Unordered: an incident that hangs must not delay those behind it.
+        let in_flight = self.limits.max_incidents_per_request_in_flight;
+        let results: Vec<(usize, Fingerprint, Result<Counted, SubmitError>)> =
+            commits.buffer_unordered(in_flight).collect().await;
+        if let Some(limit) = results.iter().find_map(|(.., result)| result.as_ref().err()?.limit()) {
+            self.metrics.shed(limit);
+        }
+        let committed =
+            results.into_iter().map(|(place, fingerprint, result)| (place, to_outcome(fingerprint, result)));
+        let mut outcomes: Vec<(usize, SignalOutcome)> = committed.chain(uncommitted.outcomes()).collect();
+        outcomes.sort_by_key(|(place, _)| *place);
+        let response = merge(outcomes.into_iter().map(|(_, outcome)| outcome).collect());
+        PermittedResponse { response, permit: Some(permit) }
+    }
+
+    /// Decodes a body, admits its alerts, and classifies them. The decoded payload borrows from the body and is dropped
+    /// here: a waiting request holds little more than its own bytes.
+    fn classify(
+        &self,
+        source: Source,
+        header: Option<HeaderValue>,
+        body: &[u8],
+    ) -> Result<(Classified, OwnedSemaphorePermit), Problem> {
+        let payload =
+            decode(source, body).map_err(|error| Problem::new(ProblemKind::MalformedPayload, error.to_string()))?;
+        for index in 0..payload.entries().len() {
+            self.metrics.received(source.as_str(), state(&payload, index));
+        }
+        let permit = self.admission.signals(payload.entries().len())?;
+        let groups = payload.groups();
+        self.compare(header, &groups);
+        Ok((classify(&payload, groups), permit))
+    }
+
+    /// A header that differs from the computed fingerprint means version skew between filter and sidecar. It is counted
+    /// and otherwise ignored: the header only chose the replica.
+    fn compare(&self, header: Option<HeaderValue>, groups: &[Group]) {
+        let Some(header) = header else { return };
+        let computed = Group::leading(groups).map(|fingerprint| fingerprint.to_string()).unwrap_or_default();
+        if header.as_bytes() != computed.as_bytes() {
+            self.metrics.fingerprint_mismatch();
+            warn!(
+                header = truncate_quoted(header.as_bytes()),
+                computed, "fingerprint mismatch: run the filter and the sidecar in the same version"
+            );
+        }
+    }
+
+    async fn submit(&self, draft: Draft, deadline: Instant) -> Result<Counted, SubmitError> {
+        let submission = Submission {
+            fingerprint: draft.fingerprint,
+            signals: nonzero(draft.part.entries()),
+            received: draft.received,
+            deadline,
+            spec: Arc::new(move || draft.spec()),
+        };
+        if Instant::now() >= deadline {
+            // The sender is answered 503 and retries: a commit that starts now would count its signals twice.
+            return Err(self.late("the commit did not start in time"));
+        }
+        let committed = timeout_at(deadline + DEADLINE_GRACE, self.commit.submit(submission)).await;
+        committed.unwrap_or_else(|_| Err(self.late("the commit did not end in time")))
+    }
+
+    fn late(&self, cause: &str) -> SubmitError {
+        let deadline_ms = u64::try_from(self.limits.deadline.as_millis()).unwrap_or(u64::MAX);
+        SubmitError::Deadline { deadline_ms, cause: cause.into() }
+    }
+}
+
+/// A firing incident has at least one signal.
+fn nonzero(signals: usize) -> NonZeroU32 {
+    u32::try_from(signals).map_or(NonZeroU32::MAX, |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN))
+}
+
+fn to_outcome(fingerprint: Fingerprint, result: Result<Counted, SubmitError>) -> SignalOutcome {
+    match result {
+        Ok(counted) => counted_outcome(fingerprint, counted),
+        Err(error) => failed_outcome(fingerprint, &error),
+    }
+}
+
+fn failed_outcome(fingerprint: Fingerprint, error: &SubmitError) -> SignalOutcome {
+    let (problem, retry_after_seconds) = match error {
+        SubmitError::Overloaded { retry_after_s, .. } => (ProblemKind::Overloaded, *retry_after_s),
+        SubmitError::Draining => (ProblemKind::Draining, RETRY_AFTER_S),
+        SubmitError::Deadline { .. } => (ProblemKind::DeadlineExceeded, RETRY_AFTER_S),
+        SubmitError::Refused { .. } => (ProblemKind::Refused, RETRY_AFTER_S),
+        SubmitError::Unresolved { .. } => (ProblemKind::OutcomeUnknown, RETRY_AFTER_S),
+    };
+    SignalOutcome::failed(fingerprint.to_string(), error.to_string(), Failure { problem, retry_after_seconds })
+}
+
+fn counted_outcome(fingerprint: Fingerprint, counted: Counted) -> SignalOutcome {
+    let metadata = Metadata {
+        fingerprint: fingerprint.to_string(),
+        count: counted.count,
+        remediation_request_ref: format!("{}/{}", counted.namespace, counted.name),
+        first_occurrence: seconds(counted.first_seen),
+        last_occurrence: seconds(counted.last_seen),
+    };
+    SignalOutcome::counted(counted.created, counted.namespace, counted.name, metadata)
+}
+
+/// A time in whole seconds, as the RR stores it.
+fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
