@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use onceway::config::Config;
+use onceway::health::permissions::{RIGHTS, Right};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -131,4 +132,23 @@ fn the_role_is_bound_to_the_pods_service_account() {
     assert_eq!(Some(binding.role_ref.name), read::<Role>("role.yaml").metadata.name);
     assert_eq!(Some(binding.subjects.unwrap().swap_remove(0).name), account);
     assert_eq!(pod().service_account_name, account);
+}
+
+#[test]
+fn the_role_grants_exactly_the_permissions_that_the_sidecar_checks() {
+    let role: Role = read("role.yaml");
+    let mut granted: Vec<String> = Vec::new();
+    for rule in role.rules.unwrap() {
+        let (groups, resources) = (rule.api_groups.unwrap(), rule.resources.unwrap());
+        assert_eq!((groups.len(), resources.len()), (1, 1), "one group and one resource per rule");
+        let (resource, subresource) = resources[0].split_once('/').unwrap_or((&resources[0], ""));
+        let slash = if subresource.is_empty() { "" } else { "/" };
+        let dot = if groups[0].is_empty() { "" } else { "." };
+        let object = format!("{resource}{dot}{}{slash}{subresource}", groups[0]);
+        granted.extend(rule.verbs.iter().map(|verb| format!("{verb} {object}")));
+    }
+    let mut needed: Vec<String> = RIGHTS.iter().map(Right::to_string).collect();
+    granted.sort();
+    needed.sort();
+    assert_eq!(granted, needed);
 }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tower::service_fn;
 
-use super::{ABSENT_RR, FIRST_RETRY_PAUSE, PermissionRecheck, RIGHTS, Right, monitor_permissions, wait_until_granted};
+use super::{ABSENT_RR, FIRST_RETRY_PAUSE, PermissionRecheck, RIGHTS, monitor_permissions, wait_until_granted};
 use crate::health::Readiness;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -187,25 +187,4 @@ async fn an_outage_during_a_recheck_does_not_end_readiness() {
     tokio::time::sleep(SECOND * 5).await;
     assert!(readiness.reasons().is_empty());
     monitor.abort();
-}
-
-#[test]
-fn the_role_in_the_repository_grants_exactly_the_permissions_that_are_checked() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/base/role.yaml");
-    let role: k8s_openapi::api::rbac::v1::Role =
-        serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let mut granted: Vec<String> = Vec::new();
-    for rule in role.rules.unwrap() {
-        let (groups, resources) = (rule.api_groups.unwrap(), rule.resources.unwrap());
-        assert_eq!((groups.len(), resources.len()), (1, 1), "one group and one resource per rule");
-        let (resource, subresource) = resources[0].split_once('/').unwrap_or((&resources[0], ""));
-        let slash = if subresource.is_empty() { "" } else { "/" };
-        let dot = if groups[0].is_empty() { "" } else { "." };
-        let object = format!("{resource}{dot}{}{slash}{subresource}", groups[0]);
-        granted.extend(rule.verbs.iter().map(|verb| format!("{verb} {object}")));
-    }
-    let mut needed: Vec<String> = RIGHTS.iter().map(Right::to_string).collect();
-    granted.sort();
-    needed.sort();
-    assert_eq!(granted, needed);
 }
