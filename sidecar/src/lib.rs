@@ -17,7 +17,6 @@ pub mod logging;
 pub mod metrics;
 pub mod rr;
 pub mod shutdown;
-mod truncate;
 
 // Doubles never ship, so they are not in `src`. Unit tests of several modules share them.
 #[cfg(test)]

@@ -9,6 +9,18 @@ pub fn truncated(text: &str, max: usize) -> Option<&str> {
     text.get(..end)
 }
 
+/// The first `max` characters of `text`, or all of it.
+#[must_use]
+pub fn truncate_chars(text: &str, max: usize) -> &str {
+    truncated(text, max).unwrap_or(text)
+}
+
+/// As many whole characters of `text` as fit into `max` bytes.
+#[must_use]
+pub fn truncate_bytes(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
+}
+
 /// `bytes` as an escaped text in quotes. Beyond [`MAX_PROBLEM`] characters it is cut, which an ellipsis after the
 /// quotes shows.
 #[must_use]
@@ -22,7 +34,7 @@ pub fn truncate_quoted(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{truncate_quoted, truncated};
+    use super::{truncate_bytes, truncate_chars, truncate_quoted, truncated};
 
     #[test]
     fn text_is_cut_between_two_characters_and_only_beyond_the_limit() {
@@ -30,6 +42,12 @@ mod tests {
         assert_eq!(truncated("ééé", 2), Some("éé"));
         assert_eq!(truncated("x", 0), Some(""));
         assert_eq!(truncated("", 0), None);
+    }
+
+    #[test]
+    fn characters_and_bytes_are_limits_that_shorter_text_does_not_reach() {
+        assert_eq!((truncate_chars("éa", 1), truncate_chars("éa", 2)), ("é", "éa"));
+        assert_eq!((truncate_bytes("éa", 1), truncate_bytes("éa", 2), truncate_bytes("éa", 9)), ("", "é", "éa"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use onceway_claim::{ApiCall, ApiResult, Rr};
 use onceway_signal::Fingerprint;
+use onceway_signal::truncate::truncate_chars;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -152,7 +153,7 @@ fn reason(body: &[u8]) -> String {
     }
     let text = serde_json::from_slice::<Status>(body)
         .map_or_else(|_| String::from_utf8_lossy(body).trim().to_owned(), |status| status.message);
-    text.chars().take(MAX_REASON_CHARS).collect()
+    truncate_chars(&text, MAX_REASON_CHARS).to_owned()
 }
 
 #[cfg(test)]

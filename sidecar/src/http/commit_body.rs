@@ -20,7 +20,7 @@ use crate::config::{DEADLINE_GRACE, Limits};
 use crate::incident::{Commit, Counted, Submission, SubmitError};
 use crate::metrics::Metrics;
 use crate::rr::Draft;
-use crate::truncate::truncate_quoted;
+use onceway_signal::truncate::truncate_quoted;
 
 /// Commits request bodies.
 #[derive(Debug)]

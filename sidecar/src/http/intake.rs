@@ -13,7 +13,7 @@ use tracing::debug;
 
 use super::admission::{Admission, RETRY_AFTER_S, bytes_with_permit};
 use crate::config::Limits;
-use crate::truncate::truncate_quoted;
+use onceway_signal::truncate::truncate_quoted;
 
 /// Reads the body. It holds its share of the memory for bodies until the last slice of it is dropped.
 ///

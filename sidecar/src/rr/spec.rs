@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use onceway_signal::truncate::truncate_bytes;
 use onceway_signal::{Fingerprint, Labels, PartialPayload, Signal};
 use serde::Serialize;
 
@@ -110,7 +111,7 @@ fn bounded(pairs: &Labels<'_>, limit: usize) -> BTreeMap<String, String> {
     let mut left = limit;
     let mut kept = BTreeMap::new();
     for (key, value) in pairs.iter() {
-        let value = truncate(&value, MAX_VALUE_BYTES);
+        let value = truncate_bytes(&value, MAX_VALUE_BYTES);
         if let Some(rest) = left.checked_sub(key.len() + value.len()) {
             left = rest;
             kept.insert(key.into_owned(), value.to_owned());
@@ -127,11 +128,6 @@ fn provider_data(namespace: Option<String>, signal: &Signal<'_>) -> Option<Strin
     }
     let labels = bounded(&signal.labels, MAX_PROVIDER_DATA_BYTES);
     serde_json::to_string(&ProviderData { namespace: namespace.unwrap_or_default(), labels }).ok()
-}
-
-/// The longest prefix of `text` of at most `limit` bytes that ends at a character boundary.
-fn truncate(text: &str, limit: usize) -> &str {
-    &text[..text.floor_char_boundary(limit)]
 }
 
 #[cfg(test)]
