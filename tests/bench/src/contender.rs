@@ -53,7 +53,7 @@ impl Contender {
         let rig = Rig::replicas(replicas).in_cluster(Arc::clone(cluster)).without_fault_proxies().label("bench");
         match self {
             Self::Onceway => rig.with_envoy(),
-            Self::Before => rig.with_program(before).with_envoy(),
+            Self::Before => rig.program(before).with_envoy(),
             Self::Sprayed => rig.with_envoy_edited(spray),
             Self::PerSignal => with_baseline(rig, Holder::Pod).with_envoy_edited(without_filter),
             Self::PerSignalLocked => with_baseline(rig, Holder::Signal).with_envoy_edited(without_filter),
@@ -65,7 +65,7 @@ impl Contender {
 
 /// With the baseline in place of each sidecar, its lock held by `holder`.
 fn with_baseline(rig: RigBuilder, holder: Holder) -> RigBuilder {
-    rig.with_program(baseline).environment(vec![holder.variable()])
+    rig.program(baseline).environment(vec![holder.variable()])
 }
 
 /// The path of the baseline's program: what `$ONCEWAY_BASELINE` names, else what cargo builds.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use anyhow::{Result, ensure};
 use onceway_signal::Fingerprint;
 
-use super::running::Rig;
 use super::rrs::{Rr, RrExt};
+use super::running::Rig;
 use crate::storm::Report;
 
 /// The RRs of one incident beside what its senders observed.
