@@ -45,7 +45,10 @@ pub(crate) fn build() -> Result<()> {
 
 /// Runs a program of the folder `tests`, with these options of its own.
 pub(crate) fn show(program: Program, options: &[String]) -> Result<()> {
-    let goal = program.goal();
+    let mut goal = program.goal();
+    if options.iter().any(|option| option == "--use-kubeconfig") {
+        goal.tools = &[Tool::Envoy];
+    }
     let built = build::all(&goal)?;
     let mut command = Command::new(built.program(goal.bins[0]));
     command.args(options);

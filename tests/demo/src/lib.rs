@@ -1,12 +1,14 @@
 //! `cargo xtask demo`: a storm of alerts through Envoy and three sidecars into a real Kubernetes API server, a second
 //! storm during which one replica is killed, and a verdict on both.
 
+use std::env;
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
 use onceway_kit::built;
+use onceway_kit::cluster::Cluster;
 use onceway_kit::payload::Incident;
 use onceway_kit::rig::{Rig, Verdict};
 use onceway_kit::storm::Report;
@@ -40,6 +42,10 @@ pub struct Args {
     /// Incidents that the signals belong to
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=40))]
     incidents: u16,
+    /// Use the cluster of KUBECONFIG's current context instead of a kube-apiserver of the demo's own. Creates a namespace
+    /// there, with RRs in it, and the CRD if the cluster has none; deletes the namespace at the end
+    #[arg(long)]
+    use_kubeconfig: bool,
     /// Signals in flight
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=2_000))]
     concurrency: u16,
@@ -50,35 +56,59 @@ pub struct Args {
 /// # Errors
 /// If a component cannot be fetched, built or started.
 pub async fn run(args: Args) -> Result<bool> {
-    tokio::task::spawn_blocking(get_ready).await??;
-    eprintln!("Starting kube-apiserver with etcd, three sidecars and Envoy ...");
-    let rig = Rig::replicas(3).with_envoy().own_cluster().label("demo").start().await?;
-    let incidents = Incident::several("prod", args.incidents.into());
+    let use_kubeconfig = args.use_kubeconfig;
+    tokio::task::spawn_blocking(move || get_ready(use_kubeconfig)).await??;
+    let rig = Rig::replicas(3).with_envoy().label("demo");
+    let rig = if use_kubeconfig {
+        let cluster = Cluster::of_kubeconfig().await?;
+        eprintln!("Starting three sidecars and Envoy; the API server is {} ...", cluster.url());
+        rig.in_cluster(cluster).start().await?
+    } else {
+        if env::var_os("KUBECONFIG").is_some() {
+            eprintln!(
+                "KUBECONFIG is set; --use-kubeconfig would use that cluster. It is not used unless asked for: RRs start repairs."
+            );
+        }
+        eprintln!("Starting kube-apiserver with etcd, three sidecars and Envoy ...");
+        rig.own_cluster().start().await?
+    };
+    let shown = show(&rig, &args).await;
+    if rig.cluster().is_of_user() {
+        eprintln!("Deleting the namespace {} ...", rig.namespace().name());
+        rig.namespace().delete().await?;
+    }
+    shown
+}
 
-    let (first, verdict) = storm(&rig, &args, &incidents, 0, None).await?;
-    let writes_of_first = snapshot::writes(&rig);
+/// Both storms, their verdict, and unless `--once`, the commands to try until Ctrl-C.
+async fn show(rig: &Rig, args: &Args) -> Result<bool> {
+    let incidents = Incident::several("prod", args.incidents.into());
+    let (first, verdict) = storm(rig, args, &incidents, 0, None).await?;
+    let writes_of_first = snapshot::writes(rig);
     let mut exact = verdict.is_exact();
 
-    let victim = busiest(&rig, &incidents).await?;
-    let (second, verdict) = storm(&rig, &args, &incidents, args.signals, Some((victim, &first))).await?;
+    let victim = busiest(rig, &incidents).await?;
+    let (second, verdict) = storm(rig, args, &incidents, args.signals, Some((victim, &first))).await?;
     exact &= verdict.is_exact();
 
-    let storms = Storms { first, second, writes_of_first, writes: snapshot::writes(&rig), victim, exact };
+    let storms = Storms { first, second, writes_of_first, writes: snapshot::writes(rig), victim, exact };
     println!("{}", table::text(&storms, &verdict, &incidents));
     if args.once {
         return Ok(exact);
     }
     rig.sidecar(victim).service().restart()?;
     rig.sidecar(victim).until_ready().await?;
-    println!("{}", poke::lines(&rig)?);
+    println!("{}", poke::lines(rig)?);
     tokio::signal::ctrl_c().await?;
     Ok(exact)
 }
 
-/// What takes long where the cache is empty, before anything is started.
-fn get_ready() -> Result<()> {
-    for tool in [Tool::Envoy, Tool::Etcd, Tool::KubeApiserver] {
-        tool.get()?;
+/// Gets what takes long on a fresh machine, before anything is started.
+fn get_ready(use_kubeconfig: bool) -> Result<()> {
+    Tool::Envoy.get()?;
+    if !use_kubeconfig {
+        Tool::Etcd.get()?;
+        Tool::KubeApiserver.get()?;
     }
     built::sidecar()?;
     built::filter::path()?;

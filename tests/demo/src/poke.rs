@@ -9,9 +9,7 @@ use onceway_signal::Source;
 
 /// The commands, with the addresses of this run.
 pub(super) fn lines(rig: &Rig) -> Result<String> {
-    let kubeconfig = rig.dir().join("admin.kubeconfig");
-    fs::write(&kubeconfig, rig.cluster().admin_kubeconfig(rig.namespace().name()))?;
-    let kubectl = format!("kubectl --kubeconfig {}", kubeconfig.display());
+    let kubectl = kubectl(rig)?;
     let (envoy, path) = (rig.envoy().url(), Source::Prometheus.path());
     let alert =
         r#"{"alerts":[{"status":"firing","labels":{"alertname":"Test","namespace":"prod","deployment":"my-app"}}]}"#;
@@ -47,4 +45,15 @@ Logs and configurations: {}",
         rig.dir().display()
     );
     Ok(text)
+}
+
+/// `kubectl` with the options that select the demo's namespace.
+fn kubectl(rig: &Rig) -> Result<String> {
+    let namespace = rig.namespace().name();
+    if rig.cluster().is_of_user() {
+        return Ok(format!("kubectl --namespace {namespace}"));
+    }
+    let kubeconfig = rig.dir().join("admin.kubeconfig");
+    fs::write(&kubeconfig, rig.cluster().admin_kubeconfig(namespace))?;
+    Ok(format!("kubectl --kubeconfig {}", kubeconfig.display()))
 }

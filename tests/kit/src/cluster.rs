@@ -20,8 +20,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
-use kube::config::AuthInfo;
+use anyhow::{Context, Result};
+use kube::config::{AuthInfo, KubeConfigOptions};
 use kube::{Client, Config};
 use tokio::sync::OnceCell;
 
@@ -44,13 +44,21 @@ use self::credentials::Credentials;
 /// How long both servers may take to be ready on a loaded machine.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
-/// A running kube-apiserver and its etcd.
+/// A running API server: kube-apiserver with its etcd, started by us, or one of the user's.
 pub struct Cluster {
+    /// How to reach it with all rights.
+    admin: Config,
+    /// Its authority in PEM, if it is ours.
+    certificate_pem: Option<String>,
+    servers: Option<Servers>,
+}
+
+/// The processes of a cluster that we started.
+struct Servers {
     // Dropped before the directory that holds their data.
     apiserver: Service,
     etcd: Service,
-    credentials: Credentials,
-    port: Port,
+    _port: Port,
     scratch: Scratch,
 }
 
@@ -74,9 +82,39 @@ impl Cluster {
         let binaries = tokio::task::spawn_blocking(servers::Binaries::get).await??;
         let etcd = servers::start_etcd(&binaries.etcd, scratch.path())?;
         let apiserver = servers::start_apiserver(&binaries.apiserver, scratch.path(), &port)?;
-        let cluster = Self { apiserver, etcd, credentials, port, scratch };
+        let mut admin = Config::new(format!("https://{}", port.addr()).parse()?);
+        admin.root_cert = Some(vec![credentials.certificate_der]);
+        admin.auth_info = AuthInfo { token: Some(ADMIN_TOKEN.to_owned().into()), ..AuthInfo::default() };
+        admin.default_retry = false;
+        let servers = Some(Servers { apiserver, etcd, _port: port, scratch });
+        let cluster = Self { admin, certificate_pem: Some(credentials.certificate_pem), servers };
         cluster.until_ready().await?;
         deploy::apply_crd(&cluster.client()?, crd).await?;
+        Ok(Arc::new(cluster))
+    }
+
+    /// The cluster of the user's kubeconfig: `$KUBECONFIG`, else `~/.kube/config`, in its current context. The CRD is applied
+    /// only if the cluster does not serve RRs yet: kubernaut's must not be replaced.
+    ///
+    /// # Errors
+    /// If there is no kubeconfig, or the API server does not respond or rejects the CRD.
+    pub async fn of_kubeconfig() -> Result<Arc<Self>> {
+        let admin = Config::from_kubeconfig(&KubeConfigOptions::default()).await;
+        Self::of_user(admin.context("cannot read the kubeconfig; set KUBECONFIG")?).await
+    }
+
+    /// The user's cluster that `admin` reaches.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::of_kubeconfig`].
+    pub async fn of_user(mut admin: Config) -> Result<Arc<Self>> {
+        admin.default_retry = false;
+        let cluster = Self { admin, certificate_pem: None, servers: None };
+        let client = cluster.client()?;
+        client.apiserver_version().await.with_context(|| format!("{} does not respond", cluster.url()))?;
+        if !deploy::is_crd_served(&client).await? {
+            deploy::apply_crd(&client, deploy::CRD).await?;
+        }
         Ok(Arc::new(cluster))
     }
 
@@ -103,7 +141,7 @@ impl Cluster {
                 Err(_) => false,
             }
         };
-        let (etcd, apiserver) = (self.etcd.process()?, self.apiserver.process()?);
+        let (etcd, apiserver) = (self.etcd().process()?, self.apiserver().process()?);
         tokio::select! {
             result = apiserver.until_ready(READY_LIMIT, ready) => result,
             status = etcd.exited() => Err(etcd.failure(&format!("ended ({status})"))),
@@ -112,52 +150,64 @@ impl Cluster {
 
     /// The API server's URL.
     pub fn url(&self) -> String {
-        format!("https://{}", self.port.addr())
+        self.admin.cluster_url.to_string().trim_end_matches('/').to_owned()
+    }
+
+    /// Whether it is the user's, and not one that we started.
+    pub fn is_of_user(&self) -> bool {
+        self.servers.is_none()
     }
 
     /// The API server; kill it, freeze it, start it again.
+    ///
+    /// # Panics
+    /// If it is the user's.
     pub fn apiserver(&self) -> &Service {
-        &self.apiserver
+        &self.servers().apiserver
     }
 
     /// The API server's etcd; kill it, freeze it, start it again.
+    ///
+    /// # Panics
+    /// If the API server is the user's.
     pub fn etcd(&self) -> &Service {
-        &self.etcd
+        &self.servers().etcd
+    }
+
+    fn servers(&self) -> &Servers {
+        self.servers.as_ref().expect("only the processes of a cluster that we started are ours to stop")
     }
 
     /// A client with all rights. It belongs to the runtime that creates it.
     ///
     /// # Errors
-    /// If the cluster's certificate cannot be read.
+    /// If the credentials cannot be used.
     pub fn client(&self) -> Result<Client> {
-        let mut config = self.config()?;
-        config.auth_info = AuthInfo { token: Some(ADMIN_TOKEN.to_owned().into()), ..AuthInfo::default() };
-        Ok(Client::try_from(config)?)
+        Ok(Client::try_from(self.admin.clone())?)
     }
 
     /// An anonymous client configuration without retries.
-    ///
-    /// # Errors
-    /// If the cluster's certificate cannot be read.
-    pub fn config(&self) -> Result<Config> {
-        let mut config = Config::new(self.url().parse()?);
-        config.root_cert = Some(vec![self.credentials.certificate_der.clone()]);
-        config.default_retry = false;
-        Ok(config)
+    pub fn config(&self) -> Config {
+        let mut config = self.admin.clone();
+        config.auth_info = AuthInfo::default();
+        config
     }
 
-    /// The API server's certificate, which is its own authority, in PEM.
-    pub fn certificate_pem(&self) -> &str {
-        &self.credentials.certificate_pem
+    /// The authority of the API server's certificate in PEM, if it is ours.
+    pub fn certificate_pem(&self) -> Option<&str> {
+        self.certificate_pem.as_deref()
     }
 
-    /// A kubeconfig with all rights.
+    /// A kubeconfig with all rights, for a cluster that we started.
     pub fn admin_kubeconfig(&self, namespace: &str) -> String {
-        kubeconfig(&self.url(), Some(self.certificate_pem()), Token::Inline(ADMIN_TOKEN), namespace)
+        kubeconfig(&self.url(), self.certificate_pem(), Token::Inline(ADMIN_TOKEN), namespace)
     }
 
     /// The directory with the servers' data and logs.
+    ///
+    /// # Panics
+    /// If the API server is the user's.
     pub fn dir(&self) -> &std::path::Path {
-        self.scratch.path()
+        self.servers().scratch.path()
     }
 }

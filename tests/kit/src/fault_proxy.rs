@@ -75,7 +75,7 @@ impl FaultProxy {
         let shared = Arc::new(Shared {
             replica: replica.to_owned(),
             // A client without credentials: it adds TLS and the address, and forwards everything else.
-            upstream: Client::try_from(cluster.config()?)?,
+            upstream: Client::try_from(cluster.config())?,
             rules: Mutex::default(),
             record: record.clone(),
             cut: Notify::new(),

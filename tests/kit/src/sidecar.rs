@@ -66,7 +66,7 @@ impl Sidecar {
         let certificate = namespace.cluster().certificate_pem();
         let token_path = dir.join(format!("{name}.token"));
         fs::write(&token_path, namespace.token())?;
-        let access = kubeconfig(api_url, Some(certificate), Token::File(&token_path), namespace.name());
+        let access = kubeconfig(api_url, certificate, Token::File(&token_path), namespace.name());
         fs::write(&kubeconfig_path, access)?;
 
         let (pod, pod_namespace) = (name.to_owned(), namespace.name().to_owned());

@@ -23,7 +23,7 @@ pub(super) struct Bare {
 impl Bare {
     /// A writer with the permissions of the sidecar's service account.
     pub(super) fn new(namespace: &Namespace) -> Result<Self> {
-        let mut config = namespace.cluster().config()?;
+        let mut config = namespace.cluster().config();
         config.auth_info = AuthInfo { token: Some(namespace.token().to_owned().into()), ..AuthInfo::default() };
         let client = Client::try_from(config)?;
         Ok(Self { api: Api::namespaced(client, namespace.name()), counted: Vec::new() })

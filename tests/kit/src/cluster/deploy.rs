@@ -39,6 +39,22 @@ pub fn documents(path: &str) -> Result<Vec<Value>> {
     serde_saphyr::from_multiple(&text).with_context(|| format!("{path} is not valid YAML"))
 }
 
+fn rr_resource() -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk("kubernaut.ai", "v1alpha1", "RemediationRequest"))
+}
+
+/// Whether the API server serves RRs, of whatever CRD.
+///
+/// # Errors
+/// If it says neither yes nor no.
+pub async fn is_crd_served(client: &Client) -> Result<bool> {
+    match Api::<DynamicObject>::all_with(client.clone(), &rr_resource()).list(&ListParams::default().limit(1)).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
+        Err(error) => Err(error).context("cannot list RemediationRequests"),
+    }
+}
+
 /// Applies the CRD in the file `path` below the repository's root, and waits until the API server serves it.
 ///
 /// # Errors
@@ -47,8 +63,7 @@ pub async fn apply_crd(client: &Client, path: &str) -> Result<()> {
     for crd in documents(path)? {
         apply::<CustomResourceDefinition>(Api::all(client.clone()), &crd).await?;
     }
-    let kind = GroupVersionKind::gvk("kubernaut.ai", "v1alpha1", "RemediationRequest");
-    let resource = ApiResource::from_gvk(&kind);
+    let resource = rr_resource();
     let served = Api::<DynamicObject>::all_with(client.clone(), &resource);
     let poll = async {
         // The condition Established comes before the storage is ready; the tests need a list that works.

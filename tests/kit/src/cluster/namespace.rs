@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Secret, ServiceAccount};
 use kube::Client;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, DeleteParams, PostParams};
 
 use super::{Cluster, deploy};
 
@@ -54,6 +54,16 @@ impl Namespace {
     /// The cluster that it is in.
     pub fn cluster(&self) -> &Arc<Cluster> {
         &self.cluster
+    }
+
+    /// Deletes it with all that is in it, in a cluster with a namespace controller.
+    ///
+    /// # Errors
+    /// If the API server rejects it or does not respond.
+    pub async fn delete(&self) -> Result<()> {
+        let namespaces = Api::<NamespaceObject>::all(self.client.clone());
+        let deleted = namespaces.delete(&self.name, &DeleteParams::default()).await;
+        deleted.map(drop).with_context(|| format!("cannot delete the namespace {}", self.name))
     }
 
     /// A client with all rights.

@@ -3,5 +3,6 @@
 mod cluster;
 mod envoy;
 mod fault_proxy;
+mod kubeconfig;
 mod process;
 mod rig;
