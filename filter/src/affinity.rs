@@ -1,53 +1,53 @@
-//! Where a body belongs: to one owner, or in shares to several.
+//! Which owner a body goes to: one, or several with a partition each.
 
 use onceway_signal::limits::MAX_REJECTIONS;
 use onceway_signal::{DecodeError, Fingerprint, Group, PartialPayload, Payload, Source, decode};
 
-/// What a body says about where it belongs.
+/// Where a body goes.
 #[derive(Debug)]
 pub enum Affinity {
-    /// What is to be done in it is one incident's: it goes to that one's owner as it is. Where nothing is to be done, the
-    /// first incident stands for it.
+    /// One incident fires: the whole body goes to its owner. If none fires, the first incident decides.
     One(Fingerprint),
-    /// There is something to do for several incidents: each owner gets its share.
+    /// Several incidents fire: each owner gets a partition.
     Several {
-        /// How many alerts there are, of whatever use.
+        /// Number of alerts in the body, usable or not.
         alerts: usize,
-        /// The shares, in the order in which the body first names their incidents.
-        shares: Vec<Share>,
+        /// The partitions, in the order in which the body first names their incidents.
+        partitions: Vec<Partition>,
     },
-    /// It can be read, and no signal in it has a fingerprint.
+    /// Decodable, but no signal in it has a fingerprint.
     Nothing,
-    /// It cannot be read. The sidecar says so to the sender, in the one vocabulary of errors that there is.
+    /// Not decodable; the sidecar rejects it.
     Undecodable(DecodeError),
 }
 
 /// What one owner gets of a body.
 #[derive(Clone, Debug)]
-pub struct Share {
-    /// The incident that fires.
+pub struct Partition {
+    /// The firing incident.
     pub fingerprint: Fingerprint,
-    /// Its alerts. With those of the first share ride all that need no owner: incidents that are resolved, and alerts of no
-    /// use. Whoever is asked tells what they are, as for any webhook, and no request is spent on them.
-    pub part: PartialPayload,
-    /// Where the body first names the incident.
-    pub place: usize,
-    /// The places in the body of what the answer will tell of, in its order: alerts, an incident by its first one.
-    pub places: Vec<usize>,
+    /// The incident's alerts. The first partition also carries the alerts without an owner: those of resolved incidents and
+    /// unusable ones. The sidecar reports them as in any webhook, and they cost no sub-request.
+    pub payload: PartialPayload,
+    /// Index of the incident's first alert in the body.
+    pub position: usize,
+    /// For each outcome that the response will contain, in its order: the index in the body of the alert that it is
+    /// reported for. An incident is reported for its first alert.
+    pub outcome_positions: Vec<usize>,
 }
 
 impl Affinity {
-    /// The fingerprint to hash the body on if it goes as a whole, if there is one.
+    /// The fingerprint to hash the whole body on, if any.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         match self {
             Affinity::One(fingerprint) => Some(*fingerprint),
-            Affinity::Several { shares, .. } => shares.first().map(|share| share.fingerprint),
+            Affinity::Several { partitions, .. } => partitions.first().map(|partition| partition.fingerprint),
             Affinity::Nothing | Affinity::Undecodable(_) => None,
         }
     }
 }
 
-/// Decodes `body`, which came from `source`, and says where it belongs.
+/// Decodes `body` from `source` and decides where it goes.
 pub fn affinity(source: Source, body: &[u8]) -> Affinity {
     let payload = match decode(source, body) {
         Ok(payload) => payload,
@@ -58,40 +58,41 @@ pub fn affinity(source: Source, body: &[u8]) -> Affinity {
     if groups.iter().filter(|group| group.firing).nth(1).is_none() {
         return Affinity::One(leading);
     }
-    Affinity::Several { alerts: payload.entries().len(), shares: divide(&payload, groups) }
+    Affinity::Several { alerts: payload.entries().len(), partitions: partition(&payload, groups) }
 }
 
-fn divide(payload: &Payload<'_>, groups: Vec<Group>) -> Vec<Share> {
-    let (firing, resting): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(|group| group.firing);
-    let mut riders = Riders::of(payload, resting);
-    let share = |group: Group| {
-        let place = group.entries.first().copied().unwrap_or_default();
-        let (mut places, mut entries) = (vec![place], group.entries);
-        places.append(&mut riders.places);
-        places.sort_unstable();
-        entries.append(&mut riders.entries);
+fn partition(payload: &Payload<'_>, groups: Vec<Group>) -> Vec<Partition> {
+    let (firing, resolved): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(|group| group.firing);
+    // Taken by the first partition; empty for the others.
+    let mut ownerless = Ownerless::of(payload, resolved);
+    let partition = |group: Group| {
+        let position = group.entries.first().copied().unwrap_or_default();
+        let (mut outcome_positions, mut entries) = (vec![position], group.entries);
+        outcome_positions.append(&mut ownerless.outcome_positions);
+        outcome_positions.sort_unstable();
+        entries.append(&mut ownerless.entries);
         entries.sort_unstable();
-        Share { fingerprint: group.fingerprint, part: payload.partial(&entries), place, places }
+        Partition { fingerprint: group.fingerprint, payload: payload.partial(&entries), position, outcome_positions }
     };
-    firing.into_iter().map(share).collect()
+    firing.into_iter().map(partition).collect()
 }
 
 /// The alerts that need no owner.
-struct Riders {
+struct Ownerless {
     entries: Vec<usize>,
-    places: Vec<usize>,
+    outcome_positions: Vec<usize>,
 }
 
-impl Riders {
-    fn of(payload: &Payload<'_>, resting: Vec<Group>) -> Riders {
+impl Ownerless {
+    fn of(payload: &Payload<'_>, resolved: Vec<Group>) -> Ownerless {
         let rejected = payload.entries().iter().enumerate().filter(|(_, entry)| entry.signal.is_err());
-        let mut entries: Vec<usize> = rejected.map(|(place, _)| place).collect();
-        // One more stands for all that are not named one by one.
-        let mut places: Vec<usize> = entries.iter().copied().take(MAX_REJECTIONS + 1).collect();
-        for mut group in resting {
-            places.extend(group.entries.first());
+        let mut entries: Vec<usize> = rejected.map(|(index, _)| index).collect();
+        // Beyond MAX_REJECTIONS the response has one outcome for all the others.
+        let mut outcome_positions: Vec<usize> = entries.iter().copied().take(MAX_REJECTIONS + 1).collect();
+        for mut group in resolved {
+            outcome_positions.extend(group.entries.first());
             entries.append(&mut group.entries);
         }
-        Riders { entries, places }
+        Ownerless { entries, outcome_positions }
     }
 }

@@ -1,4 +1,4 @@
-//! The plugin's configuration: every limit of the filter, with its name, its default and its bounds.
+//! The plugin's configuration: each limit of the filter with its name, default and bounds.
 
 use std::ops::RangeInclusive;
 
@@ -6,43 +6,42 @@ use onceway_signal::limits::MAX_ALERTS;
 use serde::Deserialize;
 use thiserror::Error;
 
-/// The limit of a body unless configured otherwise: 5 MiB, as in the sidecar and in the Envoy configurations.
+/// Default body limit: 5 MiB, as in the sidecar and in the Envoy configurations.
 pub const DEFAULT_MAX_BODY_BYTES: u32 = 5 * MIB;
 
-/// The largest limit of a body that can be configured: 64 MiB. A body is held and parsed whole in the VM's memory, of which
-/// Envoy allows 1 GiB, and nothing interrupts a VM that is busy.
+/// Largest configurable body limit: 64 MiB. The VM holds and parses a body whole; Envoy gives it 1 GiB and never interrupts
+/// it.
 pub const MAX_BODY_BYTES_CEILING: u32 = 64 * MIB;
 
 const MIB: u32 = 1024 * 1024;
 
-/// More than decoding takes cannot be reached.
+/// The decoder accepts no more alerts, so that a higher limit has no effect.
 #[expect(clippy::cast_possible_truncation, reason = "a constant that fits")]
 const MAX_ALERTS_CEILING: u32 = MAX_ALERTS as u32;
 
-/// The plugin's configuration. A field that is not given has its default; one that is not known is refused.
+/// The plugin's configuration. Absent fields have their default; unknown fields are rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The largest body, in bytes, that is read; a larger one is answered 413.
+    /// Body limit in bytes; larger bodies are rejected with 413.
     pub max_body_bytes: u32,
-    /// The most alerts of a body that is split; one with more is answered 413. At the default no body that can be decoded
-    /// has more.
+    /// Alerts in a body that is split; more are rejected with 413. The default is the decoder's own limit.
     pub max_alerts: u32,
-    /// The most firing fingerprints of a body, each of which becomes a sub-request; a body with more is answered 413.
+    /// Firing fingerprints in a body, each of which becomes a sub-request; more are rejected with 413.
     pub max_fingerprints: u32,
-    /// The most bytes that the sub-requests of one body may have together: each has the webhook's own fields, so that these
-    /// are sent as often as there are fingerprints. A body that would need more is answered 413.
+    /// Bytes of all sub-requests of one body; more are rejected with 413. Each sub-request repeats the webhook's own fields.
     pub max_split_bytes: u32,
-    /// The most bytes of answers that are read for one body. Parts whose answers do not fit count as failed.
+    /// Bytes of all sub-responses that are read for one body. A partition whose sub-response does not fit counts as failed.
     pub max_answer_bytes: u32,
-    /// How many sub-requests of one body are in flight at once.
+    /// Sub-requests of one body in flight at once.
     pub max_subrequests_in_flight: u32,
-    /// The time, in milliseconds, in which all sub-requests of one body must be answered. What is not answered by then has
-    /// failed, and the sender is told to send again. More than the sidecar's `limits.deadline`, so that it can tell itself
-    /// what was wrong; less than the sender waits, and than the proxy's longest stream.
+    /// Time in milliseconds for all sub-requests of one body. A partition without a sub-response by then counts as failed,
+    /// and the sender gets 503. More than the sidecar's `limits.deadline`, so that the sidecar reports the cause itself;
+    /// less than the sender's timeout and Envoy's `max_stream_duration`.
     pub split_timeout_ms: u32,
-    /// The proxy's cluster of sidecars, to which sub-requests go: the one that the route has too.
-    pub cluster: String,
+    /// The cluster that sub-requests are sent to. If absent, the cluster of the request's own route: the property
+    /// `xds.cluster_name`, read when a body is split. A body for which the proxy names no cluster passes through whole.
+    pub cluster: Option<String>,
 }
 
 impl Default for Config {
@@ -55,65 +54,65 @@ impl Default for Config {
             max_answer_bytes: 16 * MIB,
             max_subrequests_in_flight: 32,
             split_timeout_ms: 9_000,
-            cluster: "onceway".to_owned(),
+            cluster: None,
         }
     }
 }
 
-/// Why a configuration is refused.
+/// Why a configuration is rejected.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// Something else than a JSON object.
+    /// Not a JSON object.
     #[error(
-        "the plugin configuration is no JSON object; write {{\"max_body_bytes\": {DEFAULT_MAX_BODY_BYTES}}}, or leave it out"
+        "the plugin configuration is not a JSON object; write {{\"max_body_bytes\": {DEFAULT_MAX_BODY_BYTES}}}, or omit it"
     )]
-    NoObject,
-    /// No JSON, a field that is not known, or a value of the wrong type.
-    #[error("cannot read the plugin configuration: {0}. Correct it, or leave it out to have the defaults")]
+    NotAnObject,
+    /// Not JSON, an unknown field, or a value of the wrong type.
+    #[error("cannot read the plugin configuration: {0}. Correct it, or omit it for the defaults")]
     Json(#[from] serde_json::Error),
-    /// A limit that is not usable.
-    #[error("{field} is {value}; set it to {least} or more, and to {most} at most")]
+    /// A limit out of its bounds.
+    #[error("{field} is {value}; set it to at least {min} and at most {max}")]
     Range {
         /// The field.
         field: &'static str,
-        /// What it is set to.
+        /// Its value.
         value: u32,
-        /// The least that is usable.
-        least: u32,
-        /// The most that is usable.
-        most: u32,
+        /// Lower bound.
+        min: u32,
+        /// Upper bound.
+        max: u32,
     },
-    /// No cluster.
-    #[error("cluster is empty; name the proxy's cluster of sidecars, or leave it out for \"onceway\"")]
-    NoCluster,
+    /// An empty cluster name.
+    #[error("cluster is empty; name the sidecars' cluster, or omit it for the cluster of the request's route")]
+    EmptyCluster,
 }
 
 impl Config {
-    /// Reads a configuration from JSON. Nothing at all means the defaults.
+    /// Reads a configuration from JSON. Empty input means the defaults.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, and where.
+    /// What is invalid, and where.
     pub fn from_json(json: &[u8]) -> Result<Config, ConfigError> {
         match json.trim_ascii_start().first() {
             None => return Ok(Config::default()),
             Some(b'{') => {}
-            // Looked for here: serde would take an array for a struct, and an empty one for the defaults.
-            Some(_) => return Err(ConfigError::NoObject),
+            // serde reads an array as a struct, and an empty one as the defaults.
+            Some(_) => return Err(ConfigError::NotAnObject),
         }
         let config: Config = serde_json::from_slice(json)?;
-        for (field, value, usable) in config.ranges() {
-            if !usable.contains(&value) {
-                return Err(ConfigError::Range { field, value, least: *usable.start(), most: *usable.end() });
+        for (field, value, bounds) in config.ranges() {
+            if !bounds.contains(&value) {
+                return Err(ConfigError::Range { field, value, min: *bounds.start(), max: *bounds.end() });
             }
         }
-        if config.cluster.is_empty() {
-            return Err(ConfigError::NoCluster);
+        if config.cluster.as_ref().is_some_and(String::is_empty) {
+            return Err(ConfigError::EmptyCluster);
         }
         Ok(config)
     }
 
-    /// Each number, and what of it is usable. What the VM holds at once stays far below the 1 GiB that Envoy allows it.
+    /// Each limit with its bounds. They keep the VM's memory far below Envoy's 1 GiB.
     fn ranges(&self) -> [(&'static str, u32, RangeInclusive<u32>); 7] {
         [
             ("max_body_bytes", self.max_body_bytes, 1..=MAX_BODY_BYTES_CEILING),

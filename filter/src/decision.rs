@@ -1,27 +1,27 @@
-//! What became of a request to a signal path, for the metrics.
+//! What the filter did with a request to a signal path, for the metrics.
 
-/// What became of a request to a signal path. Each such request has exactly one outcome.
+/// What the filter did with a request to a signal path. Exactly one per request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// There was work for one incident's owner; the fingerprint was set.
+    /// One incident to send to its owner: the fingerprint was set.
     Fingerprinted,
-    /// There was work for several incidents; each one's owner was sent its share, and the answers are merged.
+    /// Several incidents fire: each partition was sent to its owner; the responses are merged.
     Split,
-    /// There was work for several incidents, and the body could not be split; passed on with the first one's fingerprint.
+    /// Several incidents fire, but the body could not be split: passed through whole with the first one's fingerprint.
     Several,
-    /// There was no body, or no signal in it that has a fingerprint; passed on without one.
+    /// No body, or no signal with a fingerprint: passed through without one.
     Nothing,
-    /// The body could not be decoded; passed on without a fingerprint, the sidecar answers.
+    /// Not decodable: passed through without a fingerprint; the sidecar rejects it.
     Undecodable,
-    /// A limit of size or number was exceeded; answered 413 here.
+    /// Exceeds a limit: the filter responded 413.
     TooLarge,
-    /// The proxy failed a call of the filter; passed on without a fingerprint. Counted for a request to any path, since
-    /// the path may be what could not be read.
+    /// A host call failed: passed through without a fingerprint. Counted on every path, since the path itself may be what
+    /// could not be read.
     Error,
 }
 
 impl Decision {
-    /// All outcomes, in the order of their declaration.
+    /// All decisions, in declaration order.
     pub const ALL: [Decision; 7] = [
         Decision::Fingerprinted,
         Decision::Split,
@@ -32,7 +32,7 @@ impl Decision {
         Decision::Error,
     ];
 
-    /// The name of its counter. Envoy makes the part after `outcome` a label, if told to.
+    /// The name of its counter. With a `stats_tags` rule, Envoy turns the part after `outcome` into a label.
     pub const fn metric(self) -> &'static str {
         match self {
             Decision::Fingerprinted => "onceway_filter_requests_total.outcome.fingerprinted",
@@ -53,12 +53,12 @@ mod tests {
     use super::Decision;
 
     #[test]
-    fn each_outcome_stands_at_its_own_number() {
-        assert!(Decision::ALL.iter().enumerate().all(|(index, outcome)| *outcome as usize == index));
+    fn the_index_in_all_is_the_discriminant() {
+        assert!(Decision::ALL.iter().enumerate().all(|(index, decision)| *decision as usize == index));
     }
 
     #[test]
-    fn each_outcome_has_a_counter_of_its_own() {
+    fn each_decision_has_its_own_counter() {
         let metrics = BTreeSet::from(Decision::ALL.map(Decision::metric));
         assert_eq!(metrics.len(), Decision::ALL.len());
         assert!(metrics.iter().all(|metric| metric.starts_with("onceway_filter_requests_total.outcome.")));

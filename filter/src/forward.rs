@@ -1,53 +1,56 @@
-//! What a sub-request takes over from the request that it is a part of: an allow list, for a sub-request inherits nothing.
+//! The request headers that sub-requests inherit. Envoy inherits none, so this is an allow list.
+
+use std::str::from_utf8;
 
 use onceway_signal::media_type::{is_json, is_plain};
-use onceway_signal::{FINGERPRINT_HEADER, Fingerprint};
+use onceway_signal::{FINGERPRINT_HEADER, Hex};
 
-use crate::header_map::{serialize, visit};
+use crate::header_map::visit;
 
-/// Headers that go along with every part: where to, what it is, who sends it, and what it is traced by.
-const ALLOWED: [&[u8]; 7] =
-    [b":path", b":scheme", b"content-type", b"authorization", b"x-request-id", b"traceparent", b"tracestate"];
+/// Headers copied to each sub-request: routing, content type, authorization and tracing.
+const ALLOWED: [&str; 7] =
+    [":path", ":scheme", "content-type", "authorization", "x-request-id", "traceparent", "tracestate"];
 
-/// The headers that each part of a request carries.
-#[derive(Debug, Default)]
-pub(crate) struct Forward {
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
+/// The headers that a request's sub-requests inherit.
+#[derive(Debug)]
+pub(crate) struct ForwardedHeaders {
+    headers: Vec<(&'static str, String)>,
     is_json: bool,
     is_plain: bool,
+    is_utf8: bool,
 }
 
-impl Forward {
-    /// Reads a serialised header map; `None` where `map` is none.
-    pub(crate) fn parse(map: &[u8]) -> Option<Forward> {
-        let mut forward = Forward { is_plain: true, ..Forward::default() };
+impl ForwardedHeaders {
+    /// Reads a serialised header map; `None` if it is malformed.
+    pub(crate) fn parse(map: &[u8]) -> Option<ForwardedHeaders> {
+        let mut forwarded = ForwardedHeaders { headers: Vec::new(), is_json: false, is_plain: true, is_utf8: true };
         visit(map, |name, value| {
             match name {
-                b"content-type" => forward.is_json = is_json(value),
-                b"content-encoding" => forward.is_plain = is_plain(value),
+                b"content-type" => forwarded.is_json = is_json(value),
+                b"content-encoding" => forwarded.is_plain = is_plain(value),
                 _ => {}
             }
-            if ALLOWED.contains(&name) {
-                forward.headers.push((name.to_vec(), value.to_vec()));
+            let Some(name) = ALLOWED.into_iter().find(|allowed| allowed.as_bytes() == name) else { return };
+            match from_utf8(value) {
+                Ok(value) => forwarded.headers.push((name, value.to_owned())),
+                Err(_) => forwarded.is_utf8 = false,
             }
         })?;
-        Some(forward)
+        Some(forwarded)
     }
 
-    /// Whether the sidecar would look at the body at all. It says itself what is wrong, and need say it only once.
-    pub(crate) fn is_plain_json(&self) -> bool {
-        self.is_json && self.is_plain
+    /// Whether the request can be split.
+    ///
+    /// A body that is not plain JSON passes through whole, so that the sidecar rejects it once. So does a request with a
+    /// header to forward that is not UTF-8: proxy-wasm takes the headers of a sub-request as text.
+    pub(crate) fn can_split(&self) -> bool {
+        self.is_json && self.is_plain && self.is_utf8
     }
 
-    /// The headers of the part of `fingerprint`, serialised. The proxy hashes a plugin's own requests on their authority.
-    pub(crate) fn headers_for(&self, fingerprint: Fingerprint) -> Vec<u8> {
-        let hex = fingerprint.hex();
-        let mut headers: Vec<(&[u8], &[u8])> = Vec::with_capacity(self.headers.len() + 3);
-        headers.push((b":method", b"POST"));
-        headers.push((b":authority", hex.as_bytes()));
-        headers.push((FINGERPRINT_HEADER.as_bytes(), hex.as_bytes()));
-        headers.extend(self.headers.iter().map(|(name, value)| (&name[..], &value[..])));
-        serialize(&headers)
+    /// The headers of the sub-request for this fingerprint. Envoy hashes a sub-request on its `:authority`.
+    pub(crate) fn for_sub_request<'a>(&'a self, fingerprint: &'a Hex) -> Vec<(&'a str, &'a str)> {
+        let own = [(":method", "POST"), (":authority", &**fingerprint), (FINGERPRINT_HEADER, &**fingerprint)];
+        own.into_iter().chain(self.headers.iter().map(|(name, value)| (*name, &**value))).collect()
     }
 }
 

@@ -1,7 +1,5 @@
-//! A request's headers, read in one pass.
-//!
-//! One call for all headers is cheaper than one for each that is needed, and finding every spoofed name needs all of them
-//! anyway. Values are bytes: a client may send what is no UTF-8.
+//! What decides about a request at its headers, read in one pass: one host call for all headers is cheaper than one per
+//! header, and spoofed names can be found in no other way.
 
 use std::str::from_utf8;
 
@@ -9,19 +7,19 @@ use onceway_signal::Source;
 
 use crate::{RESERVED_HEADER_PREFIX, header_map};
 
-/// What the filter has to know of a request's headers.
+/// What is read of a request's headers. Values are bytes, since clients send values that are not UTF-8.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head<'a> {
-    /// The signal path that it is `POST`ed to, if it is.
+    /// The source, if this is a `POST` to a signal path.
     pub(crate) source: Option<Source>,
-    /// `content-length`, where there is one.
+    /// `content-length`, if it is a number.
     pub(crate) content_length: Option<u64>,
-    /// The names of headers that no client may send.
+    /// The reserved headers that the client sent.
     pub(crate) spoofed: Vec<&'a [u8]>,
 }
 
 impl<'a> Head<'a> {
-    /// Reads a header map as proxy-wasm's ABI 0.2.1 serialises it; `None` where `map` is none.
+    /// Reads a serialised header map; `None` if it is malformed.
     pub(crate) fn parse(map: &'a [u8]) -> Option<Head<'a>> {
         let mut head = Head::default();
         let mut method: &[u8] = b"";
@@ -40,8 +38,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// The source whose path this is. As the sidecar's router has it: exactly, apart from query and fragment. A path that is
-/// spelled in any other way is not found there, so that there is nothing to hash here.
+/// The source with this path, compared as the sidecar's router compares: exactly, without query and fragment.
 fn source(path: &[u8]) -> Option<Source> {
     let path = path.split(|byte| matches!(byte, b'?' | b'#')).next()?;
     Source::from_path(from_utf8(path).ok()?)

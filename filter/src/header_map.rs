@@ -1,8 +1,8 @@
-//! Header maps as proxy-wasm's ABI 0.2.1 serialises them: the number of headers, the length of each name and value, all as
-//! little-endian u32; then the names and values themselves, each with a NUL behind it.
+//! Header maps as proxy-wasm's ABI 0.2.1 serialises them, all numbers little-endian `u32`: the number of headers; the
+//! lengths of each name and value; each name and value, followed by a NUL.
 
-/// Shows `each` name and value of a serialised map, in its order. `None` where `map` is none; what came before the flaw has
-/// been shown by then.
+/// Calls `each` with every name and value of a serialised map, in order. `None` if the map is malformed; `each` has then
+/// seen the headers before the defect.
 pub fn visit<'a>(map: &'a [u8], mut each: impl FnMut(&'a [u8], &'a [u8])) -> Option<()> {
     let (count, rest) = map.split_first_chunk::<4>()?;
     let size_of_lengths = usize::try_from(u32::from_le_bytes(*count)).ok()?.checked_mul(8)?;
@@ -35,7 +35,7 @@ pub fn serialize(headers: &[(&[u8], &[u8])]) -> Vec<u8> {
     map
 }
 
-/// The ABI's lengths are of 32 bits; there is no memory for more on its side.
+/// The ABI has 32-bit lengths; wasm32 memory cannot hold more.
 fn length(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
 }
@@ -48,13 +48,13 @@ mod tests {
     use super::{serialize, visit};
 
     #[test]
-    fn the_format_is_that_of_the_abi() {
+    fn the_format_is_the_abis() {
         let map = serialize(&[(b"a", b"bcd")]);
         assert_eq!(map, b"\x01\0\0\0\x01\0\0\0\x03\0\0\0a\0bcd\0");
     }
 
     #[test]
-    fn every_way_to_cut_a_map_short_is_noticed() {
+    fn a_map_truncated_anywhere_is_malformed() {
         let map = serialize(&[(b":path", b"/"), (b"accept", b"")]);
         for length in 0..map.len() {
             assert_eq!(visit(map.get(..length).unwrap(), |_, _| {}), None, "{length}");
@@ -62,14 +62,14 @@ mod tests {
     }
 
     #[test]
-    fn lengths_beyond_the_map_are_noticed() {
+    fn lengths_beyond_the_map_are_malformed() {
         assert_eq!(visit(&[0xff; 4], |_, _| {}), None);
         assert_eq!(visit(b"\x01\0\0\0\xff\xff\xff\xff\0\0\0\0a\0\0", |_, _| {}), None);
     }
 
     proptest! {
         #[test]
-        fn what_is_serialised_can_be_read(headers in vec((any::<Vec<u8>>(), any::<Vec<u8>>()), 0..8)) {
+        fn a_serialised_map_reads_back(headers in vec((any::<Vec<u8>>(), any::<Vec<u8>>()), 0..8)) {
             let headers: Vec<(&[u8], &[u8])> = headers.iter().map(|(name, value)| (&name[..], &value[..])).collect();
             let map = serialize(&headers);
             let mut read = Vec::new();

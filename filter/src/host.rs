@@ -1,142 +1,149 @@
-//! What the core needs of the proxy around it.
+//! What the core needs of the proxy.
 
 use onceway_signal::response::SignalResponse;
 use thiserror::Error;
 
 use crate::Decision;
 
-/// The proxy, as a request sees it.
+/// The proxy, as one request sees it.
 pub trait Host {
     /// All request headers, pseudo-headers included, as proxy-wasm's ABI 0.2.1 serialises them.
     ///
     /// # Errors
     ///
-    /// The proxy could not hand them out.
+    /// The host call failed.
     fn request_headers(&self) -> Result<Vec<u8>, HostError>;
 
     /// Removes every value of a request header.
     ///
     /// # Errors
     ///
-    /// The proxy could not; the header may still be there.
+    /// The host call failed; the header may still be there.
     fn remove_request_header(&self, name: &[u8]) -> Result<(), HostError>;
 
     /// Sets a request header to one value.
     ///
     /// # Errors
     ///
-    /// The proxy could not, for example because the headers have gone upstream already.
+    /// The host call failed, for example because the headers are already upstream.
     fn set_request_header(&self, name: &str, value: &str) -> Result<(), HostError>;
 
-    /// The body received so far, its first `limit` bytes at most; empty where there is none.
+    /// The first `limit` bytes of the request body buffered so far; empty if there are none.
     ///
     /// # Errors
     ///
-    /// The proxy could not hand it out.
+    /// The host call failed.
     fn request_body(&self, limit: u32) -> Result<Vec<u8>, HostError>;
 
-    /// Answers the request without sending it upstream; `details` are for the access log (`%RESPONSE_CODE_DETAILS%`).
+    /// The name of the cluster that the request's route has selected. `None` if the proxy does not know it. Not every proxy
+    /// names its clusters in UTF-8.
     ///
     /// # Errors
     ///
-    /// The proxy could not; the request is still there.
-    fn answer(&self, answer: &SignalResponse, details: &'static str) -> Result<(), HostError>;
+    /// The host call failed.
+    fn route_cluster(&self) -> Result<Option<Vec<u8>>, HostError>;
 
-    /// Lets a request that was held go upstream.
+    /// Responds to the request without sending it upstream; `details` are for the access log
+    /// (`%RESPONSE_CODE_DETAILS%`).
     ///
     /// # Errors
     ///
-    /// The proxy could not; the request is still there.
+    /// The host call failed; the request is still paused.
+    fn respond(&self, response: &SignalResponse, details: &'static str) -> Result<(), HostError>;
+
+    /// Lets a paused request continue upstream.
+    ///
+    /// # Errors
+    ///
+    /// The host call failed; the request is still paused.
     fn resume(&self) -> Result<(), HostError>;
 
-    /// Sends a request of the filter's own, and returns the token that its reply will come with. There is a reply in any
-    /// case, at the latest when the time is up.
+    /// Sends a sub-request and returns the token of its sub-response. A sub-response always follows, by the timeout at
+    /// the latest.
     ///
     /// # Errors
     ///
-    /// The proxy did not send it: the cluster is not known, has no host, or has as many requests as it may have.
-    fn dispatch(&self, request: &SubRequest<'_>) -> Result<u32, HostError>;
+    /// The proxy did not send it: the cluster is unknown, has no host, or its circuit breaker is open.
+    fn dispatch(&self, request: SubRequest<'_>) -> Result<u32, HostError>;
 
-    /// The headers of the reply that has just come, as the ABI serialises them.
+    /// The headers of the sub-response being handled, serialised.
     ///
     /// # Errors
     ///
-    /// The proxy could not hand them out.
-    fn reply_headers(&self) -> Result<Vec<u8>, HostError>;
+    /// The host call failed.
+    fn sub_response_headers(&self) -> Result<Vec<u8>, HostError>;
 
-    /// The body of the reply that has just come, its first `limit` bytes at most.
+    /// The first `limit` bytes of the body of the sub-response being handled.
     ///
     /// # Errors
     ///
-    /// The proxy could not hand it out.
-    fn reply_body(&self, limit: u32) -> Result<Vec<u8>, HostError>;
+    /// The host call failed.
+    fn sub_response_body(&self, limit: u32) -> Result<Vec<u8>, HostError>;
 
-    /// A clock in milliseconds that never goes back.
+    /// Milliseconds of a monotonic clock.
     ///
     /// # Errors
     ///
-    /// The proxy has none.
+    /// The proxy has no such clock.
     fn now_ms(&self) -> Result<u64, HostError>;
 
-    /// Counts what became of the request. A count that fails is lost: no request fails for it.
-    fn count(&self, outcome: Decision);
+    /// Counts the decision. A failure is ignored: no request fails for a lost count.
+    fn count(&self, decision: Decision);
 
     /// Writes to the proxy's log.
     fn log(&self, level: Level, message: &str);
 }
 
-/// A request of the filter's own.
+/// A request that the filter sends itself.
 #[derive(Debug)]
 pub struct SubRequest<'a> {
-    /// The cluster that it goes to.
+    /// The cluster to send it to.
     pub cluster: &'a str,
-    /// Its headers, pseudo-headers included, serialised.
-    pub headers: &'a [u8],
-    /// Its body.
+    /// Headers, pseudo-headers included.
+    pub headers: Vec<(&'a str, &'a str)>,
+    /// Body.
     pub body: &'a [u8],
-    /// How long to wait for the reply, in milliseconds; at least 1.
+    /// Time until the response must be complete, in milliseconds; at least 1.
     pub timeout_ms: u32,
 }
 
-/// What came back for a request of the filter's own.
+/// Announces the response to a sub-request.
 #[derive(Clone, Copy, Debug)]
-pub struct Reply {
-    /// The request's token.
+pub struct SubResponse {
+    /// The sub-request's token.
     pub token: u32,
-    /// How many headers there are; none where the request broke off.
+    /// Number of headers; 0 if the sub-request was reset.
     pub headers: usize,
-    /// The size of the body, in bytes.
+    /// Size of the body in bytes.
     pub body_bytes: usize,
 }
 
-/// How much a log line matters.
+/// Severity of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// For somebody who looks into one request.
+    /// Detail about a single request.
     Debug,
-    /// Something works less well than it should.
+    /// Degraded: affinity is lost, no signal is.
     Warn,
-    /// Somebody has to do something.
+    /// An operator has to act.
     Error,
-    /// The filter itself is broken.
-    Critical,
 }
 
-/// A call into the proxy failed.
+/// A host call failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum HostError {
-    /// The proxy answered with a status other than OK.
+    /// The proxy returned a status other than OK.
     #[error("{call} failed with proxy-wasm status {status}")]
     Status {
-        /// The function of the ABI.
+        /// The ABI function.
         call: &'static str,
-        /// The status, as the ABI numbers them.
+        /// The ABI status.
         status: u32,
     },
-    /// The proxy answered with something that is not in the ABI's format.
+    /// The proxy returned data that is not in the ABI's format.
     #[error("{call} returned data that is not in proxy-wasm's format")]
     Malformed {
-        /// The function of the ABI.
+        /// The ABI function.
         call: &'static str,
     },
 }

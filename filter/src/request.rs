@@ -1,27 +1,27 @@
-//! One request, from its headers to its end: a state machine over the [`Host`].
+//! One request as a state machine over the [`Host`]: events of the proxy in, what to do next out.
 //!
-//! The proxy's events go in, and what it shall do next comes out. Every way through it ends: a request that is held is
-//! let go, answered or split at the end of its body, at its trailers, at the limit of its size, or when the proxy drops the
-//! stream; one that is split is answered with the last reply to its parts.
+//! Every path ends. A paused request continues, is rejected or is split at the end of its body, at its trailers or at the
+//! size limit, or ends when the proxy drops the stream. A split request is responded to with its last sub-response.
 
 use std::rc::Rc;
 
 use onceway_signal::response::SignalResponse;
 use onceway_signal::{FINGERPRINT_HEADER, Source};
+use thiserror::Error;
 
-use crate::affinity::Share;
-use crate::forward::Forward;
+use crate::affinity::Partition;
+use crate::forward::ForwardedHeaders;
 use crate::head::Head;
-use crate::refusal::{too_many_bytes, too_much_to_split};
-use crate::split::Split;
-use crate::{Affinity, Config, Decision, Host, HostError, Level, Reply, affinity};
+use crate::rejection::{body_too_large, split_too_large};
+use crate::split::{Split, Unsent};
+use crate::{Affinity, Config, Decision, Host, HostError, Level, SubResponse, affinity};
 
-/// What the proxy shall do with the request next.
+/// What the proxy does with the request next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Send on what there is.
+    /// Send on what it has.
     Continue,
-    /// Hold it, and buffer what comes.
+    /// Hold the request and buffer what arrives.
     Pause,
 }
 
@@ -34,78 +34,90 @@ pub struct Request {
 
 #[derive(Debug)]
 enum State {
-    /// It goes on: it is none of ours, or we are done with it.
+    /// Pass through: not a signal request, or already handled.
     Passed,
-    /// It is held until its body is complete.
-    Held(Source),
-    /// It is held until its parts are answered.
+    /// Paused until the body is complete.
+    Buffering(Source),
+    /// Paused until all sub-responses have arrived.
     Split(Box<Split>),
-    /// It has been answered; nothing of it may go upstream.
-    Answered,
+    /// Responded to; nothing of it may go upstream.
+    Responded,
 }
 
-/// What the proxy's access log shows (`%RESPONSE_CODE_DETAILS%`) of a body that exceeds a limit.
+/// `%RESPONSE_CODE_DETAILS%` of a rejection.
 const TOO_LARGE: &str = "onceway_payload_too_large";
-/// The same of an answer that is merged of the parts'.
+/// `%RESPONSE_CODE_DETAILS%` of a merged response.
 const MERGED: &str = "onceway_split";
 
-/// The state that an event leads to, and what is to be counted for it.
+/// The next state, and the decision to count, if one was made.
 type Step = Result<(State, Option<Decision>), HostError>;
 
+/// Why a body passes through whole that would be split.
+#[derive(Debug, Error)]
+enum NotSplit {
+    /// No cluster to send sub-requests to.
+    #[error("the property xds.cluster_name names no cluster; set `cluster` in the filter's configuration")]
+    NoCluster,
+    /// The host call for the cluster failed.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// Not even the first partition could be sent.
+    #[error(transparent)]
+    Unsent(#[from] Unsent),
+}
+
 impl Request {
-    /// A request of which nothing has been seen.
+    /// A request before its headers.
     pub fn new(config: Rc<Config>) -> Request {
         Request { config, state: State::Passed }
     }
 
-    /// The headers are there; `end_of_stream`: and that is all.
+    /// The headers have arrived; with `end_of_stream` nothing follows.
     pub fn on_headers(&mut self, host: &impl Host, end_of_stream: bool) -> Action {
-        let step = self.enter(host, end_of_stream);
+        let step = self.start(host, end_of_stream);
         self.settle(host, step)
     }
 
-    /// More of the body is there, `buffered` bytes of it by now; `end_of_stream`: and that is all. May be called again
-    /// with nothing new.
+    /// The body has grown to `buffered` bytes; with `end_of_stream` it is complete. May repeat the same size.
     pub fn on_body(&mut self, host: &impl Host, buffered: usize, end_of_stream: bool) -> Action {
-        let State::Held(source) = self.state else { return self.action() };
+        let State::Buffering(source) = self.state else { return self.action() };
         let step = if self.is_too_large(buffered) {
-            self.refuse(host, &too_many_bytes(source, self.config.max_body_bytes))
+            self.reject(host, &body_too_large(source, self.config.max_body_bytes))
         } else if end_of_stream {
-            self.judge(host, source)
+            self.decide(host, source)
         } else {
             return Action::Pause;
         };
         self.settle(host, step)
     }
 
-    /// The trailers are there. They end the request: where there are trailers, the body's end is never announced.
+    /// The trailers have arrived, which completes the body: Envoy does not announce `end_of_stream` before trailers.
     pub fn on_trailers(&mut self, host: &impl Host) -> Action {
-        let State::Held(source) = self.state else { return self.action() };
-        let step = self.judge(host, source);
+        let State::Buffering(source) = self.state else { return self.action() };
+        let step = self.decide(host, source);
         self.settle(host, step)
     }
 
-    /// There is a reply to a request of the filter's own.
-    pub fn on_reply(&mut self, host: &impl Host, reply: Reply) {
+    /// A sub-response has arrived.
+    pub fn on_sub_response(&mut self, host: &impl Host, response: SubResponse) {
         let State::Split(split) = &mut self.state else { return };
-        if !split.on_reply(host, reply) {
+        if !split.on_sub_response(host, response) {
             return;
         }
-        let answer = split.answer();
-        self.state = match host.answer(&answer, MERGED) {
-            Ok(()) => State::Answered,
+        self.state = match host.respond(&split.response(), MERGED) {
+            Ok(()) => State::Responded,
             Err(error) => {
-                // What is counted already is counted once more: better than a sender that hears nothing.
-                host.log(Level::Warn, &format!("passing a request on whole, its answer could not be given: {error}"));
+                // The sidecars count some signals twice: better than a sender that gets no response.
+                host.log(Level::Warn, &format!("passing a split body through whole, responding failed: {error}"));
                 let _ = host.resume().inspect_err(|error| {
-                    host.log(Level::Error, &format!("a request hangs until its stream's end: {error}"));
+                    host.log(Level::Error, &format!("a request hangs until max_stream_duration: {error}"));
                 });
                 State::Passed
             }
         };
     }
 
-    fn enter(&self, host: &impl Host, end_of_stream: bool) -> Step {
+    fn start(&self, host: &impl Host, end_of_stream: bool) -> Step {
         let map = host.request_headers()?;
         let head = Head::parse(&map).ok_or(HostError::Malformed { call: "proxy_get_header_map_pairs" })?;
         for name in head.spoofed {
@@ -117,76 +129,90 @@ impl Request {
         }
         let limit = self.config.max_body_bytes;
         if head.content_length.is_some_and(|length| length > u64::from(limit)) {
-            return self.refuse(host, &too_many_bytes(source, limit));
+            return self.reject(host, &body_too_large(source, limit));
         }
-        Ok((State::Held(source), None))
+        Ok((State::Buffering(source), None))
     }
 
-    fn judge(&self, host: &impl Host, source: Source) -> Step {
+    fn decide(&self, host: &impl Host, source: Source) -> Step {
         let body = host.request_body(self.config.max_body_bytes)?;
         if body.is_empty() {
             return Ok((State::Passed, Some(Decision::Nothing)));
         }
         let affinity = affinity(source, &body);
         let fingerprint = affinity.fingerprint();
-        let outcome = match affinity {
+        let decision = match affinity {
             Affinity::One(_) => Decision::Fingerprinted,
-            Affinity::Several { alerts, shares } => match self.split(host, source, body, alerts, shares)? {
+            Affinity::Several { alerts, partitions } => match self.split(host, source, body, alerts, partitions)? {
                 Some(step) => return Ok(step),
                 None => Decision::Several,
             },
             Affinity::Nothing => Decision::Nothing,
             Affinity::Undecodable(error) => {
-                host.log(Level::Debug, &format!("passing a body on without a fingerprint: {error}"));
+                host.log(Level::Debug, &format!("passing a body through without a fingerprint: {error}"));
                 Decision::Undecodable
             }
         };
         if let Some(fingerprint) = fingerprint {
             host.set_request_header(FINGERPRINT_HEADER, &fingerprint.hex())?;
         }
-        Ok((State::Passed, Some(outcome)))
+        Ok((State::Passed, Some(decision)))
     }
 
-    /// Sends each share to its owner. `None`: not one was sent, and the body is to go on whole.
+    /// Sends each partition to its owner. `None`: none was sent, and the body passes through whole.
     fn split(
         &self,
         host: &impl Host,
         source: Source,
         body: Vec<u8>,
         alerts: usize,
-        shares: Vec<Share>,
+        partitions: Vec<Partition>,
     ) -> Result<Option<(State, Option<Decision>)>, HostError> {
         let map = host.request_headers()?;
-        let forward = Forward::parse(&map).ok_or(HostError::Malformed { call: "proxy_get_header_map_pairs" })?;
-        if !forward.is_plain_json() {
+        let headers =
+            ForwardedHeaders::parse(&map).ok_or(HostError::Malformed { call: "proxy_get_header_map_pairs" })?;
+        if !headers.can_split() {
             return Ok(None);
         }
-        if let Some(refusal) = too_much_to_split(source, &self.config, body.len(), alerts, &shares) {
-            return self.refuse(host, &refusal).map(Some);
+        if let Some(rejection) = split_too_large(source, &self.config, body.len(), alerts, &partitions) {
+            return self.reject(host, &rejection).map(Some);
         }
-        let mut split = Split::new(Rc::clone(&self.config), source, forward, body, shares);
-        Ok(match split.start(host) {
-            Ok(()) => Some((State::Split(Box::new(split)), Some(Decision::Split))),
+        let started = self.cluster(host).and_then(|cluster| {
+            let mut split = Split::new(Rc::clone(&self.config), source, cluster, headers, body, partitions);
+            split.start(host)?;
+            Ok(split)
+        });
+        Ok(match started {
+            Ok(split) => Some((State::Split(Box::new(split)), Some(Decision::Split))),
             Err(error) => {
-                host.log(Level::Warn, &format!("passing a body on whole, it could not be split: {error}"));
+                host.log(Level::Warn, &format!("passing a body through whole, it could not be split: {error}"));
                 None
             }
         })
     }
 
-    fn refuse(&self, host: &impl Host, refusal: &SignalResponse) -> Step {
-        host.answer(refusal, TOO_LARGE)?;
-        Ok((State::Answered, Some(Decision::TooLarge)))
+    /// The cluster for sub-requests: the configured one, else that of the request's route.
+    fn cluster(&self, host: &impl Host) -> Result<String, NotSplit> {
+        if let Some(cluster) = &self.config.cluster {
+            return Ok(cluster.clone());
+        }
+        let cluster = host.route_cluster()?.and_then(|name| String::from_utf8(name).ok());
+        cluster.filter(|name| !name.is_empty()).ok_or(NotSplit::NoCluster)
     }
 
-    /// Fails open: what the proxy could not do costs the request its affinity, never its delivery.
+    fn reject(&self, host: &impl Host, rejection: &SignalResponse) -> Step {
+        host.respond(rejection, TOO_LARGE)?;
+        Ok((State::Responded, Some(Decision::TooLarge)))
+    }
+
+    /// Fails open: a failed host call costs the request its affinity, never its delivery.
     fn settle(&mut self, host: &impl Host, step: Step) -> Action {
-        let (state, outcome) = step.unwrap_or_else(|error| {
-            host.log(Level::Warn, &format!("passing a request on without a fingerprint: {error}"));
+        let (state, decision) = step.unwrap_or_else(|error| {
+            host.log(Level::Warn, &format!("passing a request through without a fingerprint: {error}"));
             (State::Passed, Some(Decision::Error))
         });
-        if let Some(outcome) = outcome {
-            host.count(outcome);
+        if let Some(decision) = decision {
+            host.count(decision);
         }
         self.state = state;
         self.action()
@@ -199,7 +225,7 @@ impl Request {
     fn action(&self) -> Action {
         match self.state {
             State::Passed => Action::Continue,
-            State::Held(_) | State::Split(_) | State::Answered => Action::Pause,
+            State::Buffering(_) | State::Split(_) | State::Responded => Action::Pause,
         }
     }
 }

@@ -1,187 +1,212 @@
-//! The proxy-wasm shell around the core: it translates, and decides nothing.
+//! The proxy-wasm shell around the core: contexts that forward the proxy's events, and the [`Host`] that they run over.
+//! It translates and decides nothing.
 //!
-//! Both directions are our own: [`abi`] calls the proxy, [`exports`] is called by it. The SDK for Rust panics on any status
-//! and any token that it does not expect, and a trap takes every request in the VM with it; and it never forgets a call
-//! whose client has left.
+//! The crate `proxy-wasm` owns the exports, the contexts and the routing of sub-responses to them. Its host calls return a
+//! `Result`, but most of them panic on a failure status instead of returning it. A panic is a trap, and a trap ends every
+//! request in the VM. The calls that are affected go through [`raw`]; the others go through `proxy_wasm::hostcalls`.
+//!
+//! Two limits of the crate's dispatcher remain. Envoy stays clear of both, and its `FAIL_RELOAD` replaces a VM that traps:
+//!
+//! * It traps on a sub-response whose token it never issued. Envoy delivers each token at most once.
+//! * It drops a sub-response whose client has left, but keeps the tokens of sub-requests that Envoy cancels for that reason:
+//!   about 20 bytes each, until the VM is replaced.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::panic::set_hook;
 use std::rc::Rc;
+use std::time::Duration;
 
 use onceway_signal::response::SignalResponse;
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{self, ContextType, LogLevel, Status};
 
-use crate::{Action, Config, Decision, Host, HostError, Level, Reply, Request, SubRequest};
+use crate::{Action, Config, Decision, Host, HostError, Level, Request, SubRequest, SubResponse};
 
-#[expect(unsafe_code, reason = "calls into the proxy cross the module's boundary; all of them are in there")]
-mod abi;
-#[expect(unsafe_code, reason = "what the proxy calls must have a fixed name; all of it is in there")]
-mod exports;
+#[expect(unsafe_code, reason = "foreign functions; all of the crate's unsafe code is in there")]
+mod raw;
 #[cfg(feature = "trap")]
 mod trap;
 
-/// All that lives in one VM.
-#[derive(Default)]
-struct Vm {
-    /// The plugins by their context: several where a new configuration takes over from an old one.
-    plugins: BTreeMap<u32, Plugin>,
-    /// The requests by their context.
-    streams: BTreeMap<u32, Stream>,
-    /// The requests that wait for replies, by the reply's token.
-    calls: Calls,
+/// The property that names the cluster of the request's route.
+const ROUTE_CLUSTER: [&str; 2] = ["xds", "cluster_name"];
+
+proxy_wasm::main! {{
+    // The crate's own hook is installed together with a logger that the filter does not use.
+    set_hook(Box::new(|panic| log(LogLevel::Critical, &panic.to_string())));
+    proxy_wasm::set_root_context(|_| Box::new(Plugin::default()));
+}}
+
+fn log(level: LogLevel, message: &str) {
+    // Envoy's log call cannot fail.
+    let _ = hostcalls::log(level, message);
 }
 
-/// Which context waits for the reply of which token. The proxy tells the plugin of a reply, not the request.
-type Calls = Rc<RefCell<BTreeMap<u32, u32>>>;
-
-/// A plugin: what all its requests share.
-#[derive(Clone, Default)]
+/// The plugin's context: what all its requests share.
+#[derive(Default)]
 struct Plugin {
     config: Rc<Config>,
     counters: Counters,
 }
 
-/// One request's stream in the proxy.
-struct Stream {
-    request: Request,
-    proxy: Proxy,
-}
+impl Context for Plugin {}
 
-impl Vm {
-    fn create(&mut self, context: u32, parent: u32) {
-        let Some(plugin) = self.plugins.get(&parent) else {
-            // A context without a parent is a plugin's own.
-            self.plugins.insert(context, Plugin::default());
-            return;
-        };
-        let proxy = Proxy { context, counters: plugin.counters, calls: Rc::clone(&self.calls) };
-        self.streams.insert(context, Stream { request: Request::new(Rc::clone(&plugin.config)), proxy });
-    }
-
-    fn configure(&mut self, context: u32, size: usize) -> bool {
+impl RootContext for Plugin {
+    fn on_configure(&mut self, size: usize) -> bool {
         match read_config(size) {
             Ok(config) => {
-                self.plugins.insert(context, Plugin { config: Rc::new(config), counters: Counters::define() });
+                *self = Plugin { config: Rc::new(config), counters: Counters::define() };
                 true
             }
             Err(reason) => {
-                abi::log(Level::Error, &reason);
+                log(LogLevel::Error, &reason);
                 false
             }
         }
     }
 
-    /// What to do with a request next. One that we do not know goes on.
-    fn decide(&mut self, context: u32, event: impl FnOnce(&mut Request, &Proxy) -> Action) -> Action {
-        match self.streams.get_mut(&context) {
-            Some(Stream { request, proxy }) => event(request, proxy),
-            None => Action::Continue,
-        }
+    fn create_http_context(&self, _context: u32) -> Option<Box<dyn HttpContext>> {
+        let request = Request::new(Rc::clone(&self.config));
+        Some(Box::new(Stream { request, host: WasmHost { counters: self.counters } }))
     }
 
-    fn reply(&mut self, reply: Reply) {
-        let context = self.calls.borrow_mut().remove(&reply.token);
-        // A client that left does not wait for it any more.
-        let Some(Stream { request, proxy }) = context.and_then(|context| self.streams.get_mut(&context)) else {
-            return;
-        };
-        if let Err(error) = abi::set_effective_context(proxy.context) {
-            proxy.log(Level::Error, &format!("a reply cannot be given to its request: {error}"));
-        }
-        request.on_reply(proxy, reply);
-    }
-
-    fn delete(&mut self, context: u32) {
-        self.plugins.remove(&context);
-        self.streams.remove(&context);
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
     }
 }
 
 fn read_config(size: usize) -> Result<Config, String> {
-    let json = abi::plugin_configuration(size).map_err(|error| error.to_string())?;
+    let json = raw::plugin_configuration(size).map_err(|error| error.to_string())?;
     Config::from_json(&json).map_err(|error| error.to_string())
 }
 
-/// The proxy, as the core wants it.
-struct Proxy {
-    context: u32,
-    counters: Counters,
-    calls: Calls,
+/// The context of one HTTP stream.
+struct Stream {
+    request: Request,
+    host: WasmHost,
 }
 
-impl Host for Proxy {
+impl Context for Stream {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body_bytes: usize, _trailers: usize) {
+        self.request.on_sub_response(&self.host, SubResponse { token, headers, body_bytes });
+    }
+}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> types::Action {
+        to_wasm(self.request.on_headers(&self.host, end_of_stream))
+    }
+
+    fn on_http_request_body(&mut self, buffered: usize, end_of_stream: bool) -> types::Action {
+        to_wasm(self.request.on_body(&self.host, buffered, end_of_stream))
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> types::Action {
+        to_wasm(self.request.on_trailers(&self.host))
+    }
+}
+
+const fn to_wasm(action: Action) -> types::Action {
+    match action {
+        Action::Continue => types::Action::Continue,
+        Action::Pause => types::Action::Pause,
+    }
+}
+
+/// The proxy. Each call is about the context whose event is being handled.
+struct WasmHost {
+    counters: Counters,
+}
+
+impl Host for WasmHost {
     fn request_headers(&self) -> Result<Vec<u8>, HostError> {
-        abi::request_headers()
+        raw::request_headers()
     }
 
     fn remove_request_header(&self, name: &[u8]) -> Result<(), HostError> {
-        abi::remove_request_header(name)
+        raw::remove_request_header(name)
     }
 
     fn set_request_header(&self, name: &str, value: &str) -> Result<(), HostError> {
-        abi::replace_request_header(name, value)
+        raw::replace_request_header(name, value)
     }
 
     fn request_body(&self, limit: u32) -> Result<Vec<u8>, HostError> {
         #[cfg(feature = "trap")]
         trap::at("body");
-        abi::request_body(limit)
+        raw::request_body(limit)
     }
 
-    fn answer(&self, answer: &SignalResponse, details: &'static str) -> Result<(), HostError> {
-        abi::send_local_response(answer, details)
+    fn route_cluster(&self) -> Result<Option<Vec<u8>>, HostError> {
+        hostcalls::get_property(ROUTE_CLUSTER.to_vec()).map_err(failure("proxy_get_property"))
+    }
+
+    fn respond(&self, response: &SignalResponse, details: &'static str) -> Result<(), HostError> {
+        raw::send_local_response(response, details)
     }
 
     fn resume(&self) -> Result<(), HostError> {
-        abi::continue_request()
+        hostcalls::resume_http_request().map_err(failure("proxy_continue_stream"))
     }
 
-    fn dispatch(&self, request: &SubRequest<'_>) -> Result<u32, HostError> {
-        let token = abi::http_call(request)?;
-        self.calls.borrow_mut().insert(token, self.context);
-        Ok(token)
+    fn dispatch(&self, request: SubRequest<'_>) -> Result<u32, HostError> {
+        let SubRequest { cluster, headers, body, timeout_ms } = request;
+        let timeout = Duration::from_millis(timeout_ms.into());
+        // Only this call makes the token known to the dispatcher, so that a raw import could not replace it.
+        hostcalls::dispatch_http_call(cluster, headers, Some(body), Vec::new(), timeout)
+            .map_err(failure("proxy_http_call"))
     }
 
-    fn reply_headers(&self) -> Result<Vec<u8>, HostError> {
+    fn sub_response_headers(&self) -> Result<Vec<u8>, HostError> {
         #[cfg(feature = "trap")]
         trap::at("reply");
-        abi::reply_headers()
+        raw::sub_response_headers()
     }
 
-    fn reply_body(&self, limit: u32) -> Result<Vec<u8>, HostError> {
-        abi::reply_body(limit)
+    fn sub_response_body(&self, limit: u32) -> Result<Vec<u8>, HostError> {
+        raw::sub_response_body(limit)
     }
 
     fn now_ms(&self) -> Result<u64, HostError> {
-        abi::monotonic_ms()
+        raw::monotonic_ms()
     }
 
-    fn count(&self, outcome: Decision) {
-        self.counters.increment(outcome);
+    fn count(&self, decision: Decision) {
+        self.counters.increment(decision);
     }
 
     fn log(&self, level: Level, message: &str) {
-        abi::log(level, message);
+        let level = match level {
+            Level::Debug => LogLevel::Debug,
+            Level::Warn => LogLevel::Warn,
+            Level::Error => LogLevel::Error,
+        };
+        log(level, message);
     }
 }
 
-/// The proxy's ids of the counters, one per outcome; `None` where the proxy would not have it.
+fn failure(call: &'static str) -> impl Fn(Status) -> HostError {
+    move |status| HostError::Status { call, status: status as u32 }
+}
+
+/// The proxy's metric ids, one per decision; `None` where the proxy did not define the metric.
 #[derive(Clone, Copy, Default)]
 struct Counters([Option<u32>; Decision::ALL.len()]);
 
 impl Counters {
-    /// Defines the counters. One that cannot be defined is not worth an outage: it stays uncounted.
+    /// Defines the counters. A counter that cannot be defined stays at zero; the filter works without it.
     fn define() -> Counters {
-        Counters(Decision::ALL.map(|outcome| {
-            abi::define_counter(outcome.metric())
-                .inspect_err(|error| abi::log(Level::Warn, &format!("{} is not counted: {error}", outcome.metric())))
+        Counters(Decision::ALL.map(|decision| {
+            let metric = decision.metric();
+            raw::define_counter(metric)
+                .inspect_err(|error| log(LogLevel::Warn, &format!("{metric} is not counted: {error}")))
                 .ok()
         }))
     }
 
-    fn increment(&self, outcome: Decision) {
-        if let Some(Some(id)) = self.0.get(outcome as usize) {
-            // A count that fails is lost: no request fails for it.
-            let _ = abi::increment_metric(*id);
+    fn increment(&self, decision: Decision) {
+        if let Some(Some(id)) = self.0.get(decision as usize) {
+            // No request fails for a lost count.
+            let _ = raw::increment_counter(*id);
         }
     }
 }

@@ -1,17 +1,17 @@
 use onceway_signal::Fingerprint;
 
-use super::Forward;
-use crate::header_map::{serialize, visit};
+use super::ForwardedHeaders;
+use crate::header_map::serialize;
 
-fn parse(headers: &[(&str, &str)]) -> Forward {
+fn parse(headers: &[(&str, &str)]) -> ForwardedHeaders {
     let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    Forward::parse(&serialize(&headers)).unwrap()
+    ForwardedHeaders::parse(&serialize(&headers)).unwrap()
 }
 
 #[test]
-fn what_is_allowed_goes_along_and_nothing_else_does() {
+fn allowed_headers_are_forwarded_and_no_others() {
     let fingerprint: Fingerprint = "54010c454af195aadec824d25dba6fa52adfcc717f0b3f0430e4111acddfe728".parse().unwrap();
-    let hex = fingerprint.to_string();
+    let hex = fingerprint.hex();
     let allowed = [
         (":path", "/api/v1/signals/prometheus?a=b"),
         (":scheme", "https"),
@@ -33,24 +33,32 @@ fn what_is_allowed_goes_along_and_nothing_else_does() {
         ("x-forwarded-for", "192.0.2.1"),
         ("x-envoy-upstream-rq-timeout-ms", "1"),
     ];
-    let map = parse(&[&dropped[..], &allowed[..]].concat()).headers_for(fingerprint);
-    let mut sent = Vec::new();
-    visit(&map, |name, value| sent.push((str::from_utf8(name).unwrap(), str::from_utf8(value).unwrap()))).unwrap();
+    let forwarded = parse(&[&dropped[..], &allowed[..]].concat());
     let own = [(":method", "POST"), (":authority", &*hex), ("x-onceway-fingerprint", &*hex)];
-    assert_eq!(sent, [&own[..], &allowed[..]].concat());
+    assert_eq!(forwarded.for_sub_request(&hex), [&own[..], &allowed[..]].concat());
 }
 
 #[test]
-fn only_plain_json_is_to_be_split() {
+fn only_plain_json_is_split() {
     let json = ("content-type", "application/json; charset=utf-8");
-    assert!(parse(&[json]).is_plain_json());
-    assert!(parse(&[json, ("content-encoding", "identity")]).is_plain_json());
-    assert!(!parse(&[json, ("content-encoding", "gzip")]).is_plain_json());
-    assert!(!parse(&[("content-type", "text/plain")]).is_plain_json());
-    assert!(!parse(&[]).is_plain_json());
+    assert!(parse(&[json]).can_split());
+    assert!(parse(&[json, ("content-encoding", "identity")]).can_split());
+    assert!(!parse(&[json, ("content-encoding", "gzip")]).can_split());
+    assert!(!parse(&[("content-type", "text/plain")]).can_split());
+    assert!(!parse(&[]).can_split());
 }
 
 #[test]
-fn a_map_that_is_none_is_noticed() {
-    assert!(Forward::parse(&[0xff; 16]).is_none());
+fn a_request_is_not_split_if_a_header_to_forward_is_not_utf8() {
+    let can_split = |name: &[u8]| {
+        let map = serialize(&[(b"content-type", b"application/json"), (name, b"\xff")]);
+        ForwardedHeaders::parse(&map).unwrap().can_split()
+    };
+    assert!(!can_split(b"authorization"));
+    assert!(can_split(b"cookie"), "which is not forwarded");
+}
+
+#[test]
+fn a_malformed_map_is_rejected() {
+    assert!(ForwardedHeaders::parse(&[0xff; 16]).is_none());
 }

@@ -15,20 +15,20 @@ fn source(method: &str, path: &str) -> Option<Source> {
 }
 
 #[test]
-fn a_post_to_a_signal_path_is_one_of_ours() {
+fn a_post_to_a_signal_path_is_a_signal_request() {
     assert_eq!(source("POST", "/api/v1/signals/prometheus"), Some(Source::Prometheus));
     assert_eq!(source("POST", "/api/v1/signals/kubernetes-event"), Some(Source::KubernetesEvent));
 }
 
 #[test]
-fn query_and_fragment_are_no_part_of_the_path() {
+fn query_and_fragment_do_not_count_as_path() {
     for rest in ["?", "?a=b", "?a=/x?y", "#x", "?a#b"] {
         assert_eq!(source("POST", &format!("{ALERTS}{rest}")), Some(Source::Prometheus), "{rest}");
     }
 }
 
 #[test]
-fn a_path_that_the_sidecars_router_does_not_know_is_none_of_ours() {
+fn a_path_that_the_sidecars_router_does_not_know_is_not_a_signal_path() {
     for path in [
         "",
         "/",
@@ -48,27 +48,27 @@ fn a_path_that_the_sidecars_router_does_not_know_is_none_of_ours() {
 }
 
 #[test]
-fn other_methods_are_none_of_ours() {
+fn other_methods_make_no_signal_request() {
     for method in ["GET", "PUT", "OPTIONS", "post", ""] {
         assert_eq!(source(method, ALERTS), None, "{method}");
     }
 }
 
 #[test]
-fn a_request_without_method_or_path_is_none_of_ours() {
+fn a_request_without_method_or_path_is_not_a_signal_request() {
     assert_eq!(Head::parse(&map(&[])), Some(Head::default()));
     assert_eq!(Head::parse(&map(&[(":path", ALERTS)])).unwrap().source, None);
     assert_eq!(Head::parse(&map(&[(":method", "POST")])).unwrap().source, None);
 }
 
 #[test]
-fn a_path_that_is_no_utf_8_is_none_of_ours() {
+fn a_path_that_is_not_utf8_is_not_a_signal_path() {
     let map = serialize(&[(b":method", b"POST"), (b":path", b"/\xff")]);
     assert_eq!(Head::parse(&map).unwrap().source, None);
 }
 
 #[test]
-fn every_reserved_header_is_found_however_it_is_spelled() {
+fn every_reserved_header_is_found_in_any_case() {
     let map = map(&[
         ("x-onceway-fingerprint", "a"),
         ("X-Onceway-Fingerprint", "b"),
@@ -84,7 +84,7 @@ fn every_reserved_header_is_found_however_it_is_spelled() {
 }
 
 #[test]
-fn a_content_length_that_is_no_number_is_not_believed() {
+fn a_content_length_that_is_not_a_number_is_ignored() {
     let length = |value| Head::parse(&map(&[("content-length", value)])).unwrap().content_length;
     assert_eq!(length("0"), Some(0));
     assert_eq!(length("18446744073709551615"), Some(u64::MAX));
@@ -94,7 +94,7 @@ fn a_content_length_that_is_no_number_is_not_believed() {
 }
 
 #[test]
-fn what_is_no_header_map_is_refused() {
+fn a_malformed_header_map_is_rejected() {
     assert_eq!(Head::parse(b""), None);
     assert_eq!(Head::parse(&[0xff; 64]), None);
 }

@@ -1,4 +1,4 @@
-//! The core over a proxy made of plain data.
+//! The core over an in-memory proxy.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::{Action, Request};
-use crate::fake::{Call, FakeHost};
+use crate::fake_host::{Call, FakeHost};
 use crate::{Affinity, Config, Decision, affinity};
 
 /// `sha256("prod:Deployment:payment-api")`.
@@ -38,7 +38,7 @@ fn limited() -> Request {
     Request::new(Rc::new(Config { max_body_bytes: 10, ..Config::default() }))
 }
 
-/// Sends a body in one piece to the alerts' path.
+/// Posts a body in one piece to the path of Alertmanager's webhooks.
 fn post(host: &FakeHost, body: &str) -> Action {
     host.buffer(body.as_bytes());
     let mut request = request();
@@ -49,7 +49,7 @@ fn post(host: &FakeHost, body: &str) -> Action {
 }
 
 #[test]
-fn one_fingerprint_is_set_before_the_request_goes_on() {
+fn the_fingerprint_of_one_incident_is_set_before_the_request_continues() {
     let host = FakeHost::post(Source::Prometheus.path());
     assert_eq!(post(&host, &payment_api()), Action::Continue);
     assert_eq!(host.fingerprint().as_deref(), Some(PAYMENT_API));
@@ -66,7 +66,7 @@ fn an_event_has_a_fingerprint_too() {
 }
 
 #[test]
-fn several_fingerprints_that_are_not_announced_as_json_go_on_whole_hashed_on_the_first() {
+fn several_incidents_in_a_body_not_declared_as_json_pass_through_whole_hashed_on_the_first() {
     let node = r#"{"alertname":"Down","node":"worker-node-1"}"#;
     let deployment = r#"{"alertname":"Crash","namespace":"prod","deployment":"payment-api"}"#;
     for (name, value) in [("content-type", "text/plain"), ("content-encoding", "gzip")] {
@@ -78,7 +78,7 @@ fn several_fingerprints_that_are_not_announced_as_json_go_on_whole_hashed_on_the
 }
 
 #[test]
-fn several_alerts_of_one_incident_are_one_fingerprint() {
+fn several_alerts_of_one_incident_have_one_fingerprint() {
     let host = FakeHost::post(Source::Prometheus.path());
     let crash = r#"{"alertname":"Crash","namespace":"prod","deployment":"payment-api"}"#;
     let slow = r#"{"alertname":"Slow","namespace":"prod","deployment":"payment-api"}"#;
@@ -87,14 +87,14 @@ fn several_alerts_of_one_incident_are_one_fingerprint() {
 }
 
 #[test]
-fn a_body_without_signals_goes_on_without_a_fingerprint() {
+fn a_body_without_signals_passes_through_without_a_fingerprint() {
     let host = FakeHost::post(Source::Prometheus.path());
     assert_eq!(post(&host, &webhook(&[])), Action::Continue);
     assert_eq!((host.fingerprint(), host.counted()), (None, vec![Decision::Nothing]));
 }
 
 #[test]
-fn what_cannot_be_decoded_goes_on_without_a_fingerprint() {
+fn an_undecodable_body_passes_through_without_a_fingerprint() {
     for body in ["{", "[]", "\u{1f}\u{8b}\u{8}", "null"] {
         let host = FakeHost::post(Source::Prometheus.path());
         assert_eq!(post(&host, body), Action::Continue, "{body}");
@@ -104,21 +104,21 @@ fn what_cannot_be_decoded_goes_on_without_a_fingerprint() {
 }
 
 #[test]
-fn a_post_without_a_body_goes_on_at_once() {
+fn a_post_without_a_body_passes_through_at_once() {
     let host = FakeHost::post(Source::Prometheus.path());
     assert_eq!(request().on_headers(&host, true), Action::Continue);
     assert_eq!((host.calls(Call::Body), host.counted()), (0, vec![Decision::Nothing]));
 }
 
 #[test]
-fn an_empty_body_goes_on_without_a_fingerprint() {
+fn an_empty_body_passes_through_without_a_fingerprint() {
     let host = FakeHost::post(Source::Prometheus.path());
     assert_eq!(post(&host, ""), Action::Continue);
     assert_eq!((host.fingerprint(), host.counted()), (None, vec![Decision::Nothing]));
 }
 
 #[test]
-fn other_requests_pass_untouched() {
+fn other_requests_pass_through_unchanged() {
     for (method, path) in [("GET", Source::Prometheus.path()), ("POST", "/other")] {
         let host = FakeHost::new(&[(":method", method), (":path", path), ("content-length", "99999999999")]);
         let mut request = request();
@@ -141,7 +141,7 @@ fn spoofed_headers_are_dropped_on_every_path() {
 }
 
 #[test]
-fn a_body_is_decoded_once_at_its_end() {
+fn a_body_is_decoded_once_when_it_is_complete() {
     let host = FakeHost::post(Source::Prometheus.path());
     let body = payment_api();
     host.buffer(body.as_bytes());
@@ -158,7 +158,7 @@ fn a_body_is_decoded_once_at_its_end() {
 }
 
 #[test]
-fn trailers_end_a_body_too() {
+fn trailers_complete_a_body() {
     let host = FakeHost::post(Source::Prometheus.path());
     let body = payment_api();
     host.buffer(body.as_bytes());
@@ -170,43 +170,43 @@ fn trailers_end_a_body_too() {
 }
 
 #[test]
-fn a_content_length_over_the_limit_is_refused_at_the_headers() {
+fn a_content_length_over_the_limit_is_rejected_at_the_headers() {
     let config = Rc::new(Config { max_body_bytes: 10, ..Config::default() });
     for length in ["10", "11", "11x"] {
         let path = Source::Prometheus.path();
         let host = FakeHost::new(&[(":method", "POST"), (":path", path), ("content-length", length)]);
         assert_eq!(Request::new(Rc::clone(&config)).on_headers(&host, false), Action::Pause);
-        assert_eq!(host.answered().is_some(), length == "11", "{length}");
+        assert_eq!(host.response().is_some(), length == "11", "{length}");
     }
 }
 
 #[test]
-fn a_body_over_the_limit_is_refused_as_soon_as_it_is() {
+fn a_body_is_rejected_as_soon_as_it_exceeds_the_limit() {
     let host = FakeHost::post(Source::Prometheus.path());
     let mut request = limited();
     assert_eq!(request.on_headers(&host, false), Action::Pause);
     assert_eq!(request.on_body(&host, 10, false), Action::Pause);
-    assert_eq!(host.answered(), None);
+    assert_eq!(host.response(), None);
     assert_eq!(request.on_body(&host, 11, false), Action::Pause);
-    assert_eq!(host.answered().unwrap().status(), 413);
-    // A proxy that goes on all the same gets nothing upstream, and no second answer.
+    assert_eq!(host.response().unwrap().status(), 413);
+    // Later events send nothing upstream and cause no second response.
     assert_eq!(request.on_body(&host, 12, true), Action::Pause);
     assert_eq!(request.on_trailers(&host), Action::Pause);
-    assert_eq!((host.calls(Call::Answer), host.counted()), (1, vec![Decision::TooLarge]));
+    assert_eq!((host.calls(Call::Respond), host.counted()), (1, vec![Decision::TooLarge]));
 }
 
 #[test]
-fn a_refusal_says_what_the_limit_is_and_what_to_do() {
+fn a_rejection_names_the_limit_and_what_to_do() {
     let host = FakeHost::post(Source::Prometheus.path()).with("content-length", "5242881");
     assert_eq!(request().on_headers(&host, false), Action::Pause);
-    let Some(SignalResponse::Problem(problem)) = host.answered() else { panic!("it is over the limit") };
+    let Some(SignalResponse::Problem(problem)) = host.response() else { panic!("it is over the limit") };
     assert_eq!((problem.status, problem.uri), (413, "https://onceway.io/problems/payload-too-large"));
     assert_eq!(problem.instance, Some(Source::Prometheus.path()));
     assert!(problem.detail.contains("5242880 bytes") && problem.detail.contains("max_body_bytes"), "{problem:?}");
 }
 
 #[test]
-fn a_proxy_that_fails_costs_the_affinity_and_not_the_request() {
+fn a_failed_host_call_costs_the_affinity_and_not_the_request() {
     for call in [Call::Headers, Call::Remove, Call::Body, Call::Set] {
         let host = FakeHost::post(Source::Prometheus.path()).with("x-onceway-x", "y").failing(call);
         assert_eq!(post(&host, &payment_api()), Action::Continue, "{call:?}");
@@ -216,8 +216,8 @@ fn a_proxy_that_fails_costs_the_affinity_and_not_the_request() {
 }
 
 #[test]
-fn a_refusal_that_fails_leaves_the_request_to_the_sidecar() {
-    let host = FakeHost::post(Source::Prometheus.path()).failing(Call::Answer);
+fn a_request_whose_rejection_fails_passes_through_to_the_sidecar() {
+    let host = FakeHost::post(Source::Prometheus.path()).failing(Call::Respond);
     let mut request = limited();
     assert_eq!(request.on_headers(&host, false), Action::Pause);
     assert_eq!(request.on_body(&host, 11, true), Action::Continue);
@@ -225,7 +225,7 @@ fn a_refusal_that_fails_leaves_the_request_to_the_sidecar() {
 }
 
 #[test]
-fn headers_that_cannot_be_read_let_the_request_pass() {
+fn a_request_with_malformed_headers_passes_through() {
     let host = FakeHost::malformed();
     assert_eq!(request().on_headers(&host, false), Action::Continue);
     assert_eq!(host.counted(), [Decision::Error]);
@@ -234,7 +234,7 @@ fn headers_that_cannot_be_read_let_the_request_pass() {
 
 proptest! {
     #[test]
-    fn however_a_body_is_cut_it_ends_with_the_same_fingerprint(cuts in vec(0usize..400, 0..8), trailers: bool) {
+    fn a_body_has_the_same_fingerprint_in_any_chunks(cuts in vec(0usize..400, 0..8), trailers: bool) {
         let body = payment_api();
         let host = FakeHost::post(Source::Prometheus.path());
         let mut request = request();
@@ -252,7 +252,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_the_body_the_request_ends_and_is_counted_once(body: Vec<u8>, event: bool) {
+    fn a_request_with_any_body_ends_and_is_counted_once(body: Vec<u8>, event: bool) {
         let source = if event { Source::KubernetesEvent } else { Source::Prometheus };
         let host = FakeHost::post(source.path());
         host.buffer(&body);
@@ -269,7 +269,7 @@ proptest! {
     }
 
     #[test]
-    fn in_any_order_of_events_nothing_panics_and_no_request_counts_twice(
+    fn no_order_of_events_panics_or_counts_a_request_twice(
         headers_end: bool,
         events in vec((any::<usize>(), any::<bool>(), any::<bool>()), 0..8),
         failing in any::<Option<u8>>(),
@@ -290,6 +290,6 @@ proptest! {
             }
         }
         prop_assert!(host.counted().len() <= 1);
-        prop_assert!(host.calls(Call::Answer) + host.calls(Call::Set) <= 1);
+        prop_assert!(host.calls(Call::Respond) + host.calls(Call::Set) <= 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Bodies of several incidents, over a proxy made of plain data.
+//! Bodies of several incidents, over an in-memory proxy.
 
 use std::rc::Rc;
 
@@ -6,13 +6,14 @@ use onceway_signal::problem::ProblemKind;
 use onceway_signal::response::{Metadata, SignalOutcome, SignalResponse, Status, merge};
 use onceway_signal::{Source, decode};
 
-use crate::fake::{Call, FakeHost, Sent};
+use crate::fake_host::{Call, FakeHost, Sent};
 use crate::{Action, Config, Decision, Request};
 
-mod ends;
+mod cluster;
+mod failures;
 mod limits;
 
-/// A request whose body is there, in a proxy.
+/// A request whose body is complete, and its proxy.
 struct Scene {
     host: FakeHost,
     request: Request,
@@ -38,7 +39,7 @@ fn fingerprint(deployment: &str) -> String {
     decode(Source::Prometheus, body.as_bytes()).unwrap().groups()[0].fingerprint.to_string()
 }
 
-/// What an owner answers that created an RR.
+/// The outcome of an owner that created an RR.
 fn created(fingerprint: &str) -> SignalOutcome {
     let metadata = Metadata {
         fingerprint: fingerprint.to_owned(),
@@ -51,7 +52,7 @@ fn created(fingerprint: &str) -> SignalOutcome {
 }
 
 impl Scene {
-    /// Sends `alerts` in one body. They are of several incidents, or this is no split.
+    /// Sends `alerts` in one body.
     fn of(config: Config, alerts: &[String]) -> Scene {
         Scene::over(FakeHost::post(Source::Prometheus.path()), config, alerts)
     }
@@ -65,39 +66,39 @@ impl Scene {
         Scene { host, request }
     }
 
-    fn reply(&mut self, token: u32, status: &str, body: &str) {
-        self.host.reply(&mut self.request, token, &[(":status", status)], body);
+    fn deliver(&mut self, token: u32, status: &str, body: &str) {
+        self.host.deliver(&mut self.request, token, &[(":status", status)], body);
     }
 
-    /// Answers a part as the sidecar does that counts its first incident.
+    /// Delivers the sub-response of a sidecar that counted the partition's incident.
     fn count(&mut self, sent: &Sent) {
-        let told = created(sent.header(":authority").unwrap());
-        self.tell(sent.token, vec![told]);
+        let outcome = created(sent.header(":authority").unwrap());
+        self.deliver_outcomes(sent.token, vec![outcome]);
     }
 
-    /// Answers a part with these outcomes.
-    fn tell(&mut self, token: u32, outcomes: Vec<SignalOutcome>) {
-        let answer = merge(outcomes);
-        let body = String::from_utf8(answer.to_json()).unwrap();
-        let retry_after = answer.retry_after_s().map(|seconds| seconds.to_string());
-        let status = answer.status().to_string();
+    /// Delivers a sub-response with these outcomes.
+    fn deliver_outcomes(&mut self, token: u32, outcomes: Vec<SignalOutcome>) {
+        let response = merge(outcomes);
+        let body = String::from_utf8(response.to_json()).unwrap();
+        let retry_after = response.retry_after_s().map(|seconds| seconds.to_string());
+        let status = response.status().to_string();
         let mut headers = vec![(":status", status.as_str())];
         headers.extend(retry_after.as_deref().map(|seconds| ("retry-after", seconds)));
-        self.host.reply(&mut self.request, token, &headers, &body);
+        self.host.deliver(&mut self.request, token, &headers, &body);
     }
 
-    /// Answers whatever is in flight, the oldest first, until nothing is.
+    /// Counts every partition in flight, oldest first, until none is.
     fn count_all(&mut self) {
-        while let Some(token) = self.host.pending().first().copied() {
+        while let Some(token) = self.host.in_flight().first().copied() {
             let sent = self.host.sent().into_iter().find(|sent| sent.token == token).unwrap();
             self.count(&sent);
         }
     }
 
-    /// The status of the answer, and what it tells of each part.
-    fn answered(&self) -> (u16, Vec<SignalOutcome>) {
-        match self.host.answered().expect("an answer") {
-            SignalResponse::One(status, told) => (status, vec![*told]),
+    /// The response's status and outcomes.
+    fn responded(&self) -> (u16, Vec<SignalOutcome>) {
+        match self.host.response().expect("a response") {
+            SignalResponse::One(status, outcome) => (status, vec![*outcome]),
             SignalResponse::MultiStatus(several) => (207, several.results),
             SignalResponse::Problem(problem) => {
                 (problem.status, problem.multi_status.map(|multi_status| multi_status.results).unwrap_or_default())
@@ -106,7 +107,7 @@ impl Scene {
     }
 
     fn problem(&self) -> (ProblemKind, Option<u32>, String) {
-        let Some(SignalResponse::Problem(problem)) = self.host.answered() else { panic!("{:?}", self.host.answered()) };
+        let Some(SignalResponse::Problem(problem)) = self.host.response() else { panic!("{:?}", self.host.response()) };
         assert_eq!(problem.instance, Some(Source::Prometheus.path()));
         (ProblemKind::from_uri(problem.uri).unwrap(), problem.retry_after_s, problem.detail)
     }
@@ -126,44 +127,44 @@ fn each_incident_is_sent_to_its_owner_in_the_order_of_first_appearance() {
     assert!(sent.iter().all(|sent| sent.cluster == "onceway" && sent.timeout_ms == 9_000));
     assert!(sent.iter().all(|sent| sent.header("x-onceway-fingerprint") == sent.header(":authority")));
     assert_eq!(scene.host.counted(), [Decision::Split]);
-    assert_eq!(scene.host.answered(), None);
+    assert_eq!(scene.host.response(), None);
 }
 
 #[test]
-fn the_answers_are_merged_in_the_webhooks_order_whatever_comes_first() {
+fn sub_responses_are_merged_in_the_webhooks_order_whatever_arrives_first() {
     let mut scene = Scene::of(Config::default(), &["a", "b", "c"].map(firing));
     for sent in scene.host.sent().iter().rev() {
-        assert_eq!(scene.host.answered(), None);
+        assert_eq!(scene.host.response(), None);
         scene.count(sent);
     }
-    assert_eq!(scene.host.answered(), Some(merge(["a", "b", "c"].map(|name| created(&fingerprint(name))).to_vec())));
-    assert_eq!(scene.answered().0, 207);
-    // A proxy that goes on all the same gets nothing upstream, and a reply that comes twice is passed over.
+    assert_eq!(scene.host.response(), Some(merge(["a", "b", "c"].map(|name| created(&fingerprint(name))).to_vec())));
+    assert_eq!(scene.responded().0, 207);
+    // Later events send nothing upstream, and a second sub-response for a token is ignored.
     let first = scene.host.sent()[0].clone();
     scene.count(&first);
     assert_eq!(scene.request.on_body(&scene.host, 1, true), Action::Pause);
     assert_eq!(scene.request.on_trailers(&scene.host), Action::Pause);
-    assert_eq!(scene.host.calls(Call::Answer), 1);
+    assert_eq!(scene.host.calls(Call::Respond), 1);
 }
 
 #[test]
-fn no_more_than_so_many_are_in_flight_at_once() {
+fn the_sub_requests_in_flight_are_limited() {
     let alerts: Vec<String> = (0..60).map(|n| firing(&format!("d{n}"))).collect();
     let config = Config { max_subrequests_in_flight: 7, ..Config::default() };
     let mut scene = Scene::of(config, &alerts);
-    for answered in 0..60 {
-        let pending = scene.host.pending();
-        assert_eq!(pending.len(), 7.min(60 - answered));
-        let sent = scene.host.sent().into_iter().find(|sent| sent.token == pending[0]).unwrap();
+    for delivered in 0..60 {
+        let in_flight = scene.host.in_flight();
+        assert_eq!(in_flight.len(), 7.min(60 - delivered));
+        let sent = scene.host.sent().into_iter().find(|sent| sent.token == in_flight[0]).unwrap();
         scene.count(&sent);
     }
-    let (status, told) = scene.answered();
-    assert_eq!((status, told.len(), scene.host.sent().len()), (207, 60, 60));
-    assert!(told.iter().all(|told| told.status == Status::Created));
+    let (status, outcomes) = scene.responded();
+    assert_eq!((status, outcomes.len(), scene.host.sent().len()), (207, 60, 60));
+    assert!(outcomes.iter().all(|outcome| outcome.status == Status::Created));
 }
 
 #[test]
-fn trailers_split_a_body_too() {
+fn trailers_complete_a_body_that_is_split() {
     let host = FakeHost::post(Source::Prometheus.path());
     let body = webhook(&["a", "b"].map(firing));
     host.buffer(body.as_bytes());
@@ -175,41 +176,41 @@ fn trailers_split_a_body_too() {
 }
 
 #[test]
-fn only_what_fires_costs_a_sub_request_and_the_rest_rides_with_the_first() {
-    let useless = r#"{"status":"firing","labels":{}}"#.to_owned();
+fn only_firing_incidents_cost_a_sub_request_and_the_first_carries_the_other_alerts() {
+    let unusable = r#"{"status":"firing","labels":{}}"#.to_owned();
     let alerts =
-        [alert("gone", "resolved"), firing("a"), useless.clone(), alert("b", "resolved"), firing("b"), firing("a")];
+        [alert("gone", "resolved"), firing("a"), unusable.clone(), alert("b", "resolved"), firing("b"), firing("a")];
     let mut scene = Scene::of(Config::default(), &alerts);
     let sent = scene.host.sent();
     assert_eq!(sent.len(), 2);
     let own = r#"{"version":"4","status":"firing","receiver":"r","alerts":["#;
-    assert_eq!(sent[0].body, format!("{own}{},{},{},{}]}}", alerts[0], alerts[1], useless, alerts[5]));
+    assert_eq!(sent[0].body, format!("{own}{},{},{},{}]}}", alerts[0], alerts[1], unusable, alerts[5]));
     assert_eq!(sent[1].body, format!("{own}{},{}]}}", alerts[3], alerts[4]));
-    // What the sidecar says of the first, whose useless alert is the third there and in the webhook alike.
+    // The unusable alert is at index 2 in the first partition as in the webhook.
     let gone = SignalOutcome::nothing_to_do(Some(fingerprint("gone")), "the alert is resolved");
     let (a, b) = (created(&fingerprint("a")), created(&fingerprint("b")));
-    scene.tell(sent[1].token, vec![b.clone()]);
-    scene.tell(sent[0].token, vec![gone.clone(), a.clone(), SignalOutcome::rejected_at(2, "no name")]);
-    assert_eq!(scene.answered(), (207, vec![gone, a, SignalOutcome::rejected_at(2, "no name"), b]));
+    scene.deliver_outcomes(sent[1].token, vec![b.clone()]);
+    scene.deliver_outcomes(sent[0].token, vec![gone.clone(), a.clone(), SignalOutcome::rejected_at(2, "no name")]);
+    assert_eq!(scene.responded(), (207, vec![gone, a, SignalOutcome::rejected_at(2, "no name"), b]));
 }
 
 #[test]
-fn an_alert_of_no_use_is_named_by_its_place_in_the_webhook_and_not_in_its_part() {
-    let useless = r#"{"labels":{}}"#.to_owned();
-    let mut scene = Scene::of(Config::default(), &[firing("a"), firing("b"), firing("b"), useless]);
+fn an_unusable_alert_is_named_by_its_index_in_the_webhook_not_in_its_partition() {
+    let unusable = r#"{"labels":{}}"#.to_owned();
+    let mut scene = Scene::of(Config::default(), &[firing("a"), firing("b"), firing("b"), unusable]);
     let sent = scene.host.sent();
-    scene.tell(sent[0].token, vec![created(&fingerprint("a")), SignalOutcome::rejected_at(1, "no name")]);
+    scene.deliver_outcomes(sent[0].token, vec![created(&fingerprint("a")), SignalOutcome::rejected_at(1, "no name")]);
     scene.count(&sent[1]);
-    let (_, told) = scene.answered();
+    let (_, outcomes) = scene.responded();
     assert_eq!(
-        told.iter().map(|told| told.status).collect::<Vec<_>>(),
+        outcomes.iter().map(|outcome| outcome.status).collect::<Vec<_>>(),
         [Status::Created, Status::Created, Status::Rejected]
     );
-    assert_eq!((told[2].alert, told[2].message.as_str()), (Some(3), "alerts[3]: no name"));
+    assert_eq!((outcomes[2].alert, outcomes[2].message.as_str()), (Some(3), "alerts[3]: no name"));
 }
 
 #[test]
-fn a_body_in_which_one_incident_fires_goes_whole_to_that_ones_owner() {
+fn a_body_in_which_one_incident_fires_passes_through_whole_to_its_owner() {
     for alerts in [
         vec![alert("gone", "resolved"), firing("a"), alert("other", "resolved"), "{}".to_owned()],
         vec![alert("a", "resolved"), alert("b", "resolved"), firing("a")],
@@ -221,7 +222,7 @@ fn a_body_in_which_one_incident_fires_goes_whole_to_that_ones_owner() {
 }
 
 #[test]
-fn a_body_in_which_nothing_fires_goes_whole_to_the_first_ones_owner() {
+fn a_body_in_which_none_fires_passes_through_whole_to_the_first_ones_owner() {
     let scene = Scene::of(Config::default(), &[alert("a", "resolved"), alert("b", "resolved")]);
     assert_eq!((scene.host.sent().len(), scene.host.fingerprint()), (0, Some(fingerprint("a"))));
 }

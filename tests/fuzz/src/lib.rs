@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use onceway_wasm_host::{Answer, Host};
+use onceway_wasm_host::{Host, RequestResult};
 use tokio::time::Instant;
 
 mod case;
@@ -123,10 +123,10 @@ impl Report {
         }
     }
 
-    fn count(&mut self, answer: &Answer) {
+    fn count(&mut self, result: &RequestResult) {
         self.bodies += 1;
-        let outcomes = answer.outcomes();
-        let is = |outcome: &str| u64::from(outcomes.contains(&outcome));
+        let decisions = result.decisions();
+        let is = |decision: &str| u64::from(decisions.contains(&decision));
         self.fingerprinted += is("fingerprinted");
         self.split += is("split");
         self.undecodable += is("undecodable");
@@ -152,11 +152,11 @@ impl Fuzzer {
         let numbers = (args.first + thread..args.first + args.bodies).step_by(usize::try_from(args.threads)?);
         for number in numbers {
             let case = Case::new(&self.corpus, args.seed, number);
-            let answer = self.send(&case);
-            if let Err(problem) = self.check(&case, &answer, &mut report) {
+            let result = self.send(&case);
+            if let Err(problem) = self.check(&case, &result, &mut report) {
                 bail!("--seed {} --first {number} --bodies 1: {problem}\n{}", args.seed, case.text());
             }
-            report.count(&answer);
+            report.count(&result);
             done.fetch_add(1, Ordering::Relaxed);
             if broken.load(Ordering::Relaxed) {
                 break;
@@ -166,28 +166,29 @@ impl Fuzzer {
         Ok(report)
     }
 
-    fn send(&mut self, case: &Case) -> Answer {
+    fn send(&mut self, case: &Case) -> RequestResult {
         let mut responses = case.sub_responses();
-        self.host.reply_picking(move |calls| responses.next(calls.len(), |place| calls[place].authority().to_owned()));
+        self.host
+            .respond_picking(move |calls| responses.next(calls.len(), |place| calls[place].authority().to_owned()));
         self.host.request(case.request.clone())
     }
 
-    fn check(&mut self, case: &Case, answer: &Answer, report: &mut Report) -> Result<(), String> {
-        let (module, native) = (Behavior::of_module(answer), native::run(case, CONFIG, BREAKER));
+    fn check(&mut self, case: &Case, result: &RequestResult, report: &mut Report) -> Result<(), String> {
+        let (module, native) = (Behavior::of_module(result), native::run(case, CONFIG, BREAKER));
         if module != native {
             let mut text = String::new();
             let _ = write!(text, "the module and the native core differ:\n{module:#?}\n{native:#?}");
             return Err(text);
         }
         if !module.has_ended(case) {
-            return Err(format!("the request did not end: {:?}", answer.end));
+            return Err(format!("the request did not end: {:?}", result.end));
         }
         let fixed = FUEL_PER_REQUEST + FUEL_PER_EVENT * (case.events() + 2 * module.sub_requests());
         let bytes = (case.bytes() + module.bytes()).max(1);
-        let variable = answer.fuel.saturating_sub(fixed);
+        let variable = result.fuel.saturating_sub(fixed);
         report.millifuel_per_byte = report.millifuel_per_byte.max(variable * 1000 / bytes);
         if variable > FUEL_PER_BYTE * bytes {
-            return Err(format!("{} units of fuel for {bytes} bytes and {} events", answer.fuel, case.events()));
+            return Err(format!("{} units of fuel for {bytes} bytes and {} events", result.fuel, case.events()));
         }
         match self.host.memory() {
             memory if memory > MAX_MEMORY => Err(format!("the VM uses {memory} bytes of memory")),

@@ -5,9 +5,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use onceway_filter::header_map::serialize;
-use onceway_filter::{Action, Config, Decision, Host, HostError, Level, Reply as Came, Request, SubRequest};
+use onceway_filter::{Action, Config, Decision, Host, HostError, Level, Request, SubRequest, SubResponse};
 use onceway_signal::response::SignalResponse;
-use onceway_wasm_host::{End, HttpCall, LocalResponse, OUTCOMES, Reply};
+use onceway_wasm_host::{
+    DECISION_METRIC_PREFIX, End, LocalResponse, SubRequest as SentSubRequest, SubResponse as DeliveredSubResponse,
+};
 
 use super::case::Case;
 use super::seen::{Behavior, token};
@@ -24,10 +26,10 @@ struct State {
     body: Vec<u8>,
     response: Option<LocalResponse>,
     breaker: usize,
-    calls: Vec<HttpCall>,
+    calls: Vec<SentSubRequest>,
     in_flight: Vec<u32>,
-    reply: Reply,
-    outcomes: Vec<String>,
+    sub_response: DeliveredSubResponse,
+    decisions: Vec<String>,
 }
 
 /// Sends a request through the native core.
@@ -43,7 +45,7 @@ pub(super) fn run(case: &Case, config: &str, breaker: usize) -> Behavior {
     reply_to_calls(case, &host, &mut request);
     let response = host.0.borrow_mut().response.take();
     let end = match response {
-        Some(response) => End::Answered(response),
+        Some(response) => End::Responded(response),
         None if !held => End::Passed(passed),
         None if case.request.hangs_up => End::Abandoned,
         None => End::Hung,
@@ -86,20 +88,21 @@ fn reply_to_calls(case: &Case, host: &Native, request: &mut Request) {
             return;
         }
         let authority = |place: usize| host.0.borrow().calls[in_flight[place] as usize].authority().to_owned();
-        let (place, reply) = responses.next(in_flight.len(), authority);
-        let came = Came { token: in_flight[place], headers: reply.headers.len(), body_bytes: reply.body.len() };
+        let (place, delivered) = responses.next(in_flight.len(), authority);
+        let announced =
+            SubResponse { token: in_flight[place], headers: delivered.headers.len(), body_bytes: delivered.body.len() };
         let mut state = host.0.borrow_mut();
         state.in_flight.remove(place);
-        state.reply = reply;
+        state.sub_response = delivered;
         drop(state);
-        request.on_reply(host, came);
+        request.on_sub_response(host, announced);
     }
 }
 
 impl Native {
     fn behavior(self, end: End) -> Behavior {
-        let State { headers, calls, outcomes, .. } = self.0.into_inner();
-        Behavior { end, headers, calls, outcomes }
+        let State { headers, calls, decisions, .. } = self.0.into_inner();
+        Behavior { end, headers, calls, decisions }
     }
 }
 
@@ -128,7 +131,11 @@ impl Host for Native {
         Ok(self.0.borrow().body.iter().copied().take(limit as usize).collect())
     }
 
-    fn answer(&self, answer: &SignalResponse, details: &'static str) -> Result<(), HostError> {
+    fn route_cluster(&self) -> Result<Option<Vec<u8>>, HostError> {
+        Ok(Some(b"onceway".to_vec()))
+    }
+
+    fn respond(&self, answer: &SignalResponse, details: &'static str) -> Result<(), HostError> {
         let mut headers = vec![("content-type".to_owned(), answer.media_type().to_owned())];
         headers.extend(answer.retry_after_s().map(|seconds| ("retry-after".to_owned(), seconds.to_string())));
         let body = String::from_utf8(answer.to_json()).map_err(|_| FAILED)?;
@@ -141,12 +148,14 @@ impl Host for Native {
         Err(FAILED)
     }
 
-    fn dispatch(&self, request: &SubRequest<'_>) -> Result<u32, HostError> {
+    fn dispatch(&self, request: SubRequest<'_>) -> Result<u32, HostError> {
         let mut state = self.0.borrow_mut();
         let number = token(state.calls.len());
-        let call = HttpCall::new(number, request.cluster, request.headers, request.body, request.timeout_ms);
+        let headers: Vec<_> = request.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        let map = serialize(&headers);
+        let call = SentSubRequest::new(number, request.cluster, &map, request.body, request.timeout_ms);
         let call = call.ok_or(FAILED)?;
-        if !call.is_whole() || state.in_flight.len() >= state.breaker {
+        if !call.is_complete() || state.in_flight.len() >= state.breaker {
             return Err(FAILED);
         }
         state.in_flight.push(number);
@@ -154,21 +163,21 @@ impl Host for Native {
         Ok(number)
     }
 
-    fn reply_headers(&self) -> Result<Vec<u8>, HostError> {
-        Ok(map(&self.0.borrow().reply.headers))
+    fn sub_response_headers(&self) -> Result<Vec<u8>, HostError> {
+        Ok(map(&self.0.borrow().sub_response.headers))
     }
 
-    fn reply_body(&self, limit: u32) -> Result<Vec<u8>, HostError> {
-        Ok(self.0.borrow().reply.body.iter().copied().take(limit as usize).collect())
+    fn sub_response_body(&self, limit: u32) -> Result<Vec<u8>, HostError> {
+        Ok(self.0.borrow().sub_response.body.iter().copied().take(limit as usize).collect())
     }
 
     fn now_ms(&self) -> Result<u64, HostError> {
         Ok(1000)
     }
 
-    fn count(&self, outcome: Decision) {
-        let name = outcome.metric();
-        self.0.borrow_mut().outcomes.push(name.strip_prefix(OUTCOMES).unwrap_or(name).to_owned());
+    fn count(&self, decision: Decision) {
+        let name = decision.metric();
+        self.0.borrow_mut().decisions.push(name.strip_prefix(DECISION_METRIC_PREFIX).unwrap_or(name).to_owned());
     }
 
     fn log(&self, _level: Level, _message: &str) {}

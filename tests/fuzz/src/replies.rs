@@ -2,7 +2,7 @@
 
 use onceway_signal::problem::ProblemKind;
 use onceway_signal::response::{Failure, Metadata, SignalOutcome, merge};
-use onceway_wasm_host::Reply;
+use onceway_wasm_host::SubResponse;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -19,14 +19,14 @@ impl SubResponses {
 
     /// Which of the sub-requests in flight gets its response next, and the response. `authority` gives the `:authority`
     /// of a sub-request, which is its fingerprint.
-    pub(super) fn next(&mut self, in_flight: usize, authority: impl Fn(usize) -> String) -> (usize, Reply) {
+    pub(super) fn next(&mut self, in_flight: usize, authority: impl Fn(usize) -> String) -> (usize, SubResponse) {
         let index = self.0.random_range(0..in_flight);
         let fingerprint = authority(index);
-        let reply = match self.0.random_range(0..12) {
-            0 => Reply::reset(),
-            1 => Reply::new(self.0.random_range(0..1000), random_bytes(&mut self.0, 40)),
-            2 => Reply::new(503, "upstream connect error").header("retry-after", random_bytes(&mut self.0, 40)),
-            3 => Reply::default().header(random_bytes(&mut self.0, 40), random_bytes(&mut self.0, 40)),
+        let response = match self.0.random_range(0..12) {
+            0 => SubResponse::reset(),
+            1 => SubResponse::new(self.0.random_range(0..1000), random_bytes(&mut self.0, 40)),
+            2 => SubResponse::new(503, "upstream connect error").header("retry-after", random_bytes(&mut self.0, 40)),
+            3 => SubResponse::default().header(random_bytes(&mut self.0, 40), random_bytes(&mut self.0, 40)),
             4 => sent(vec![failed(&fingerprint, self.0.random_range(0..ProblemKind::ALL.len()))]),
             5 => sent(vec![counted(&fingerprint), SignalOutcome::rejected_at(1, "no name")]),
             6 => sent(vec![
@@ -37,14 +37,17 @@ impl SubResponses {
             7 => sent(vec![SignalOutcome::rejected("no".to_owned())]),
             _ => sent(vec![counted(&fingerprint)]),
         };
-        (index, reply)
+        (index, response)
     }
 }
 
-fn sent(outcomes: Vec<SignalOutcome>) -> Reply {
-    let answer = merge(outcomes);
-    let reply = Reply::new(answer.status(), answer.to_json());
-    answer.retry_after_s().into_iter().fold(reply, |reply, seconds| reply.header("retry-after", seconds.to_string()))
+fn sent(outcomes: Vec<SignalOutcome>) -> SubResponse {
+    let merged = merge(outcomes);
+    let response = SubResponse::new(merged.status(), merged.to_json());
+    merged
+        .retry_after_s()
+        .into_iter()
+        .fold(response, |response, seconds| response.header("retry-after", seconds.to_string()))
 }
 
 fn failed(fingerprint: &str, kind: usize) -> SignalOutcome {

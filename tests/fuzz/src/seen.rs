@@ -1,6 +1,6 @@
 //! The observable behavior of the filter for one request, the same for module and native core.
 
-use onceway_wasm_host::{Answer, End, HttpCall};
+use onceway_wasm_host::{End, RequestResult, SubRequest};
 
 use super::case::Case;
 
@@ -12,27 +12,27 @@ pub(super) struct Behavior {
     /// The request headers after the filter.
     pub(super) headers: Vec<(Vec<u8>, Vec<u8>)>,
     /// The sub-requests, numbered from 0.
-    pub(super) calls: Vec<HttpCall>,
-    /// The outcomes that were counted.
-    pub(super) outcomes: Vec<String>,
+    pub(super) calls: Vec<SubRequest>,
+    /// The decisions that were counted.
+    pub(super) decisions: Vec<String>,
 }
 
 impl Behavior {
     /// The behavior of the module.
-    pub(super) fn of_module(answer: &Answer) -> Behavior {
-        let renumber = |(number, call): (usize, &HttpCall)| HttpCall { token: token(number), ..call.clone() };
+    pub(super) fn of_module(result: &RequestResult) -> Behavior {
+        let renumber = |(number, call): (usize, &SubRequest)| SubRequest { token: token(number), ..call.clone() };
         Behavior {
-            end: answer.end.clone(),
-            headers: answer.headers.clone(),
-            calls: answer.http_calls.iter().enumerate().map(renumber).collect(),
-            outcomes: answer.outcomes().into_iter().map(str::to_owned).collect(),
+            end: result.end.clone(),
+            headers: result.headers.clone(),
+            calls: result.sub_requests.iter().enumerate().map(renumber).collect(),
+            decisions: result.decisions().into_iter().map(str::to_owned).collect(),
         }
     }
 
     /// Whether the request has ended, so that no client waits forever.
     pub(super) fn has_ended(&self, case: &Case) -> bool {
         match self.end {
-            End::Passed(_) | End::Answered(_) => true,
+            End::Passed(_) | End::Responded(_) => true,
             End::Abandoned => case.client_disconnects(),
             End::Hung | End::Trapped(_) => false,
         }
@@ -47,7 +47,7 @@ impl Behavior {
     pub(super) fn bytes(&self) -> u64 {
         let sub_requests: usize = self.calls.iter().map(|call| call.body.len()).sum();
         let response = match &self.end {
-            End::Answered(response) => response.body.len(),
+            End::Responded(response) => response.body.len(),
             _ => 0,
         };
         (sub_requests + response) as u64

@@ -3,7 +3,7 @@
 use onceway_fuzz::{Args, run};
 
 #[test]
-fn the_module_does_what_the_native_core_does_whatever_it_is_sent() {
+fn the_module_does_what_the_native_core_does_on_any_input() {
     let report =
         run(&Args { bodies: 20_000, seed: 1, first: 0, threads: 2 }).unwrap_or_else(|error| panic!("{error:#}"));
     println!("{report:?}");

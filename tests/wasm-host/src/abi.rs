@@ -1,16 +1,16 @@
-//! The host functions: proxy-wasm's ABI 0.2.1 as far as the filter uses it, the rest unimplemented, and the little of WASI
-//! that Rust's standard library asks for.
+//! The host functions: those of proxy-wasm's ABI 0.2.1 that the filter uses, the others unimplemented, and what Rust's
+//! standard library needs of WASI.
 //!
-//! Written from the specification and from what Envoy does, and not with the filter's own code: a format that both had
-//! wrong in the same way would go unnoticed.
+//! Written from the specification and Envoy's behaviour, without the filter's code: a format that both got wrong in the
+//! same way would go unnoticed.
 
 use wasmtime::{Caller, Result, bail};
 
 pub(super) use self::guest::deserialize;
 use self::guest::{Guest, serialize};
 use super::ROOT_CONTEXT;
-use super::http_call::HttpCall;
-use super::proxy::{LocalResponse, LogLine, Proxy};
+use super::http_call::SubRequest;
+use super::proxy::{CLUSTER, LocalResponse, LogLine, Proxy};
 
 mod guest;
 
@@ -26,12 +26,12 @@ const CALL_HEADERS: u64 = 6;
 const CALL_BODY: u64 = 4;
 const REQUEST_STREAM: u64 = 0;
 const MONOTONIC: u64 = 1;
-/// The cluster that the proxy has.
-const CLUSTER: &str = "onceway";
 const PLUGIN_CONFIGURATION: u64 = 7;
 const COUNTER: u64 = 0;
+/// The path of a property: its components, separated by NUL.
+const CLUSTER_NAME: &[u8] = b"xds\0cluster_name";
 
-/// Serves the call of a host function: its status, or the trap that it ends in.
+/// Serves a call of a host function: its status, or the trap that it causes.
 pub(super) fn serve(caller: Caller<'_, Proxy>, name: &str, arguments: &[u64]) -> Result<u32> {
     let mut guest = Guest::new(caller)?;
     let proxy = guest.proxy();
@@ -50,12 +50,21 @@ pub(super) fn serve(caller: Caller<'_, Proxy>, name: &str, arguments: &[u64]) ->
         }
         ("proxy_get_header_map_pairs", &[REQUEST_HEADERS, data, size]) if guest.proxy().stream.has_headers => {
             let map = serialize(&guest.proxy().stream.headers)?;
-            guest.hand_over(&map, data, size)
+            guest.return_bytes(&map, data, size)
         }
         ("proxy_get_header_map_pairs", &[CALL_HEADERS, data, size]) => {
-            let Some(reply) = &guest.proxy().reply else { return Ok(BAD_ARGUMENT) };
-            let map = serialize(&reply.headers)?;
-            guest.hand_over(&map, data, size)
+            let Some(response) = &guest.proxy().sub_response else { return Ok(BAD_ARGUMENT) };
+            let map = serialize(&response.headers)?;
+            guest.return_bytes(&map, data, size)
+        }
+        ("proxy_get_property", &[path, path_size, data, size]) => {
+            let path = guest.bytes(path, path_size)?;
+            let proxy = guest.proxy();
+            let is_of_request = proxy.effective_context == proxy.stream.context;
+            match proxy.route_cluster.clone() {
+                Some(name) if path == CLUSTER_NAME && is_of_request => guest.return_bytes(&name, data, size),
+                _ => Ok(NOT_FOUND),
+            }
         }
         ("proxy_http_call", arguments) => http_call(guest, arguments),
         ("proxy_set_effective_context", &[context]) => {
@@ -115,7 +124,7 @@ pub(super) fn serve(caller: Caller<'_, Proxy>, name: &str, arguments: &[u64]) ->
         }
         ("environ_get", _) => Ok(OK),
         ("proc_exit", &[code]) => bail!("the filter ended the process with code {code}"),
-        // The maps and buffers of other kinds, headers that have gone upstream.
+        // Other maps and metrics; headers that are upstream already.
         (
             "proxy_get_header_map_pairs"
             | "proxy_remove_header_map_value"
@@ -132,8 +141,8 @@ fn get_buffer(mut guest: Guest<'_>, buffer: u64, start: u64, max: u64, data: u64
     let bytes = match buffer {
         REQUEST_BODY if proxy.stream.body.is_empty() => return Ok(NOT_FOUND),
         REQUEST_BODY => &proxy.stream.body,
-        CALL_BODY => match &proxy.reply {
-            Some(reply) => &reply.body,
+        CALL_BODY => match &proxy.sub_response {
+            Some(response) => &response.body,
             None => return Ok(NOT_FOUND),
         },
         PLUGIN_CONFIGURATION => &proxy.config,
@@ -141,7 +150,7 @@ fn get_buffer(mut guest: Guest<'_>, buffer: u64, start: u64, max: u64, data: u64
     };
     let (start, max) = (usize::try_from(start)?, usize::try_from(max)?);
     let part: Vec<u8> = bytes.iter().skip(start).take(max).copied().collect();
-    guest.hand_over(&part, data, size)
+    guest.return_bytes(&part, data, size)
 }
 
 fn send_local_response(mut guest: Guest<'_>, arguments: &[u64]) -> Result<u32> {
@@ -156,7 +165,7 @@ fn send_local_response(mut guest: Guest<'_>, arguments: &[u64]) -> Result<u32> {
         body: guest.text(body, body_size)?,
     };
     let proxy = guest.proxy();
-    // Of a plugin, which has no client, an answer goes nowhere.
+    // The plugin's context has no client.
     if proxy.effective_context == proxy.stream.context {
         proxy.stream.local_response.get_or_insert(response);
     }
@@ -172,13 +181,13 @@ fn http_call(mut guest: Guest<'_>, arguments: &[u64]) -> Result<u32> {
     let next = guest.proxy().last_token + 1;
     let (cluster, headers) = (guest.text(cluster, cluster_size)?, guest.bytes(headers, headers_size)?);
     let body = guest.bytes(body, body_size)?;
-    let Some(call) = HttpCall::new(next, &cluster, &headers, &body, u32::try_from(timeout_ms)?) else {
+    let Some(call) = SubRequest::new(next, &cluster, &headers, &body, u32::try_from(timeout_ms)?) else {
         return Ok(BAD_ARGUMENT);
     };
     if !deserialize(&guest.bytes(trailers, trailers_size)?)?.is_empty() || timeout_ms == 0 {
-        bail!("a request with trailers, or without an end: {call:?}");
+        bail!("a sub-request with trailers, or without a timeout: {call:?}");
     }
-    if call.cluster != CLUSTER || !call.is_whole() {
+    if call.cluster != CLUSTER || !call.is_complete() {
         return Ok(BAD_ARGUMENT);
     }
     let proxy = guest.proxy();
@@ -187,7 +196,7 @@ fn http_call(mut guest: Guest<'_>, arguments: &[u64]) -> Result<u32> {
     }
     proxy.last_token = call.token;
     proxy.in_flight.push(call.clone());
-    proxy.stream.http_calls.push(call.clone());
+    proxy.stream.sub_requests.push(call.clone());
     guest.write(token, &call.token.to_le_bytes())?;
     Ok(OK)
 }

@@ -1,47 +1,47 @@
-//! What became of a request.
+//! What happened to a request.
 
-use super::http_call::HttpCall;
-use super::proxy::{Headers, LocalResponse, LogLine, OUTCOMES};
+use super::http_call::SubRequest;
+use super::proxy::{DECISION_METRIC_PREFIX, Headers, LocalResponse, LogLine};
 
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// It went upstream, with this body.
     Passed(Vec<u8>),
-    /// The filter answered it.
-    Answered(LocalResponse),
-    /// The client went away while the filter held it.
+    /// The filter responded itself.
+    Responded(LocalResponse),
+    /// The client disconnected while the filter paused it.
     Abandoned,
-    /// The filter held it beyond its end: a client would wait for ever.
+    /// The filter still pauses it after its end: a client would wait for the stream's timeout.
     Hung,
-    /// The filter trapped: the VM and all requests in it are gone.
+    /// The filter trapped: the VM and all its requests are gone.
     Trapped(String),
 }
 
-/// What became of a request.
+/// What happened to a request.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct RequestResult {
     /// How it ended.
     pub end: End,
     /// What the filter logged meanwhile.
     pub log: Vec<LogLine>,
-    /// The fuel that all calls for this request took: about one unit per wasm instruction.
+    /// Fuel of all calls for this request: about one unit per wasm instruction.
     pub fuel: u64,
-    /// The filter's own requests for it, in the order in which they were sent.
-    pub http_calls: Vec<HttpCall>,
+    /// Its sub-requests, in the order in which they were sent.
+    pub sub_requests: Vec<SubRequest>,
     /// The request's headers as the filter left them.
     pub headers: Headers,
     pub(super) counted: Vec<String>,
 }
 
-impl Answer {
+impl RequestResult {
     /// Whether it went upstream.
     #[must_use]
     pub fn passed(&self) -> bool {
         matches!(self.end, End::Passed(_))
     }
 
-    /// The body that went upstream, if it went there.
+    /// The body that went upstream, if any did.
     #[must_use]
     pub fn body(&self) -> Option<&[u8]> {
         match &self.end {
@@ -50,11 +50,11 @@ impl Answer {
         }
     }
 
-    /// The filter's own answer, if it gave one.
+    /// The filter's own response, if it sent one.
     #[must_use]
     pub fn local_response(&self) -> Option<&LocalResponse> {
         match &self.end {
-            End::Answered(response) => Some(response),
+            End::Responded(response) => Some(response),
             _ => None,
         }
     }
@@ -66,10 +66,10 @@ impl Answer {
         headers.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect()
     }
 
-    /// The fingerprint that the request went upstream with.
+    /// The fingerprint with which the request went upstream.
     ///
     /// # Panics
-    /// If there are several: the proxy would hash on what nobody meant.
+    /// If there are several: it would be undefined which one Envoy hashes.
     #[must_use]
     pub fn fingerprint(&self) -> Option<String> {
         let mut values = self.header("x-onceway-fingerprint");
@@ -77,9 +77,9 @@ impl Answer {
         values.pop().filter(|_| self.passed())
     }
 
-    /// The outcomes that were counted for the request, by their last name; exactly one for a request to a signal path.
+    /// The decisions counted for the request, as the metric's last component; exactly one for a request to a signal path.
     #[must_use]
-    pub fn outcomes(&self) -> Vec<&str> {
-        self.counted.iter().map(|name| name.strip_prefix(OUTCOMES).unwrap_or(name)).collect()
+    pub fn decisions(&self) -> Vec<&str> {
+        self.counted.iter().map(|name| name.strip_prefix(DECISION_METRIC_PREFIX).unwrap_or(name)).collect()
     }
 }

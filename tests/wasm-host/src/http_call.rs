@@ -1,34 +1,34 @@
-//! The filter's own requests, and what a test replies to them.
+//! Sub-requests of the filter, and what a test responds to them.
 
 use super::abi::deserialize;
 use super::proxy::Headers;
 
-/// A request of the filter's own.
+/// A sub-request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpCall {
-    /// What its reply will be known by.
+pub struct SubRequest {
+    /// The token of its response.
     pub token: u32,
-    /// The cluster that it goes to.
+    /// The cluster that it is sent to.
     pub cluster: String,
-    /// Its headers, pseudo-headers included.
+    /// Headers, pseudo-headers included.
     pub headers: Vec<(String, String)>,
-    /// Its body.
+    /// Body.
     pub body: Vec<u8>,
-    /// How long the filter waits, in milliseconds.
+    /// Timeout in milliseconds.
     pub timeout_ms: u32,
 }
 
-impl HttpCall {
-    /// A request whose headers are serialised; `None` if they are not, or no text.
+impl SubRequest {
+    /// A sub-request with a serialised header map; `None` if the map is malformed or not UTF-8.
     #[must_use]
-    pub fn new(token: u32, cluster: &str, headers: &[u8], body: &[u8], timeout_ms: u32) -> Option<HttpCall> {
+    pub fn new(token: u32, cluster: &str, headers: &[u8], body: &[u8], timeout_ms: u32) -> Option<SubRequest> {
         let headers = deserialize(headers).ok()?;
-        Some(HttpCall { token, cluster: cluster.to_owned(), headers, body: body.to_vec(), timeout_ms })
+        Some(SubRequest { token, cluster: cluster.to_owned(), headers, body: body.to_vec(), timeout_ms })
     }
 
-    /// Whether it has what a proxy sends nothing without.
+    /// Whether it has the pseudo-headers without which Envoy sends nothing.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         [":method", ":path", ":authority"].iter().all(|name| self.header(name).len() == 1)
     }
 
@@ -38,10 +38,10 @@ impl HttpCall {
         self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
     }
 
-    /// What it is hashed on.
+    /// The `:authority`, on which Envoy hashes a sub-request.
     ///
     /// # Panics
-    /// If it has no authority, or several: the proxy would not send it.
+    /// If there is not exactly one: Envoy would not send it.
     #[must_use]
     pub fn authority(&self) -> &str {
         let authority = self.header(":authority");
@@ -50,35 +50,35 @@ impl HttpCall {
     }
 }
 
-/// What comes back for a request of the filter's own.
+/// The response to a sub-request.
 #[derive(Clone, Debug, Default)]
-pub struct Reply {
-    /// Names and values; empty where the stream was reset.
+pub struct SubResponse {
+    /// Names and values; empty if the stream was reset.
     pub headers: Headers,
     /// Its body.
     pub body: Vec<u8>,
 }
 
-impl Reply {
-    /// A reply with this status and body.
+impl SubResponse {
+    /// A response with this status and body.
     #[must_use]
-    pub fn new(status: u16, body: impl AsRef<[u8]>) -> Reply {
-        Reply { headers: Headers::new(), body: body.as_ref().to_vec() }.header(":status", status.to_string())
+    pub fn new(status: u16, body: impl AsRef<[u8]>) -> SubResponse {
+        SubResponse { headers: Headers::new(), body: body.as_ref().to_vec() }.header(":status", status.to_string())
     }
 
-    /// The connection broke off: no headers, no body.
+    /// A reset connection: no headers, no body.
     #[must_use]
-    pub fn reset() -> Reply {
-        Reply::default()
+    pub fn reset() -> SubResponse {
+        SubResponse::default()
     }
 
     /// Adds a header.
     #[must_use]
-    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Reply {
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> SubResponse {
         self.headers.push((name.as_ref().to_vec(), value.as_ref().to_vec()));
         self
     }
 }
 
-/// Chooses the next of the calls in flight to be replied to, and the reply.
-pub(super) type Replying = Box<dyn FnMut(&[HttpCall]) -> (usize, Reply)>;
+/// Chooses, by index, the sub-request in flight that gets its response next, and the response.
+pub(super) type Responder = Box<dyn FnMut(&[SubRequest]) -> (usize, SubResponse)>;

@@ -1,26 +1,26 @@
-//! A proxy for the filter's real `.wasm`, under wasmtime: what Envoy does with it, without Envoy.
+//! A proxy-wasm host under wasmtime that runs the filter's real `.wasm` as Envoy does, without Envoy.
 //!
-//! It makes the calls that Envoy makes, in Envoy's order, serves those host functions of proxy-wasm's ABI 0.2.1 that the
-//! filter uses, and records what the filter does. Any host function can be made to fail. Fuel and memory are bounded, so
-//! that a filter that loops or hoards is a failed test and not a hung one; fuel is deterministic, and so a measure of cost.
+//! It makes Envoy's calls in Envoy's order, implements the host functions of proxy-wasm's ABI 0.2.1 that the filter uses,
+//! and records what the filter does. Any host function can be made to fail. Fuel and memory are bounded, so that a filter
+//! that loops or leaks fails its test instead of hanging it. Fuel is deterministic, and so a measure of cost.
 //!
 //! ```no_run
 //! use onceway_wasm_host::{Host, Request};
 //!
 //! let mut host = Host::new("");
-//! let answer = host.request(Request::post("/api/v1/signals/prometheus").chunks([r#"{"alerts":"#, "[]}"]).trailers());
-//! assert!(answer.passed());
-//! assert_eq!(answer.fingerprint(), None);
-//! assert_eq!(answer.outcomes(), ["nothing"]);
+//! let result = host.request(Request::post("/api/v1/signals/prometheus").chunks([r#"{"alerts":"#, "[]}"]).trailers());
+//! assert!(result.passed());
+//! assert_eq!(result.fingerprint(), None);
+//! assert_eq!(result.decisions(), ["nothing"]);
 //! ```
 //!
-//! One [`Host`] is one VM, and serves any number of requests one after the other, as a VM in Envoy does. Building the module
-//! and compiling it happen once per process; a host of its own for each test or fuzz case costs little.
+//! One [`Host`] is one VM, which serves any number of requests one after the other. The module is built and compiled once
+//! per process; a further host, for each test or fuzz case, is cheap.
 
 use thiserror::Error;
 use wasmtime::{Instance, Store, Val};
 
-use self::http_call::Replying;
+use self::http_call::Responder;
 use self::module::compiled;
 use self::proxy::Proxy;
 
@@ -32,36 +32,36 @@ mod proxy;
 mod request;
 mod stream;
 
-pub use answer::{Answer, End};
-pub use http_call::{HttpCall, Reply};
-pub use proxy::{LocalResponse, LogLine, OUTCOMES};
+pub use answer::{End, RequestResult};
+pub use http_call::{SubRequest, SubResponse};
+pub use proxy::{DECISION_METRIC_PREFIX, LocalResponse, LogLine};
 pub use request::Request;
 
-/// Fuel for one call into the filter; a body of 5 MiB takes a small part of it. What needs more is taken for a loop.
+/// Fuel for one call into the filter. A body of 5 MiB takes a small part of it; a call that needs more loops.
 pub const FUEL_PER_CALL: u64 = 20_000_000_000;
 
-/// The linear memory that a VM may have, in bytes. Envoy allows 1 GiB; the filter should never come near.
+/// Linear memory of a VM, in bytes. Envoy allows 1 GiB; the filter stays far below.
 pub const MEMORY_LIMIT: usize = 256 * 1024 * 1024;
 
-/// The plugin's own context; those of requests have larger numbers.
+/// The plugin's context. Those of requests have larger numbers.
 const ROOT_CONTEXT: u32 = 1;
 
-/// A proxy with one VM in which the filter runs.
+/// A proxy with one VM that runs the filter.
 pub struct Host {
     store: Store<Proxy>,
     instance: Instance,
     last_context: u32,
-    /// Whether the filter has trapped: nothing in this VM can be relied on from then on.
+    /// The filter has trapped; nothing more runs in this VM.
     dead: bool,
-    replying: Replying,
+    responder: Responder,
 }
 
 /// Why the filter did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// It refused its configuration; what it logged says why.
-    #[error("the filter refused its configuration: {0:?}")]
-    Refused(Vec<LogLine>),
+    /// It rejected its configuration; its log says why.
+    #[error("the filter rejected its configuration: {0:?}")]
+    Rejected(Vec<LogLine>),
     /// It trapped.
     #[error("the filter trapped while it started: {0}")]
     Trapped(String),
@@ -77,8 +77,8 @@ impl Host {
         Host::start(config, &[]).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// A proxy that runs the filter with this plugin configuration, where host functions fail from the beginning: each named
-    /// in `faults` with the status that it answers.
+    /// A proxy that runs the filter with this plugin configuration. Each host function in `faults` fails from the beginning
+    /// with the given status.
     ///
     /// # Errors
     /// If the filter does not start.
@@ -93,10 +93,10 @@ impl Host {
         store.limiter(|proxy| &mut proxy.limits);
         let started = refuel(&mut store).and_then(|()| compiled.instance.instantiate(&mut store));
         let instance = started.map_err(|error| StartError::Trapped(format!("{error:?}")))?;
-        let mut host = Host { store, instance, last_context: ROOT_CONTEXT, dead: false, replying: Box::new(reset) };
+        let mut host = Host { store, instance, last_context: ROOT_CONTEXT, dead: false, responder: Box::new(reset) };
         match host.configure() {
             Ok(true) => Ok(host),
-            Ok(false) => Err(StartError::Refused(host.store.into_data().log)),
+            Ok(false) => Err(StartError::Rejected(host.store.into_data().log)),
             Err(error) => Err(StartError::Trapped(format!("{error:?}"))),
         }
     }
@@ -109,38 +109,42 @@ impl Host {
             && self.call("proxy_on_configure", &[ROOT_CONTEXT, config])? != 0)
     }
 
-    /// From now on, lets a host function fail with this status, whatever it is asked.
+    /// From now on, a host function fails with this status.
     pub fn fail(&mut self, call: &str, status: u32) {
         self.store.data_mut().faults.insert(call.to_owned(), status);
     }
 
-    /// Lets all host functions work again.
+    /// All host functions work again.
     pub fn heal(&mut self) {
         self.store.data_mut().faults.clear();
     }
 
-    /// From now on, replies to each of the filter's own requests with what `reply` makes of it, the oldest first. Until
-    /// then, their connections break off.
-    pub fn reply(&mut self, mut reply: impl FnMut(&HttpCall) -> Reply + 'static) {
-        self.reply_picking(move |calls| (0, reply(&calls[0])));
+    /// From now on, `respond` responds to each sub-request, the oldest first. Until then, sub-requests are reset.
+    pub fn respond(&mut self, mut respond: impl FnMut(&SubRequest) -> SubResponse + 'static) {
+        self.respond_picking(move |in_flight| (0, respond(&in_flight[0])));
     }
 
-    /// The same, where `pick` also chooses which of those in flight is replied to next, by its place.
-    pub fn reply_picking(&mut self, pick: impl FnMut(&[HttpCall]) -> (usize, Reply) + 'static) {
-        self.replying = Box::new(pick);
+    /// Like [`Host::respond`]; `pick` also chooses, by index, which sub-request in flight gets its response next.
+    pub fn respond_picking(&mut self, pick: impl FnMut(&[SubRequest]) -> (usize, SubResponse) + 'static) {
+        self.responder = Box::new(pick);
     }
 
-    /// From now on, so many of the filter's own requests may be in flight at once, as by a circuit breaker.
+    /// From now on, at most `in_flight` sub-requests are in flight at once, as with Envoy's circuit breaker.
     pub fn breaker(&mut self, in_flight: usize) {
         self.store.data_mut().breaker = in_flight;
     }
 
-    /// Lets time pass.
+    /// Sets the property `xds.cluster_name`; `None` if the proxy does not know the cluster.
+    pub fn route_cluster(&mut self, name: Option<&[u8]>) {
+        self.store.data_mut().route_cluster = name.map(<[u8]>::to_vec);
+    }
+
+    /// Advances the clock.
     pub fn pass_time(&mut self, ms: u64) {
         self.store.data_mut().now_ns += ms * 1_000_000;
     }
 
-    /// The host functions that the filter has called so far, failed calls included, by name.
+    /// The names of the host functions that the filter has called so far, including calls that failed.
     #[must_use]
     pub fn called(&self) -> Vec<String> {
         self.store.data().called.iter().cloned().collect()
@@ -152,18 +156,27 @@ impl Host {
         &self.store.data().counters
     }
 
-    /// The size of the VM's memory, in bytes. It never shrinks, so that this is the most that was needed.
+    /// Size of the VM's memory in bytes. It never shrinks, so that this is the maximum so far.
     pub fn memory(&mut self) -> usize {
         self.instance.get_memory(&mut self.store, "memory").map_or(0, |memory| memory.data_size(&self.store))
     }
 
     /// Sends a request through the filter, to its end.
-    pub fn request(&mut self, request: Request) -> Answer {
+    pub fn request(&mut self, request: Request) -> RequestResult {
         self.last_context += 1;
         stream::run(self, self.last_context, request)
     }
 
-    /// Calls one of the filter's exports; 0 stands for the result of one that has none.
+    /// Delivers a reset sub-response with a token that the proxy may not have issued.
+    ///
+    /// # Errors
+    /// If the filter traps.
+    pub fn deliver_to_token(&mut self, token: u32) -> Result<(), String> {
+        let delivered = self.call("proxy_on_http_call_response", &[ROOT_CONTEXT, token, 0, 0, 0]);
+        delivered.map(|_| ()).map_err(|trap| format!("{trap:?}"))
+    }
+
+    /// Calls one of the filter's exports; 0 for one without a result.
     fn call(&mut self, name: &str, arguments: &[u32]) -> wasmtime::Result<u32> {
         if self.dead {
             wasmtime::bail!("the filter trapped before, and the VM with it");
@@ -182,10 +195,18 @@ impl Host {
         called?;
         Ok(results.first().and_then(Val::i32).unwrap_or(0).cast_unsigned())
     }
+
+    /// Calls an export that the filter may lack, as Envoy does: callbacks are optional.
+    fn call_if_exported(&mut self, name: &str, arguments: &[u32]) -> wasmtime::Result<u32> {
+        match self.instance.get_func(&mut self.store, name) {
+            Some(_) => self.call(name, arguments),
+            None => Ok(0),
+        }
+    }
 }
 
-fn reset(_calls: &[HttpCall]) -> (usize, Reply) {
-    (0, Reply::reset())
+fn reset(_in_flight: &[SubRequest]) -> (usize, SubResponse) {
+    (0, SubResponse::reset())
 }
 
 fn refuel(store: &mut Store<Proxy>) -> wasmtime::Result<()> {

@@ -1,4 +1,4 @@
-//! The module, compiled and linked with the host's functions, once per process.
+//! The module, compiled and linked to the host functions once per process.
 
 use std::sync::OnceLock;
 
@@ -8,13 +8,13 @@ use wasmtime::{Config, Engine, ExternType, InstancePre, Linker, Module, Val};
 use super::abi;
 use super::proxy::Proxy;
 
-/// The module, ready to be instantiated.
+/// The module, ready to instantiate.
 pub(super) struct Compiled {
     pub(super) engine: Engine,
     pub(super) instance: InstancePre<Proxy>,
 }
 
-/// The module, built and compiled at the first call.
+/// The module; the first call builds and compiles it.
 pub(super) fn compiled() -> Result<&'static Compiled, &'static str> {
     static COMPILED: OnceLock<Result<Compiled, String>> = OnceLock::new();
     COMPILED.get_or_init(compile).as_ref().map_err(String::as_str)
@@ -28,7 +28,7 @@ fn compile() -> Result<Compiled, String> {
     Ok(Compiled { engine, instance })
 }
 
-/// Serves every import of the module by its name.
+/// Serves every import of the module by name.
 fn link(engine: &Engine, module: &Module) -> wasmtime::Result<InstancePre<Proxy>> {
     let mut linker = Linker::new(engine);
     for import in module.imports() {
@@ -45,7 +45,7 @@ fn link(engine: &Engine, module: &Module) -> wasmtime::Result<InstancePre<Proxy>
     linker.instantiate_pre(module)
 }
 
-/// Integers are all that the ABI has.
+/// The ABI has only integers.
 fn number(value: &Val) -> u64 {
     match *value {
         Val::I32(value) => u64::from(value.cast_unsigned()),

@@ -1,79 +1,84 @@
-//! What the proxy knows: the state behind the host functions.
+//! The proxy's state behind the host functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
-use super::http_call::{HttpCall, Reply};
+use super::http_call::{SubRequest, SubResponse};
 use super::{MEMORY_LIMIT, ROOT_CONTEXT};
 
-/// Names and values of headers. Bytes: clients send what they like.
+/// Names and values of headers, as bytes: clients send values that are not UTF-8.
 pub(super) type Headers = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// What stands before an outcome in the name of its counter.
-pub const OUTCOMES: &str = "onceway_filter_requests_total.outcome.";
+/// Name of a decision's counter up to the decision.
+pub const DECISION_METRIC_PREFIX: &str = "onceway_filter_requests_total.outcome.";
+
+/// The cluster that the proxy has.
+pub(super) const CLUSTER: &str = "onceway";
 
 /// A line of the proxy's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     /// From 0 (trace) to 5 (critical).
     pub level: u32,
-    /// The text.
+    /// Text.
     pub message: String,
 }
 
-/// An answer that the filter gave itself.
+/// A response that the filter sends itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalResponse {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u32,
-    /// What the access log would say of it.
+    /// `%RESPONSE_CODE_DETAILS%` in the access log.
     pub details: String,
-    /// The headers.
+    /// Headers.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// Body.
     pub body: String,
 }
 
-/// The proxy, as far as one VM sees it.
+/// The proxy as one VM sees it.
 pub(super) struct Proxy {
     pub(super) limits: StoreLimits,
     pub(super) config: Vec<u8>,
-    /// The host functions that fail, with the status of each.
+    /// The host functions that fail, with their status.
     pub(super) faults: BTreeMap<String, u32>,
-    /// The host functions that were called.
+    /// The host functions called so far.
     pub(super) called: BTreeSet<String>,
     /// By id.
     pub(super) counters: Vec<(String, u64)>,
     pub(super) log: Vec<LogLine>,
     pub(super) stream: Stream,
-    /// The context that the filter's calls are about.
+    /// The context that host calls apply to.
     pub(super) effective_context: u32,
-    /// The filter's own requests that have no reply yet.
-    pub(super) in_flight: Vec<HttpCall>,
-    /// How many of them there may be.
+    /// The property `xds.cluster_name`.
+    pub(super) route_cluster: Option<Vec<u8>>,
+    /// Sub-requests without a response yet.
+    pub(super) in_flight: Vec<SubRequest>,
+    /// Limit of `in_flight`.
     pub(super) breaker: usize,
     pub(super) last_token: u32,
-    /// The reply that the filter is being told of.
-    pub(super) reply: Option<Reply>,
+    /// The sub-response being delivered.
+    pub(super) sub_response: Option<SubResponse>,
     pub(super) now_ns: u64,
 }
 
-/// The request that is being served, as the host functions see it.
+/// The current request as the host functions see it.
 #[derive(Default)]
 pub(super) struct Stream {
     pub(super) context: u32,
     pub(super) headers: Headers,
-    /// Whether the headers are still here and not upstream already.
+    /// The headers are not upstream yet.
     pub(super) has_headers: bool,
-    /// The part of the body that can be read now.
+    /// The buffered part of the body.
     pub(super) body: Vec<u8>,
     pub(super) local_response: Option<LocalResponse>,
-    /// Whether the filter let it go on by a call of its own.
+    /// The filter has resumed the request by a host call.
     pub(super) resumed: bool,
-    /// The filter's own requests for it, in order.
-    pub(super) http_calls: Vec<HttpCall>,
-    /// The counters that were incremented, in order.
+    /// Its sub-requests, in order.
+    pub(super) sub_requests: Vec<SubRequest>,
+    /// The counters incremented for it, in order.
     pub(super) counted: Vec<String>,
     pub(super) fuel: u64,
 }
@@ -89,10 +94,11 @@ impl Proxy {
             log: Vec::new(),
             stream: Stream::default(),
             effective_context: ROOT_CONTEXT,
+            route_cluster: Some(CLUSTER.as_bytes().to_vec()),
             in_flight: Vec::new(),
             breaker: usize::MAX,
             last_token: 0,
-            reply: None,
+            sub_response: None,
             now_ns: 1_000_000_000,
         }
     }

@@ -1,77 +1,91 @@
-//! One request on its way through the filter: the calls that Envoy makes, in Envoy's order, and what it does with the
-//! filter's decisions (`allow_on_headers_stop_iteration: true`).
+//! One request through the filter: Envoy's calls in Envoy's order (`allow_on_headers_stop_iteration: true`), and the
+//! effect of the filter's actions.
 //!
-//! While the filter holds a request, its body is buffered, and each call is told the size of all that is buffered. Once
-//! it goes on, the headers are gone, and each piece of the body passes by itself.
+//! While the filter pauses a request, its body is buffered and each call passes the size of the whole buffer. After it
+//! continues, the headers are gone and each chunk passes separately.
 
 use std::mem::take;
 
 use wasmtime::Result;
 
 use super::proxy::Stream;
-use super::{Answer, End, Host, ROOT_CONTEXT, Request};
+use super::{End, Host, ROOT_CONTEXT, Request, RequestResult};
 
-/// The filter's word for "send on what there is".
+/// The filter's action "continue".
 const CONTINUE: u32 = 0;
 
 /// Sends a request through the filter in a context of its own.
-pub(super) fn run(host: &mut Host, context: u32, request: Request) -> Answer {
+pub(super) fn run(host: &mut Host, context: u32, request: Request) -> RequestResult {
     let proxy = host.store.data_mut();
     proxy.stream = Stream { context, headers: request.headers.clone(), has_headers: true, ..Stream::default() };
     let lines_before = proxy.log.len();
-    let mut course = Course { host, context, held: false, passed: Vec::new() };
-    let end = course.run(&request).unwrap_or_else(|trap| End::Trapped(format!("{trap:?}")));
+    let mut exchange = Exchange { host, context, paused: false, passed: Vec::new() };
+    let end = exchange.run(&request).unwrap_or_else(|trap| End::Trapped(format!("{trap:?}")));
     let proxy = host.store.data_mut();
     let stream = take(&mut proxy.stream);
     let log = proxy.log.split_off(lines_before);
-    let Stream { fuel, http_calls, headers, counted, .. } = stream;
-    Answer { end, log, fuel, http_calls, headers, counted }
+    let Stream { fuel, sub_requests, headers, counted, .. } = stream;
+    RequestResult { end, log, fuel, sub_requests, headers, counted }
 }
 
-struct Course<'a> {
+struct Exchange<'a> {
     host: &'a mut Host,
     context: u32,
-    /// Whether the filter holds the request.
-    held: bool,
-    /// The part of the body that has gone upstream.
+    /// The filter pauses the request.
+    paused: bool,
+    /// The part of the body that went upstream.
     passed: Vec<u8>,
 }
 
-impl Course<'_> {
+impl Exchange<'_> {
     fn run(&mut self, request: &Request) -> Result<End> {
         self.host.call("proxy_on_context_create", &[self.context, ROOT_CONTEXT])?;
         self.send(request)?;
         if request.leaves {
+            if request.cancels {
+                self.host.store.data_mut().in_flight.clear();
+            }
             self.close()?;
-            self.reply_to_calls()?;
+            self.deliver_sub_responses()?;
             return Ok(End::Abandoned);
         }
-        self.reply_to_calls()?;
+        self.deliver_sub_responses()?;
         let end = self.end(request);
+        if matches!(end, End::Passed(_) | End::Responded(_)) {
+            self.receive_response()?;
+        }
         self.close()?;
         Ok(end)
     }
 
+    /// A response with a body passes the filter, be it the upstream's or the filter's own.
+    fn receive_response(&mut self) -> Result<()> {
+        self.host.call_if_exported("proxy_on_response_headers", &[self.context, 4, 0])?;
+        self.host.call_if_exported("proxy_on_response_body", &[self.context, 200, 1])?;
+        Ok(())
+    }
+
     fn close(&mut self) -> Result<()> {
+        self.host.call_if_exported("proxy_on_log", &[self.context])?;
         for event in ["proxy_on_done", "proxy_on_delete"] {
             self.host.call(event, &[self.context])?;
         }
         Ok(())
     }
 
-    /// Replies to the filter's own requests until none is in flight. The plugin is told, not the request.
-    fn reply_to_calls(&mut self) -> Result<()> {
+    /// Delivers sub-responses until none is in flight. Envoy calls them in the plugin's context, not in the request's.
+    fn deliver_sub_responses(&mut self) -> Result<()> {
         while !self.host.store.data().in_flight.is_empty() {
-            let (place, reply) = (self.host.replying)(&self.host.store.data().in_flight);
+            let (index, response) = (self.host.responder)(&self.host.store.data().in_flight);
             let proxy = self.host.store.data_mut();
-            let token = proxy.in_flight.remove(place).token;
-            let (headers, body) = (u32::try_from(reply.headers.len())?, u32::try_from(reply.body.len())?);
-            proxy.reply = Some(reply);
+            let token = proxy.in_flight.remove(index).token;
+            let (headers, body) = (u32::try_from(response.headers.len())?, u32::try_from(response.body.len())?);
+            proxy.sub_response = Some(response);
             self.host.call("proxy_on_http_call_response", &[ROOT_CONTEXT, token, headers, body, 0])?;
             let proxy = self.host.store.data_mut();
-            proxy.reply = None;
+            proxy.sub_response = None;
             if take(&mut proxy.stream.resumed) {
-                self.held = false;
+                self.paused = false;
                 self.passed.append(&mut proxy.stream.body);
             }
         }
@@ -80,8 +94,8 @@ impl Course<'_> {
 
     fn end(&mut self, request: &Request) -> End {
         match self.host.store.data_mut().stream.local_response.take() {
-            Some(response) => End::Answered(response),
-            None if !self.held => End::Passed(take(&mut self.passed)),
+            Some(response) => End::Responded(response),
+            None if !self.paused => End::Passed(take(&mut self.passed)),
             None if request.hangs_up => End::Abandoned,
             None => End::Hung,
         }
@@ -91,15 +105,15 @@ impl Course<'_> {
         let open_ended = request.trailers || request.hangs_up;
         let headers = u32::try_from(request.headers.len())?;
         let ends = request.chunks.is_empty() && !open_ended;
-        self.decide("proxy_on_request_headers", &[headers, u32::from(ends)])?;
+        self.event("proxy_on_request_headers", &[headers, u32::from(ends)])?;
         for (index, chunk) in request.chunks.iter().enumerate() {
             let ends = index + 1 == request.chunks.len() && !open_ended;
-            if !self.is_answered() {
+            if !self.has_response() {
                 self.push(chunk, ends)?;
             }
         }
-        if request.trailers && !self.is_answered() {
-            self.decide("proxy_on_request_trailers", &[1])?;
+        if request.trailers && !self.has_response() {
+            self.event("proxy_on_request_trailers", &[1])?;
         }
         Ok(())
     }
@@ -108,14 +122,14 @@ impl Course<'_> {
         let body = &mut self.host.store.data_mut().stream.body;
         body.extend_from_slice(chunk);
         let buffered = u32::try_from(body.len())?;
-        self.decide("proxy_on_request_body", &[buffered, u32::from(ends)])
+        self.event("proxy_on_request_body", &[buffered, u32::from(ends)])
     }
 
-    /// Tells the filter of an event, and does as it says.
-    fn decide(&mut self, event: &str, arguments: &[u32]) -> Result<()> {
+    /// Calls the filter with an event and applies its action.
+    fn event(&mut self, event: &str, arguments: &[u32]) -> Result<()> {
         let action = self.host.call(event, &[&[self.context], arguments].concat())?;
-        self.held = action != CONTINUE;
-        if !self.held && !self.is_answered() {
+        self.paused = action != CONTINUE;
+        if !self.paused && !self.has_response() {
             let stream = &mut self.host.store.data_mut().stream;
             stream.has_headers = false;
             self.passed.append(&mut stream.body);
@@ -123,7 +137,7 @@ impl Course<'_> {
         Ok(())
     }
 
-    fn is_answered(&self) -> bool {
+    fn has_response(&self) -> bool {
         self.host.store.data().stream.local_response.is_some()
     }
 }

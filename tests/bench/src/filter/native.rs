@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use onceway_filter::{Affinity, affinity};
 use onceway_signal::Source;
-use onceway_wasm_host::{Host, Reply, Request};
+use onceway_wasm_host::{Host, Request, SubResponse};
 use tokio::time::Instant;
 
 use super::case::Case;
@@ -38,11 +38,11 @@ fn work(body: &[u8]) -> usize {
             black_box(fingerprint.hex());
             1
         }
-        Affinity::Several { shares, .. } => {
-            for share in &shares {
-                black_box((share.fingerprint.hex(), share.part.slice(body)));
+        Affinity::Several { partitions, .. } => {
+            for partition in &partitions {
+                black_box((partition.fingerprint.hex(), partition.payload.slice(body)));
             }
-            shares.len()
+            partitions.len()
         }
         Affinity::Nothing | Affinity::Undecodable(_) => 0,
     }
@@ -54,11 +54,11 @@ fn work(body: &[u8]) -> usize {
 /// If the number of sub-requests is not as expected.
 pub(super) fn fuel(case: Case, body: &str) -> Result<f64> {
     let mut host = Host::new("");
-    host.reply(|_| Reply::new(202, r#"{"status":"duplicate","message":"","duplicate":true}"#));
+    host.respond(|_| SubResponse::new(202, r#"{"status":"duplicate","message":"","duplicate":true}"#));
     let request = Request::post(Source::Prometheus.path()).body(body);
     host.request(request.clone());
     let end = host.request(request);
-    let count = end.http_calls.len().max(usize::from(end.passed()));
+    let count = end.sub_requests.len().max(usize::from(end.passed()));
     ensure!(count == case.sub_requests(), "{count} sub-requests instead of {}: {:?}", case.sub_requests(), end.end);
     Ok(end.fuel as f64)
 }

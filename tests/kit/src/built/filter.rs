@@ -22,8 +22,8 @@ const SHIPPED: (&str, &[&str]) = ("wasm", &[]);
 /// The build that traps on a request header `x-trap`, to test what Envoy does then.
 const TRAPPING: (&str, &[&str]) = ("wasm-trap", &["--features", "trap"]);
 
-/// A module that traps on a request header `x-trap`: at the end of the request's body (`body`), or at the response to a
-/// sub-request (`reply`).
+/// A module that traps on a request header `x-trap`: at the end of the request's body (`body`), or at a sub-response
+/// (`reply`).
 ///
 /// # Errors
 /// If it cannot be built; the error names what is missing.

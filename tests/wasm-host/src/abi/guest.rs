@@ -1,11 +1,11 @@
-//! The filter's memory, and the formats in it.
+//! The filter's memory, and the ABI's formats in it.
 
 use wasmtime::{Caller, Extern, Memory, Result, bail, format_err};
 
 use super::OK;
 use crate::proxy::{Headers, Proxy};
 
-/// The VM during a call of a host function.
+/// The VM during a host call.
 pub(super) struct Guest<'a> {
     caller: Caller<'a, Proxy>,
     memory: Memory,
@@ -36,8 +36,8 @@ impl<'a> Guest<'a> {
         Ok(self.memory.write(&mut self.caller, usize::try_from(place)?, bytes)?)
     }
 
-    /// Gives bytes to the filter, in memory that the filter allocates; null where there are none, as Envoy does.
-    pub(super) fn hand_over(&mut self, bytes: &[u8], data: u64, size: u64) -> Result<u32> {
+    /// Returns bytes to the filter in memory that the filter allocates; no bytes are a null pointer, as in Envoy.
+    pub(super) fn return_bytes(&mut self, bytes: &[u8], data: u64, size: u64) -> Result<u32> {
         let length = u32::try_from(bytes.len())?;
         let place = if bytes.is_empty() { 0 } else { self.allocate(length)? };
         self.write(u64::from(place), bytes)?;
@@ -58,8 +58,8 @@ impl<'a> Guest<'a> {
     }
 }
 
-/// A header map: the number of headers, the length of each name and value, all as little-endian u32, then the names and
-/// values, each with a NUL behind it.
+/// Serialises a header map, all numbers little-endian `u32`: the number of headers; the lengths of each name and value; each
+/// name and value, followed by a NUL.
 pub(super) fn serialize(headers: &Headers) -> Result<Vec<u8>> {
     let mut map = u32::try_from(headers.len())?.to_le_bytes().to_vec();
     for text in headers.iter().flat_map(|(name, value)| [name, value]) {
@@ -72,11 +72,11 @@ pub(super) fn serialize(headers: &Headers) -> Result<Vec<u8>> {
     Ok(map)
 }
 
-/// Reads a header map of the filter's own making, which is text.
+/// Reads a header map that the filter serialised, which must be UTF-8.
 pub(crate) fn deserialize(map: &[u8]) -> Result<Vec<(String, String)>> {
     let word = |index: usize| -> Result<usize> {
         let word = map.get(index * 4..).and_then(|rest| rest.first_chunk::<4>());
-        let word = word.ok_or_else(|| format_err!("a header map of {} bytes is cut short", map.len()))?;
+        let word = word.ok_or_else(|| format_err!("a header map of {} bytes is truncated", map.len()))?;
         Ok(usize::try_from(u32::from_le_bytes(*word))?)
     };
     let count = word(0)?;
@@ -86,7 +86,7 @@ pub(crate) fn deserialize(map: &[u8]) -> Result<Vec<(String, String)>> {
         place = end + 1;
         match (map.get(start..end), map.get(end)) {
             (Some(text), Some(0)) => Ok(String::from_utf8(text.to_vec())?),
-            _ => bail!("text {index} of a header map is cut short"),
+            _ => bail!("text {index} of a header map is truncated"),
         }
     };
     (0..count).map(|header| Ok((text(1 + 2 * header)?, text(2 + 2 * header)?))).collect()

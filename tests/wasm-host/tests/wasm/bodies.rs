@@ -1,4 +1,4 @@
-//! Bodies and paths that more than one test sends.
+//! Bodies and paths that several tests send.
 
 use proptest::test_runner::Config;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ pub(super) const PAYMENT_API: &str = "91fce8d5c4949766458bd4bd58859a4fb2e8470ef6
 /// `sha256(":Node:worker-node-1")`.
 pub(super) const WORKER_NODE: &str = "54010c454af195aadec824d25dba6fa52adfcc717f0b3f0430e4111acddfe728";
 
-/// An alert as Alertmanager sends it, about whatever `labels` name.
+/// An alert as Alertmanager sends it, with these labels.
 pub(super) fn alert(labels: Value) -> Value {
     json!({
         "status": "firing",
@@ -58,7 +58,7 @@ pub(super) fn payment_api() -> String {
     webhook([deployment("payment-api")])
 }
 
-/// A property test of so many cases. What failed is in its output; it is not kept in files beside the tests.
+/// A property test of `cases` cases. Its output shows a failed case; no regression files are written.
 pub(super) fn cases(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..Config::default() }
 }

@@ -1,4 +1,4 @@
-//! Which requests are the filter's, and what it does with headers that no client may send.
+//! Which requests are signal requests, and reserved headers that clients send.
 
 use http::uri::PathAndQuery;
 use onceway_signal::Source;
@@ -8,7 +8,7 @@ use proptest::prelude::{prop_assert_eq, prop_assume, proptest};
 use super::bodies::{ALERTS, EVENTS, PAYMENT_API, WORKER_NODE, cases, payment_api};
 
 #[test]
-fn spoofed_headers_are_dropped_on_every_request() {
+fn spoofed_headers_are_dropped_from_every_request() {
     let mut host = Host::new("");
     for request in [
         Request::post(ALERTS),
@@ -22,32 +22,32 @@ fn spoofed_headers_are_dropped_on_every_request() {
             .header("x-onceway-fingerprint", PAYMENT_API)
             .header("X-Onceway-Split", "1")
             .header("x-other", "kept");
-        let answer = host.request(request);
-        assert!(answer.passed());
-        assert_eq!(answer.header("x-onceway-fingerprint"), Vec::<String>::new());
-        assert_eq!(answer.header("x-onceway-split"), Vec::<String>::new());
-        assert_eq!(answer.header("x-other"), ["kept"]);
+        let result = host.request(request);
+        assert!(result.passed());
+        assert_eq!(result.header("x-onceway-fingerprint"), Vec::<String>::new());
+        assert_eq!(result.header("x-onceway-split"), Vec::<String>::new());
+        assert_eq!(result.header("x-other"), ["kept"]);
     }
 }
 
 #[test]
-fn a_spoofed_fingerprint_is_replaced_by_the_right_one() {
+fn a_spoofed_fingerprint_is_replaced_by_the_computed_one() {
     let request = Request::post(ALERTS).header("x-onceway-fingerprint", WORKER_NODE).body(payment_api());
     assert_eq!(Host::new("").request(request).fingerprint().as_deref(), Some(PAYMENT_API));
 }
 
 #[test]
-fn other_requests_pass_untouched() {
+fn other_requests_pass_through_unchanged() {
     let mut host = Host::new(r#"{"max_body_bytes": 1}"#);
     for (method, path) in [("POST", "/"), ("POST", "/health"), ("PUT", ALERTS), ("GET", EVENTS), ("CONNECT", "")] {
-        let answer = host.request(Request::new(method, path).body(payment_api()));
-        assert_eq!(answer.body(), Some(payment_api().as_bytes()), "{method} {path}");
-        assert_eq!((answer.fingerprint(), answer.outcomes()), (None, vec![]), "{method} {path}");
+        let result = host.request(Request::new(method, path).body(payment_api()));
+        assert_eq!(result.body(), Some(payment_api().as_bytes()), "{method} {path}");
+        assert_eq!((result.fingerprint(), result.decisions()), (None, vec![]), "{method} {path}");
     }
 }
 
 #[test]
-fn a_header_that_is_no_utf_8_does_no_harm() {
+fn a_header_that_is_not_utf8_is_harmless() {
     let request = Request::post(ALERTS).header("x-name", b"M\xfcller").header(b"x-\xff", "").body(payment_api());
     assert_eq!(Host::new("").request(request).fingerprint().as_deref(), Some(PAYMENT_API));
     let request = Request::new("POST", ALERTS).header("content-length", b"\xff").chunks([payment_api()]);
@@ -57,16 +57,15 @@ fn a_header_that_is_no_utf_8_does_no_harm() {
 proptest! {
     #![proptest_config(cases(512))]
 
-    /// What the filter takes for a signal path is exactly what the sidecar's router does, which matches the path of the
-    /// parsed URI. What is no URI, the sidecar's HTTP refuses before there is anything to route.
+    /// The sidecar's router matches the path of the parsed URI. What is not a URI, its HTTP server rejects before routing.
     #[test]
-    fn the_filter_and_the_sidecars_router_know_the_same_paths(
+    fn the_filter_and_the_sidecars_router_recognise_the_same_paths(
         path in "(//?|/\\.|)(/?api/?/v1/signals/(prometheus|kubernetes-event)|[!-~]{0,20})(/|%20|;a|)([?#][!-~]{0,9}|)",
     ) {
         let uri = PathAndQuery::try_from(path.as_str());
         prop_assume!(uri.is_ok());
         let routed = uri.ok().and_then(|uri| Source::from_path(uri.path()));
-        let answer = Host::new("").request(Request::post(&path));
-        prop_assert_eq!(answer.outcomes(), routed.map_or(vec![], |_| vec!["nothing"]));
+        let result = Host::new("").request(Request::post(&path));
+        prop_assert_eq!(result.decisions(), routed.map_or(vec![], |_| vec!["nothing"]));
     }
 }

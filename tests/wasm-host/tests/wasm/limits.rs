@@ -1,4 +1,4 @@
-//! Bodies that are too large: refused by the filter itself, in the sidecar's words.
+//! Bodies that are too large: the filter rejects them itself, in the sidecar's format.
 
 use onceway_wasm_host::{Host, LocalResponse, Request};
 use serde_json::Value;
@@ -7,11 +7,11 @@ use super::bodies::{ALERTS, EVENTS, PAYMENT_API, deployment, payment_api, webhoo
 
 const LIMIT: usize = 5 * 1024 * 1024;
 
-fn assert_says_too_large(refusal: &LocalResponse, limit: usize) {
-    assert_eq!(refusal.status, 413);
-    assert_eq!(refusal.details, "onceway_payload_too_large");
-    assert_eq!(refusal.headers, [("content-type".to_owned(), "application/problem+json".to_owned())]);
-    let problem: Value = serde_json::from_str(&refusal.body).unwrap();
+fn assert_too_large(rejection: &LocalResponse, limit: usize) {
+    assert_eq!(rejection.status, 413);
+    assert_eq!(rejection.details, "onceway_payload_too_large");
+    assert_eq!(rejection.headers, [("content-type".to_owned(), "application/problem+json".to_owned())]);
+    let problem: Value = serde_json::from_str(&rejection.body).unwrap();
     assert_eq!(problem["type"], "https://onceway.io/problems/payload-too-large");
     assert_eq!(problem["title"], "The payload is too large");
     assert_eq!(problem["status"], 413);
@@ -20,53 +20,53 @@ fn assert_says_too_large(refusal: &LocalResponse, limit: usize) {
 }
 
 #[test]
-fn a_content_length_over_the_limit_is_refused_before_the_body_comes() {
+fn a_content_length_over_the_limit_is_rejected_before_the_body_arrives() {
     let mut host = Host::new("");
     for path in [ALERTS, EVENTS] {
         let request = Request::post(path).header("content-length", (LIMIT + 1).to_string());
-        let answer = host.request(request.hangs_up());
-        assert_says_too_large(answer.local_response().expect("it is over the limit"), LIMIT);
-        assert_eq!(answer.outcomes(), ["too_large"]);
+        let result = host.request(request.hangs_up());
+        assert_too_large(result.local_response().expect("it is over the limit"), LIMIT);
+        assert_eq!(result.decisions(), ["too_large"]);
     }
 }
 
 #[test]
-fn a_body_over_the_limit_is_refused_as_soon_as_it_is() {
+fn a_body_is_rejected_as_soon_as_it_exceeds_the_limit() {
     let mut host = Host::new("");
     let megabyte = " ".repeat(1024 * 1024);
-    // The sixth piece crosses the limit; the client has not finished, and there will be no end.
-    let answer = host.request(Request::post(ALERTS).chunks(vec![&megabyte; 6]).hangs_up());
-    assert_says_too_large(answer.local_response().expect("it is over the limit"), LIMIT);
-    assert_eq!(answer.outcomes(), ["too_large"]);
+    // The sixth chunk crosses the limit; the body never ends.
+    let result = host.request(Request::post(ALERTS).chunks(vec![&megabyte; 6]).hangs_up());
+    assert_too_large(result.local_response().expect("it is over the limit"), LIMIT);
+    assert_eq!(result.decisions(), ["too_large"]);
 }
 
 #[test]
-fn a_content_length_that_lies_does_not_get_a_body_through() {
+fn a_false_content_length_does_not_get_a_body_through() {
     let mut host = Host::new(r#"{"max_body_bytes": 100}"#);
     let request = Request::post(ALERTS).header("content-length", "1").chunks(["a".repeat(101)]);
-    assert_says_too_large(host.request(request).local_response().expect("it is over the limit"), 100);
+    assert_too_large(host.request(request).local_response().expect("it is over the limit"), 100);
 }
 
 #[test]
 fn the_limit_itself_is_allowed() {
     let body = payment_api();
     let mut host = Host::new(&format!(r#"{{"max_body_bytes": {}}}"#, body.len()));
-    let answer = host.request(Request::post(ALERTS).body(&body));
-    assert_eq!(answer.fingerprint().as_deref(), Some(PAYMENT_API));
-    let answer = host.request(Request::post(ALERTS).body(format!("{body} ")));
-    assert!(answer.local_response().is_some());
+    let result = host.request(Request::post(ALERTS).body(&body));
+    assert_eq!(result.fingerprint().as_deref(), Some(PAYMENT_API));
+    let result = host.request(Request::post(ALERTS).body(format!("{body} ")));
+    assert!(result.local_response().is_some());
 }
 
 #[test]
-fn a_webhook_as_large_as_the_limit_is_read_within_bounded_memory() {
-    // With the comma behind each, and some bytes for the webhook around them.
+fn a_webhook_of_the_maximum_size_takes_bounded_memory() {
+    // Each with its comma; the rest is for the webhook's own fields.
     let alerts = (LIMIT - 1000) / (deployment("payment-api").to_string().len() + 1);
     let mut body = webhook((0..alerts).map(|_| deployment("payment-api")));
     body.extend(std::iter::repeat_n(' ', LIMIT - body.len()));
     let mut host = Host::new("");
-    let answer = host.request(Request::post(ALERTS).chunks(body.as_bytes().chunks(64 * 1024)));
-    assert_eq!(answer.fingerprint().as_deref(), Some(PAYMENT_API), "{:?}", answer.end);
-    println!("{alerts} alerts in {LIMIT} bytes: {} of fuel, {} bytes of memory", answer.fuel, host.memory());
+    let result = host.request(Request::post(ALERTS).chunks(body.as_bytes().chunks(64 * 1024)));
+    assert_eq!(result.fingerprint().as_deref(), Some(PAYMENT_API), "{:?}", result.end);
+    println!("{alerts} alerts in {LIMIT} bytes: {} fuel, {} bytes of memory", result.fuel, host.memory());
     assert!(host.memory() < 64 * 1024 * 1024, "{}", host.memory());
 }
 

@@ -1,4 +1,4 @@
-//! The filter that ships, as a module: the very `.wasm` that Envoy loads, under wasmtime.
+//! The shipped filter under wasmtime: the same `.wasm` that Envoy loads.
 
 mod bodies;
 mod configuration;

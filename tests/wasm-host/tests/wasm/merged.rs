@@ -1,5 +1,5 @@
-//! The answer to a body that the filter splits is the sidecar's answer to the whole, byte for byte: the real `.wasm` before
-//! the sidecar's own HTTP, with nothing but the commit made up.
+//! The response to a split body equals the sidecar's response to the whole body, byte for byte: the real `.wasm` in front of
+//! the sidecar's own HTTP layer, with only the commit scripted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use onceway::http::gateway::Gateway;
 use onceway::incident::{Commit, Counted, Submission, SubmitError};
 use onceway::metrics::Metrics;
 use onceway_signal::{Fingerprint, Source, decode};
-use onceway_wasm_host::{End, Host, Reply, Request};
+use onceway_wasm_host::{End, Host, Request, SubResponse};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use super::bodies::{ALERTS, alert, cases, deployment, webhook};
 
-/// Does with each incident what its name says, the same each time.
+/// Fails the incidents it is given and counts the others, deterministically.
 #[derive(Default)]
 struct Scripted(BTreeMap<Fingerprint, SubmitError>);
 
@@ -49,9 +49,9 @@ struct Sidecar {
     gateway: Arc<Gateway<Scripted>>,
 }
 
-/// What a sender sees of an answer.
+/// A response as the sender sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
+struct Response {
     status: u16,
     content_type: String,
     retry_after: Option<String>,
@@ -66,15 +66,15 @@ impl Sidecar {
         Arc::new(Sidecar { runtime, gateway })
     }
 
-    fn answer(&self, body: &[u8]) -> Seen {
+    fn respond(&self, body: &[u8]) -> Response {
         let request = HttpRequest::post(ALERTS).header("content-type", "application/json");
         let request = request.body(Full::new(Bytes::copy_from_slice(body))).expect("a request");
         let router = Arc::clone(&self.gateway).router();
         self.runtime.block_on(async {
-            let (head, body) = router.oneshot(request).await.expect("an answer").into_parts();
+            let (head, body) = router.oneshot(request).await.expect("a response").into_parts();
             let header = |name| head.headers.get(name).map(|value| value.to_str().expect("text").to_owned());
             let body = body.collect().await.expect("a body").to_bytes();
-            Seen {
+            Response {
                 status: head.status.as_u16(),
                 content_type: header("content-type").unwrap_or_default(),
                 retry_after: header("retry-after"),
@@ -89,21 +89,21 @@ fn fingerprint(alert: Value) -> Fingerprint {
     decode(Source::Prometheus, body.as_bytes()).expect("a webhook").groups()[0].fingerprint
 }
 
-/// The answer that a sender gets from the filter before this sidecar, and how many parts it was split into.
-fn through_the_filter(sidecar: &Arc<Sidecar>, body: &str) -> (Seen, usize) {
+/// The response that a sender gets through the filter from this sidecar, and the number of sub-requests.
+fn through_the_filter(sidecar: &Arc<Sidecar>, body: &str) -> (Response, usize) {
     let mut host = Host::new("");
     let behind = Arc::clone(sidecar);
-    host.reply(move |call| {
-        let Seen { status, content_type, retry_after, body } = behind.answer(&call.body);
-        let reply = Reply::new(status, body).header("content-type", content_type);
-        retry_after.into_iter().fold(reply, |reply, seconds| reply.header("retry-after", seconds))
+    host.respond(move |request| {
+        let Response { status, content_type, retry_after, body } = behind.respond(&request.body);
+        let response = SubResponse::new(status, body).header("content-type", content_type);
+        retry_after.into_iter().fold(response, |response, seconds| response.header("retry-after", seconds))
     });
-    let answer = host.request(Request::post(ALERTS).body(body));
-    let seen = match answer.end {
-        End::Passed(body) => sidecar.answer(&body),
-        End::Answered(response) => {
+    let result = host.request(Request::post(ALERTS).body(body));
+    let response = match result.end {
+        End::Passed(body) => sidecar.respond(&body),
+        End::Responded(response) => {
             let header = |name| response.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-            Seen {
+            Response {
                 status: u16::try_from(response.status).expect("a status"),
                 content_type: header("content-type").unwrap_or_default(),
                 retry_after: header("retry-after"),
@@ -112,7 +112,7 @@ fn through_the_filter(sidecar: &Arc<Sidecar>, body: &str) -> (Seen, usize) {
         }
         end => panic!("{end:?}"),
     };
-    (seen, answer.http_calls.len())
+    (response, result.sub_requests.len())
 }
 
 fn resolved(name: &str) -> Value {
@@ -121,41 +121,41 @@ fn resolved(name: &str) -> Value {
     alert
 }
 
-fn useless() -> Value {
+fn unusable() -> Value {
     alert(json!({"namespace": "prod"}))
 }
 
 #[test]
-fn what_is_counted_resolved_and_useless_is_told_alike() {
+fn counted_resolved_and_unusable_alerts_get_the_same_response() {
     let sidecar = Sidecar::failing([]);
     let body = webhook([
-        useless(),
+        unusable(),
         resolved("gone"),
         deployment("a"),
         resolved("b"),
-        useless(),
+        unusable(),
         deployment("b"),
         deployment("a"),
         deployment("c"),
         resolved("gone"),
     ]);
-    let (seen, parts) = through_the_filter(&sidecar, &body);
-    assert_eq!((seen.status, parts), (207, 3));
-    assert_eq!(seen, sidecar.answer(body.as_bytes()));
+    let (response, sub_requests) = through_the_filter(&sidecar, &body);
+    assert_eq!((response.status, sub_requests), (207, 3));
+    assert_eq!(response, sidecar.respond(body.as_bytes()));
 }
 
 #[test]
-fn useless_alerts_that_are_too_many_to_be_named_are_told_alike() {
+fn unusable_alerts_too_many_to_name_get_the_same_response() {
     let sidecar = Sidecar::failing([]);
-    let alerts = (0..250).map(|n| if [77, 203].contains(&n) { deployment(&format!("d{n}")) } else { useless() });
+    let alerts = (0..250).map(|n| if [77, 203].contains(&n) { deployment(&format!("d{n}")) } else { unusable() });
     let body = webhook(alerts);
-    let (seen, parts) = through_the_filter(&sidecar, &body);
-    assert_eq!((seen.status, parts), (207, 2));
-    assert_eq!(seen, sidecar.answer(body.as_bytes()));
+    let (response, sub_requests) = through_the_filter(&sidecar, &body);
+    assert_eq!((response.status, sub_requests), (207, 2));
+    assert_eq!(response, sidecar.respond(body.as_bytes()));
 }
 
 #[test]
-fn every_way_to_fail_is_told_alike() {
+fn every_failure_gets_the_same_response() {
     let cause = || "why".to_owned();
     let errors = [
         SubmitError::Overloaded { limit: "maxIncidents", retry_after_s: 4 },
@@ -166,21 +166,22 @@ fn every_way_to_fail_is_told_alike() {
     ];
     for error in errors {
         let sidecar = Sidecar::failing([(deployment("b"), error.clone()), (deployment("c"), SubmitError::Draining)]);
-        let body = webhook([useless(), deployment("a"), deployment("b"), deployment("c"), deployment("d")]);
-        let (seen, parts) = through_the_filter(&sidecar, &body);
-        assert_eq!((seen.status, parts), (503, 4), "{error:?}");
-        assert_eq!(seen, sidecar.answer(body.as_bytes()), "{error:?}");
+        let body = webhook([unusable(), deployment("a"), deployment("b"), deployment("c"), deployment("d")]);
+        let (response, sub_requests) = through_the_filter(&sidecar, &body);
+        assert_eq!((response.status, sub_requests), (503, 4), "{error:?}");
+        assert_eq!(response, sidecar.respond(body.as_bytes()), "{error:?}");
     }
 }
 
 #[test]
-fn where_the_first_part_fails_what_rode_with_it_is_told_with_the_next_attempt() {
+fn if_the_first_partition_fails_the_ownerless_alerts_are_reported_on_the_retry() {
     let sidecar = Sidecar::failing([(deployment("a"), SubmitError::Draining)]);
-    let body = webhook([useless(), deployment("a"), deployment("b")]);
-    let (seen, whole) = (through_the_filter(&sidecar, &body).0, sidecar.answer(body.as_bytes()));
-    assert_eq!((seen.status, &seen.retry_after), (whole.status, &whole.retry_after));
-    let summary = |seen: &Seen| serde_json::from_str::<Value>(&seen.body).unwrap()["summary"]["failed"].clone();
-    assert_eq!((summary(&seen), summary(&whole)), (json!(1), json!(1)));
+    let body = webhook([unusable(), deployment("a"), deployment("b")]);
+    let (response, whole) = (through_the_filter(&sidecar, &body).0, sidecar.respond(body.as_bytes()));
+    assert_eq!((response.status, &response.retry_after), (whole.status, &whole.retry_after));
+    let summary =
+        |response: &Response| serde_json::from_str::<Value>(&response.body).unwrap()["summary"]["failed"].clone();
+    assert_eq!((summary(&response), summary(&whole)), (json!(1), json!(1)));
 }
 
 fn some_alerts() -> impl Strategy<Value = Vec<Value>> {
@@ -188,7 +189,7 @@ fn some_alerts() -> impl Strategy<Value = Vec<Value>> {
     let any = prop_oneof![
         4 => name.clone().prop_map(|name| deployment(&name)),
         2 => name.prop_map(|name| resolved(&name)),
-        1 => Just(useless()),
+        1 => Just(unusable()),
     ];
     vec(any, 0..24)
 }
@@ -197,9 +198,9 @@ proptest! {
     #![proptest_config(cases(256))]
 
     #[test]
-    fn whatever_a_webhook_holds_it_is_told_alike(alerts in some_alerts()) {
+    fn any_webhook_gets_the_same_response(alerts in some_alerts()) {
         let sidecar = Sidecar::failing([]);
         let body = webhook(alerts);
-        prop_assert_eq!(through_the_filter(&sidecar, &body).0, sidecar.answer(body.as_bytes()));
+        prop_assert_eq!(through_the_filter(&sidecar, &body).0, sidecar.respond(body.as_bytes()));
     }
 }

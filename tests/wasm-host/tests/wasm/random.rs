@@ -1,8 +1,8 @@
-//! Random bodies: the filter never traps, and says what the same code says natively.
+//! Random bodies: the filter never traps, and decides as the same code does natively.
 
 use onceway_filter::{Affinity, affinity};
 use onceway_signal::Source;
-use onceway_wasm_host::{Host, Reply, Request};
+use onceway_wasm_host::{Host, Request, SubResponse};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Map, Value, json};
@@ -44,7 +44,7 @@ fn events() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Whole bodies, bodies with a few bytes overwritten, and bytes.
+/// Valid bodies, bodies with a few bytes overwritten, and random bytes.
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
     let whole = || prop_oneof![webhooks(), events()];
     let damaged = (whole(), vec((any::<usize>(), any::<u8>()), 1..4)).prop_map(|(mut body, damage)| {
@@ -57,7 +57,7 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![whole(), damaged, any::<Vec<u8>>()]
 }
 
-/// The same body in pieces of these sizes, and the rest.
+/// The body in chunks of these sizes, and the rest.
 fn cut(mut body: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
     let mut pieces = Vec::new();
     for &size in sizes {
@@ -73,7 +73,7 @@ proptest! {
     #![proptest_config(cases(1024))]
 
     #[test]
-    fn whatever_the_body_the_module_says_what_the_native_code_says(
+    fn the_module_decides_as_the_native_code_does_on_any_body(
         body in bodies(),
         event: bool,
         sizes in vec(0usize..600, 0..4),
@@ -82,27 +82,27 @@ proptest! {
         let source = if event { Source::KubernetesEvent } else { Source::Prometheus };
         let request = Request::post(source.path()).chunks(cut(&body, &sizes));
         let mut host = Host::new("");
-        host.reply(|_| Reply::new(503, ""));
-        let answer = host.request(if trailers { request.trailers() } else { request });
+        host.respond(|_| SubResponse::new(503, ""));
+        let result = host.request(if trailers { request.trailers() } else { request });
 
         let native = affinity(source, &body);
-        let outcome = match &native {
+        let decision = match &native {
             Affinity::One(_) => "fingerprinted",
             Affinity::Several { .. } => "split",
             Affinity::Undecodable(_) if !body.is_empty() => "undecodable",
             Affinity::Nothing | Affinity::Undecodable(_) => "nothing",
         };
-        prop_assert_eq!(answer.outcomes(), [outcome]);
-        if let Affinity::Several { shares, .. } = native {
-            prop_assert_eq!(answer.local_response().map(|response| response.status), Some(503));
-            let sent: Vec<_> = answer.http_calls.iter().map(|call| (call.authority(), call.body.as_slice())).collect();
+        prop_assert_eq!(result.decisions(), [decision]);
+        if let Affinity::Several { partitions, .. } = native {
+            prop_assert_eq!(result.local_response().map(|response| response.status), Some(503));
+            let sent: Vec<_> = result.sub_requests.iter().map(|sent| (sent.authority(), sent.body.as_slice())).collect();
             let expected: Vec<_> =
-                shares.iter().map(|share| (share.fingerprint.to_string(), share.part.slice(&body).unwrap())).collect();
+                partitions.iter().map(|partition| (partition.fingerprint.to_string(), partition.payload.slice(&body).unwrap())).collect();
             prop_assert_eq!(sent, expected.iter().map(|(authority, body)| (authority.as_str(), body.as_slice())).collect::<Vec<_>>());
             return Ok(());
         }
-        prop_assert!(answer.passed(), "{:?}", answer.end);
-        prop_assert_eq!(answer.body(), Some(body.as_slice()));
-        prop_assert_eq!(answer.fingerprint(), native.fingerprint().map(|fingerprint| fingerprint.to_string()));
+        prop_assert!(result.passed(), "{:?}", result.end);
+        prop_assert_eq!(result.body(), Some(body.as_slice()));
+        prop_assert_eq!(result.fingerprint(), native.fingerprint().map(|fingerprint| fingerprint.to_string()));
     }
 }

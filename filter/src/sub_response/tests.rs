@@ -1,86 +1,86 @@
 use onceway_signal::problem::ProblemKind;
 use onceway_signal::response::Status;
 
-use super::{ReplyHead, outcomes};
+use super::{SubResponseHead, outcomes};
 use crate::header_map::serialize;
 
-fn head(headers: &[(&str, &str)]) -> Option<ReplyHead> {
+fn head(headers: &[(&str, &str)]) -> Option<SubResponseHead> {
     let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    ReplyHead::parse(&serialize(&headers))
+    SubResponseHead::parse(&serialize(&headers))
 }
 
-fn answered(status: u16, body: &str) -> (Status, Option<ProblemKind>, String) {
-    let told = outcomes(ReplyHead { status, retry_after_s: None }, body.as_bytes());
-    let [outcome] = told.as_slice() else { panic!("{told:?}") };
+fn outcome_of(status: u16, body: &str) -> (Status, Option<ProblemKind>, String) {
+    let outcomes = outcomes(SubResponseHead { status, retry_after_s: None }, body.as_bytes());
+    let [outcome] = outcomes.as_slice() else { panic!("{outcomes:?}") };
     (outcome.status, outcome.failure.map(|failure| failure.problem), outcome.message.clone())
 }
 
 #[test]
-fn the_head_is_the_status_and_when_to_send_again() {
-    let expected = ReplyHead { status: 503, retry_after_s: Some(7) };
+fn the_head_is_the_status_and_retry_after() {
+    let expected = SubResponseHead { status: 503, retry_after_s: Some(7) };
     assert_eq!(head(&[(":status", "503"), ("retry-after", "7"), ("server", "envoy")]), Some(expected));
-    // As a date, which no sidecar sends.
+    // A date, which no sidecar sends.
     let date = head(&[(":status", "503"), ("retry-after", "Fri, 31 Dec 1999 23:59:59 GMT")]).unwrap();
     assert_eq!(date.retry_after_s, None);
     for wrong in [&[][..], &[(":status", "")], &[(":status", "abc")], &[(":status", "99999")]] {
         assert_eq!(head(wrong), None, "{wrong:?}");
     }
-    assert_eq!(ReplyHead::parse(&[0xff; 9]), None);
+    assert_eq!(SubResponseHead::parse(&[0xff; 9]), None);
 }
 
 #[test]
-fn what_the_proxy_answers_for_a_replica_is_to_be_sent_again() {
+fn a_5xx_of_the_proxy_is_to_be_retried() {
     for status in [503, 504, 500, 502] {
-        let (outcome, kind, message) = answered(status, "upstream request timeout");
+        let (outcome, kind, message) = outcome_of(status, "upstream request timeout");
         assert_eq!((outcome, kind), (Status::Failed, Some(ProblemKind::OutcomeUnknown)));
         assert!(message.contains(&format!("{status}, \"upstream request timeout\"")), "{message}");
     }
 }
 
 #[test]
-fn a_2xx_that_no_sidecar_wrote_is_no_acknowledgement() {
+fn a_2xx_that_no_sidecar_wrote_is_not_an_acknowledgement() {
     for (status, body) in
         [(200, ""), (201, "{}"), (202, "OK"), (204, ""), (207, r#"{"results":[]}"#), (302, ""), (0, "")]
     {
-        assert_eq!(answered(status, body).0, Status::Failed, "{status} {body}");
+        assert_eq!(outcome_of(status, body).0, Status::Failed, "{status} {body}");
     }
     let none = r#"{"results":[],"summary":{"total":0,"created":0,"deduplicated":0,"rejected":0,"failed":0}}"#;
-    assert_eq!(answered(207, none).0, Status::Failed, "it tells of nothing, and something was sent");
+    assert_eq!(outcome_of(207, none).0, Status::Failed, "no outcome, though a partition was sent");
 }
 
 #[test]
-fn a_status_that_contradicts_its_outcome_is_no_acknowledgement() {
+fn a_status_that_contradicts_its_outcome_is_not_an_acknowledgement() {
     let created = r#"{"status":"created","message":"m","fingerprint":"f","duplicate":false}"#;
-    assert_eq!(answered(201, created).0, Status::Created);
-    assert_eq!(answered(202, created).0, Status::Failed);
+    assert_eq!(outcome_of(201, created).0, Status::Created);
+    assert_eq!(outcome_of(202, created).0, Status::Failed);
 }
 
 #[test]
-fn a_4xx_of_somebody_else_is_for_good_unless_it_says_later() {
+fn a_4xx_that_no_sidecar_wrote_is_permanent_unless_it_asks_for_a_retry() {
     for status in [400, 401, 403, 404, 413] {
-        let (outcome, _, message) = answered(status, "<html>");
+        let (outcome, _, message) = outcome_of(status, "<html>");
         assert_eq!(outcome, Status::Rejected);
         assert!(message.contains(&status.to_string()) && message.contains("<html>"), "{message}");
     }
     for status in [408, 425, 429] {
-        assert_eq!(answered(status, "").0, Status::Failed);
+        assert_eq!(outcome_of(status, "").0, Status::Failed);
     }
 }
 
 #[test]
-fn a_problem_of_the_sidecars_keeps_its_words_and_its_kind() {
+fn a_sidecars_problem_keeps_its_detail_and_kind() {
     let problem = |uri: &str| format!(r#"{{"type":"{uri}","title":"t","status":503,"detail":"why"}}"#);
-    let (outcome, kind, message) = answered(503, &problem("https://onceway.io/problems/draining"));
+    let (outcome, kind, message) = outcome_of(503, &problem("https://onceway.io/problems/draining"));
     assert_eq!((outcome, kind, message.as_str()), (Status::Failed, Some(ProblemKind::Draining), "why"));
-    // Of a sidecar that is newer than the filter.
-    let (outcome, kind, message) = answered(503, &problem("https://onceway.io/problems/unheard-of"));
+    // From a sidecar newer than the filter.
+    let (outcome, kind, message) = outcome_of(503, &problem("https://onceway.io/problems/unheard-of"));
     assert_eq!((outcome, kind, message.as_str()), (Status::Failed, Some(ProblemKind::OutcomeUnknown), "why"));
-    let (outcome, _, message) = answered(400, &problem("https://onceway.io/problems/malformed-payload"));
+    let (outcome, _, message) = outcome_of(400, &problem("https://onceway.io/problems/malformed-payload"));
     assert_eq!((outcome, message.as_str()), (Status::Rejected, "why"));
 }
 
 #[test]
-fn what_somebody_says_at_length_is_quoted_briefly() {
-    let (_, _, message) = answered(503, &"é".repeat(100_000));
+fn a_long_body_is_truncated_in_the_message() {
+    let (_, _, message) = outcome_of(503, &"é".repeat(100_000));
     assert!(message.chars().count() < 400, "{message}");
 }

@@ -1,4 +1,4 @@
-//! A proxy made of plain data.
+//! An in-memory proxy.
 
 use std::cell::RefCell;
 
@@ -6,39 +6,41 @@ use onceway_signal::FINGERPRINT_HEADER;
 use onceway_signal::response::SignalResponse;
 
 use crate::header_map::{serialize, visit};
-use crate::{Decision, Host, HostError, Level, Reply, Request, SubRequest};
+use crate::{Decision, Host, HostError, Level, Request, SubRequest, SubResponse};
 
-/// A call of the [`Host`] that can fail.
+/// A method of [`Host`] that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Headers,
     Remove,
     Set,
     Body,
-    Answer,
+    RouteCluster,
+    Respond,
     Resume,
     Dispatch,
-    ReplyHeaders,
-    ReplyBody,
+    SubResponseHeaders,
+    SubResponseBody,
     Now,
 }
 
 impl Call {
-    pub(crate) const ALL: [Call; 10] = [
+    pub(crate) const ALL: [Call; 11] = [
         Call::Headers,
         Call::Remove,
         Call::Set,
         Call::Body,
-        Call::Answer,
+        Call::RouteCluster,
+        Call::Respond,
         Call::Resume,
         Call::Dispatch,
-        Call::ReplyHeaders,
-        Call::ReplyBody,
+        Call::SubResponseHeaders,
+        Call::SubResponseBody,
         Call::Now,
     ];
 }
 
-/// A request of the filter's own, as the proxy got it.
+/// A sub-request as the proxy received it.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     pub(crate) token: u32,
@@ -62,19 +64,21 @@ pub(crate) struct FakeHost {
 
 #[derive(Default)]
 struct State {
-    /// Serialised, as a proxy hands them out.
+    /// Serialised.
     headers: Vec<u8>,
     body: Vec<u8>,
     calls: Vec<Call>,
     counted: Vec<Decision>,
-    answer: Option<SignalResponse>,
+    /// The cluster of the request's route.
+    route_cluster: Option<Vec<u8>>,
+    response: Option<SignalResponse>,
     logged: Vec<String>,
     sent: Vec<Sent>,
-    /// The tokens that have no reply yet.
-    pending: Vec<u32>,
-    /// How many requests of the filter's own may be in flight at once.
+    /// Tokens without a sub-response.
+    in_flight: Vec<u32>,
+    /// How many sub-requests may be in flight at once.
     breaker: Option<usize>,
-    reply: (Vec<u8>, Vec<u8>),
+    sub_response: (Vec<u8>, Vec<u8>),
     now_ms: u64,
 }
 
@@ -88,13 +92,14 @@ impl FakeHost {
         FakeHost::new(&[(":method", "POST"), (":path", path), ("content-type", "application/json")])
     }
 
-    /// One whose header map is none.
+    /// A proxy whose header map is malformed.
     pub(crate) fn malformed() -> FakeHost {
         FakeHost::with_map(vec![0xff; 16])
     }
 
     fn with_map(headers: Vec<u8>) -> FakeHost {
-        FakeHost { failing: None, state: RefCell::new(State { headers, ..State::default() }) }
+        let route_cluster = Some(b"onceway".to_vec());
+        FakeHost { failing: None, state: RefCell::new(State { headers, route_cluster, ..State::default() }) }
     }
 
     pub(crate) fn with(self, name: &str, value: &str) -> FakeHost {
@@ -107,7 +112,13 @@ impl FakeHost {
         self
     }
 
-    /// From now on, `in_flight` requests of the filter's own may be in flight at once.
+    /// Sets the value of the property that names the route's cluster.
+    pub(crate) fn route_cluster(self, name: Option<&[u8]>) -> FakeHost {
+        self.state.borrow_mut().route_cluster = name.map(<[u8]>::to_vec);
+        self
+    }
+
+    /// From now on, `in_flight` sub-requests may be in flight at once.
     pub(crate) fn breaker(&self, in_flight: usize) {
         self.state.borrow_mut().breaker = Some(in_flight);
     }
@@ -116,18 +127,18 @@ impl FakeHost {
         self.state.borrow_mut().now_ms += ms;
     }
 
-    /// What of the body is there from now on.
+    /// Sets the body buffered so far.
     pub(crate) fn buffer(&self, body: &[u8]) {
         self.state.borrow_mut().body = body.to_vec();
     }
 
-    /// Replies to a request of the filter's own.
-    pub(crate) fn reply(&self, request: &mut Request, token: u32, headers: &[(&str, &str)], body: &str) {
+    /// Delivers a sub-response.
+    pub(crate) fn deliver(&self, request: &mut Request, token: u32, headers: &[(&str, &str)], body: &str) {
         let mut state = self.state.borrow_mut();
-        state.reply = (map(headers), body.as_bytes().to_vec());
-        state.pending.retain(|pending| *pending != token);
+        state.sub_response = (map(headers), body.as_bytes().to_vec());
+        state.in_flight.retain(|in_flight| *in_flight != token);
         drop(state);
-        request.on_reply(self, Reply { token, headers: headers.len(), body_bytes: body.len() });
+        request.on_sub_response(self, SubResponse { token, headers: headers.len(), body_bytes: body.len() });
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<String> {
@@ -147,22 +158,22 @@ impl FakeHost {
         self.state.borrow().counted.clone()
     }
 
-    pub(crate) fn answered(&self) -> Option<SignalResponse> {
-        self.state.borrow().answer.clone()
+    pub(crate) fn response(&self) -> Option<SignalResponse> {
+        self.state.borrow().response.clone()
     }
 
     pub(crate) fn logged(&self) -> Vec<String> {
         self.state.borrow().logged.clone()
     }
 
-    /// The requests of the filter's own so far.
+    /// The sub-requests so far.
     pub(crate) fn sent(&self) -> Vec<Sent> {
         self.state.borrow().sent.clone()
     }
 
-    /// Those without a reply.
-    pub(crate) fn pending(&self) -> Vec<u32> {
-        self.state.borrow().pending.clone()
+    /// The tokens without a sub-response.
+    pub(crate) fn in_flight(&self) -> Vec<u32> {
+        self.state.borrow().in_flight.clone()
     }
 
     fn enter(&self, call: Call) -> Result<(), HostError> {
@@ -221,9 +232,14 @@ impl Host for FakeHost {
         Ok(self.state.borrow().body.iter().copied().take(limit as usize).collect())
     }
 
-    fn answer(&self, answer: &SignalResponse, _details: &'static str) -> Result<(), HostError> {
-        self.enter(Call::Answer)?;
-        assert!(self.state.borrow_mut().answer.replace(answer.clone()).is_none(), "one request, one answer");
+    fn route_cluster(&self) -> Result<Option<Vec<u8>>, HostError> {
+        self.enter(Call::RouteCluster)?;
+        Ok(self.state.borrow().route_cluster.clone())
+    }
+
+    fn respond(&self, response: &SignalResponse, _details: &'static str) -> Result<(), HostError> {
+        self.enter(Call::Respond)?;
+        assert!(self.state.borrow_mut().response.replace(response.clone()).is_none(), "one request, one response");
         Ok(())
     }
 
@@ -231,32 +247,32 @@ impl Host for FakeHost {
         self.enter(Call::Resume)
     }
 
-    fn dispatch(&self, request: &SubRequest<'_>) -> Result<u32, HostError> {
+    fn dispatch(&self, request: SubRequest<'_>) -> Result<u32, HostError> {
         self.enter(Call::Dispatch)?;
         let mut state = self.state.borrow_mut();
-        if state.breaker.is_some_and(|breaker| state.pending.len() >= breaker) {
+        if state.breaker.is_some_and(|breaker| state.in_flight.len() >= breaker) {
             return Err(FAILED);
         }
         let token = u32::try_from(state.sent.len()).unwrap() + 100;
-        state.pending.push(token);
+        state.in_flight.push(token);
         state.sent.push(Sent {
             token,
             cluster: request.cluster.to_owned(),
-            headers: read(request.headers),
+            headers: request.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             body: String::from_utf8(request.body.to_vec()).unwrap(),
             timeout_ms: request.timeout_ms,
         });
         Ok(token)
     }
 
-    fn reply_headers(&self) -> Result<Vec<u8>, HostError> {
-        self.enter(Call::ReplyHeaders)?;
-        Ok(self.state.borrow().reply.0.clone())
+    fn sub_response_headers(&self) -> Result<Vec<u8>, HostError> {
+        self.enter(Call::SubResponseHeaders)?;
+        Ok(self.state.borrow().sub_response.0.clone())
     }
 
-    fn reply_body(&self, limit: u32) -> Result<Vec<u8>, HostError> {
-        self.enter(Call::ReplyBody)?;
-        Ok(self.state.borrow().reply.1.iter().copied().take(limit as usize).collect())
+    fn sub_response_body(&self, limit: u32) -> Result<Vec<u8>, HostError> {
+        self.enter(Call::SubResponseBody)?;
+        Ok(self.state.borrow().sub_response.1.iter().copied().take(limit as usize).collect())
     }
 
     fn now_ms(&self) -> Result<u64, HostError> {
@@ -264,8 +280,8 @@ impl Host for FakeHost {
         Ok(self.state.borrow().now_ms)
     }
 
-    fn count(&self, outcome: Decision) {
-        self.state.borrow_mut().counted.push(outcome);
+    fn count(&self, decision: Decision) {
+        self.state.borrow_mut().counted.push(decision);
     }
 
     fn log(&self, _level: Level, message: &str) {

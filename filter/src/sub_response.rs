@@ -1,0 +1,66 @@
+//! Reads a sub-response as outcomes: the sidecar's if a sidecar sent it, else an outcome derived from the status.
+
+use std::str::from_utf8;
+
+use onceway_signal::problem::ProblemKind;
+use onceway_signal::response::{Failure, SignalOutcome, read};
+use onceway_signal::truncate::truncate_quoted;
+
+use crate::header_map::visit;
+
+/// What is read of a sub-response's headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SubResponseHead {
+    status: u16,
+    retry_after_s: Option<u32>,
+}
+
+impl SubResponseHead {
+    /// Reads a serialised header map; `None` if it is malformed or has no status.
+    pub(crate) fn parse(map: &[u8]) -> Option<SubResponseHead> {
+        let mut head = SubResponseHead::default();
+        visit(map, |name, value| {
+            let value = from_utf8(value).unwrap_or_default();
+            match name {
+                b":status" => head.status = value.parse().unwrap_or(0),
+                b"retry-after" => head.retry_after_s = value.parse().ok(),
+                _ => {}
+            }
+        })?;
+        (head.status != 0).then_some(head)
+    }
+}
+
+/// The outcomes in a sub-response; never empty.
+pub(crate) fn outcomes(head: SubResponseHead, body: &[u8]) -> Vec<SignalOutcome> {
+    let SubResponseHead { status, retry_after_s } = head;
+    read(status, retry_after_s, body)
+        .filter(|outcomes| !outcomes.is_empty())
+        .unwrap_or_else(|| vec![not_from_a_sidecar(status, body)])
+}
+
+/// The outcome of a response that no sidecar wrote: Envoy's for a replica that is unreachable or too slow, or that of a
+/// server in between. A 4xx is permanent, as it is for a whole body; after anything else the signals may not be counted.
+fn not_from_a_sidecar(status: u16, body: &[u8]) -> SignalOutcome {
+    let body = truncate_quoted(body);
+    match status {
+        408 | 425 | 429 => unknown(format!("no replica responded; a proxy sent {status}, {body}; retry")),
+        400..=499 => {
+            SignalOutcome::rejected(format!("no replica responded; a proxy sent {status}, {body}; fix the cause"))
+        }
+        _ => unknown(format!("no usable response of a replica: {status}, {body}; retry")),
+    }
+}
+
+/// A partition that may or may not have been counted.
+pub(crate) fn unknown(message: String) -> SignalOutcome {
+    SignalOutcome::failed_without_fingerprint(message, Failure::UNKNOWN)
+}
+
+/// A partition that was not sent.
+pub(crate) fn unsent(problem: ProblemKind, message: String) -> SignalOutcome {
+    SignalOutcome::failed_without_fingerprint(message, Failure { problem, ..Failure::UNKNOWN })
+}
+
+#[cfg(test)]
+mod tests;
