@@ -3,13 +3,15 @@
 //!
 //! The crate `proxy-wasm` owns the exports, the contexts and the routing of sub-responses to them. Its host calls return a
 //! `Result`, but most of them panic on a failure status instead of returning it. A panic is a trap, and a trap ends every
-//! request in the VM. The calls that are affected go through [`raw`]; the others go through `proxy_wasm::hostcalls`.
+//! request in the VM. So calls whose failure the filter survives go through [`raw`]; calls that cannot fail in Envoy, or
+//! whose failures the crate returns, go through `proxy_wasm::hostcalls`.
 //!
-//! Two limits of the crate's dispatcher remain. Envoy stays clear of both, and its `FAIL_RELOAD` replaces a VM that traps:
+//! Two limits of the crate's dispatcher remain; `tests/tests/wasm/faults.rs` measures them:
 //!
-//! * It traps on a sub-response whose token it never issued. Envoy delivers each token at most once.
-//! * It drops a sub-response whose client has left, but keeps the tokens of sub-requests that Envoy cancels for that reason:
-//!   about 20 bytes each, until the VM is replaced.
+//! * It traps on a sub-response with a token that was never issued, or was delivered before. Envoy sends none; if it did,
+//!   `FAIL_RELOAD` would replace the VM.
+//! * It drops a sub-response whose client has left, but keeps the token of a sub-request that Envoy cancels for that reason:
+//!   less than 50 bytes each, until the VM is replaced.
 
 use std::panic::set_hook;
 use std::rc::Rc;
