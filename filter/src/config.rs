@@ -71,7 +71,7 @@ pub enum ConfigError {
     #[error("cannot read the plugin configuration: {0}. Correct it, or omit it for the defaults")]
     Json(#[from] serde_json::Error),
     /// A limit out of its bounds.
-    #[error("{field} is {value}; set it to at least {min} and at most {max}")]
+    #[error("{field} is {value}; set it to {min} or more, at most {max}")]
     Range {
         /// The field.
         field: &'static str,

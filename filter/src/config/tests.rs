@@ -56,7 +56,7 @@ fn the_error_of_a_limit_out_of_its_bounds_names_it() {
     for (field, _, bounds) in Config::default().ranges() {
         for value in [0, bounds.end() + 1] {
             let error = error(&format!("{{\"{field}\": {value}}}"));
-            assert!(error.starts_with(&format!("{field} is {value}; set it to at least 1 ")), "{error}");
+            assert!(error.starts_with(&format!("{field} is {value}; set it to 1 or more")), "{error}");
         }
         for value in [1, *bounds.end()] {
             assert!(Config::from_json(format!("{{\"{field}\": {value}}}").as_bytes()).is_ok(), "{field}");

@@ -47,7 +47,7 @@ fn the_error_of_a_limit_out_of_its_bounds_names_it() {
     for limit in limits {
         for value in [0, u32::MAX] {
             let error = rejection(&json!({limit: value}).to_string());
-            assert!(error.starts_with(&format!("{limit} is {value}; set it to at least 1 ")), "{error}");
+            assert!(error.starts_with(&format!("{limit} is {value}; set it to 1 or more")), "{error}");
         }
     }
 }
