@@ -4,6 +4,7 @@
 //! the selected packages' dependencies, so with one selection every dependency is compiled once, whichever command comes
 //! first.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ mod optimize;
 
 /// The filter's target.
 const TARGET: &str = "wasm32-wasip1";
+/// Has cargo say which crates are built: what its progress is made of.
+const MESSAGES: &str = "--message-format=json-render-diagnostics";
 /// The advice if cargo is missing, which runs this very program.
 const NO_CARGO: &str = "install Rust with rustup";
 
@@ -79,18 +82,19 @@ pub(crate) fn all(goal: &Goal<'_>) -> Result<Built> {
 
 fn programs(goal: &Goal<'_>, lane: &dyn Lane) -> Result<Built> {
     let seconds = goal.seconds.saturating_sub(FILTER_SECONDS);
-    let mut programs = cargo(&["build", "--release", "--workspace", "--bin", "onceway"]);
+    let mut programs = cargo(&["build", "--release", "--workspace", "--bin", "onceway", MESSAGES]);
     programs.args(goal.bins.iter().flat_map(|bin| ["--bin", bin]));
     compile(lane, "compiling", if goal.tests.is_some() { seconds / 2 } else { seconds }, programs)?;
     if goal.clock {
-        compile(lane, "compiling", 1, cargo(&["build", "--release", "--package", "onceway-clock"]))?;
+        compile(lane, "compiling", 1, cargo(&["build", "--release", "--package", "onceway-clock", MESSAGES]))?;
     }
     if let Some(options) = goal.tests {
-        let mut tests = cargo(&["test", "--release", "--no-run"]);
+        let mut tests = cargo(&["test", "--release", "--no-run", MESSAGES]);
         tests.args(options);
         compile(lane, "compiling the tests", seconds / 2, tests)?;
     }
-    let mut filter = cargo(&["build", "--package", "onceway-filter", "--profile", "wasm", "--target", TARGET]);
+    let mut filter =
+        cargo(&["build", "--package", "onceway-filter", "--profile", "wasm", "--target", TARGET, MESSAGES]);
     filter.env_remove("RUSTFLAGS");
     compile(lane, "compiling the filter", FILTER_SECONDS, filter)?;
 
@@ -111,14 +115,21 @@ fn programs(goal: &Goal<'_>, lane: &dyn Lane) -> Result<Built> {
 /// Seconds of a cold build of the filter.
 const FILTER_SECONDS: u32 = 30;
 
-/// Runs a build of cargo's, a unit a crate.
+/// Runs a build of cargo's. A unit is a crate that is built, or was before.
 fn compile(lane: &dyn Lane, step: &str, seconds: u32, build: Command) -> Result<()> {
     lane.begin(step, crates(&build), seconds);
+    let mut built = BTreeSet::new();
     run(build, NO_CARGO, |line| {
-        if line.trim_start().starts_with("Compiling ") {
+        if package_of_artifact(line).is_some_and(|package| built.insert(package)) {
             lane.unit();
         }
     })
+}
+
+/// The package that one of cargo's messages says is built.
+fn package_of_artifact(message: &str) -> Option<String> {
+    let message = message.strip_prefix(r#"{"reason":"compiler-artifact","package_id":""#)?;
+    message.split('"').next().map(str::to_owned)
 }
 
 /// How many crates a build compiles if it is cold; 0 if cargo does not say.
@@ -132,7 +143,7 @@ fn crates(build: &Command) -> u64 {
     };
     let Ok(output) = tree.output() else { return 0 };
     let text = String::from_utf8_lossy(&output.stdout);
-    let crates: std::collections::BTreeSet<&str> = text.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+    let crates: BTreeSet<&str> = text.lines().map(|line| line.trim_end_matches(" (*)")).collect();
     crates.len() as u64
 }
 
@@ -154,4 +165,17 @@ fn has_target() -> bool {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output();
     output.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::package_of_artifact;
+
+    #[test]
+    fn the_package_of_an_artifact_is_read_and_other_messages_are_none() {
+        let artifact = r#"{"reason":"compiler-artifact","package_id":"registry+x#libc@0.2","manifest_path":"m"}"#;
+        assert_eq!(package_of_artifact(artifact).as_deref(), Some("registry+x#libc@0.2"));
+        assert_eq!(package_of_artifact(r#"{"reason":"build-finished","success":true}"#), None);
+        assert_eq!(package_of_artifact("   Compiling libc v0.2"), None);
+    }
 }

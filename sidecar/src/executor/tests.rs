@@ -142,7 +142,7 @@ async fn a_connection_failure_names_its_cause() {
     rig.wire.on(&get_rr(), Met::Break);
     let outcome = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await;
     let Some(CallFailure::Connection { reason }) = outcome.failure else { panic!("{outcome:?}") };
-    assert!(reason.contains("the wire is cut"), "{reason}");
+    assert!(reason.contains("the connection is reset"), "{reason}");
 }
 
 #[tokio::test(start_paused = true)]

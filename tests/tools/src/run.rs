@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 /// How many of a failed program's last lines its error shows.
 const TAIL_LINES: usize = 30;
 
-/// Runs `command`, passing every line of its output to `line`.
+/// Runs `command`, passing every line of its output to `line`. Lines that are JSON objects are messages for programs (cargo's
+/// `--message-format`), so an error does not show them.
 ///
 /// # Errors
 /// If it cannot be started (`missing` says what to do if it does not exist) or fails.
@@ -28,6 +29,9 @@ pub fn run(mut command: Command, missing: &str, mut line: impl FnMut(&str)) -> R
     let mut tail = VecDeque::with_capacity(TAIL_LINES);
     for text in BufReader::new(reader).lines().map_while(Result::ok) {
         line(&text);
+        if text.starts_with('{') {
+            continue;
+        }
         if tail.len() == TAIL_LINES {
             tail.pop_front();
         }
@@ -49,7 +53,7 @@ mod tests {
     #[test]
     fn a_failed_program_shows_its_last_lines_and_a_missing_one_what_to_do() {
         let mut command = Command::new("sh");
-        command.args(["-c", "seq 100; echo the reason >&2; exit 3"]);
+        command.args(["-c", "seq 100; echo '{\"reason\":\"x\"}'; echo the reason >&2; exit 3"]);
         let error = run(command, "", |_| ()).unwrap_err().to_string();
         assert!(error.contains("exit status: 3") && error.ends_with("99\n100\nthe reason"), "{error}");
 
