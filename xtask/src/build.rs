@@ -47,10 +47,12 @@ pub(crate) struct Goal<'a> {
 pub(crate) struct Built {
     target: PathBuf,
     filter: PathBuf,
+    /// What else was built, by the variable that names it.
+    others: Vec<(&'static str, PathBuf)>,
 }
 
 impl Built {
-    /// The program of this name.
+    /// The file of this name among what was built for the release profile.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.target.join("release").join(name)
     }
@@ -63,11 +65,7 @@ impl Built {
     /// Sets the variables by which a program finds them without asking cargo.
     pub(crate) fn set_environment(&self, command: &mut Command) {
         command.env("ONCEWAY_BIN", self.program("onceway")).env("ONCEWAY_FILTER_WASM", &self.filter);
-        command.env("ONCEWAY_CLOCK", self.clock());
-    }
-
-    fn clock(&self) -> PathBuf {
-        self.target.join("release/libonceway_clock.so")
+        command.envs(self.others.iter().map(|(variable, path)| (variable, path)));
     }
 }
 
@@ -100,14 +98,18 @@ fn programs(goal: &Goal<'_>, lane: &dyn Lane) -> Result<Built> {
 
     let target = target_dir()?;
     let filter = target.join(TARGET).join("wasm/onceway_filter.wasm");
-    let mut built = Built { target, filter };
+    let mut built = Built { target, filter, others: Vec::new() };
     built.filter = optimize(&built.filter, lane)?;
-    for path in [Some(built.program("onceway")), Some(built.filter.clone()), goal.clock.then(|| built.clock())] {
-        ensure!(
-            path.as_deref().is_none_or(Path::is_file),
-            "a bug: cargo built no {}",
-            path.unwrap_or_default().display()
-        );
+    if goal.clock {
+        built.others.push(("ONCEWAY_CLOCK", built.program("libonceway_clock.so")));
+    }
+    // The benchmarks would build it by itself: with other features, and so with all dependencies once more.
+    if goal.bins.contains(&"baseline") {
+        built.others.push(("ONCEWAY_BASELINE", built.program("baseline")));
+    }
+    let others = built.others.iter().map(|(_, path)| path);
+    for path in [&built.program("onceway"), &built.filter].into_iter().chain(others) {
+        ensure!(path.is_file(), "a bug: cargo built no {}", path.display());
     }
     Ok(built)
 }
