@@ -1,7 +1,8 @@
 //! Which owner a body goes to: one, or several with a partition each.
 
 use onceway_signal::limits::MAX_REJECTIONS;
-use onceway_signal::{DecodeError, Fingerprint, Group, PartialPayload, Payload, Source, decode};
+use onceway_signal::rules::Rules;
+use onceway_signal::{DecodeError, Fingerprint, Group, Origin, PartialPayload, Payload, decode};
 
 /// Where a body goes.
 #[derive(Debug)]
@@ -47,9 +48,9 @@ impl Affinity {
     }
 }
 
-/// Decodes `body` from `source` and decides where it goes.
-pub fn affinity(source: Source, body: &[u8]) -> Affinity {
-    let payload = match decode(source, body) {
+/// Decodes `body` from `origin` by these rules, and decides where it goes.
+pub fn affinity(rules: &Rules, origin: &Origin, body: &[u8]) -> Affinity {
+    let payload = match decode(rules, origin, body) {
         Ok(payload) => payload,
         Err(error) => return Affinity::Undecodable(error),
     };

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use onceway_signal::limits::MAX_ALERTS;
+use onceway_signal::rules::Rules;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -42,6 +43,8 @@ pub struct Config {
     /// The cluster that sub-requests are sent to. If absent, the cluster of the request's own route: the property
     /// `xds.cluster_name`, read when a body is split. A body for which the proxy names no cluster passes through whole.
     pub cluster: Option<String>,
+    /// The target rules, which come before the built-in ones: the same document as the sidecar's `targets`.
+    pub targets: Rules,
 }
 
 impl Default for Config {
@@ -55,6 +58,7 @@ impl Default for Config {
             max_subrequests_in_flight: 32,
             split_timeout_ms: 9_000,
             cluster: None,
+            targets: Rules::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::str::from_utf8;
 
 use onceway_signal::media_type::{is_json, is_plain};
-use onceway_signal::{FINGERPRINT_HEADER, Hex};
+use onceway_signal::{FINGERPRINT_HEADER, Hex, TARGETS_HEADER};
 
 use crate::header_map::visit;
 
@@ -47,9 +47,15 @@ impl ForwardedHeaders {
         self.is_json && self.is_plain && self.is_utf8
     }
 
-    /// The headers of the sub-request for this fingerprint. Envoy hashes a sub-request on its `:authority`.
-    pub(crate) fn for_sub_request<'a>(&'a self, fingerprint: &'a Hex) -> Vec<(&'a str, &'a str)> {
-        let own = [(":method", "POST"), (":authority", &**fingerprint), (FINGERPRINT_HEADER, &**fingerprint)];
+    /// The headers of the sub-request for this fingerprint, by the rules of this hash. Envoy hashes a sub-request on its
+    /// `:authority`.
+    pub(crate) fn for_sub_request<'a>(&'a self, fingerprint: &'a Hex, rules: &'a str) -> Vec<(&'a str, &'a str)> {
+        let own = [
+            (":method", "POST"),
+            (":authority", &**fingerprint),
+            (FINGERPRINT_HEADER, &**fingerprint),
+            (TARGETS_HEADER, rules),
+        ];
         own.into_iter().chain(self.headers.iter().map(|(name, value)| (*name, &**value))).collect()
     }
 }

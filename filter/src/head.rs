@@ -3,15 +3,15 @@
 
 use std::str::from_utf8;
 
-use onceway_signal::Source;
+use onceway_signal::{DecodeError, Origin, Source};
 
 use crate::{RESERVED_HEADER_PREFIX, header_map};
 
 /// What is read of a request's headers. Values are bytes, since clients send values that are not UTF-8.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head<'a> {
-    /// The source, if this is a `POST` to a signal path.
-    pub(crate) source: Option<Source>,
+    /// The origin, if this is a `POST` to a signal path; an error if its query cannot be used.
+    pub(crate) origin: Option<Result<Origin, DecodeError>>,
     /// `content-length`, if it is a number.
     pub(crate) content_length: Option<u64>,
     /// The reserved headers that the client sent.
@@ -32,16 +32,20 @@ impl<'a> Head<'a> {
             _ => {}
         })?;
         if method == b"POST" {
-            head.source = source(path);
+            head.origin = origin(path);
         }
         Some(head)
     }
 }
 
-/// The source with this path, compared as the sidecar's router compares: exactly, without query and fragment.
-fn source(path: &[u8]) -> Option<Source> {
-    let path = path.split(|byte| matches!(byte, b'?' | b'#')).next()?;
-    Source::from_path(from_utf8(path).ok()?)
+/// The origin with this path, compared as the sidecar's router compares: exactly, without query and fragment.
+fn origin(path: &[u8]) -> Option<Result<Origin, DecodeError>> {
+    let path = path.split(|byte| *byte == b'#').next()?;
+    let mut parts = path.splitn(2, |byte| *byte == b'?');
+    let source = Source::from_path(from_utf8(parts.next()?).ok()?)?;
+    // A cluster's name with U+FFFD in it is an error.
+    let query = parts.next().map(String::from_utf8_lossy);
+    Some(Origin::new(source, query.as_deref()))
 }
 
 fn is_reserved(name: &[u8]) -> bool {

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use onceway_signal::response::SignalResponse;
-use onceway_signal::{FINGERPRINT_HEADER, Source};
+use onceway_signal::{DecodeError, FINGERPRINT_HEADER, Origin, Source, TARGETS_HEADER};
 use thiserror::Error;
 
 use crate::affinity::Partition;
@@ -37,7 +37,7 @@ enum State {
     /// Pass through: not a signal request, or already handled.
     Passed,
     /// Paused until the body is complete.
-    Buffering(Source),
+    Buffering(Origin),
     /// Paused until all sub-responses have arrived.
     Split(Box<Split>),
     /// Responded to; nothing of it may go upstream.
@@ -80,11 +80,11 @@ impl Request {
 
     /// The body has grown to `buffered` bytes; with `end_of_stream` it is complete. May repeat the same size.
     pub fn on_body(&mut self, host: &impl Host, buffered: usize, end_of_stream: bool) -> Action {
-        let State::Buffering(source) = self.state else { return self.action() };
+        let State::Buffering(origin) = &self.state else { return self.action() };
         let step = if self.is_too_large(buffered) {
-            self.reject(host, &body_too_large(source, self.config.max_body_bytes))
+            self.reject(host, &body_too_large(origin.source, self.config.max_body_bytes))
         } else if end_of_stream {
-            self.decide(host, source)
+            self.decide(host, origin)
         } else {
             return Action::Pause;
         };
@@ -93,8 +93,8 @@ impl Request {
 
     /// The trailers have arrived, which completes the body: Envoy does not announce `end_of_stream` before trailers.
     pub fn on_trailers(&mut self, host: &impl Host) -> Action {
-        let State::Buffering(source) = self.state else { return self.action() };
-        let step = self.decide(host, source);
+        let State::Buffering(origin) = &self.state else { return self.action() };
+        let step = self.decide(host, origin);
         self.settle(host, step)
     }
 
@@ -123,40 +123,50 @@ impl Request {
         for name in head.spoofed {
             host.remove_request_header(name)?;
         }
-        let Some(source) = head.source else { return Ok((State::Passed, None)) };
+        let origin = match head.origin {
+            None => return Ok((State::Passed, None)),
+            Some(Err(error)) => return Ok(Self::undecodable(host, &error)),
+            Some(Ok(origin)) => origin,
+        };
         if end_of_stream {
             return Ok((State::Passed, Some(Decision::Nothing)));
         }
         let limit = self.config.max_body_bytes;
         if head.content_length.is_some_and(|length| length > u64::from(limit)) {
-            return self.reject(host, &body_too_large(source, limit));
+            return self.reject(host, &body_too_large(origin.source, limit));
         }
-        Ok((State::Buffering(source), None))
+        Ok((State::Buffering(origin), None))
     }
 
-    fn decide(&self, host: &impl Host, source: Source) -> Step {
+    fn decide(&self, host: &impl Host, origin: &Origin) -> Step {
         let body = host.request_body(self.config.max_body_bytes)?;
         if body.is_empty() {
             return Ok((State::Passed, Some(Decision::Nothing)));
         }
-        let affinity = affinity(source, &body);
+        let affinity = affinity(&self.config.targets, origin, &body);
         let fingerprint = affinity.fingerprint();
         let decision = match affinity {
             Affinity::One(_) => Decision::Fingerprinted,
-            Affinity::Several { alerts, partitions } => match self.split(host, source, body, alerts, partitions)? {
-                Some(step) => return Ok(step),
-                None => Decision::Several,
-            },
-            Affinity::Nothing => Decision::Nothing,
-            Affinity::Undecodable(error) => {
-                host.log(Level::Debug, &format!("passing a body through without a fingerprint: {error}"));
-                Decision::Undecodable
+            Affinity::Several { alerts, partitions } => {
+                match self.split(host, origin.source, body, alerts, partitions)? {
+                    Some(step) => return Ok(step),
+                    None => Decision::Several,
+                }
             }
+            Affinity::Nothing => Decision::Nothing,
+            Affinity::Undecodable(error) => return Ok(Self::undecodable(host, &error)),
         };
         if let Some(fingerprint) = fingerprint {
             host.set_request_header(FINGERPRINT_HEADER, &fingerprint.hex())?;
+            host.set_request_header(TARGETS_HEADER, self.config.targets.hash())?;
         }
         Ok((State::Passed, Some(decision)))
+    }
+
+    /// The sidecar rejects it, and says why.
+    fn undecodable(host: &impl Host, error: &DecodeError) -> (State, Option<Decision>) {
+        host.log(Level::Debug, &format!("passing a body through without a fingerprint: {error}"));
+        (State::Passed, Some(Decision::Undecodable))
     }
 
     /// Sends each partition to its owner. `None`: none was sent, and the body passes through whole.

@@ -172,7 +172,7 @@ impl Split {
         // Never `None`: the partition was taken from this body.
         let body = partition.payload.slice(&self.body).unwrap_or_default();
         let fingerprint = partition.fingerprint.hex();
-        let headers = self.headers.for_sub_request(&fingerprint);
+        let headers = self.headers.for_sub_request(&fingerprint, self.config.targets.hash());
         let request = SubRequest { cluster: &self.cluster, headers, body: &body, timeout_ms };
         host.dispatch(request).map_err(Unsent::Proxy)
     }

@@ -4,6 +4,6 @@ mod alert;
 mod fast_path;
 mod webhook;
 
-pub(crate) use self::alert::signal;
+pub(crate) use self::alert::{Context, signal};
 pub(crate) use self::fast_path::decode_fast;
 pub(crate) use self::webhook::{OwnFields, Webhook};

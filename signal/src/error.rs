@@ -30,6 +30,22 @@ pub enum DecodeError {
         /// The parser's message, with line and column.
         problem: String,
     },
+    /// The body is another layout that is known.
+    #[error("the body is {seen}, and this path takes {expected}; {todo}")]
+    OtherLayout {
+        /// What the path takes.
+        expected: &'static str,
+        /// What the body is.
+        seen: &'static str,
+        /// What to do.
+        todo: &'static str,
+    },
+    /// The query names the cluster in a way that cannot be used.
+    #[error("`cluster` in the query {problem}; write it once, as `?cluster=<name>`")]
+    Cluster {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
 }
 
 impl DecodeError {
@@ -69,7 +85,7 @@ pub enum Rejection {
     /// The target's text is also the text of another target.
     #[error("the target `{target}` is ambiguous because of the ':' in its {part}; remove the ':'")]
     Ambiguous {
-        /// Which part of the target: cluster, namespace, kind or name.
+        /// Which part of the target: cluster, namespace or kind.
         part: &'static str,
         /// The text that would be hashed.
         target: String,

@@ -1,14 +1,15 @@
 //! Payload -> signals -> target -> fingerprint, and the responses to them.
 //!
 //! The filter (wasm, inside Envoy) and the sidecar (native) run this code on the same bytes, so both compute the same
-//! fingerprint. Pure: no I/O, no clock, no configuration.
+//! fingerprint. Pure: no I/O, no clock. The target rules are the only configuration.
 //!
 //! ```
-//! use onceway_signal::{Source, decode};
+//! use onceway_signal::rules::Rules;
+//! use onceway_signal::{Origin, Source, decode};
 //!
 //! let body = br#"{"alerts":[{"status":"firing","labels":
 //!     {"alertname":"PodCrashLooping","namespace":"prod","pod":"payment-api-7d4b8c9f5d-x2k4z"}}]}"#;
-//! let payload = decode(Source::Prometheus, body)?;
+//! let payload = decode(Rules::built_in(), Origin::of(Source::Prometheus), body)?;
 //! for group in payload.groups() {
 //!     // prod:Deployment:payment-api
 //!     assert!(group.fingerprint.hex().starts_with("91fce8d5"));
@@ -35,6 +36,7 @@ mod event;
 mod fingerprint;
 mod json;
 mod labels;
+mod layout;
 pub mod limits;
 pub mod media_type;
 mod outcome;
@@ -42,6 +44,7 @@ mod payload;
 pub mod problem;
 mod problem_kind;
 pub mod response;
+pub mod rules;
 mod signal;
 mod source;
 mod target;
@@ -53,8 +56,12 @@ pub use fingerprint::{Fingerprint, FingerprintError, Hex};
 pub use labels::Labels;
 pub use payload::{Group, PartialPayload, Payload, decode};
 pub use signal::{Signal, State};
-pub use source::Source;
+pub use source::{Origin, Source};
 pub use target::{Resource, Target};
+
+/// The header with the [hash](rules::Rules::hash) of the filter's target rules, by which the sidecar tells why a fingerprint
+/// differs from its own.
+pub const TARGETS_HEADER: &str = "x-onceway-targets";
 
 /// The header with the fingerprint that the filter has Envoy hash the request on: that of the body's first firing
 /// incident. See [`Group::leading`].

@@ -31,3 +31,24 @@ pub const MAX_REJECTIONS: usize = 100;
 
 /// Characters of quoted input in a message; longer quotes are truncated.
 pub const MAX_PROBLEM: usize = 200;
+
+/// Rules that a user may add to the built-in ones.
+pub const MAX_RULES: usize = 256;
+
+/// Entries of `ignore`.
+pub const MAX_IGNORED: usize = 64;
+
+/// Observers that a user may add to the built-in ones.
+pub const MAX_OBSERVERS: usize = 256;
+
+/// Labels in one condition (`when`, or an entry of `ignore`).
+pub const MAX_CONDITIONS: usize = 16;
+
+/// Texts in one list of a rule: patterns of a label, names of an observer, labels of a name, a namespace or a cluster.
+pub const MAX_ALTERNATIVES: usize = 64;
+
+/// Characters of a label's name or of a pattern in the rules.
+pub const MAX_RULE_TEXT: usize = 253;
+
+/// Different labels that all rules together read.
+pub const MAX_LABELS: usize = 4096;

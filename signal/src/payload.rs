@@ -5,13 +5,15 @@ use std::str::from_utf8;
 
 use serde_json::value::RawValue;
 
-use crate::alertmanager::{self, OwnFields, Webhook};
+use crate::alertmanager::{self, Context, OwnFields, Webhook};
 use crate::entry::Entry;
 use crate::error::DecodeError;
 use crate::event::Event;
 use crate::fingerprint::Fingerprint;
+use crate::layout::seen;
+use crate::rules::Rules;
 use crate::signal::{Signal, State};
-use crate::source::Source;
+use crate::source::{Origin, Source};
 
 mod excerpt;
 mod partial;
@@ -21,7 +23,7 @@ pub use self::partial::PartialPayload;
 /// A decoded body, borrowing from it.
 #[derive(Clone, Debug)]
 pub struct Payload<'a> {
-    source: Source,
+    origin: &'a Origin,
     body: &'a [u8],
     entries: Vec<Entry<'a>>,
     own: OwnFields<'a>,
@@ -47,40 +49,65 @@ impl Group {
     }
 }
 
-/// Decodes a body.
+/// Decodes a body that was sent to `origin`, by these rules.
 ///
 /// # Errors
 /// [`DecodeError`] if the whole body is unusable: it is not JSON, or of another shape. That is permanent. An error in a
 /// single alert is in its [`Entry`].
-pub fn decode(source: Source, body: &[u8]) -> Result<Payload<'_>, DecodeError> {
+pub fn decode<'a>(rules: &'a Rules, origin: &'a Origin, body: &'a [u8]) -> Result<Payload<'a>, DecodeError> {
     let text = from_utf8(body).map_err(|error| DecodeError::NotUtf8 { offset: error.valid_up_to() })?;
-    match source {
-        Source::Prometheus => {
-            if let Some((entries, own)) = alertmanager::decode_fast(text) {
-                return Ok(Payload { source, body, entries, own });
-            }
-            let Webhook { alerts, own } =
-                Webhook::decode(text).map_err(|error| DecodeError::json("an Alertmanager webhook", &error))?;
-            Ok(Payload::of_alerts(body, own, alerts.into_iter().map(RawValue::get)))
-        }
-        Source::KubernetesEvent => {
-            let event = Event::decode(text).map_err(|error| DecodeError::json("a core/v1 Event", &error))?;
-            let entries = vec![Entry { raw: text.trim_ascii(), signal: event.signal() }];
-            Ok(Payload { source, body, entries, own: OwnFields::NONE })
-        }
+    match origin.source {
+        Source::Prometheus => decode_webhook(rules, origin, text),
+        Source::KubernetesEvent => decode_event(origin, text),
     }
 }
 
+fn decode_webhook<'a>(rules: &'a Rules, origin: &'a Origin, body: &'a str) -> Result<Payload<'a>, DecodeError> {
+    let context = Context { rules, cluster: origin.cluster() };
+    if let Some((entries, own)) = alertmanager::decode_fast(body, context) {
+        return Ok(Payload { origin, body: body.as_bytes(), entries, own });
+    }
+    let Webhook { alerts, own } = Webhook::decode(body).map_err(|error| {
+        other_layout(body, origin.source, WEBHOOK).unwrap_or_else(|| DecodeError::json(WEBHOOK, &error))
+    })?;
+    Ok(Payload::of_alerts(rules, origin, body.as_bytes(), own, alerts.into_iter().map(RawValue::get)))
+}
+
+fn decode_event<'a>(origin: &'a Origin, body: &'a str) -> Result<Payload<'a>, DecodeError> {
+    let event = Event::decode(body).map_err(|error| DecodeError::json(EVENT, &error))?;
+    if !event.has_object()
+        && let Some(error) = other_layout(body, origin.source, EVENT)
+    {
+        return Err(error);
+    }
+    let entries = vec![Entry { raw: body.trim_ascii(), signal: event.signal(origin.cluster()) }];
+    Ok(Payload { origin, body: body.as_bytes(), entries, own: OwnFields::NONE })
+}
+
+const WEBHOOK: &str = "an Alertmanager webhook";
+const EVENT: &str = "a Kubernetes Event";
+
+fn other_layout(body: &str, source: Source, expected: &'static str) -> Option<DecodeError> {
+    seen(body, source).map(|(seen, todo)| DecodeError::OtherLayout { expected, seen, todo })
+}
+
 impl<'a> Payload<'a> {
-    fn of_alerts(body: &'a [u8], own: OwnFields<'a>, alerts: impl Iterator<Item = &'a str>) -> Self {
-        let entries = alerts.map(|raw| Entry { raw, signal: alertmanager::signal(raw, own.state) }).collect();
-        Self { source: Source::Prometheus, body, entries, own }
+    fn of_alerts(
+        rules: &'a Rules,
+        origin: &'a Origin,
+        body: &'a [u8],
+        own: OwnFields<'a>,
+        alerts: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let context = Context { rules, cluster: origin.cluster() };
+        let entries = alerts.map(|raw| Entry { raw, signal: alertmanager::signal(raw, own.state, context) }).collect();
+        Self { origin, body, entries, own }
     }
 
     /// The source of the body.
     #[must_use]
     pub const fn source(&self) -> Source {
-        self.source
+        self.origin.source
     }
 
     /// One entry per alert, in the webhook's order; exactly one for an event.

@@ -6,6 +6,7 @@ use crate::fingerprint::Fingerprint;
 use crate::json::{Text, non_empty};
 use crate::labels::Labels;
 use crate::limits::MAX_SEVERITY;
+use crate::rules::RuleId;
 use crate::target::{Resource, Target};
 use crate::truncate::truncated;
 
@@ -14,8 +15,10 @@ use crate::truncate::truncated;
 pub enum State {
     /// An incident.
     Firing,
-    /// Nothing to do: a resolved alert, or an event of type Normal.
+    /// Nothing to do: a resolved alert, or an event that reports nothing to repair.
     Resolved,
+    /// Nothing to do: an alert that the rules ignore.
+    Ignored,
 }
 
 /// One alert or one event.
@@ -31,12 +34,15 @@ pub struct Signal<'a> {
     /// 3339. It is not parsed here: the filter does not need it, and an unreadable date must not reject the signal. The
     /// sidecar uses the time of receipt instead of an unreadable date.
     pub firing_time: Option<Cow<'a, str>>,
-    /// The alert's own `cluster` label; `None` for an event.
+    /// The cluster: of an alert that of the label that its rule names, of an event its `clusterName`, else that of the
+    /// request's path.
     pub cluster: Option<Cow<'a, str>>,
     /// The object that the signal names.
     pub resource: Resource<'a>,
     /// The object that the incident is about; with the cluster, the input of the fingerprint.
     pub target: Target<'a>,
+    /// The rule that named the target.
+    pub rule: RuleId,
     /// The alert's labels, or the event's `metadata.labels`.
     pub labels: Labels<'a>,
     /// The alert's annotations, or the event's `metadata.annotations`.

@@ -9,8 +9,12 @@ use crate::error::Rejection;
 use crate::fingerprint::Fingerprint;
 use crate::limits::MAX_NAMESPACE;
 
-mod pod;
-pub(crate) mod table;
+mod generated;
+mod grammar;
+
+use self::generated::owner;
+pub(crate) use self::generated::workload_of;
+pub(crate) use self::grammar::{is_dns_label, is_dns_subdomain, is_kind};
 
 /// Kinds of the core API that have no namespace, whatever a label or an event says. (For other groups the event
 /// decides: a kind of the same name may have a namespace, as Longhorn's Node does.)
@@ -22,7 +26,7 @@ pub(crate) const NAMESPACE: &str = "Namespace";
 /// The object that a signal names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource<'a> {
-    /// The object's kind; "ClusterScope" if an alert names no object.
+    /// The object's kind; "ClusterScope" if an alert names no object, "Instance" if it names a host outside the cluster.
     pub kind: Cow<'a, str>,
     /// The object's name; the alert's name if the kind is "ClusterScope".
     pub name: Cow<'a, str>,
@@ -35,31 +39,60 @@ pub struct Resource<'a> {
 impl<'a> Resource<'a> {
     /// Removes the namespace of a cluster-scoped object, and rejects one that is too long; `field` is its path in the
     /// signal.
-    pub(crate) fn scoped(mut self, field: &'static str) -> Result<Self, Rejection> {
-        let cluster_scoped = self.is_core() && CLUSTER_SCOPED.contains(&&*self.kind);
-        let namespace = self.namespace.filter(|_| !cluster_scoped);
-        self.namespace = namespace.map(|namespace| bounded(field, namespace, MAX_NAMESPACE)).transpose()?;
-        Ok(self)
+    pub(crate) fn scoped(self, field: &'static str) -> Result<Self, Rejection> {
+        let mut scoped = self.without_needless_namespace();
+        scoped.namespace = scoped.namespace.map(|namespace| bounded(field, namespace, MAX_NAMESPACE)).transpose()?;
+        Ok(scoped)
+    }
+
+    /// Removes the namespace of a cluster-scoped object.
+    pub(crate) fn without_needless_namespace(mut self) -> Self {
+        if self.is_core() && CLUSTER_SCOPED.contains(&&*self.kind) {
+            self.namespace = None;
+        }
+        self
     }
 
     fn is_core(&self) -> bool {
-        matches!(self.api_version.as_deref(), None | Some("v1"))
+        self.is_of_group(|version| version == "v1")
     }
 
-    /// The target: a pod's workload, or the object itself.
+    /// Whether the API version is absent or accepted.
+    fn is_of_group(&self, accepts: impl FnOnce(&str) -> bool) -> bool {
+        self.api_version.as_deref().is_none_or(accepts)
+    }
+
+    /// The target: the workload that the object belongs to by its generated name, or the object itself.
     pub(crate) fn target(&self) -> Target<'a> {
         let namespace = match &self.namespace {
             Some(namespace) => namespace.clone(),
             None if self.is_core() && self.kind == NAMESPACE => self.name.clone(),
             None => Cow::Borrowed(""),
         };
-        let workload = if self.is_core() && self.kind == "Pod" { pod::workload(&self.name) } else { None };
-        let (kind, name) = workload.unwrap_or_else(|| (self.kind.clone(), self.name.clone()));
+        let is_of_its_group = match &*self.kind {
+            "Pod" => self.is_core(),
+            "Job" => self.is_of_group(|version| version.starts_with("batch/")),
+            _ => self.is_of_group(|version| version.starts_with("apps/")),
+        };
+        let owner = if is_of_its_group { self.owner() } else { None };
+        let (kind, name) = owner.unwrap_or_else(|| (self.kind.clone(), self.name.clone()));
         Target { namespace, kind, name }
+    }
+
+    fn owner(&self) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+        let namespace = self.namespace.as_deref();
+        let owned = |(kind, name): (&'static str, Cow<'a, str>)| (Cow::Borrowed(kind), name);
+        match &self.name {
+            Cow::Borrowed(name) => owner(&self.kind, name, namespace).map(|(kind, name)| owned((kind, name.into()))),
+            Cow::Owned(name) => {
+                owner(&self.kind, name, namespace).map(|(kind, name)| owned((kind, name.to_owned().into())))
+            }
+        }
     }
 }
 
-/// The object that an incident is about: a workload, a node, a namespace. Shown as `<namespace>:<Kind>:<name>`.
+/// The object that an incident is about: a workload, a node, a namespace. Shown as `<namespace>:<Kind>:<name>`; in the name
+/// of an object with a namespace `:` is written `%3A`, and `%` is written `%25`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target<'a> {
     /// The namespace; empty if cluster-scoped; a namespace's own name.
@@ -79,18 +112,26 @@ impl Target<'_> {
             hash.update(cluster);
             hash.update(":");
         }
-        for part in [&*self.namespace, ":", &*self.kind, ":", &*self.name] {
+        for part in [&*self.namespace, ":", &*self.kind, ":", &*self.shown_name()] {
             hash.update(part);
         }
         Fingerprint::new(hash.finalize().into())
     }
 
+    /// The name as the target's text has it.
+    fn shown_name(&self) -> Cow<'_, str> {
+        if self.namespace.is_empty() || !self.name.contains([':', '%']) {
+            return Cow::Borrowed(&self.name);
+        }
+        Cow::Owned(self.name.replace('%', "%25").replace(':', "%3A"))
+    }
+
     /// Rejects a target whose text is also that of another target.
     ///
-    /// The text has no escapes, but labels are free text, and real ones hold colons: a cluster may be named by an ARN,
-    /// an alert `Disk: full`. An accepted text can be split in one way only: from the left up to the kind if the text
-    /// begins with a colon (no cluster, no namespace), from the first `::` if there is one (a cluster, no namespace),
-    /// else from the right.
+    /// Labels are free text, and real ones hold colons: a cluster may be named by an ARN, an alert `Disk: full`. An
+    /// accepted text can be split in one way only: from the left up to the kind if the text begins with a colon (no
+    /// cluster, no namespace), from the first `::` if there is one (a cluster, no namespace), else from the right, where
+    /// the name has no colon.
     pub(crate) fn unambiguous(&self, cluster: Option<&str>) -> Result<(), Rejection> {
         let cluster = cluster.unwrap_or_default();
         let part = if cluster.starts_with(':') || cluster.ends_with(':') || cluster.contains("::") {
@@ -99,8 +140,6 @@ impl Target<'_> {
             "namespace"
         } else if self.kind.contains(':') {
             "kind"
-        } else if !self.namespace.is_empty() && self.name.contains(':') {
-            "name"
         } else {
             return Ok(());
         };
@@ -111,7 +150,7 @@ impl Target<'_> {
 
 impl Display for Target<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> FmtResult {
-        write!(f, "{}:{}:{}", self.namespace, self.kind, self.name)
+        write!(f, "{}:{}:{}", self.namespace, self.kind, self.shown_name())
     }
 }
 
@@ -120,4 +159,52 @@ pub(crate) fn bounded<'a>(field: impl Display, text: Cow<'a, str>, limit: usize)
     // A character has at least one byte, so a short text needs no count.
     let length = if text.len() <= limit { text.len() } else { text.chars().count() };
     if length <= limit { Ok(text) } else { Err(Rejection::TooLong { field: field.to_string(), length, limit }) }
+}
+
+/// The host in an address or a URL: without scheme, user, port and path. A text that is none of both is its own host.
+pub(crate) fn host<'a>(address: &Cow<'a, str>) -> Option<Cow<'a, str>> {
+    match address {
+        Cow::Borrowed(address) => host_of(address).map(Cow::Borrowed),
+        Cow::Owned(address) => host_of(address).map(|host| Cow::Owned(host.to_owned())),
+    }
+}
+
+fn host_of(address: &str) -> Option<&str> {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, authority)| authority);
+    let host = if let Some(bracketed) = authority.strip_prefix('[') {
+        bracketed.split(']').next().unwrap_or(bracketed)
+    } else if let Some((host, port)) = authority.split_once(':')
+        && !port.contains(':')
+    {
+        host
+    } else {
+        // A name, or an IPv6 address without a port.
+        authority
+    };
+    if host.is_empty() { None } else { Some(host) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_of;
+
+    #[test]
+    fn a_host_is_what_is_left_of_an_address_or_a_url() {
+        for (address, host) in [
+            ("worker-1", "worker-1"),
+            ("10.0.0.33:9100", "10.0.0.33"),
+            ("a.example:9100", "a.example"),
+            ("[fd00::1]:9100", "fd00::1"),
+            ("fd00::1", "fd00::1"),
+            ("https://user:secret@shop.example:8443/health?x#y", "shop.example"),
+            ("redis://r-0:6379", "r-0"),
+        ] {
+            assert_eq!(host_of(address), Some(host), "{address}");
+        }
+        for address in ["", ":9100", "http://", "[]:80", "/x"] {
+            assert_eq!(host_of(address), None, "{address}");
+        }
+    }
 }

@@ -8,6 +8,8 @@ mod errors;
 mod events;
 #[path = "decode/excerpts.rs"]
 mod excerpts;
+#[path = "decode/field.rs"]
+mod field;
 #[path = "decode/hostile.rs"]
 mod hostile;
 #[path = "decode/labels.rs"]
@@ -20,6 +22,8 @@ mod partial_payloads;
 mod pods;
 #[path = "decode/properties.rs"]
 mod properties;
+#[path = "decode/rules.rs"]
+mod rules;
 #[path = "decode/support.rs"]
 mod support;
 #[path = "decode/targets.rs"]

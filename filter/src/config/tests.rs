@@ -1,3 +1,5 @@
+use onceway_signal::rules::Rules;
+
 use super::{Config, DEFAULT_MAX_BODY_BYTES};
 
 fn error(json: &str) -> String {
@@ -22,7 +24,8 @@ fn the_defaults_are_within_their_bounds() {
 #[test]
 fn every_field_can_be_set() {
     let json = br#"{"max_body_bytes": 1, "max_alerts": 2, "max_fingerprints": 3, "max_split_bytes": 4,
-        "max_answer_bytes": 5, "max_subrequests_in_flight": 6, "split_timeout_ms": 7, "cluster": "c"}"#;
+        "max_answer_bytes": 5, "max_subrequests_in_flight": 6, "split_timeout_ms": 7, "cluster": "c",
+        "targets": {"ignore": [{"severity": "info"}]}}"#;
     let expected = Config {
         max_body_bytes: 1,
         max_alerts: 2,
@@ -32,7 +35,9 @@ fn every_field_can_be_set() {
         max_subrequests_in_flight: 6,
         split_timeout_ms: 7,
         cluster: Some("c".to_owned()),
+        targets: serde_json::from_str::<Rules>(r#"{"ignore": [{"severity": "info"}]}"#).unwrap(),
     };
+    assert_ne!(expected.targets, Rules::default());
     assert_eq!(Config::from_json(json).unwrap(), expected);
 }
 
@@ -49,6 +54,14 @@ fn a_value_of_the_wrong_type_or_size_is_rejected() {
     assert!(error(r#"{"max_body_bytes": 67108865}"#).contains("max_body_bytes is 67108865; "));
     assert!(error(r#"{"max_body_bytes": 67108865}"#).contains("at most 67108864"));
     assert!(error(r#"{"cluster": ""}"#).contains("cluster is empty"));
+}
+
+#[test]
+fn an_error_in_the_target_rules_names_the_rule_and_its_line() {
+    let error = error("{\"targets\": {\"rules\": [\n {\"kind\": \"Db\", \"names\": [\"db\"]}]}}");
+    assert!(error.contains("unknown field `names`") && error.contains("line 2"), "{error}");
+    let error = self::error(r#"{"targets": {"rules": [{"kind": "Db", "name": ["db"], "when": {"job": "a*b"}}]}}"#);
+    assert!(error.contains("targets.rules[0].when.job has a `*` inside"), "{error}");
 }
 
 #[test]

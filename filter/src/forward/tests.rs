@@ -34,8 +34,13 @@ fn allowed_headers_are_forwarded_and_no_others() {
         ("x-envoy-upstream-rq-timeout-ms", "1"),
     ];
     let forwarded = parse(&[&dropped[..], &allowed[..]].concat());
-    let own = [(":method", "POST"), (":authority", &*hex), ("x-onceway-fingerprint", &*hex)];
-    assert_eq!(forwarded.for_sub_request(&hex), [&own[..], &allowed[..]].concat());
+    let own = [
+        (":method", "POST"),
+        (":authority", &*hex),
+        ("x-onceway-fingerprint", &*hex),
+        ("x-onceway-targets", "0a1b2c3d"),
+    ];
+    assert_eq!(forwarded.for_sub_request(&hex, "0a1b2c3d"), [&own[..], &allowed[..]].concat());
 }
 
 #[test]

@@ -11,7 +11,8 @@ fn map(headers: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn source(method: &str, path: &str) -> Option<Source> {
-    Head::parse(&map(&[(":method", method), (":path", path)])).unwrap().source
+    let origin = Head::parse(&map(&[(":method", method), (":path", path)])).unwrap().origin?;
+    Some(origin.unwrap().source)
 }
 
 #[test]
@@ -25,6 +26,19 @@ fn query_and_fragment_do_not_count_as_path() {
     for rest in ["?", "?a=b", "?a=/x?y", "#x", "?a#b"] {
         assert_eq!(source("POST", &format!("{ALERTS}{rest}")), Some(Source::Prometheus), "{rest}");
     }
+}
+
+#[test]
+fn the_query_may_name_the_cluster() {
+    let origin = |query: &str| {
+        let path = format!("{ALERTS}?{query}");
+        Head::parse(&map(&[(":method", "POST"), (":path", &path)])).unwrap().origin.unwrap()
+    };
+    assert_eq!(origin("cluster=east-1#x").unwrap().cluster(), Some("east-1"));
+    assert!(origin("cluster=a&cluster=b").is_err());
+    let path = [ALERTS.as_bytes(), b"?cluster=\xff"].concat();
+    let map = serialize(&[(b":method", b"POST"), (b":path", &path)]);
+    assert!(Head::parse(&map).unwrap().origin.unwrap().is_err());
 }
 
 #[test]
@@ -57,14 +71,14 @@ fn other_methods_make_no_signal_request() {
 #[test]
 fn a_request_without_method_or_path_is_not_a_signal_request() {
     assert_eq!(Head::parse(&map(&[])), Some(Head::default()));
-    assert_eq!(Head::parse(&map(&[(":path", ALERTS)])).unwrap().source, None);
-    assert_eq!(Head::parse(&map(&[(":method", "POST")])).unwrap().source, None);
+    assert_eq!(Head::parse(&map(&[(":path", ALERTS)])).unwrap().origin, None);
+    assert_eq!(Head::parse(&map(&[(":method", "POST")])).unwrap().origin, None);
 }
 
 #[test]
 fn a_path_that_is_not_utf8_is_not_a_signal_path() {
     let map = serialize(&[(b":method", b"POST"), (b":path", b"/\xff")]);
-    assert_eq!(Head::parse(&map).unwrap().source, None);
+    assert_eq!(Head::parse(&map).unwrap().origin, None);
 }
 
 #[test]

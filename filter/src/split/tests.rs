@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use onceway_signal::problem::ProblemKind;
 use onceway_signal::response::{Metadata, SignalOutcome, SignalResponse, Status, merge};
-use onceway_signal::{Source, decode};
+use onceway_signal::rules::Rules;
+use onceway_signal::{Origin, Source, decode};
 
 use crate::fake_host::{Call, FakeHost, Sent};
 use crate::{Action, Config, Decision, Request};
@@ -36,7 +37,9 @@ fn webhook(alerts: &[String]) -> String {
 /// The fingerprint of a Deployment.
 fn fingerprint(deployment: &str) -> String {
     let body = webhook(&[firing(deployment)]);
-    decode(Source::Prometheus, body.as_bytes()).unwrap().groups()[0].fingerprint.to_string()
+    decode(Rules::built_in(), Origin::of(Source::Prometheus), body.as_bytes()).unwrap().groups()[0]
+        .fingerprint
+        .to_string()
 }
 
 /// The outcome of an owner that created an RR.

@@ -37,7 +37,9 @@ pub async fn serve_until<C: Commit + Drain>(
     mut background: AbortOnDropHandle<()>,
 ) -> anyhow::Result<()> {
     let limits = &config.limits;
-    let gateway = Gateway::new(Arc::clone(&commit), limits.clone(), Arc::clone(&metrics));
+    let rules = Arc::new(config.targets.clone());
+    info!(targets = rules.hash(), "target rules compiled");
+    let gateway = Gateway::new(Arc::clone(&commit), rules, limits.clone(), Arc::clone(&metrics));
     let signal_limits = SocketLimits {
         connections: limits.max_connections,
         header_timeout: limits.header_timeout,

@@ -3,6 +3,7 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use onceway_signal::rules::Rules;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,10 @@ use super::limits::Limits;
 pub struct Config {
     /// The namespace of the RemediationRequests and their Leases. null: the sidecar's own namespace (POD_NAMESPACE).
     pub namespace: Option<String>,
+    /// Rules that name the target of an alert, tried before the built-in ones. The filter's plugin configuration has the
+    /// same document under the same key. docs/targets.md explains it.
+    #[schemars(with = "Targets")]
+    pub targets: Rules,
     /// The addresses to listen on. `[::]` means every IPv6 and IPv4 address, or every IPv4 address on a machine without
     /// IPv6. With port 0 the kernel chooses a port. The addresses in use are logged at startup.
     pub listen: Listen,
@@ -36,6 +41,20 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// Logging.
     pub log: Log,
+}
+
+/// The keys of the target rules, for their documentation: [`Rules`] has no schema, since the filter needs none.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Targets {
+    /// Alerts that are no incident, by label and value; an entry matches if all its labels do. Such as
+    /// `- {severity: info}`.
+    ignore: Vec<String>,
+    /// Exporters that speak about other objects, by their `job`, `service` or `container`, with `*` at either end. Such
+    /// as `- "*-exporter"`.
+    observers: Vec<String>,
+    /// Rules: `when` (labels and values), `kind`, `name`, `namespace` and `cluster` (labels that hold them).
+    rules: Vec<String>,
 }
 
 /// The three ports. They are separate so that each can be exposed to its own clients only.

@@ -29,8 +29,8 @@ pub(super) struct FiringIncident {
 #[derive(Debug)]
 pub(super) struct Uncommitted {
     source: Source,
-    /// Incidents with nothing to do.
-    resolved: Vec<(usize, Fingerprint)>,
+    /// Incidents with nothing to do, and why.
+    nothing: Vec<(usize, Fingerprint, &'static str)>,
     /// The first [`MAX_REJECTIONS`] rejected alerts.
     rejected: Vec<(usize, Rejection)>,
     /// The place of the first rejected alert beyond those, and how many there are.
@@ -41,12 +41,12 @@ pub(super) struct Uncommitted {
 pub(super) fn classify(payload: &Payload<'_>, groups: Vec<Group>) -> Classified {
     let mut firing = Vec::new();
     let mut uncommitted =
-        Uncommitted { source: payload.source(), resolved: Vec::new(), rejected: Vec::new(), unnamed: None };
+        Uncommitted { source: payload.source(), nothing: Vec::new(), rejected: Vec::new(), unnamed: None };
     for Group { fingerprint, entries, .. } in groups {
         let place = entries.first().copied().unwrap_or_default();
         let entries: Vec<usize> = entries.into_iter().filter(|&index| state(payload, index) == FIRING).collect();
         match entries.as_slice() {
-            [] => uncommitted.resolved.push((place, fingerprint)),
+            [] => uncommitted.nothing.push((place, fingerprint, reason(payload, place))),
             entries => firing.push(FiringIncident { place, fingerprint, part: payload.partial(entries) }),
         }
     }
@@ -70,12 +70,8 @@ impl Uncommitted {
     /// The outcome of each, with its place.
     pub(super) fn outcomes(self) -> impl Iterator<Item = (usize, SignalOutcome)> {
         let source = self.source;
-        let nothing = match source {
-            Source::Prometheus => "the alert is resolved",
-            Source::KubernetesEvent => "the event is of type Normal",
-        };
-        let resolved = self.resolved.into_iter().map(move |(place, fingerprint)| {
-            (place, SignalOutcome::nothing_to_do(Some(fingerprint.to_string()), nothing))
+        let nothing = self.nothing.into_iter().map(|(place, fingerprint, reason)| {
+            (place, SignalOutcome::nothing_to_do(Some(fingerprint.to_string()), reason))
         });
         let rejected = self.rejected.into_iter().map(move |(place, rejection)| {
             let outcome = match source {
@@ -85,16 +81,27 @@ impl Uncommitted {
             (place, outcome)
         });
         let unnamed = self.unnamed.map(|(place, alerts)| (place, SignalOutcome::rejected_rest(place, alerts)));
-        resolved.chain(rejected).chain(unnamed)
+        nothing.chain(rejected).chain(unnamed)
+    }
+}
+
+/// Why there is nothing to do for the incident of the signal at `index`.
+fn reason(payload: &Payload<'_>, index: usize) -> &'static str {
+    match (payload.source(), state(payload, index)) {
+        (Source::KubernetesEvent, _) => "the event reports nothing to repair",
+        (Source::Prometheus, IGNORED) => "the target rules ignore the alert",
+        (Source::Prometheus, _) => "the alert is resolved",
     }
 }
 
 const FIRING: &str = "firing";
+const IGNORED: &str = "ignored";
 
 /// The state of the signal at `index`, as the metrics label it.
 pub(super) fn state(payload: &Payload<'_>, index: usize) -> &'static str {
     match payload.entries().get(index).map(|entry| &entry.signal) {
         Some(Ok(signal)) if signal.state == State::Firing => FIRING,
+        Some(Ok(signal)) if signal.state == State::Ignored => IGNORED,
         Some(Ok(_)) => "resolved",
         _ => "rejected",
     }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use onceway_signal::problem::{Problem, ProblemKind};
 use onceway_signal::response::{Failure, Metadata, SignalOutcome, SignalResponse, merge};
-use onceway_signal::{Fingerprint, Group, Source, decode};
+use onceway_signal::rules::Rules;
+use onceway_signal::truncate::truncate_quoted;
+use onceway_signal::{FINGERPRINT_HEADER, Fingerprint, Group, Origin, TARGETS_HEADER, decode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
@@ -20,15 +22,31 @@ use crate::config::{DEADLINE_GRACE, Limits};
 use crate::incident::{Commit, Counted, Submission, SubmitError};
 use crate::metrics::Metrics;
 use crate::rr::Draft;
-use onceway_signal::truncate::truncate_quoted;
 
 /// Commits request bodies.
 #[derive(Debug)]
 pub(super) struct BodyCommitter<C> {
     commit: Arc<C>,
+    rules: Arc<Rules>,
     limits: Limits,
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
+}
+
+/// What the filter says of a request.
+#[derive(Debug)]
+pub(super) struct FilterHeaders {
+    /// The fingerprint that it computed.
+    fingerprint: Option<HeaderValue>,
+    /// The hash of its target rules.
+    targets: Option<HeaderValue>,
+}
+
+impl FilterHeaders {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let header = |name| headers.get(name).cloned();
+        Self { fingerprint: header(FINGERPRINT_HEADER), targets: header(TARGETS_HEADER) }
+    }
 }
 
 /// A response, and the admission permit of the alerts that it reports: both live until the response is written.
@@ -45,22 +63,29 @@ impl<P: Into<Problem>> From<P> for PermittedResponse {
 }
 
 impl<C: Commit> BodyCommitter<C> {
-    pub(super) fn new(commit: Arc<C>, limits: Limits, admission: Arc<Admission>, metrics: Arc<Metrics>) -> Self {
-        Self { commit, limits, admission, metrics }
+    pub(super) fn new(
+        commit: Arc<C>,
+        rules: Arc<Rules>,
+        limits: Limits,
+        admission: Arc<Admission>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { commit, rules, limits, admission, metrics }
     }
 
     /// The response to `body`, once all of its incidents are committed, up to
-    /// `limits.maxIncidentsPerRequestInFlight` at a time. `header` is the fingerprint that the filter computed.
-    pub(super) async fn commit(&self, source: Source, header: Option<HeaderValue>, body: Bytes) -> PermittedResponse {
+    /// `limits.maxIncidentsPerRequestInFlight` at a time.
+    pub(super) async fn commit(&self, origin: Origin, headers: FilterHeaders, body: Bytes) -> PermittedResponse {
         let received = Timestamp::now();
         let deadline = Instant::now() + self.limits.deadline;
-        let (Classified { firing, uncommitted }, permit) = match self.classify(source, header, &body) {
+        let (Classified { firing, uncommitted }, permit) = match self.classify(&origin, &headers, &body) {
             Ok(classified) => classified,
             Err(problem) => return problem.into(),
         };
         let max_payload_bytes = self.limits.max_stored_payload_bytes;
         let commits = stream::iter(firing).map(|FiringIncident { place, fingerprint, part }| {
-            let draft = Draft { body: body.clone(), part, fingerprint, received, max_payload_bytes };
+            let rules = Arc::clone(&self.rules);
+            let draft = Draft { body: body.clone(), part, rules, fingerprint, received, max_payload_bytes };
             async move { (place, fingerprint, self.submit(draft, deadline).await) }
         });
         // Unordered: an incident that hangs must not delay those behind it.
@@ -82,31 +107,34 @@ impl<C: Commit> BodyCommitter<C> {
     /// here: a waiting request holds little more than its own bytes.
     fn classify(
         &self,
-        source: Source,
-        header: Option<HeaderValue>,
+        origin: &Origin,
+        headers: &FilterHeaders,
         body: &[u8],
     ) -> Result<(Classified, OwnedSemaphorePermit), Problem> {
-        let payload =
-            decode(source, body).map_err(|error| Problem::new(ProblemKind::MalformedPayload, error.to_string()))?;
+        let payload = decode(&self.rules, origin, body)
+            .map_err(|error| Problem::new(ProblemKind::MalformedPayload, error.to_string()))?;
         for index in 0..payload.entries().len() {
-            self.metrics.received(source.as_str(), state(&payload, index));
+            self.metrics.received(origin.source.as_str(), state(&payload, index));
         }
         let permit = self.admission.signals(payload.entries().len())?;
         let groups = payload.groups();
-        self.compare(header, &groups);
+        self.compare(headers, &groups);
         Ok((classify(&payload, groups), permit))
     }
 
-    /// A header that differs from the computed fingerprint means version skew between filter and sidecar. It is counted
-    /// and otherwise ignored: the header only chose the replica.
-    fn compare(&self, header: Option<HeaderValue>, groups: &[Group]) {
-        let Some(header) = header else { return };
+    /// A header that differs from the computed fingerprint means that filter and sidecar have different versions or target
+    /// rules. It is counted and otherwise ignored: the header only chose the replica.
+    fn compare(&self, headers: &FilterHeaders, groups: &[Group]) {
+        let Some(header) = &headers.fingerprint else { return };
         let computed = Group::leading(groups).map(|fingerprint| fingerprint.to_string()).unwrap_or_default();
         if header.as_bytes() != computed.as_bytes() {
             self.metrics.fingerprint_mismatch();
             warn!(
                 header = truncate_quoted(header.as_bytes()),
-                computed, "fingerprint mismatch: run the filter and the sidecar in the same version"
+                computed,
+                filter_targets = headers.targets.as_ref().map(|hash| truncate_quoted(hash.as_bytes())),
+                sidecar_targets = self.rules.hash(),
+                "fingerprint mismatch: run filter and sidecar in the same version and with the same target rules"
             );
         }
     }

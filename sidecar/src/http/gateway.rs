@@ -10,12 +10,13 @@ use http::header::ALLOW;
 use http::{HeaderValue, Uri};
 use onceway_signal::problem::{Problem, ProblemKind};
 use onceway_signal::response::SignalResponse;
-use onceway_signal::{FINGERPRINT_HEADER, Source};
+use onceway_signal::rules::Rules;
+use onceway_signal::{Origin, Source};
 use tokio::time::Instant;
 use tracing::{Instrument, debug, error, info_span, warn};
 
 use super::admission::{Admission, RETRY_AFTER_S};
-use super::commit_body::{BodyCommitter, PermittedResponse};
+use super::commit_body::{BodyCommitter, FilterHeaders, PermittedResponse};
 use super::intake::read_body;
 use super::response::to_http;
 use crate::config::Limits;
@@ -35,10 +36,10 @@ pub struct Gateway<C> {
 }
 
 impl<C: Commit> Gateway<C> {
-    /// Submits signals to `commit`, within `limits`.
-    pub fn new(commit: Arc<C>, limits: Limits, metrics: Arc<Metrics>) -> Arc<Self> {
+    /// Submits signals to `commit`, within `limits`, with targets by `rules`.
+    pub fn new(commit: Arc<C>, rules: Arc<Rules>, limits: Limits, metrics: Arc<Metrics>) -> Arc<Self> {
         let admission = Arc::new(Admission::new(&limits, Arc::clone(&metrics)));
-        let bodies = BodyCommitter::new(commit, limits.clone(), Arc::clone(&admission), Arc::clone(&metrics));
+        let bodies = BodyCommitter::new(commit, rules, limits.clone(), Arc::clone(&admission), Arc::clone(&metrics));
         Arc::new(Self { bodies: Arc::new(bodies), limits, admission, metrics })
     }
 
@@ -65,14 +66,18 @@ impl<C: Commit> Gateway<C> {
             Ok(permit) => permit,
             Err(exceeded) => return exceeded.into(),
         };
-        let fingerprint = request.headers().get(FINGERPRINT_HEADER).cloned();
+        let origin = match Origin::new(source, request.uri().query()) {
+            Ok(origin) => origin,
+            Err(error) => return Problem::new(ProblemKind::MalformedPayload, error.to_string()).into(),
+        };
+        let headers = FilterHeaders::of(request.headers());
         let body = match read_body(request, &self.limits, &self.admission).await {
             Ok(body) => body,
             Err(problem) => return problem.into(),
         };
         let bodies = Arc::clone(&self.bodies);
         // Detached: when the sender disconnects, the commit still runs to its end and its outcome is known.
-        let committed = tokio::spawn(async move { bodies.commit(source, fingerprint, body).await }.in_current_span());
+        let committed = tokio::spawn(async move { bodies.commit(origin, headers, body).await }.in_current_span());
         committed.await.unwrap_or_else(|failure| {
             error!(%failure, "a request panicked");
             self.metrics.panicked();

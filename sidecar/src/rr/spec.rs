@@ -6,10 +6,12 @@
 //! never truncated: the decoder rejects longer ones, and limits the severity to the CRD's length.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use onceway_signal::rules::Rules;
 use onceway_signal::truncate::truncate_bytes;
 use onceway_signal::{Fingerprint, Labels, PartialPayload, Signal};
 use serde::Serialize;
@@ -37,6 +39,8 @@ pub struct Draft {
     /// The incident's firing signals in the body; the first one describes the incident. Only these are decoded again for the
     /// spec, so that a webhook of many incidents is not decoded once per incident.
     pub part: PartialPayload,
+    /// The target rules that it was decoded by.
+    pub rules: Arc<Rules>,
     /// The incident.
     pub fingerprint: Fingerprint,
     /// When the request was received.
@@ -49,7 +53,7 @@ impl Draft {
     /// Builds the spec.
     pub fn spec(&self) -> RemediationRequestSpec {
         let mut spec = self.without_signal();
-        let Some(payload) = self.part.decode(&self.body) else { return spec };
+        let Some(payload) = self.part.decode(&self.rules, &self.body) else { return spec };
         let all: Vec<usize> = (0..payload.entries().len()).collect();
         spec.original_payload = Some(payload.excerpt(&all, Some(self.max_payload_bytes)));
         if let Some(Ok(signal)) = payload.entries().first().map(|entry| &entry.signal) {

@@ -15,7 +15,8 @@ use onceway::config::{DEADLINE_GRACE, Limits};
 use onceway::http::gateway::Gateway;
 use onceway::incident::SubmitError;
 use onceway::metrics::Metrics;
-use onceway_signal::{Fingerprint, Source, decode};
+use onceway_signal::rules::Rules;
+use onceway_signal::{Fingerprint, Origin, Source, decode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -45,7 +46,7 @@ impl Rig {
 
     fn with(limits: Limits) -> Self {
         let (ledger, metrics) = (Ledger::new(), Arc::new(Metrics::new()));
-        let router = Gateway::new(Arc::clone(&ledger), limits, Arc::clone(&metrics)).router();
+        let router = Gateway::new(Arc::clone(&ledger), Arc::default(), limits, Arc::clone(&metrics)).router();
         Self { ledger, metrics, router }
     }
 
@@ -113,7 +114,7 @@ fn nameless() -> Value {
 
 fn fingerprint(deployment: &str) -> Fingerprint {
     let body = webhook(&[firing(deployment)]);
-    decode(Source::Prometheus, body.as_bytes()).unwrap().groups()[0].fingerprint
+    decode(Rules::built_in(), Origin::of(Source::Prometheus), body.as_bytes()).unwrap().groups()[0].fingerprint
 }
 
 #[tokio::test]
@@ -147,7 +148,7 @@ async fn an_event_is_accepted_on_its_own_path() {
     let got = send(event("Warning")).await;
     assert_eq!((got.status, &got.body["fingerprint"]), (201, &json!(fingerprint("api").to_string())));
     let got = send(event("Normal")).await;
-    assert_eq!((got.status, &got.body["message"]), (200, &json!("nothing to do: the event is of type Normal")));
+    assert_eq!((got.status, &got.body["message"]), (200, &json!("nothing to do: the event reports nothing to repair")));
     let detail =
         send(json!({"type": "Warning", "reason": "BackOff"})).await.problem(400, "unusable-signals").to_owned();
     assert!(detail.contains("involvedObject") && !detail.contains("alerts["), "{detail}");

@@ -10,7 +10,8 @@ use onceway::app::sockets::Sockets;
 use onceway::config::Config;
 use onceway::health::Readiness;
 use onceway::metrics::Metrics;
-use onceway_signal::{Fingerprint, Source, decode};
+use onceway_signal::rules::Rules;
+use onceway_signal::{Fingerprint, Origin, Source, decode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -25,7 +26,7 @@ const BODY: &str =
 const SOON: Duration = Duration::from_secs(10);
 
 fn fingerprint() -> Fingerprint {
-    decode(Source::Prometheus, BODY.as_bytes()).unwrap().groups()[0].fingerprint
+    decode(Rules::built_in(), Origin::of(Source::Prometheus), BODY.as_bytes()).unwrap().groups()[0].fingerprint
 }
 
 /// All three ports of a sidecar on loopback, over a [`Ledger`].

@@ -4,17 +4,25 @@ use std::borrow::Cow;
 use std::fmt::{Formatter, Result as FmtResult};
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use serde_json::from_str;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use serde_json::{Deserializer as JsonDeserializer, from_str};
 
 use crate::error::Rejection;
 use crate::json::{Object, Text, non_empty};
 use crate::labels::Labels;
-use crate::limits::{MAX_CLUSTER, MAX_NAME, MAX_NAMESPACE, MAX_SIGNAL_NAME};
+use crate::limits::{MAX_CLUSTER, MAX_SIGNAL_NAME};
+use crate::rules::{ALERT_NAME, ALERTNAME, Decided, KnownLabel, LabelRef, Rules, SEVERITY, Slot};
 use crate::signal::{Signal, State, severity, time};
-use crate::target::table::{CLUSTER_SCOPE, TARGETS};
-use crate::target::{NAMESPACE, Resource, bounded};
+use crate::target::bounded;
+
+/// What an alert is read with.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) rules: &'a Rules,
+    /// The cluster of an alert that names none.
+    pub(crate) cluster: Option<&'a str>,
+}
 
 /// The fields of an alert that are read; other fields are ignored.
 #[derive(Deserialize)]
@@ -35,8 +43,6 @@ struct Alert<'a> {
 pub(super) struct AlertFields<'a> {
     pub(super) status: Member<Text<'a>>,
     pub(super) labels: Member<&'a str>,
-    /// The labels that are read.
-    pub(super) known: KnownLabels<'a>,
     pub(super) annotations: Member<&'a str>,
     pub(super) starts_at: Member<Text<'a>>,
 }
@@ -45,40 +51,54 @@ pub(super) struct AlertFields<'a> {
 pub(super) type Member<T> = Option<Option<T>>;
 
 /// One alert of a webhook as a signal; `group` is the state of the webhook, which applies to an alert without its own.
-pub(crate) fn signal(alert: &str, group: State) -> Result<Signal<'_>, Rejection> {
+pub(crate) fn signal<'a>(alert: &'a str, group: State, context: Context<'a>) -> Result<Signal<'a>, Rejection> {
     let Object(alert): Object<Alert<'_>> =
         from_str(alert).map_err(|error| Rejection::malformed("the alert", &error))?;
     let labels = alert.labels.map(RawValue::get);
-    let known = from_str(labels.unwrap_or("{}")).map_err(|error| Rejection::malformed("`labels`", &error))?;
+    let mut known = KnownLabels::default();
+    let mut json = JsonDeserializer::from_str(labels.unwrap_or("{}"));
+    let read = LabelsSeed { known: &mut known, rules: context.rules }.deserialize(&mut json);
+    read.and_then(|()| json.end()).map_err(|error| Rejection::malformed("`labels`", &error))?;
     let fields = AlertFields {
         status: Some(alert.status),
         labels: Some(labels),
-        known,
         annotations: Some(alert.annotations.map(RawValue::get)),
         starts_at: Some(alert.starts_at),
     };
-    fields.signal(group)
+    fields.signal(&known, group, context)
 }
 
 impl<'a> AlertFields<'a> {
-    pub(super) fn signal(self, group: State) -> Result<Signal<'a>, Rejection> {
-        let mut known = self.known;
-        let name = non_empty(known.alertname.take()).ok_or(Rejection::Missing { field: "labels.alertname" })?;
+    /// The signal; `known` are the alert's labels that are read.
+    pub(super) fn signal(
+        self,
+        known: &KnownLabels<'a>,
+        group: State,
+        context: Context<'a>,
+    ) -> Result<Signal<'a>, Rejection> {
+        let name = known.get(ALERTNAME).or_else(|| known.get(ALERT_NAME));
+        let name = name.ok_or(Rejection::Missing { field: "labels.alertname" })?;
         let name = bounded("labels.alertname", name, MAX_SIGNAL_NAME)?;
-        let cluster = non_empty(known.cluster.take());
+        let severity = severity(known.get(SEVERITY));
+        // Only an alert without a name has no target.
+        let decided = context.rules.decide(&known.0).ok_or(Rejection::Missing { field: "labels.alertname" })?;
+        let Decided { ignored, rule, resource, target, cluster } = decided;
+        let state = match non_empty(self.status.flatten()).map_or(group, |status| state(&status)) {
+            State::Firing if ignored => State::Ignored,
+            state => state,
+        };
+        let cluster = cluster.or_else(|| context.cluster.map(Cow::Borrowed));
         let cluster = cluster.map(|cluster| bounded("labels.cluster", cluster, MAX_CLUSTER)).transpose()?;
-        let severity = severity(non_empty(known.severity.take()));
-        let resource = known.resource(&name)?;
-        let target = resource.target();
         target.unambiguous(cluster.as_deref())?;
         Ok(Signal {
-            state: non_empty(self.status.flatten()).map_or(group, |status| state(&status)),
+            state,
             name,
             severity,
             firing_time: time(self.starts_at.flatten()),
             cluster,
             resource,
             target,
+            rule,
             labels: Labels::new(self.labels.flatten()),
             annotations: Labels::new(self.annotations.flatten()),
         })
@@ -91,74 +111,62 @@ pub(super) fn state(status: &str) -> State {
     if status == "resolved" { State::Resolved } else { State::Firing }
 }
 
-/// The labels that are read.
+/// The labels of an alert that the rules read. Cleared and used again for the next alert, so that no alert costs an
+/// allocation.
 #[derive(Default)]
-pub(super) struct KnownLabels<'a> {
-    alertname: Option<Text<'a>>,
-    severity: Option<Text<'a>>,
-    cluster: Option<Text<'a>>,
-    exported_namespace: Option<Text<'a>>,
-    namespace: Option<Text<'a>>,
-    /// One for each rule of [`TARGETS`].
-    targets: [Option<Text<'a>>; TARGETS.len()],
-}
+pub(super) struct KnownLabels<'a>(Vec<KnownLabel<'a>>);
 
 impl<'a> KnownLabels<'a> {
-    pub(super) fn slot(&mut self, label: &str) -> Option<&mut Option<Text<'a>>> {
-        match label {
-            "alertname" => Some(&mut self.alertname),
-            "severity" => Some(&mut self.severity),
-            "cluster" => Some(&mut self.cluster),
-            "exported_namespace" => Some(&mut self.exported_namespace),
-            "namespace" => Some(&mut self.namespace),
-            _ => TARGETS.iter().zip(&mut self.targets).find(|(rule, _)| rule.label == label).map(|(_, slot)| slot),
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn get(&self, slot: Slot) -> Option<Cow<'a, str>> {
+        let label = LabelRef { slot, exported: false };
+        let value = self.0.iter().find(|known| known.label == label).map(|known| known.value.0.clone());
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// Adds a label; `None` if it is there already.
+    pub(super) fn add(&mut self, label: LabelRef, value: Text<'a>) -> Option<()> {
+        if self.0.iter().any(|known| known.label == label) {
+            return None;
         }
-    }
-
-    /// The object that the labels name: the first of [`TARGETS`] that is present, else the namespace, else the alert
-    /// itself.
-    fn resource(self, alertname: &Cow<'a, str>) -> Result<Resource<'a>, Rejection> {
-        let (field, namespace) = match non_empty(self.exported_namespace) {
-            Some(namespace) => ("labels.exported_namespace", Some(namespace)),
-            None => ("labels.namespace", non_empty(self.namespace)),
-        };
-        let named = TARGETS.iter().zip(self.targets).find_map(|(rule, slot)| Some((rule, non_empty(slot)?)));
-        let (kind, name, namespace) = match (named, namespace) {
-            (Some((rule, name)), namespace) => {
-                (rule.kind, bounded(format_args!("labels.{}", rule.label), name, MAX_NAME)?, namespace)
-            }
-            (None, Some(namespace)) => (NAMESPACE, bounded(field, namespace, MAX_NAMESPACE)?, None),
-            (None, None) => (CLUSTER_SCOPE, alertname.clone(), None),
-        };
-        Resource { kind: Cow::Borrowed(kind), name, namespace, api_version: None }.scoped(field)
+        self.0.push(KnownLabel { label, value });
+        Some(())
     }
 }
 
-impl<'de> Deserialize<'de> for KnownLabels<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(KnownLabelsVisitor)
+/// Reads the known labels from JSON.
+struct LabelsSeed<'k, 'a> {
+    known: &'k mut KnownLabels<'a>,
+    rules: &'k Rules,
+}
+
+impl<'a> DeserializeSeed<'a> for LabelsSeed<'_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-struct KnownLabelsVisitor;
-
-impl<'de> Visitor<'de> for KnownLabelsVisitor {
-    type Value = KnownLabels<'de>;
+impl<'a> Visitor<'a> for LabelsSeed<'_, 'a> {
+    type Value = ();
 
     fn expecting(&self, f: &mut Formatter<'_>) -> FmtResult {
         f.write_str("an object of labels")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<KnownLabels<'de>, A::Error> {
-        let mut known = KnownLabels::default();
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Text(label)) = map.next_key()? {
             let value = map.next_value().map_err(|error| A::Error::custom(format_args!("label `{label}`: {error}")))?;
-            if let Some(slot) = known.slot(&label)
-                && slot.replace(value).is_some()
+            if let Some(known) = self.rules.label(&label)
+                && self.known.add(known, value).is_none()
             {
                 return Err(A::Error::custom(format_args!("duplicate label `{label}`")));
             }
         }
-        Ok(known)
+        Ok(())
     }
 }

@@ -1,16 +1,17 @@
 //! The fast path: reads a common webhook in one pass. serde_json alone would scan each label four times (to find the
 //! end of the alerts, of the alert and of the labels, and to read them), and that scan dominates the cost of a signal.
 
-use super::alert::{AlertFields, KnownLabels, Member, state};
+use super::alert::{AlertFields, Context, KnownLabels, Member, state};
 use super::webhook::{Keys, OwnFields};
 use crate::entry::Entry;
 use crate::json::{Cursor, Literal, Text, non_empty};
 use crate::limits::MAX_ALERTS;
+use crate::rules::Rules;
 use crate::signal::State;
 
 /// The alerts of a webhook and its own fields. `None` if serde_json has to read it, because it is unusual or invalid.
-pub(crate) fn decode_fast(body: &str) -> Option<(Vec<Entry<'_>>, OwnFields<'_>)> {
-    let (mut cursor, mut webhook) = (Cursor::new(body), Webhook::default());
+pub(crate) fn decode_fast<'a>(body: &'a str, context: Context<'a>) -> Option<(Vec<Entry<'a>>, OwnFields<'a>)> {
+    let (mut cursor, mut webhook) = (Cursor::new(body), Webhook::new(context));
     cursor.object(|cursor, key| webhook.member(cursor, key))?;
     cursor.end()?;
     let group = webhook.state();
@@ -22,15 +23,28 @@ pub(crate) fn decode_fast(body: &str) -> Option<(Vec<Entry<'_>>, OwnFields<'_>)>
 }
 
 /// The webhook as read so far.
-#[derive(Default)]
 struct Webhook<'a> {
+    context: Context<'a>,
     keys: Keys<'a>,
     status: Member<Text<'a>>,
     alerts: Option<Vec<Entry<'a>>>,
+    /// Those of the current alert.
+    known: KnownLabels<'a>,
     has_alerts_without_state: bool,
 }
 
 impl<'a> Webhook<'a> {
+    fn new(context: Context<'a>) -> Self {
+        Self {
+            context,
+            keys: Keys::default(),
+            status: None,
+            alerts: None,
+            known: KnownLabels::default(),
+            has_alerts_without_state: false,
+        }
+    }
+
     fn state(&mut self) -> State {
         non_empty(self.status.take().flatten()).map_or(State::Firing, |status| state(&status))
     }
@@ -55,21 +69,27 @@ impl<'a> Webhook<'a> {
     }
 
     fn alert(&mut self, cursor: &mut Cursor<'a>) -> Option<Entry<'a>> {
-        let mut fields = AlertFields::default();
-        let raw = cursor.raw(|cursor| cursor.object(|cursor, key| fields.member(cursor, key)))?;
+        let (mut fields, known, rules) = (AlertFields::default(), &mut self.known, self.context.rules);
+        known.clear();
+        let raw = cursor.raw(|cursor| cursor.object(|cursor, key| fields.member(cursor, key, known, rules)))?;
         let status = fields.status.as_ref().and_then(Option::as_ref);
         self.has_alerts_without_state |= status.is_none_or(|Text(status)| status.is_empty());
-        Some(Entry { raw, signal: fields.signal(State::Firing) })
+        Some(Entry { raw, signal: fields.signal(&self.known, State::Firing, self.context) })
     }
 }
 
 impl<'a> AlertFields<'a> {
-    fn member(&mut self, cursor: &mut Cursor<'a>, key: Literal<'a>) -> Option<()> {
+    fn member(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        key: Literal<'a>,
+        known: &mut KnownLabels<'a>,
+        rules: &Rules,
+    ) -> Option<()> {
         match key.plain()? {
             "status" => once(&mut self.status, cursor.unless_null(Cursor::text)?),
             "labels" => {
-                let known = &mut self.known;
-                let labels = |cursor: &mut Cursor<'a>| cursor.object(|cursor, label| known.member(cursor, label));
+                let labels = |cursor: &mut Cursor<'a>| cursor.object(|cursor, name| label(cursor, name, known, rules));
                 once(&mut self.labels, cursor.unless_null(|cursor| cursor.raw(labels))?)
             }
             "annotations" => once(&mut self.annotations, cursor.unless_null(|cursor| cursor.raw(Cursor::skip))?),
@@ -79,10 +99,10 @@ impl<'a> AlertFields<'a> {
     }
 }
 
-impl<'a> KnownLabels<'a> {
-    fn member(&mut self, cursor: &mut Cursor<'a>, label: Literal<'a>) -> Option<()> {
-        let (label, value) = (label.plain()?, cursor.text()?);
-        self.slot(label).map_or(Some(()), |slot| once(slot, value))
+fn label<'a>(cursor: &mut Cursor<'a>, name: Literal<'a>, known: &mut KnownLabels<'a>, rules: &Rules) -> Option<()> {
+    match rules.label(name.plain()?) {
+        Some(label) => known.add(label, cursor.text()?),
+        None => cursor.text().map(drop),
     }
 }
 
@@ -96,9 +116,10 @@ mod tests {
     use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
     use proptest::sample::{Index, select};
 
-    use super::super::alert::signal;
+    use super::super::alert::{Context, signal};
     use super::super::webhook::Webhook;
-    use super::{Entry, decode_fast};
+    use super::Entry;
+    use crate::rules::Rules;
     use serde_json::value::RawValue;
 
     const WEBHOOK: &str = r#" {"receiver":"a\"\\\u00e9\ud83d","groupKey":"{}:{a=\"b\"}", "status":"resolved","alerts":[
@@ -151,10 +172,18 @@ mod tests {
         "[[[[",
     ];
 
+    fn context() -> Context<'static> {
+        Context { rules: Rules::built_in(), cluster: None }
+    }
+
+    fn decode_fast(body: &str) -> Option<(Vec<Entry<'_>>, super::OwnFields<'_>)> {
+        super::decode_fast(body, context())
+    }
+
     /// The result of serde_json.
     fn decode_slow(body: &str) -> Option<String> {
         let Webhook { alerts, own } = Webhook::decode(body).ok()?;
-        let entry = |raw| Entry { raw, signal: signal(raw, own.state) };
+        let entry = |raw| Entry { raw, signal: signal(raw, own.state, context()) };
         let entries: Vec<_> = alerts.into_iter().map(RawValue::get).map(entry).collect();
         Some(format!("{entries:?} {own:?}"))
     }

@@ -19,7 +19,7 @@ impl Payload<'_> {
     #[must_use]
     pub fn excerpt(&self, indices: &[usize], limit: Option<usize>) -> String {
         let limit = limit.unwrap_or(usize::MAX);
-        let json = match self.source {
+        let json = match self.source() {
             Source::Prometheus => self.webhook(indices, limit),
             Source::KubernetesEvent => self.entries.iter().map(|event| event.raw).collect(),
         };

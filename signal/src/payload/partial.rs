@@ -6,14 +6,15 @@ use std::str::from_utf8;
 use super::excerpt::{CLOSE, OPEN};
 use super::{Payload, decode};
 use crate::alertmanager::OwnFields;
+use crate::rules::Rules;
 use crate::signal::State;
-use crate::source::Source;
+use crate::source::{Origin, Source};
 
 /// Some alerts of a webhook with its own fields, or the event, as byte ranges of the body. It borrows nothing, so it
 /// can be queued, and takes two words per alert.
 #[derive(Clone, Debug)]
 pub struct PartialPayload {
-    source: Source,
+    origin: Origin,
     before: Range<usize>,
     after: Range<usize>,
     state: State,
@@ -27,7 +28,7 @@ impl Payload<'_> {
     pub fn partial(&self, indices: &[usize]) -> PartialPayload {
         let alerts = indices.iter().filter_map(|&index| self.entries().get(index));
         PartialPayload {
-            source: self.source,
+            origin: self.origin.clone(),
             before: self.range(self.own.before),
             after: self.range(self.own.after),
             state: self.own.state,
@@ -49,7 +50,7 @@ impl PartialPayload {
     /// The source of the body.
     #[must_use]
     pub const fn source(&self) -> Source {
-        self.source
+        self.origin.source
     }
 
     /// The number of entries.
@@ -61,7 +62,7 @@ impl PartialPayload {
     /// The length of [`PartialPayload::slice`] in bytes, for a body of `body_len` bytes.
     #[must_use]
     pub fn size(&self, body_len: usize) -> usize {
-        if self.source == Source::KubernetesEvent {
+        if self.origin.source == Source::KubernetesEvent {
             return body_len;
         }
         let own = self.own().map(|range| range.len() + ",".len()).sum::<usize>();
@@ -73,7 +74,7 @@ impl PartialPayload {
     /// event unchanged. `None` if a range is outside `body`: it is not the original body.
     #[must_use]
     pub fn slice(&self, body: &[u8]) -> Option<Vec<u8>> {
-        if self.source == Source::KubernetesEvent {
+        if self.origin.source == Source::KubernetesEvent {
             return Some(body.to_vec());
         }
         let mut json = Vec::with_capacity(self.size(body.len()));
@@ -98,16 +99,16 @@ impl PartialPayload {
         [&self.before, &self.after].into_iter().filter(|range| !range.is_empty())
     }
 
-    /// Decodes only this partial payload of `body`. `None` if a range is outside `body` or not UTF-8: it is not the
-    /// original body.
+    /// Decodes only this partial payload of `body`, by these rules. `None` if a range is outside `body` or not UTF-8: it is
+    /// not the original body.
     #[must_use]
-    pub fn decode<'a>(&self, body: &'a [u8]) -> Option<Payload<'a>> {
-        if self.source == Source::KubernetesEvent {
-            return decode(self.source, body).ok();
+    pub fn decode<'a>(&'a self, rules: &'a Rules, body: &'a [u8]) -> Option<Payload<'a>> {
+        if self.origin.source == Source::KubernetesEvent {
+            return decode(rules, &self.origin, body).ok();
         }
         let text = |range: &Range<usize>| from_utf8(body.get(range.clone())?).ok();
         let own = OwnFields { before: text(&self.before)?, after: text(&self.after)?, state: self.state };
         let alerts: Vec<&str> = self.alerts.iter().map(text).collect::<Option<_>>()?;
-        Some(Payload::of_alerts(body, own, alerts.into_iter()))
+        Some(Payload::of_alerts(rules, &self.origin, body, own, alerts.into_iter()))
     }
 }

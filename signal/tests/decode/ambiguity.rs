@@ -21,10 +21,17 @@ fn colons_in_real_names_are_accepted() {
 }
 
 #[test]
+fn a_colon_in_the_name_of_an_object_with_a_namespace_is_escaped() {
+    let of_alert = |name: &str| target_of(json!({"alertname": name, "namespace": "ns"}));
+    assert_eq!(of_alert("Disk: full"), "ns:NamespaceScope:Disk%3A full");
+    assert_eq!(of_alert("Disk%3A full"), "ns:NamespaceScope:Disk%253A full");
+    let role = event(json!({"kind": "Role", "name": "system:leader", "namespace": "kube-system"})).to_string();
+    assert_eq!(only(&decode_event(&role)).signal.unwrap().target.to_string(), "kube-system:Role:system%3Aleader");
+}
+
+#[test]
 fn a_colon_that_makes_a_target_ambiguous_is_rejected() {
     for (labels, part, target) in [
-        (json!({"namespace": "ns", "deployment": "a:b"}), "name", "ns:Deployment:a:b"),
-        (json!({"namespace": "a:b", "deployment": "d"}), "namespace", "a:b:Deployment:d"),
         (json!({"cluster": ":c", "node": "n"}), "cluster", ":c::Node:n"),
         (json!({"cluster": "c:", "node": "n"}), "cluster", "c:::Node:n"),
         (json!({"cluster": "a::b", "node": "n"}), "cluster", "a::b::Node:n"),
@@ -36,9 +43,13 @@ fn a_colon_that_makes_a_target_ambiguous_is_rejected() {
         let message = format!("the target `{target}` is ambiguous because of the ':' in its {part}; remove the ':'");
         assert_eq!(rejection.to_string(), message);
     }
-    let body = event(json!({"kind": "A:B", "name": "n"})).to_string();
-    let rejection = only(&decode_event(&body)).signal.unwrap_err();
-    assert_eq!(rejection, Rejection::Ambiguous { part: "kind", target: ":A:B:n".to_owned() });
+    for (object, part, target) in [
+        (json!({"kind": "A:B", "name": "n"}), "kind", ":A:B:n"),
+        (json!({"kind": "Pod", "name": "n", "namespace": "a:b"}), "namespace", "a:b:Pod:n"),
+    ] {
+        let rejection = only(&decode_event(&event(object).to_string())).signal.unwrap_err();
+        assert_eq!(rejection, Rejection::Ambiguous { part, target: target.to_owned() });
+    }
 }
 
 fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
@@ -47,13 +58,13 @@ fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = &'static str>
 
 /// Labels whose values occur in the texts of other labels.
 fn labels() -> impl Strategy<Value = Value> {
-    let alertname = one_of(&["A", "A:A", ":A"]);
+    let alertname = one_of(&["A", "A:A", ":A", "A%3AA"]);
     let cluster = one_of(&["", "", "A", ":", "A:", ":A", "A:A", "A::Node", "A:Node", ":Node", ":ClusterScope"]);
-    let namespace = one_of(&["", "", "A", "A:A", ":", "Node", "A:Node", "Deployment"]);
-    let deployment = one_of(&["", "", "A", "A:A", ":", "Deployment:A"]);
-    let node = one_of(&["", "A", ":", "A:A", "Deployment:A", "A:Deployment:A", ":Node:A"]);
-    (alertname, cluster, namespace, deployment, node).prop_map(|(alertname, cluster, namespace, deployment, node)| {
-        json!({"alertname": alertname, "cluster": cluster, "namespace": namespace, "deployment": deployment, "node": node})
+    let namespace = one_of(&["", "", "a", "a:a", ":", "node", "a:node"]);
+    let group = one_of(&["", "", "a", "A:A", ":", "NamespaceScope:A", "%3A"]);
+    let host = one_of(&["", "a", "A:A:A", "NamespaceScope:A:A", "[a:Deployment:A]", "[:Node:A]"]);
+    (alertname, cluster, namespace, group, host).prop_map(|(alertname, cluster, namespace, group, host)| {
+        json!({"alertname": alertname, "cluster": cluster, "namespace": namespace, "consumergroup": group, "host": host})
     })
 }
 

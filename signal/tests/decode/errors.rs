@@ -1,10 +1,10 @@
 //! The errors of unusable input: what is wrong, where, and what to do.
 
 use onceway_signal::limits::{MAX_ALERTS, MAX_PROBLEM};
-use onceway_signal::{DecodeError, Rejection, Source, decode};
+use onceway_signal::{DecodeError, Rejection, Source};
 use serde_json::json;
 
-use crate::support::{decode_event, event, only, rejection_of, webhook_of};
+use crate::support::{decode, decode_event, event, only, rejection_of, webhook_of};
 
 fn decode_error(source: Source, body: impl AsRef<[u8]>) -> DecodeError {
     decode(source, body.as_ref()).expect_err("an error")
@@ -31,7 +31,7 @@ fn a_body_that_is_not_json_is_rejected_with_line_and_column() {
         assert_eq!(error.to_string(), expected);
     }
     let error = decode_error(Source::KubernetesEvent, "{").to_string();
-    assert!(error.ends_with("send a core/v1 Event as one JSON object"), "{error}");
+    assert!(error.ends_with("send a Kubernetes Event as one JSON object"), "{error}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! The core/v1 Event.
+//! The Kubernetes Event.
 
-use onceway_signal::{Rejection, Signal, State};
+use onceway_signal::rules::Rules;
+use onceway_signal::{Origin, Rejection, Signal, Source, State};
 use serde_json::{Value, json};
 
-use crate::support::{decode_event, event, only, sha256};
+use crate::support::{decode, decode_event, event, only, sha256};
 
 fn pod() -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "namespace": "prod", "name": "payment-api-7d4b8c9f5d-x2k4z", "uid": "u"})
@@ -38,10 +39,16 @@ fn an_event_is_one_signal_about_its_involved_object() {
 }
 
 #[test]
-fn only_a_pod_is_reduced_and_only_one_of_the_core_api() {
-    let replica_set =
-        json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "namespace": "p", "name": "web-7d4b8c9f5d"});
-    assert_eq!(target(replica_set), "p:ReplicaSet:web-7d4b8c9f5d");
+fn pods_jobs_and_replica_sets_are_reduced_and_only_those_of_kubernetes() {
+    for (version, kind, name, expected) in [
+        ("apps/v1", "ReplicaSet", "web-7d4b8c9f5d", "p:Deployment:web"),
+        ("sets.io/v1", "ReplicaSet", "web-7d4b8c9f5d", "p:ReplicaSet:web-7d4b8c9f5d"),
+        ("batch/v1", "Job", "report-29456784", "p:CronJob:report"),
+        ("batch.volcano.sh/v1", "Job", "report-29456784", "p:Job:report-29456784"),
+    ] {
+        let object = json!({"apiVersion": version, "kind": kind, "namespace": "p", "name": name});
+        assert_eq!(target(object), expected);
+    }
     let whale = json!({"apiVersion": "sea.io/v1", "kind": "Pod", "namespace": "atlantic", "name": "whales-0"});
     assert_eq!(target(whale), "atlantic:Pod:whales-0");
     let no_version = json!({"kind": "Pod", "namespace": "p", "name": "db-0"});
@@ -78,6 +85,95 @@ fn a_normal_event_is_resolved_and_any_other_type_fires() {
         let signal = signal(&body);
         assert_eq!((signal.state, &*signal.severity), (state, severity));
     }
+}
+
+#[test]
+fn a_lost_node_is_reported_as_normal_and_fires_all_the_same() {
+    let state = |kind: &str, reason: &str, type_: &str| {
+        let mut event = event(json!({"kind": kind, "name": "worker-1"}));
+        (event["reason"], event["type"]) = (reason.into(), type_.into());
+        signal(&event.to_string()).state
+    };
+    for reason in ["NodeNotReady", "NodeHasDiskPressure", "NodeHasInsufficientMemory", "NodeHasInsufficientPID"] {
+        assert_eq!(state("Node", reason, "Normal"), State::Firing, "{reason}");
+        assert_eq!(state("Deployment", reason, "Normal"), State::Resolved, "{reason}");
+    }
+    assert_eq!(state("Node", "RegisteredNode", "Normal"), State::Resolved);
+    assert_eq!(state("Pod", "NodeNotReady", "Warning"), State::Resolved, "an echo of the node's own event");
+    assert_eq!(state("Pod", "BackOff", "Warning"), State::Firing);
+}
+
+#[test]
+fn an_owner_takes_precedence_over_the_name() {
+    let with_owners = |kind: &str, name: &str, owners: Value| {
+        target(json!({"kind": kind, "namespace": "p", "name": name, "ownerReferences": owners}))
+    };
+    let owner = |version: &str, kind: &str, name: &str, controller: bool| json!({"apiVersion": version, "kind": kind, "name": name, "controller": controller});
+    let job = owner("batch/v1", "Job", "helm-install", true);
+    assert_eq!(with_owners("Pod", "helm-install-nr78d", json!([job])), "p:Job:helm-install");
+    let run = owner("batch/v1", "Job", "report-29456784", true);
+    assert_eq!(with_owners("Pod", "report-29456784-nr78d", json!([run])), "p:CronJob:report");
+    let set = owner("apps/v1", "ReplicaSet", "web-7d4b8c9f5d", true);
+    assert_eq!(with_owners("Pod", "web-7d4b8c9f5d-x2k4z", json!([set])), "p:Deployment:web");
+    let other = owner("v1", "ConfigMap", "web", false);
+    assert_eq!(with_owners("Pod", "x", json!([other, set])), "p:Deployment:web", "the controller goes first");
+    // A static pod is its node's, and stays a pod; an object that is no part of its owner stays itself.
+    let node = owner("v1", "Node", "cp-1", true);
+    let static_pod = json!({"kind": "Pod", "namespace": "kube-system", "name": "etcd-cp-1", "ownerReferences": [node]});
+    assert_eq!(target(static_pod), "kube-system:Pod:etcd-cp-1");
+    assert_eq!(with_owners("PersistentVolumeClaim", "data", json!([set])), "p:PersistentVolumeClaim:data");
+    assert_eq!(with_owners("Pod", "db-0", json!([{}])), "p:StatefulSet:db");
+    assert_eq!(with_owners("Pod", "db-0", json!(null)), "p:StatefulSet:db");
+}
+
+#[test]
+fn the_object_of_an_event_of_events_k8s_io_is_regarding() {
+    let mut event = event(pod());
+    event["regarding"] = event["involvedObject"].take();
+    for name in ["firstTimestamp", "lastTimestamp"] {
+        event[name].take();
+    }
+    event["deprecatedFirstTimestamp"] = json!("2026-08-01T08:00:00Z");
+    let body = event.to_string();
+    let found = signal(&body);
+    assert_eq!(found.target.to_string(), "prod:Deployment:payment-api");
+    assert_eq!(found.firing_time.as_deref(), Some("2026-08-01T08:00:00Z"));
+    event["regarding"]["name"] = json!(null);
+    let rejection = only(&decode_event(&event.to_string())).signal.unwrap_err();
+    assert_eq!(rejection, Rejection::Missing { field: "regarding.name" });
+}
+
+#[test]
+fn the_cluster_is_in_the_body_or_else_in_the_path() {
+    let mut event = event(pod());
+    let of_path = Origin::new(Source::KubernetesEvent, Some("cluster=west-2")).unwrap();
+    let cluster = |event: &Value, origin: &Origin| {
+        let body = event.to_string();
+        let payload = onceway_signal::decode(Rules::built_in(), origin, body.as_bytes()).unwrap();
+        only(&payload).signal.unwrap().cluster.map(|cluster| cluster.into_owned())
+    };
+    assert_eq!(cluster(&event, &of_path).as_deref(), Some("west-2"));
+    event["clusterName"] = json!("east-1");
+    assert_eq!(cluster(&event, &of_path).as_deref(), Some("east-1"));
+    assert_eq!(cluster(&event, Origin::of(Source::KubernetesEvent)).as_deref(), Some("east-1"));
+}
+
+#[test]
+fn another_layout_is_named_in_the_error() {
+    for (source, body, seen) in [
+        (Source::KubernetesEvent, r#"{"type":"ADDED","object":{"kind":"Event"}}"#, "a frame of a Kubernetes watch"),
+        (Source::KubernetesEvent, r#"{"kind":"EventList","items":[]}"#, "a list of Kubernetes objects"),
+        (Source::KubernetesEvent, r#"{"eventmeta":{},"text":"t"}"#, "a notification of kubewatch"),
+        (Source::KubernetesEvent, r#"{"streams":[]}"#, "a push to Loki"),
+        (Source::KubernetesEvent, r#"{"specversion":"1.0","data":{}}"#, "a CloudEvent in structured mode"),
+        (Source::KubernetesEvent, r#"{"alerts":[]}"#, "an Alertmanager webhook"),
+        (Source::Prometheus, r#"{"involvedObject":{},"reason":"r"}"#, "a Kubernetes Event"),
+        (Source::Prometheus, r#"{"evalMatches":[]}"#, "a notification of Grafana's legacy alerting"),
+    ] {
+        let error = decode(source, body.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("the body is {seen}, and this path takes a")), "{error}");
+    }
+    assert!(decode(Source::Prometheus, b"{}").unwrap_err().to_string().contains("missing field `alerts`"));
 }
 
 #[test]

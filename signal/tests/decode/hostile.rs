@@ -4,9 +4,9 @@
 use std::mem::size_of;
 
 use onceway_signal::limits::MAX_ALERTS;
-use onceway_signal::{Entry, Source, decode};
+use onceway_signal::{Entry, Source};
 
-use crate::support::{decode_event, decode_webhook, only, signal_of};
+use crate::support::{decode, decode_event, decode_webhook, only, signal_of};
 
 /// The default body limit of filter and sidecar, in bytes.
 const BODY: usize = 5 * 1024 * 1024;

@@ -52,10 +52,21 @@ fn object(name: &'static str) -> impl Fn(&str) -> Value {
 fn the_fields_of_an_alerts_identity_are_accepted_up_to_their_limits() {
     bounded("labels.alertname", MAX_SIGNAL_NAME, label("alertname"));
     bounded("labels.cluster", MAX_CLUSTER, label("cluster"));
-    bounded("labels.namespace", MAX_NAMESPACE, label("namespace"));
-    bounded("labels.exported_namespace", MAX_NAMESPACE, label("exported_namespace"));
-    bounded("labels.pod", MAX_NAME, label("pod"));
-    bounded("labels.node", MAX_NAME, label("node"));
+}
+
+#[test]
+fn a_label_that_is_too_long_for_a_name_names_nothing() {
+    let target = |label: &str, length: usize| {
+        let mut labels = json!({"alertname": "A"});
+        labels[label] = "x".repeat(length).into();
+        only(&decode_webhook(&webhook_of(labels))).signal.unwrap().target.kind.into_owned()
+    };
+    for (label, limit, kind) in
+        [("namespace", MAX_NAMESPACE, "NamespaceScope"), ("pod", MAX_NAME, "Pod"), ("node", MAX_NAME, "Node")]
+    {
+        assert_eq!(target(label, limit), kind);
+        assert_eq!(target(label, limit + 1), "ClusterScope");
+    }
 }
 
 #[test]
@@ -71,9 +82,8 @@ fn the_fields_of_an_events_identity_are_accepted_up_to_their_limits() {
 }
 
 #[test]
-fn a_label_that_does_not_name_the_target_may_be_of_any_length() {
-    let body =
-        webhook_of(json!({"alertname": "A", "deployment": "d", "pod": "p".repeat(254), "team": "t".repeat(9000)}));
+fn a_label_that_no_rule_reads_may_be_of_any_length() {
+    let body = webhook_of(json!({"alertname": "A", "deployment": "d", "team": "t".repeat(9000)}));
     assert!(only(&decode_webhook(&body)).signal.is_ok());
 }
 

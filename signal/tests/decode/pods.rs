@@ -4,10 +4,12 @@ use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
 use proptest::string::string_regex;
 use serde_json::json;
 
-use crate::support::target_of;
+use crate::support::{decode_event, event, only, target_of};
 
+/// The target of an event about this pod: unlike a label, it may have any name.
 fn target(pod: &str) -> String {
-    target_of(json!({"alertname": "A", "namespace": "ns", "pod": pod}))
+    let body = event(json!({"apiVersion": "v1", "kind": "Pod", "namespace": "ns", "name": pod})).to_string();
+    only(&decode_event(&body)).signal.expect("a signal").target.to_string()
 }
 
 #[test]
@@ -66,6 +68,43 @@ fn a_pod_name_maps_to_the_workload_that_it_was_generated_for() {
         ("web-٣", "Pod:web-٣"),
     ] {
         assert_eq!(target(pod), format!("ns:{workload}"), "{pod}");
+    }
+}
+
+#[test]
+fn jobs_and_replica_sets_are_reduced_by_their_generated_names() {
+    for (label, name, target) in [
+        ("job_name", "report-29456784", "CronJob:report"),
+        ("job_name", "report-1754042400", "CronJob:report"),
+        ("job_name", "report-2945", "Job:report-2945"),
+        ("job_name", "migrate", "Job:migrate"),
+        ("replicaset", "web-7d4b8c9f5d", "Deployment:web"),
+        ("replicaset", "web-blue", "ReplicaSet:web-blue"),
+        ("replicaset", "web-7d4b8", "ReplicaSet:web-7d4b8"),
+    ] {
+        let mut labels = json!({"alertname": "A", "namespace": "ns"});
+        labels[label] = name.into();
+        assert_eq!(target_of(labels), format!("ns:{target}"), "{name}");
+    }
+}
+
+#[test]
+fn a_static_pod_stays_a_pod_whatever_its_node_is_called() {
+    for (namespace, pod) in [
+        ("kube-system", "etcd-cp-1"),
+        ("kube-system", "kube-apiserver-ip-10-0-0-179"),
+        ("kube-system", "kube-scheduler-pool-7d4b8c9f5d-x2k4z"),
+        ("openshift-kube-controller-manager", "kube-controller-manager-master-0"),
+    ] {
+        let labels = json!({"alertname": "A", "namespace": namespace, "pod": pod});
+        assert_eq!(target_of(labels), format!("{namespace}:Pod:{pod}"));
+    }
+    for (namespace, pod, target) in [
+        ("shop", "etcd-cp-1", "shop:StatefulSet:etcd-cp"),
+        ("kube-system", "etcd-0", "kube-system:StatefulSet:etcd"),
+        ("kube-system", "kube-proxy-x2k4z", "kube-system:DaemonSet:kube-proxy"),
+    ] {
+        assert_eq!(target_of(json!({"alertname": "A", "namespace": namespace, "pod": pod})), target);
     }
 }
 

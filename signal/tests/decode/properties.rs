@@ -1,11 +1,11 @@
 //! Properties of every body.
 
-use onceway_signal::{Fingerprint, Payload, Source, decode};
+use onceway_signal::{Fingerprint, Payload, Source};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Value, from_str};
 
-use crate::support::decode_webhook;
+use crate::support::{decode, decode_webhook};
 
 /// A JSON object as a list of members, which may have duplicate names.
 type Members = Vec<(String, String)>;

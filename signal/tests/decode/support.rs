@@ -1,6 +1,7 @@
 //! Payloads as Alertmanager and Kubernetes write them, and shortcuts to what they decode to.
 
-use onceway_signal::{Entry, Fingerprint, Payload, Rejection, Signal, Source, decode};
+use onceway_signal::rules::Rules;
+use onceway_signal::{DecodeError, Entry, Fingerprint, Origin, Payload, Rejection, Signal, Source};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -57,6 +58,11 @@ pub(crate) fn event(involved_object: Value) -> Value {
         "reportingComponent": "kubelet",
         "reportingInstance": "worker-1"
     })
+}
+
+/// Decodes a body by the built-in rules.
+pub(crate) fn decode(source: Source, body: &[u8]) -> Result<Payload<'_>, DecodeError> {
+    onceway_signal::decode(Rules::built_in(), Origin::of(source), body)
 }
 
 pub(crate) fn decode_webhook(body: &str) -> Payload<'_> {

@@ -5,16 +5,26 @@ use serde_json::{Value, json};
 use crate::support::{decode_event, event, only, signal_of, target_of, webhook_of};
 
 /// The labels that can name a target, the most specific first, with the target of each alone.
-const ORDER: [(&str, &str); 9] = [
+const ORDER: [(&str, &str); 19] = [
     ("deployment", "ns:Deployment:x"),
     ("statefulset", "ns:StatefulSet:x"),
     ("daemonset", "ns:DaemonSet:x"),
     ("cronjob", "ns:CronJob:x"),
     ("job_name", "ns:Job:x"),
-    ("pod", "ns:Pod:x"),
+    ("replicaset", "ns:ReplicaSet:x"),
+    ("rollout", "ns:Rollout:x"),
     ("horizontalpodautoscaler", "ns:HorizontalPodAutoscaler:x"),
+    ("poddisruptionbudget", "ns:PodDisruptionBudget:x"),
+    ("resourcequota", "ns:ResourceQuota:x"),
     ("persistentvolumeclaim", "ns:PersistentVolumeClaim:x"),
+    ("persistentvolume", ":PersistentVolume:x"),
+    ("ingress", "ns:Ingress:x"),
+    ("networkpolicy", "ns:NetworkPolicy:x"),
+    ("certificate", "ns:Certificate:x"),
+    ("pod", "ns:Pod:x"),
     ("node", ":Node:x"),
+    ("service", "ns:Service:x"),
+    ("job", "ns:Service:x"),
 ];
 
 fn labels(names: impl IntoIterator<Item = &'static str>) -> Value {
@@ -40,23 +50,37 @@ fn the_most_specific_label_takes_precedence() {
 }
 
 #[test]
-fn labels_that_describe_the_scrape_name_no_target() {
-    assert_eq!(target_of(labels(["job", "instance", "service", "endpoint", "container"])), "ns:Namespace:ns");
+fn an_alert_without_an_object_is_about_its_namespace_else_a_host_else_nothing() {
+    let alert = |labels: Value| {
+        let mut labels = labels;
+        labels["alertname"] = "A".into();
+        target_of(labels)
+    };
+    assert_eq!(alert(json!({"namespace": "ns", "instance": "10.0.0.1:80", "endpoint": "e"})), "ns:NamespaceScope:A");
+    assert_eq!(alert(json!({"instance": "10.0.0.1:80", "job": "j"})), ":Instance:10.0.0.1");
+    assert_eq!(alert(json!({"host": "rabbit-1"})), ":Instance:rabbit-1");
+    assert_eq!(alert(json!({})), ":ClusterScope:A");
+    assert_eq!(alert(json!({"cluster": "east-1"})), "east-1::ClusterScope:A");
 }
 
 #[test]
-fn an_alert_without_an_object_targets_its_namespace_else_the_cluster() {
-    assert_eq!(target_of(json!({"alertname": "A", "namespace": "ns"})), "ns:Namespace:ns");
-    assert_eq!(target_of(json!({"alertname": "A"})), ":ClusterScope:A");
-    assert_eq!(target_of(json!({"alertname": "A", "cluster": "east-1"})), "east-1::ClusterScope:A");
+fn alerts_of_one_namespace_are_different_incidents_by_their_names() {
+    let target = |name: &str| target_of(json!({"alertname": name, "namespace": "ns"}));
+    assert_ne!(target("A"), target("B"));
 }
 
 #[test]
-fn the_exported_namespace_takes_precedence_over_the_namespace() {
-    let both = json!({"alertname": "A", "namespace": "monitoring", "exported_namespace": "prod", "deployment": "d"});
-    assert_eq!(target_of(both), "prod:Deployment:d");
-    let empty = json!({"alertname": "A", "namespace": "prod", "exported_namespace": "", "deployment": "d"});
-    assert_eq!(target_of(empty), "prod:Deployment:d");
+fn renamed_labels_are_believed_of_an_observer_alone() {
+    let labels = |job: &str| json!({"alertname": "A", "job": job, "namespace": "monitoring", "exported_namespace": "prod", "deployment": "d"});
+    assert_eq!(target_of(labels("kube-state-metrics")), "prod:Deployment:d");
+    assert_eq!(target_of(labels("shop-backend")), "monitoring:Deployment:d");
+}
+
+#[test]
+fn a_label_that_names_another_namespace_is_believed_of_an_observer_alone() {
+    let labels = |job: &str| json!({"alertname": "A", "job": job, "namespace": "shop", "pvc": "etcd-data", "pvc_namespace": "kube-system"});
+    assert_eq!(target_of(labels("longhorn-backend")), "kube-system:PersistentVolumeClaim:etcd-data");
+    assert_eq!(target_of(labels("shop-backend")), "shop:Service:shop-backend");
 }
 
 #[test]
@@ -81,6 +105,9 @@ fn an_empty_label_counts_as_absent() {
     let labels = json!({"alertname": "A", "cluster": "", "namespace": "ns", "deployment": "", "pod": "", "node": "n"});
     assert_eq!(target_of(labels), ":Node:n");
     assert_eq!(target_of(json!({"alertname": "A", "namespace": ""})), ":ClusterScope:A");
+    let exported =
+        json!({"alertname": "A", "job": "kubelet", "namespace": "prod", "exported_namespace": "", "pod": "d"});
+    assert_eq!(target_of(exported), "prod:Pod:d");
 }
 
 #[test]
@@ -107,6 +134,14 @@ fn the_resource_is_the_object_that_the_signal_names() {
 }
 
 #[test]
+fn the_resource_of_an_alert_about_a_namespace_is_that_namespace() {
+    let body = webhook_of(json!({"alertname": "A", "namespace": "prod"}));
+    let signal = signal_of(&body);
+    assert_eq!((&*signal.resource.kind, &*signal.resource.name), ("Namespace", "prod"));
+    assert_eq!(signal.target.to_string(), "prod:NamespaceScope:A");
+}
+
+#[test]
 fn the_resource_of_a_namespace_or_a_node_has_no_namespace() {
     for labels in [json!({"namespace": "prod"}), json!({"namespace": "prod", "node": "n"}), json!({})] {
         let mut labels = labels;
@@ -122,7 +157,6 @@ fn alerts_and_events_about_one_object_are_one_incident() {
             json!({"alertname": "A", "namespace": "prod", "pod": "api-7d4b8c9f5d-x2k4z"}),
             json!({"kind": "Pod", "namespace": "prod", "name": "api-7d4b8c9f5d-b5w2x"}),
         ),
-        (json!({"alertname": "A", "namespace": "prod"}), json!({"kind": "Namespace", "name": "prod"})),
         (json!({"alertname": "A", "node": "n", "namespace": "prod"}), json!({"kind": "Node", "name": "n"})),
     ] {
         let event = event(object).to_string();

@@ -1,11 +1,11 @@
 //! The golden vectors, which the tests of the wasm filter also read. The digests are SHA-256 of the texts in `targets`,
 //! computed by another implementation (Python's).
 
-use onceway_signal::{Source, decode};
+use onceway_signal::Source;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::support::{identity, sha256};
+use crate::support::{decode, identity, sha256};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::json;
 
 use self::case::Case;
-use self::contender::{Contender, WITH, WITHOUT};
+use self::contender::{Contender, WITH, WITH_RULES, WITHOUT, user_rules};
 use self::load::{BUSY, CPU, Load, RATE, RATE_OF_A_CORE, WAITING};
 use super::Depth;
 use super::bar::{Bar, BarCheck};
@@ -59,7 +60,12 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
             }
             match round.checked_sub(1) {
                 Some(round) => data.add(at(case, NATIVE), round, [(CPU, native::microseconds(case, &bodies)?)]),
-                None => data.add(at(case, WITH), 0, [(FUEL, native::fuel(case, &bodies[0])?)]),
+                None => {
+                    let with_rules = json!({ "targets": user_rules() }).to_string();
+                    for (contender, configuration) in [(WITH, ""), (WITH_RULES, &*with_rules)] {
+                        data.add(at(case, contender), 0, [(FUEL, native::fuel(case, configuration, &bodies[0])?)]);
+                    }
+                }
             }
         }
     }
@@ -98,16 +104,22 @@ pub(super) fn report(data: &Data) -> Report {
     }
     tables.push(("Cost added by the filter, and of the same work natively".to_owned(), added(data)));
     let rate = data.ratio(at(Case::One, WITH), at(Case::One, WITHOUT), RATE);
-    let bars = vec![BarCheck::new(format!("{}: {RATE} over {WITHOUT}", Case::One.name()), rate, Bar::AtLeast(0.85))];
+    let with_rules = data.ratio(at(Case::One, WITH_RULES), at(Case::One, WITH), RATE);
+    let bars = vec![
+        BarCheck::new(format!("{}: {RATE} over {WITHOUT}", Case::One.name()), rate, Bar::AtLeast(0.85)),
+        BarCheck::new(format!("{}: {RATE} {WITH_RULES} over {WITH}", Case::One.name()), with_rules, Bar::AtLeast(0.85)),
+    ];
     Report { method: format!("{METHOD}\n{}", figure::METHOD), tables, charts: vec![chart(data, &contenders)], bars }
 }
 
 fn added(data: &Data) -> Table {
-    let mut table = Table::new(["webhook", "added by the filter, CPU us", "native, CPU us", FUEL]);
+    let fuel = format!("{FUEL}, 100 target rules");
+    let mut table = Table::new(["webhook", "added by the filter, CPU us", "native, CPU us", FUEL, &fuel]);
     for case in Case::ALL {
         let added = data.difference(at(case, WITH), at(case, WITHOUT), CPU);
-        let [native, fuel] = [(NATIVE, CPU), (WITH, FUEL)].map(|(who, metric)| data.figure(at(case, who), metric));
-        table.row([case.name().to_owned(), cell(added), cell(native), cell(fuel)]);
+        let figure = |(who, metric)| cell(data.figure(at(case, who), metric));
+        let figures = [(NATIVE, CPU), (WITH, FUEL), (WITH_RULES, FUEL)].map(figure);
+        table.row([case.name().to_owned(), cell(added)].into_iter().chain(figures));
     }
     table
 }

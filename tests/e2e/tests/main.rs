@@ -21,3 +21,4 @@ mod reload;
 mod replicas;
 mod rights;
 mod split;
+mod targets;

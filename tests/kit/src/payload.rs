@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan};
-use onceway_signal::{Fingerprint, Source, decode};
+use onceway_signal::rules::Rules;
+use onceway_signal::{Fingerprint, Origin, Source, decode};
 use serde_json::{Value, json};
 
 /// One alert of an Alertmanager webhook.
@@ -180,7 +181,8 @@ impl Incident {
     /// If the library does not decode our own payload: every test is void then.
     pub fn fingerprint(&self) -> Fingerprint {
         let body = self.webhook(0);
-        let payload = decode(Source::Prometheus, body.as_bytes()).expect("our own webhook is valid");
+        let payload = decode(Rules::built_in(), Origin::of(Source::Prometheus), body.as_bytes())
+            .expect("our own webhook is valid");
         let signal = payload.entries()[0].signal.as_ref().expect("our own alert names a target");
         signal.fingerprint()
     }
@@ -206,7 +208,8 @@ fn label_hash(labels: &BTreeMap<String, String>) -> u64 {
 mod tests {
     use std::collections::BTreeSet;
 
-    use onceway_signal::{Source, decode};
+    use onceway_signal::rules::Rules;
+    use onceway_signal::{Origin, Source, decode};
 
     use super::{Incident, event};
 
@@ -218,7 +221,7 @@ mod tests {
         let bodies: BTreeSet<String> = (0..60).map(|n| incidents[0].webhook(n)).collect();
         assert!(bodies.len() > 30);
         for body in bodies {
-            let payload = decode(Source::Prometheus, body.as_bytes()).unwrap();
+            let payload = decode(Rules::built_in(), Origin::of(Source::Prometheus), body.as_bytes()).unwrap();
             let signal = payload.entries()[0].signal.as_ref().unwrap();
             assert_eq!(signal.fingerprint(), incidents[0].fingerprint(), "{body}");
         }
@@ -227,7 +230,7 @@ mod tests {
     #[test]
     fn an_event_about_the_same_deployment_is_the_same_incident() {
         let body = event("Deployment", "prod", "payment-api", "FailedCreate");
-        let payload = decode(Source::KubernetesEvent, body.as_bytes()).unwrap();
+        let payload = decode(Rules::built_in(), Origin::of(Source::KubernetesEvent), body.as_bytes()).unwrap();
         let fingerprint = payload.entries()[0].signal.as_ref().unwrap().fingerprint();
         assert_eq!(fingerprint, Incident::new("prod", "payment-api").fingerprint());
     }

@@ -27,6 +27,7 @@ pub struct Sidecar {
     signals: Port,
     health: Port,
     metrics: Port,
+    config_path: PathBuf,
     token_path: PathBuf,
     clock: Option<Clock>,
 }
@@ -71,14 +72,16 @@ impl Sidecar {
 
         let (pod, pod_namespace) = (name.to_owned(), namespace.name().to_owned());
         let clock_environment = clock.as_ref().map(Clock::environment);
+        let started_with = config_path.clone();
         let service = Service::start(name, dir, move || {
             let mut sidecar = Command::new(&program);
             sidecar.envs(clock_environment.iter().flatten().cloned()).envs(environment.iter().copied());
-            sidecar.arg("--config").arg(&config_path);
+            sidecar.arg("--config").arg(&started_with);
             sidecar.env("KUBECONFIG", &kubeconfig_path).env("POD_NAME", &pod).env("POD_NAMESPACE", &pod_namespace);
             sidecar
         })?;
-        Ok(Self { name: name.to_owned(), service, client: Client::new(), signals, health, metrics, token_path, clock })
+        let (name, client) = (name.to_owned(), Client::new());
+        Ok(Self { name, service, client, signals, health, metrics, config_path, token_path, clock })
     }
 
     /// Its `POD_NAME`.
@@ -123,6 +126,16 @@ impl Sidecar {
         self.service.stop(limit).await?;
         self.service.restart()?;
         self.until_ready().await
+    }
+
+    /// Changes its configuration, which the next process at its addresses reads.
+    ///
+    /// # Errors
+    /// If the configuration cannot be read or written.
+    pub fn reconfigure(&self, change: impl FnOnce(&mut Value)) -> Result<()> {
+        let mut config: Value = serde_json::from_str(&fs::read_to_string(&self.config_path)?)?;
+        change(&mut config);
+        Ok(fs::write(&self.config_path, format!("{config:#}\n"))?)
     }
 
     /// Waits until it reports ready.

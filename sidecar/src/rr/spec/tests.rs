@@ -1,6 +1,9 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::Timestamp;
-use onceway_signal::{Source, decode};
+use onceway_signal::rules::Rules;
+use onceway_signal::{Origin, Source, decode};
 use serde_json::{Map, Value, json};
 
 use super::{Draft, MAX_VALUE_BYTES};
@@ -24,10 +27,13 @@ fn payment(starts_at: &str) -> Value {
 
 /// The draft of the first incident in `body`.
 fn draft(source: Source, body: String) -> Draft {
-    let payload = decode(source, body.as_bytes()).unwrap();
+    let rules = Arc::new(Rules::default());
+    let payload = decode(&rules, Origin::of(source), body.as_bytes()).unwrap();
+
     let group = payload.groups().swap_remove(0);
     Draft {
         part: payload.partial(&group.entries),
+        rules: Arc::clone(&rules),
         body: Bytes::from(body),
         fingerprint: group.fingerprint,
         received: RECEIVED.parse().unwrap(),

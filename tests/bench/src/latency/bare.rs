@@ -1,6 +1,8 @@
 //! The minimum of Kubernetes writes: the sidecar's client library, directly to the same API server, with the same permissions
 //! and objects.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams, PostParams};
@@ -11,7 +13,8 @@ use onceway::rr::Draft;
 use onceway_kit::cluster::Namespace;
 use onceway_kit::payload::Incident;
 use onceway_kit::rig::{Rr, RrExt};
-use onceway_signal::{Source, decode};
+use onceway_signal::rules::Rules;
+use onceway_signal::{Origin, Source, decode};
 use serde_json::json;
 
 /// Writes RRs, and holds those that it counts in.
@@ -31,10 +34,11 @@ impl Bare {
 
     /// The RR that a sidecar would create for this webhook.
     pub(super) fn draft(incident: &Incident, webhook: String) -> Result<Rr> {
-        let part = decode(Source::Prometheus, webhook.as_bytes())?.partial(&[0]);
+        let rules = Arc::new(Rules::default());
+        let part = decode(&rules, Origin::of(Source::Prometheus), webhook.as_bytes())?.partial(&[0]);
         let (fingerprint, received) = (incident.fingerprint(), Timestamp::now());
         let max_payload_bytes = Config::default().limits.max_stored_payload_bytes;
-        let draft = Draft { body: webhook.into(), part, fingerprint, received, max_payload_bytes };
+        let draft = Draft { body: webhook.into(), part, rules, fingerprint, received, max_payload_bytes };
         let digits = &fingerprint.to_string()[..12];
         let mut rr = Rr::new(&format!("rr-{digits}-{}", received.as_second()), draft.spec());
         let labels = [("app.kubernetes.io/managed-by", "onceway"), ("app.kubernetes.io/component", "remediation")];

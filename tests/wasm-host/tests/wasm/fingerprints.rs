@@ -1,7 +1,8 @@
 //! The fingerprint with which a request goes upstream, in whatever chunks its body arrives.
 
 use onceway_filter::affinity;
-use onceway_signal::Source;
+use onceway_signal::rules::Rules;
+use onceway_signal::{Origin, Source};
 use onceway_wasm_host::{End, Host, Request};
 use serde_json::json;
 
@@ -107,7 +108,7 @@ fn a_deep_body_does_not_overflow_the_vms_stack() {
         format!(r#"{{"alerts":[{}"#, r#"{"labels":"#.repeat(100_000)),
         format!(r#"{{"x":{}1{},"alerts":[]}}"#, "[".repeat(100_000), "]".repeat(100_000)),
     ] {
-        let native = affinity(Source::Prometheus, body.as_bytes()).fingerprint();
+        let native = affinity(Rules::built_in(), Origin::of(Source::Prometheus), body.as_bytes()).fingerprint();
         let result = host.request(Request::post(ALERTS).body(&body));
         assert!(result.passed(), "{:?}", result.end);
         assert_eq!((result.fingerprint(), native), (None, None));

@@ -11,7 +11,8 @@ use onceway::config::Limits;
 use onceway::http::gateway::Gateway;
 use onceway::incident::{Commit, Counted, Submission, SubmitError};
 use onceway::metrics::Metrics;
-use onceway_signal::{Fingerprint, Source, decode};
+use onceway_signal::rules::Rules;
+use onceway_signal::{Fingerprint, Origin, Source, decode};
 use onceway_wasm_host::{End, Host, Request, SubResponse};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
@@ -62,7 +63,8 @@ impl Sidecar {
     fn failing(failures: impl IntoIterator<Item = (Value, SubmitError)>) -> Arc<Sidecar> {
         let failures = failures.into_iter().map(|(alert, error)| (fingerprint(alert), error)).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let gateway = Gateway::new(Arc::new(Scripted(failures)), Limits::default(), Arc::new(Metrics::new()));
+        let gateway =
+            Gateway::new(Arc::new(Scripted(failures)), Arc::default(), Limits::default(), Arc::new(Metrics::new()));
         Arc::new(Sidecar { runtime, gateway })
     }
 
@@ -86,7 +88,8 @@ impl Sidecar {
 
 fn fingerprint(alert: Value) -> Fingerprint {
     let body = webhook([alert]);
-    decode(Source::Prometheus, body.as_bytes()).expect("a webhook").groups()[0].fingerprint
+    decode(Rules::built_in(), Origin::of(Source::Prometheus), body.as_bytes()).expect("a webhook").groups()[0]
+        .fingerprint
 }
 
 /// The response that a sender gets through the filter from this sidecar, and the number of sub-requests.

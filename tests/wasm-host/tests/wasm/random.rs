@@ -1,7 +1,8 @@
 //! Random bodies: the filter never traps, and decides as the same code does natively.
 
 use onceway_filter::{Affinity, affinity};
-use onceway_signal::Source;
+use onceway_signal::rules::Rules;
+use onceway_signal::{Origin, Source};
 use onceway_wasm_host::{Host, Request, SubResponse};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -85,7 +86,7 @@ proptest! {
         host.respond(|_| SubResponse::new(503, ""));
         let result = host.request(if trailers { request.trailers() } else { request });
 
-        let native = affinity(source, &body);
+        let native = affinity(Rules::built_in(), Origin::of(source), &body);
         let decision = match &native {
             Affinity::One(_) => "fingerprinted",
             Affinity::Several { .. } => "split",

@@ -1,6 +1,7 @@
 //! The golden vectors of `signal/` through the module.
 
-use onceway_signal::{Source, decode};
+use onceway_signal::rules::Rules;
+use onceway_signal::{Origin, Source, decode};
 use onceway_wasm_host::{Host, Request};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -24,7 +25,7 @@ fn every_golden_vector_has_its_fingerprint_in_the_module() {
     for Vector { what, source, payload, fingerprints } in vectors {
         let source = Source::ALL.into_iter().find(|known| known.as_str() == source).expect("a source");
         // Each alert in a body of its own, which is not split.
-        let whole = decode(source, payload.get().as_bytes()).expect("a payload");
+        let whole = decode(Rules::built_in(), Origin::of(source), payload.get().as_bytes()).expect("a payload");
         for (index, fingerprint) in fingerprints.into_iter().enumerate() {
             assert_eq!(sent(source, &whole.excerpt(&[index], None)), fingerprint, "{what}: alert {index}");
         }

@@ -1,6 +1,4 @@
-//! From a pod's name to its workload, by the names that Kubernetes itself generates.
-
-use std::borrow::Cow;
+//! From the name of a pod, a Job or a ReplicaSet to its workload, by the names that Kubernetes itself generates.
 
 /// The alphabet of random suffixes in Kubernetes (`k8s.io/apimachinery/pkg/util/rand`): no vowels, so no words, and no
 /// digits that look like letters.
@@ -9,6 +7,8 @@ const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 /// The alphabet of a pod-template-hash. The hash is a decimal 32-bit number whose digits `rand.SafeEncodeString` maps
 /// into [`ALPHABET`], so only ten of its characters occur: those of the digits 6 to 9, then 0 to 5.
 const HASH_ALPHABET: &[u8] = b"bcdf456789";
+
+const DIGITS: &[u8] = b"0123456789";
 
 /// Characters of the random suffix of a generated name.
 const SUFFIX: usize = 5;
@@ -27,16 +27,23 @@ const MIN_STAMP: usize = 8;
 /// Characters of the longest generated name; the part before the suffix is cut to fit, its hyphen first.
 const MAX_GENERATED: usize = 63;
 
-/// The kind and name of the workload that a pod of this name belongs to; `None` for a name that is not generated.
-pub(crate) fn workload<'a>(pod: &Cow<'a, str>) -> Option<(Cow<'static, str>, Cow<'a, str>)> {
-    let (kind, name) = match pod {
-        Cow::Borrowed(pod) => owner(pod).map(|(kind, name)| (kind, Cow::Borrowed(name))),
-        Cow::Owned(pod) => owner(pod).map(|(kind, name)| (kind, Cow::Owned(name.to_owned()))),
-    }?;
-    Some((Cow::Borrowed(kind), name))
+/// Static pods are named after a component and their node, whatever the node's name looks like.
+const STATIC_PODS: [&str; 4] = ["etcd-", "kube-apiserver-", "kube-scheduler-", "kube-controller-manager-"];
+
+/// The kind and name of the workload that an object of this kind and name belongs to; `None` for a name that is not
+/// generated.
+pub(crate) fn owner<'n>(kind: &str, name: &'n str, namespace: Option<&str>) -> Option<(&'static str, &'n str)> {
+    match kind {
+        "Pod" if is_static(name, namespace) => None,
+        "Pod" => workload_of(name),
+        "Job" => cron_job(name).map(|name| ("CronJob", name)),
+        "ReplicaSet" => deployment(name).map(|name| ("Deployment", name)),
+        _ => None,
+    }
 }
 
-fn owner(pod: &str) -> Option<(&'static str, &str)> {
+/// The kind and name of the workload that a pod of this name belongs to; `None` for a name that is not generated.
+pub(crate) fn workload_of(pod: &str) -> Option<(&'static str, &str)> {
     let Some(Generated { base, whole }) = generated(pod) else {
         let (name, ordinal) = split(pod)?;
         return is_ordinal(ordinal).then_some(("StatefulSet", name));
@@ -48,9 +55,27 @@ fn owner(pod: &str) -> Option<(&'static str, &str)> {
         Some((name, tail)) if (min_hash..=MAX_HASH).contains(&tail.len()) && all(tail, HASH_ALPHABET) => {
             Some(("Deployment", name))
         }
-        Some((name, tail)) if tail.len() >= min_stamp && all(tail, b"0123456789") => Some(("CronJob", name)),
+        Some((name, tail)) if tail.len() >= min_stamp && all(tail, DIGITS) => Some(("CronJob", name)),
         _ => Some(("DaemonSet", base)),
     }
+}
+
+/// The CronJob of a Job of this name.
+fn cron_job(job: &str) -> Option<&str> {
+    split(job).filter(|(_, stamp)| stamp.len() >= MIN_STAMP && all(stamp, DIGITS)).map(|(name, _)| name)
+}
+
+/// The Deployment of a ReplicaSet of this name.
+fn deployment(replica_set: &str) -> Option<&str> {
+    let is_hash = |tail: &str| (MIN_HASH..=MAX_HASH).contains(&tail.len()) && all(tail, HASH_ALPHABET);
+    split(replica_set).filter(|(_, tail)| is_hash(tail)).map(|(name, _)| name)
+}
+
+/// Whether a pod is one of the control plane's static pods. A number alone is an ordinal: no node is called `0`.
+fn is_static(pod: &str, namespace: Option<&str>) -> bool {
+    let node = STATIC_PODS.iter().find_map(|component| pod.strip_prefix(component));
+    let is_node = node.is_some_and(|node| !is_ordinal(node));
+    is_node && namespace.is_some_and(|namespace| namespace == "kube-system" || namespace.starts_with("openshift-"))
 }
 
 /// A name that ends in a random suffix.
@@ -84,5 +109,5 @@ fn all(text: &str, alphabet: &[u8]) -> bool {
 
 /// Whether a text is a decimal number as Kubernetes writes one: without leading zeros.
 fn is_ordinal(text: &str) -> bool {
-    all(text, b"0123456789") && (text == "0" || !text.starts_with('0'))
+    all(text, DIGITS) && (text == "0" || !text.starts_with('0'))
 }

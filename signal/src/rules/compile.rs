@@ -1,0 +1,273 @@
+//! From documents to rules: everything that can be wrong with a rule is found here, once.
+
+use super::defaults::{CLUSTER_SCOPE, DefaultKind, DefaultRule, IGNORED, NAMESPACE_SCOPE, OBSERVERS, RULES, View};
+use super::digest::digest;
+use super::document::{Document, KindDocument, Matchers, NameDocument, NamePart, OneOrMany, RuleDocument};
+use super::label_table::{LabelRef, LabelTable};
+use super::observers::Observers;
+use super::pattern::Pattern;
+use super::view::fixed_labels;
+use super::{RuleId, Rules};
+use crate::limits::{
+    MAX_ALTERNATIVES, MAX_CONDITIONS, MAX_IGNORED, MAX_LABELS, MAX_OBSERVERS, MAX_RULE_TEXT, MAX_RULES,
+};
+use crate::target::is_kind;
+
+/// What is wrong with a rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("targets.{path} {problem}")]
+pub struct RuleError {
+    /// Where in the document.
+    path: String,
+    problem: String,
+}
+
+type Compiled<T> = Result<T, RuleError>;
+
+fn error<T>(path: impl Into<String>, problem: impl Into<String>) -> Compiled<T> {
+    Err(RuleError { path: path.into(), problem: problem.into() })
+}
+
+/// A label that must match one of its patterns.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Condition {
+    pub(super) label: LabelRef,
+    pub(super) patterns: Box<[Pattern]>,
+}
+
+/// A compiled rule.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Rule {
+    pub(super) id: RuleId,
+    pub(super) when: Box<[Condition]>,
+    pub(super) kind: Kind,
+    pub(super) name: Name,
+    pub(super) namespace: Box<[LabelRef]>,
+    pub(super) cluster: Box<[LabelRef]>,
+    pub(super) needs_namespace: bool,
+    pub(super) observers_only: bool,
+    pub(super) view: View,
+}
+
+/// A rule's kind.
+#[derive(Clone, Debug, Hash)]
+pub(super) enum Kind {
+    Literal(Box<str>),
+    Label(LabelRef),
+}
+
+/// A rule's name.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Name {
+    pub(super) parts: Box<[Part]>,
+    /// All parts joined; else the first that is present.
+    pub(super) join: bool,
+}
+
+/// A label of a name.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) struct Part {
+    pub(super) label: LabelRef,
+    /// Only the host in its value.
+    pub(super) host: bool,
+}
+
+/// Compiles the user's rules and, after them, the built-in ones.
+pub(super) fn compile(document: Document) -> Compiled<Rules> {
+    let mut compiler = Compiler { labels: fixed_labels() };
+    bounded("ignore", document.ignore.len(), MAX_IGNORED)?;
+    bounded("observers", document.observers.len(), MAX_OBSERVERS)?;
+    bounded("rules", document.rules.len(), MAX_RULES)?;
+
+    let mut ignored = compiler.ignored(&document.ignore)?;
+    ignored.extend(IGNORED.iter().map(|entry| compiler.built_in_conditions(entry)));
+
+    let mut rules = Vec::new();
+    for (index, rule) in document.rules.iter().enumerate() {
+        let id = RuleId::User(u16::try_from(index).unwrap_or(u16::MAX));
+        rules.push(compiler.rule(id, &format!("rules[{index}]"), rule)?);
+    }
+    for rule in RULES {
+        compiler.built_in(rule, &mut rules)?;
+    }
+    if compiler.labels.len() > MAX_LABELS {
+        return error("rules", format!("read {} different labels; use at most {MAX_LABELS}", compiler.labels.len()));
+    }
+    let observers = Observers::new(observers(&document.observers)?);
+    let hash = digest(&(compiler.labels.names(), &ignored, observers.patterns(), &rules));
+    let mut by_label = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        for part in &rule.name.parts {
+            part.label.slot.add_rule(&mut by_label, index);
+        }
+    }
+    Ok(Rules { document, labels: compiler.labels, ignored, observers, rules, by_label, hash })
+}
+
+fn observers(users: &[OneOrMany]) -> Compiled<Vec<Box<[Pattern]>>> {
+    let mut observers = Vec::new();
+    for (index, names) in users.iter().enumerate() {
+        observers.push(patterns(&format!("observers[{index}]"), names)?);
+    }
+    for names in OBSERVERS {
+        observers.push(names.iter().filter_map(|name| Pattern::parse(name).ok()).collect());
+    }
+    Ok(observers)
+}
+
+struct Compiler {
+    labels: LabelTable,
+}
+
+impl Compiler {
+    fn ignored(&mut self, entries: &[Matchers]) -> Compiled<Vec<Box<[Condition]>>> {
+        let mut ignored = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let path = format!("ignore[{index}]");
+            if entry.0.is_empty() {
+                return error(path, "is empty, so that every alert would be ignored; name a label and its value");
+            }
+            ignored.push(self.conditions(&path, entry)?);
+        }
+        Ok(ignored)
+    }
+
+    fn conditions(&mut self, path: &str, matchers: &Matchers) -> Compiled<Box<[Condition]>> {
+        bounded(path, matchers.0.len(), MAX_CONDITIONS)?;
+        let mut conditions = Vec::new();
+        for (label, values) in &matchers.0 {
+            let path = format!("{path}.{label}");
+            let label = self.label(&path, label)?;
+            conditions.push(Condition { label, patterns: patterns(&path, values)? });
+        }
+        Ok(conditions.into())
+    }
+
+    fn rule(&mut self, id: RuleId, path: &str, document: &RuleDocument) -> Compiled<Rule> {
+        let kind = self.kind(&format!("{path}.kind"), &document.kind)?;
+        self.rule_of(id, path, document, kind)
+    }
+
+    fn rule_of(&mut self, id: RuleId, path: &str, document: &RuleDocument, kind: Kind) -> Compiled<Rule> {
+        Ok(Rule {
+            id,
+            when: self.conditions(&format!("{path}.when"), &document.when)?,
+            kind,
+            name: self.name(&format!("{path}.name"), &document.name)?,
+            namespace: self.labels(&format!("{path}.namespace"), &document.namespace)?,
+            cluster: self.labels(&format!("{path}.cluster"), &document.cluster)?,
+            needs_namespace: false,
+            observers_only: false,
+            view: View::AsSent,
+        })
+    }
+
+    fn kind(&mut self, path: &str, kind: &KindDocument) -> Compiled<Kind> {
+        match kind {
+            KindDocument::Label { label } => Ok(Kind::Label(self.label(path, label)?)),
+            KindDocument::Literal(kind) if [NAMESPACE_SCOPE, CLUSTER_SCOPE].contains(&&**kind) => {
+                error(path, format!("is `{kind}`, which stands for an alert without an object; choose another kind"))
+            }
+            KindDocument::Literal(kind) if is_kind(kind) => Ok(Kind::Literal(kind.as_str().into())),
+            KindDocument::Literal(_) => {
+                error(path, "is no kind; write letters and digits, a capital first, at most 63 characters")
+            }
+        }
+    }
+
+    fn name(&mut self, path: &str, name: &NameDocument) -> Compiled<Name> {
+        let (parts, join) = match name {
+            NameDocument::First(parts) => (parts, false),
+            NameDocument::Join { join } => (join, true),
+        };
+        if parts.is_empty() {
+            return error(path, "is empty; name the label that holds the target's name");
+        }
+        bounded(path, parts.len(), MAX_ALTERNATIVES)?;
+        let parts: Compiled<Vec<Part>> = parts.iter().map(|part| self.part(path, part)).collect();
+        Ok(Name { parts: parts?.into(), join })
+    }
+
+    fn part(&mut self, path: &str, part: &NamePart) -> Compiled<Part> {
+        let (label, host) = match part {
+            NamePart::Label(label) => (label, false),
+            NamePart::Host { host } => (host, true),
+        };
+        Ok(Part { label: self.label(path, label)?, host })
+    }
+
+    fn labels(&mut self, path: &str, labels: &OneOrMany) -> Compiled<Box<[LabelRef]>> {
+        bounded(path, labels.0.len(), MAX_ALTERNATIVES)?;
+        labels.0.iter().map(|label| self.label(path, label)).collect()
+    }
+
+    fn label(&mut self, path: &str, label: &str) -> Compiled<LabelRef> {
+        if label.is_empty() || label.chars().count() > MAX_RULE_TEXT {
+            return error(path, format!("has a label of {} bytes; use 1 to {MAX_RULE_TEXT} characters", label.len()));
+        }
+        if self.labels.len() > MAX_LABELS {
+            return error(path, format!("has one label too many; all rules may read {MAX_LABELS} different ones"));
+        }
+        Ok(self.labels.intern(label))
+    }
+
+    /// A rule of the table, once for each label of its condition.
+    fn built_in(&mut self, default: &DefaultRule, rules: &mut Vec<Rule>) -> Compiled<()> {
+        let document = |when: Matchers| RuleDocument {
+            when,
+            kind: KindDocument::Literal(String::new()),
+            name: NameDocument::First(default.name_parts().collect()),
+            namespace: texts(default.namespace),
+            cluster: texts(if default.reads_cluster { &["cluster"] } else { &[] }),
+        };
+        let patterns = texts(default.patterns);
+        let conditions = default.when.iter().map(|label| Matchers([((*label).to_owned(), patterns.clone())].into()));
+        let mut documents: Vec<RuleDocument> = conditions.map(document).collect();
+        if documents.is_empty() {
+            documents.push(document(Matchers::default()));
+        }
+        for document in documents {
+            // Not as a user's: it may be one that users cannot name.
+            let kind = match default.kind {
+                DefaultKind::Literal(kind) => Kind::Literal(kind.into()),
+                DefaultKind::Label(label) => Kind::Label(self.labels.intern(label)),
+            };
+            let mut rule = self.rule_of(RuleId::BuiltIn(default.id), default.id, &document, kind)?;
+            (rule.needs_namespace, rule.observers_only) = (default.needs_namespace, default.observers_only);
+            rule.view = default.view;
+            rules.push(rule);
+        }
+        Ok(())
+    }
+
+    fn built_in_conditions(&mut self, entry: &[(&str, &str)]) -> Box<[Condition]> {
+        let mut condition = |(label, value): &(&str, &str)| Condition {
+            label: self.labels.intern(label),
+            patterns: [Pattern::Exact((*value).into())].into(),
+        };
+        entry.iter().map(&mut condition).collect()
+    }
+}
+
+fn texts(texts: &[&str]) -> OneOrMany {
+    OneOrMany(texts.iter().map(|text| (*text).to_owned()).collect())
+}
+
+fn patterns(path: &str, texts: &OneOrMany) -> Compiled<Box<[Pattern]>> {
+    if texts.0.is_empty() {
+        return error(path, "is an empty list, which nothing matches; write a value or remove it");
+    }
+    bounded(path, texts.0.len(), MAX_ALTERNATIVES)?;
+    texts.0.iter().map(|text| pattern(path, text)).collect()
+}
+
+fn pattern(path: &str, text: &str) -> Compiled<Pattern> {
+    if text.chars().count() > MAX_RULE_TEXT {
+        return error(path, format!("has a value of more than {MAX_RULE_TEXT} characters"));
+    }
+    Pattern::parse(text).or_else(|problem| error(path, problem))
+}
+
+fn bounded(path: &str, length: usize, limit: usize) -> Compiled<()> {
+    if length <= limit { Ok(()) } else { error(path, format!("has {length} entries; use at most {limit}")) }
+}
