@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
+use crate::explain::ExplainArgs;
 
 /// Turns every storm of alerts into exactly one RemediationRequest per incident.
 ///
@@ -14,11 +15,21 @@ use crate::config::{Config, ConfigError};
 #[command(name = "onceway", version)]
 pub struct Args {
     /// Configuration file (YAML); every key has a default
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// Print the default configuration with every key documented, then exit
     #[arg(long)]
     pub print_default_config: bool,
+    /// What to do instead of running a replica
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of running a replica.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Explain what would become of alerts and events.
+    Explain(ExplainArgs),
 }
 
 impl Args {

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod env;
 pub mod executor;
+pub mod explain;
 pub mod gc;
 pub mod health;
 pub mod http;

@@ -2,22 +2,38 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::io::stdout;
+use std::process::ExitCode;
+
 use clap::Parser;
-use onceway::cli::Args;
+use onceway::cli::{Args, Command};
 use onceway::config::default_yaml;
 use onceway::env::Env;
 use onceway::{app, logging, shutdown};
 
+/// The exit code of `explain` for an input that it cannot read; as that of wrong arguments.
+const UNREADABLE: u8 = 2;
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     if args.print_default_config {
         print!("{}", default_yaml()?);
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let config = args.configuration()?;
+    if let Some(Command::Explain(explain)) = &args.command {
+        return Ok(match explain.run(&config.targets, &mut stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("onceway explain: {error}");
+                ExitCode::from(UNREADABLE)
+            }
+        });
+    }
     logging::start(&config.log)?;
     let env = Env::read()?;
     let shutdown = shutdown::requested()?;
-    app::run(config, env, app::service, shutdown).await
+    app::run(config, env, app::service, shutdown).await?;
+    Ok(ExitCode::SUCCESS)
 }

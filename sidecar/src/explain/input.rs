@@ -1,0 +1,79 @@
+//! What is to be explained: a body as a sender sends it, or amtool's list of alerts, which is made into a webhook.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use onceway_signal::Source;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+/// One input.
+pub(super) struct Input<'a> {
+    pub(super) source: Source,
+    pub(super) body: Cow<'a, [u8]>,
+    /// The alerts that Alertmanager does not send, because a silence or an inhibition suppresses them.
+    pub(super) suppressed: Vec<bool>,
+}
+
+/// An alert as Alertmanager's API, and so amtool, writes it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedAlert<'a> {
+    #[serde(borrow)]
+    labels: &'a RawValue,
+    #[serde(borrow)]
+    annotations: Option<&'a RawValue>,
+    starts_at: Option<String>,
+    ends_at: Option<String>,
+    status: Option<ListedStatus>,
+}
+
+#[derive(Deserialize)]
+struct ListedStatus {
+    state: String,
+}
+
+impl<'a> Input<'a> {
+    /// The input in `text`; `source` says what it is, if that is known.
+    pub(super) fn parse(text: &'a [u8], source: Option<Source>) -> Result<Self, String> {
+        let is_list = text.trim_ascii_start().first() == Some(&b'[');
+        if is_list && source != Some(Source::KubernetesEvent) {
+            return listed(text);
+        }
+        let source = source.unwrap_or_else(|| recognise(text));
+        Ok(Self { source, body: Cow::Borrowed(text), suppressed: Vec::new() })
+    }
+}
+
+/// An object with the key of an event's object is an event; anything else is read as a webhook, whose errors say what was
+/// seen.
+fn recognise(text: &[u8]) -> Source {
+    let object: Map<String, Value> = serde_json::from_slice(text).unwrap_or_default();
+    let is_event = !object.contains_key("alerts")
+        && ["involvedObject", "regarding", "object", "items", "eventmeta"].iter().any(|key| object.contains_key(*key));
+    if is_event { Source::KubernetesEvent } else { Source::Prometheus }
+}
+
+/// The webhook of the alerts that amtool lists.
+fn listed(text: &[u8]) -> Result<Input<'static>, String> {
+    let alerts: Vec<ListedAlert<'_>> = serde_json::from_slice(text)
+        .map_err(|error| format!("a list, but not of alerts as `amtool alert query -o json` writes them: {error}"))?;
+    let now = Timestamp::now();
+    let is_over = |time: &Option<String>| {
+        let time: Option<Timestamp> = time.as_deref().and_then(|time| time.parse().ok());
+        time.is_some_and(|time| time > Timestamp::UNIX_EPOCH && time <= now)
+    };
+    let webhook = |alert: &ListedAlert<'_>| {
+        let status = if is_over(&alert.ends_at) { "resolved" } else { "firing" };
+        json!({ "status": status, "labels": alert.labels, "annotations": alert.annotations, "startsAt": alert.starts_at })
+    };
+    let body = json!({ "alerts": alerts.iter().map(webhook).collect::<Vec<_>>() });
+    let suppressed =
+        alerts.iter().map(|alert| alert.status.as_ref().is_some_and(|status| status.state == "suppressed"));
+    Ok(Input {
+        source: Source::Prometheus,
+        body: Cow::Owned(body.to_string().into()),
+        suppressed: suppressed.collect(),
+    })
+}
