@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use onceway_filter::{Affinity, affinity};
-use onceway_signal::Source;
+use onceway_signal::rules::Rules;
+use onceway_signal::{Origin, Source};
 use onceway_wasm_host::{Host, Request, SubResponse};
 use tokio::time::Instant;
 
@@ -33,7 +34,7 @@ pub(super) fn microseconds(case: Case, bodies: &[String]) -> Result<f64> {
 
 /// Does the work; returns the number of sub-requests.
 fn work(body: &[u8]) -> usize {
-    match affinity(Source::Prometheus, body) {
+    match affinity(Rules::built_in(), Origin::of(Source::Prometheus), body) {
         Affinity::One(fingerprint) => {
             black_box(fingerprint.hex());
             1
@@ -48,12 +49,12 @@ fn work(body: &[u8]) -> usize {
     }
 }
 
-/// The fuel for a webhook in a warm VM: about one unit per wasm instruction.
+/// The fuel for a webhook in a warm VM with this plugin configuration: about one unit per wasm instruction.
 ///
 /// # Errors
 /// If the number of sub-requests is not as expected.
-pub(super) fn fuel(case: Case, body: &str) -> Result<f64> {
-    let mut host = Host::new("");
+pub(super) fn fuel(case: Case, configuration: &str, body: &str) -> Result<f64> {
+    let mut host = Host::new(configuration);
     host.respond(|_| SubResponse::new(202, r#"{"status":"duplicate","message":"","duplicate":true}"#));
     let request = Request::post(Source::Prometheus.path()).body(body);
     host.request(request.clone());
