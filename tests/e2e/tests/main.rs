@@ -20,4 +20,5 @@ mod races;
 mod reload;
 mod replicas;
 mod rights;
+mod signal_list;
 mod split;
