@@ -39,7 +39,7 @@ pub enum ApiCall {
     },
     /// Write the RR's `status.deduplication` if the RR still has the version of `rr`.
     Count {
-        /// The RR as last seen.
+        /// The RR as last seen, with the signal list that the write extends.
         rr: Rr,
         /// The new `occurrenceCount`.
         count: u32,

@@ -24,4 +24,4 @@ mod record;
 pub use call::{ApiCall, ApiResult, CommitOutcome, Done, Now, Step};
 pub use commit::{Commit, Parameters, Stage};
 pub use gc::{ClaimGc, GcOutcome, GcStep, RrGc};
-pub use record::{Claim, ClaimFields, Phase, Rr};
+pub use record::{Claim, ClaimFields, Phase, Rr, SeenSignal};

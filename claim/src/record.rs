@@ -97,4 +97,21 @@ pub struct Rr {
     pub first_seen_ms: Option<u64>,
     /// `status.deduplication.lastSeenAt` likewise.
     pub last_seen_ms: Option<u64>,
+    /// `status.deduplication.signals` likewise. It belongs to `version`: the count that requires this version replaces
+    /// this list.
+    pub signals: Arc<[SeenSignal]>,
+}
+
+/// The signals of one name that an RR counts. Plain data for whoever reads and writes RRs; the protocol decides nothing
+/// by it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SeenSignal {
+    /// The alert's name, or the event's reason.
+    pub name: Arc<str>,
+    /// How many of the counted signals have this name.
+    pub count: u32,
+    /// The highest severity among them.
+    pub severity: Arc<str>,
+    /// When the last of them was received, in Unix milliseconds.
+    pub last_seen_ms: u64,
 }

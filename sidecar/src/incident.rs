@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use onceway_signal::Fingerprint;
 use tokio::time::Instant;
 
-use crate::rr::RemediationRequestSpec;
+use crate::rr::{RemediationRequestSpec, SignalList};
 
 /// The firing signals of one fingerprint in one request. They get one result and are counted individually.
 pub struct Submission {
@@ -17,6 +17,8 @@ pub struct Submission {
     pub fingerprint: Fingerprint,
     /// The number of firing signals.
     pub signals: NonZeroU32,
+    /// The same signals by name.
+    pub by_name: SignalList,
     /// When the request was received; becomes `lastSeenAt`, and `firstSeenAt` of a new RR.
     pub received: Timestamp,
     /// When the sender gets a 503 if the signals are not durably counted by then.

@@ -1,12 +1,17 @@
 //! The `RemediationRequest` (RR): its types, how its spec is written, and how it is read.
 
 mod resource;
+mod signals;
 mod spec;
+mod time;
 mod view;
 
 pub use self::resource::{
-    CREATOR, CompletionStatus, Deduplication, RemediationRequest, RemediationRequestSpec, RemediationRequestStatus,
-    RoutingStatus, SIGNAL_TYPE, SKIPPED, TargetResource, TargetType, crd_yaml, is_terminal,
+    CREATOR, CompletionStatus, DeduplicatedSignal, Deduplication, MAX_SIGNAL_NAMES, OTHERS, RemediationRequest,
+    RemediationRequestSpec, RemediationRequestStatus, RoutingStatus, SIGNAL_TYPE, SKIPPED, TargetResource, TargetType,
+    crd_yaml, is_terminal,
 };
+pub use self::signals::SignalList;
 pub use self::spec::Draft;
+pub(crate) use self::time::timestamp;
 pub use self::view::{Malformed, RrView};

@@ -104,6 +104,7 @@ pub(super) fn rr(name: &str, creator: &str, version: &str, count: u32) -> Rr {
         phase: Phase::Active,
         first_seen_ms: None,
         last_seen_ms: None,
+        signals: Default::default(),
     }
 }
 

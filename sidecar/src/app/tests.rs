@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use super::{Dependencies, FIRST_LIST, service, until_listed};
@@ -15,6 +16,7 @@ use crate::health::permissions::PermissionRecheck;
 use crate::incident::{Commit, Drain, Submission};
 use crate::index::Index;
 use crate::metrics::Metrics;
+use crate::rr::SignalList;
 
 #[tokio::test]
 async fn the_wired_service_counts_a_signal_at_the_api_server_and_drains() {
@@ -32,9 +34,12 @@ async fn the_wired_service_counts_a_signal_at_the_api_server_and_drains() {
         recheck: PermissionRecheck::default(),
         metrics: Arc::new(Metrics::new()),
     });
+    let mut by_name = SignalList::default();
+    (0..2).for_each(|_| by_name.add("PodDown", "critical", Timestamp::now()));
     let submission = Submission {
         fingerprint: fingerprint(),
         signals: NonZeroU32::new(2).unwrap(),
+        by_name,
         received: Timestamp::now(),
         deadline: Instant::now() + Duration::from_secs(5),
         spec: Arc::new(|| panic!("no RR is created")),
@@ -42,7 +47,8 @@ async fn the_wired_service_counts_a_signal_at_the_api_server_and_drains() {
     let counted = wired.commit.submit(submission).await.unwrap();
     assert_eq!((counted.name.as_str(), counted.count, counted.created), ("rr-1", 5, false));
     let patch = &wire.made(&format!("PATCH {RRS}/rr-1/status"))[0].body;
-    assert_eq!(patch["status"]["deduplication"]["occurrenceCount"], 5);
+    let deduplication = &patch["status"]["deduplication"];
+    assert_eq!((&deduplication["occurrenceCount"], &deduplication["signals"][0]["count"]), (&json!(5), &json!(2)));
     wired.commit.drain().await;
     assert!(timeout(Duration::from_millis(10), wired.housekeeping).await.is_err(), "the GC never ends");
 }

@@ -51,7 +51,8 @@ pub struct Limits {
     /// Incidents of one request that are committed concurrently.
     pub max_incidents_per_request_in_flight: usize,
     /// Incidents that are active or cached in a replica. An active one takes a task and about 3 KiB. A cached one takes
-    /// up to 2 KiB, saves its next signal two reads, and is evicted when an active one needs the place.
+    /// up to 2 KiB, saves its next signal two reads, and is evicted when an active one needs the place. Both also keep
+    /// their RemediationRequest's signal list: about 130 bytes a name, at most 5 KiB.
     pub max_incidents: usize,
     /// Requests queued for the next write of one incident.
     pub max_queue_per_incident: usize,

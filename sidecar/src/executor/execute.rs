@@ -9,6 +9,7 @@ use onceway_signal::Fingerprint;
 
 use super::outcome::CallOutcome;
 use crate::incident::WriteSpec;
+use crate::rr::SignalList;
 
 /// What the calls of a batch need besides the protocol's own fields.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub struct Context {
     pub first_received: Timestamp,
     /// When the last signal of the batch was received; `lastSeenAt`.
     pub last_received: Timestamp,
+    /// The signals of the batch by name, for the RR's signal list.
+    pub by_name: SignalList,
     /// Writes the spec of a new RR; `None` for calls that create no RR, because it keeps its request's body in memory.
     pub spec: Option<WriteSpec>,
 }

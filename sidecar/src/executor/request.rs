@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::claim::{CREATED, FLOOR, INTENT, claim_name};
 use super::execute::Context;
 use super::resource::LIST_PAGE;
-use crate::rr::{CREATOR, RemediationRequest};
+use crate::rr::{CREATOR, RemediationRequest, SignalList, timestamp};
 
 /// Builds requests for one namespace.
 pub(super) struct Requests {
@@ -136,15 +136,28 @@ fn count_patch(rr: &Rr, count: u32, context: &Context) -> Value {
     if rr.first_seen_ms.is_none() {
         seen["firstSeenAt"] = json!(Time(context.first_received));
     }
+    if let Some(signals) = signals(rr, count, &context.by_name) {
+        let signals = signals.stored();
+        seen["distinctSignals"] = json!(signals.len());
+        seen["signals"] = json!(signals);
+    }
     json!({
         "metadata": { "resourceVersion": *rr.version, "uid": *rr.uid },
         "status": { "deduplication": seen },
     })
 }
 
+/// The RR's signal list with the batch's signals. A merge patch replaces a list as a whole, and the compare-and-swap
+/// ensures that the RR still has the list that this one extends. `None` where the count grows by another number: it has
+/// reached its maximum, and the list must not exceed it.
+fn signals(rr: &Rr, count: u32, batch: &SignalList) -> Option<SignalList> {
+    let mut signals = SignalList::of(rr);
+    signals.merge(batch);
+    (count.checked_sub(rr.count).map(u64::from) == Some(batch.total())).then_some(signals)
+}
+
 fn later(at: Timestamp, unix_ms: u64) -> Timestamp {
-    let other = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    other.map_or(at, |other| at.max(other))
+    timestamp(unix_ms).map_or(at, |other| at.max(other))
 }
 
 fn as_last_seen(uid: &str, version: &str) -> DeleteParams {

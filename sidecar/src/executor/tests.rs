@@ -12,6 +12,7 @@ use crate::doubles::objects::{CALL_TIMEOUT, LEASES, RRS, claim, claim_path, exec
 use crate::doubles::wire::{Met, Wire, status};
 use crate::index::Index;
 use crate::metrics::Metrics;
+use crate::rr::SignalList;
 
 struct Rig {
     wire: Arc<Wire>,
@@ -49,7 +50,8 @@ impl Rig {
 
 fn context() -> Context {
     let now = Timestamp::now();
-    Context { fingerprint: fingerprint(), first_received: now, last_received: now, spec: None }
+    let by_name = SignalList::default();
+    Context { fingerprint: fingerprint(), first_received: now, last_received: now, by_name, spec: None }
 }
 
 fn get_rr() -> String {

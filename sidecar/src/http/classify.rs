@@ -3,9 +3,12 @@
 //! What waits for the commits is small, whatever the size of the body: a few words per alert. The outcomes are written once
 //! the commits are done.
 
+use jiff::Timestamp;
 use onceway_signal::limits::MAX_REJECTIONS;
 use onceway_signal::response::SignalOutcome;
 use onceway_signal::{Fingerprint, Group, PartialPayload, Payload, Rejection, Source, State};
+
+use crate::rr::SignalList;
 
 /// The content of a body. A place is the index of an alert; an incident's place is that of its first alert.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(super) struct FiringIncident {
     pub(super) fingerprint: Fingerprint,
     /// The firing signals.
     pub(super) part: PartialPayload,
+    /// The same by name.
+    pub(super) by_name: SignalList,
 }
 
 /// Entries that need no commit.
@@ -37,8 +42,8 @@ pub(super) struct Uncommitted {
     unnamed: Option<(usize, usize)>,
 }
 
-/// Classifies `payload`, whose groups are `groups`.
-pub(super) fn classify(payload: &Payload<'_>, groups: Vec<Group>) -> Classified {
+/// Classifies `payload`, which was `received` then and whose groups are `groups`.
+pub(super) fn classify(payload: &Payload<'_>, groups: Vec<Group>, received: Timestamp) -> Classified {
     let mut firing = Vec::new();
     let mut uncommitted =
         Uncommitted { source: payload.source(), nothing: Vec::new(), rejected: Vec::new(), unnamed: None };
@@ -47,7 +52,10 @@ pub(super) fn classify(payload: &Payload<'_>, groups: Vec<Group>) -> Classified 
         let entries: Vec<usize> = entries.into_iter().filter(|&index| state(payload, index) == FIRING).collect();
         match entries.as_slice() {
             [] => uncommitted.nothing.push((place, fingerprint, reason(payload, place))),
-            entries => firing.push(FiringIncident { place, fingerprint, part: payload.partial(entries) }),
+            entries => {
+                let (part, by_name) = (payload.partial(entries), by_name(payload, entries, received));
+                firing.push(FiringIncident { place, fingerprint, part, by_name });
+            }
         }
     }
     for (place, entry) in payload.entries().iter().enumerate() {
@@ -56,6 +64,16 @@ pub(super) fn classify(payload: &Payload<'_>, groups: Vec<Group>) -> Classified 
         }
     }
     Classified { firing, uncommitted }
+}
+
+fn by_name(payload: &Payload<'_>, entries: &[usize], received: Timestamp) -> SignalList {
+    let mut list = SignalList::default();
+    for entry in entries.iter().filter_map(|&index| payload.entries().get(index)) {
+        if let Ok(signal) = &entry.signal {
+            list.add(&signal.name, &signal.severity, received);
+        }
+    }
+    list
 }
 
 impl Uncommitted {

@@ -21,7 +21,7 @@ use super::classify::{Classified, FiringIncident, classify, state};
 use crate::config::{DEADLINE_GRACE, Limits};
 use crate::incident::{Commit, Counted, Submission, SubmitError};
 use crate::metrics::Metrics;
-use crate::rr::Draft;
+use crate::rr::{Draft, SignalList};
 
 /// Commits request bodies.
 #[derive(Debug)]
@@ -78,15 +78,15 @@ impl<C: Commit> BodyCommitter<C> {
     pub(super) async fn commit(&self, origin: Origin, headers: FilterHeaders, body: Bytes) -> PermittedResponse {
         let received = Timestamp::now();
         let deadline = Instant::now() + self.limits.deadline;
-        let (Classified { firing, uncommitted }, permit) = match self.classify(&origin, &headers, &body) {
+        let (Classified { firing, uncommitted }, permit) = match self.classify(&origin, &headers, &body, received) {
             Ok(classified) => classified,
             Err(problem) => return problem.into(),
         };
         let max_payload_bytes = self.limits.max_stored_payload_bytes;
-        let commits = stream::iter(firing).map(|FiringIncident { place, fingerprint, part }| {
+        let commits = stream::iter(firing).map(|FiringIncident { place, fingerprint, part, by_name }| {
             let rules = Arc::clone(&self.rules);
             let draft = Draft { body: body.clone(), part, rules, fingerprint, received, max_payload_bytes };
-            async move { (place, fingerprint, self.submit(draft, deadline).await) }
+            async move { (place, fingerprint, self.submit(draft, by_name, deadline).await) }
         });
         // Unordered: an incident that hangs must not delay those behind it.
         let in_flight = self.limits.max_incidents_per_request_in_flight;
@@ -110,6 +110,7 @@ impl<C: Commit> BodyCommitter<C> {
         origin: &Origin,
         headers: &FilterHeaders,
         body: &[u8],
+        received: Timestamp,
     ) -> Result<(Classified, OwnedSemaphorePermit), Problem> {
         let payload = decode(&self.rules, origin, body)
             .map_err(|error| Problem::new(ProblemKind::MalformedPayload, error.to_string()))?;
@@ -119,7 +120,7 @@ impl<C: Commit> BodyCommitter<C> {
         let permit = self.admission.signals(payload.entries().len())?;
         let groups = payload.groups();
         self.compare(headers, &groups);
-        Ok((classify(&payload, groups), permit))
+        Ok((classify(&payload, groups, received), permit))
     }
 
     /// A header that differs from the computed fingerprint means that filter and sidecar have different versions or target
@@ -139,10 +140,11 @@ impl<C: Commit> BodyCommitter<C> {
         }
     }
 
-    async fn submit(&self, draft: Draft, deadline: Instant) -> Result<Counted, SubmitError> {
+    async fn submit(&self, draft: Draft, by_name: SignalList, deadline: Instant) -> Result<Counted, SubmitError> {
         let submission = Submission {
             fingerprint: draft.fingerprint,
             signals: nonzero(draft.part.entries()),
+            by_name,
             received: draft.received,
             deadline,
             spec: Arc::new(move || draft.spec()),

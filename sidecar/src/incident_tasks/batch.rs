@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU32;
 
-use jiff::Timestamp;
 use onceway_claim::Rr;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -11,6 +10,7 @@ use super::table::Waiter;
 use crate::executor::Context;
 use crate::incident::{Counted, Submission, SubmitError};
 use crate::metrics::Metrics;
+use crate::rr::timestamp;
 
 type ResultSender = oneshot::Sender<Result<Counted, SubmitError>>;
 
@@ -46,19 +46,21 @@ impl Batch {
         batch.deadline = batch.deadline.max(submission.deadline);
         batch.context.first_received = batch.context.first_received.min(submission.received);
         batch.context.last_received = batch.context.last_received.max(submission.received);
+        batch.context.by_name.merge(&submission.by_name);
         batch.results.push(result);
         Some(batch)
     }
 
     fn of(submission: Submission, result: ResultSender) -> Self {
-        let Submission { fingerprint, signals, received, deadline, spec } = submission;
-        let context = Context { fingerprint, first_received: received, last_received: received, spec: Some(spec) };
+        let Submission { fingerprint, signals, by_name, received, deadline, spec } = submission;
+        let (first_received, last_received, spec) = (received, received, Some(spec));
+        let context = Context { fingerprint, first_received, last_received, by_name, spec };
         Self { signals, deadline, context, results: vec![result] }
     }
 
     /// Reports to every submission that it is counted in `rr`, and to the first one whether it created the RR.
     pub(super) fn counted(self, rr: &Rr, mut created: bool, namespace: &str) {
-        let time = |ms: Option<u64>| ms.and_then(|ms| Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok());
+        let time = |ms: Option<u64>| ms.and_then(timestamp);
         let counted = Counted {
             created: false,
             name: rr.name.to_string(),

@@ -23,6 +23,7 @@ use super::{IncidentTasks, Settings};
 use crate::executor::{CallOutcome, Context, Execute};
 use crate::incident::{Commit, Counted, Drain, Submission, SubmitError};
 use crate::metrics::Metrics;
+use crate::rr::SignalList;
 
 /// Upper bound on the interleavings of an exhausted scenario.
 const MAX_EXECUTIONS: usize = 1_000_000;
@@ -106,6 +107,7 @@ fn rr(count: u32) -> Rr {
         phase: Phase::Active,
         first_seen_ms: None,
         last_seen_ms: None,
+        signals: Default::default(),
     }
 }
 
@@ -146,6 +148,7 @@ impl Rig {
         let submission = Submission {
             fingerprint: fingerprint(incident),
             signals: 1.try_into().unwrap(),
+            by_name: SignalList::default(),
             received: Timestamp::UNIX_EPOCH,
             deadline: Instant::now() + Duration::from_secs(8),
             spec: Arc::new(|| panic!("nothing here writes a spec")),

@@ -21,6 +21,13 @@ pub const CREATOR: &str = "onceway.io/creator";
 /// The terminal phase of an RR that no controller will work on.
 pub const SKIPPED: &str = "Skipped";
 
+/// Names that a signal list has at most, besides [`OTHERS`].
+pub const MAX_SIGNAL_NAMES: usize = 20;
+
+/// The name of the entry of a signal list that counts the signals of all further names. A signal that has this very name
+/// is counted there, too.
+pub const OTHERS: &str = "others";
+
 /// Whether the phase is terminal. An empty or unknown phase is active: a newer controller may still work on that RR, and
 /// treating it as terminal would create a second one.
 pub fn is_terminal(phase: &str) -> bool {
@@ -61,7 +68,13 @@ pub fn crd_yaml() -> Result<String, serde_saphyr::ser::Error> {
     printcolumn(name = "Target", type_ = "string", json_path = ".spec.targetResource.name"),
     printcolumn(name = "Last Seen", type_ = "date", json_path = ".status.deduplication.lastSeenAt"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Outcome", type_ = "string", json_path = ".status.completionStatus.outcome", priority = 1)
+    printcolumn(name = "Outcome", type_ = "string", json_path = ".status.completionStatus.outcome", priority = 1),
+    printcolumn(
+        name = "Signals",
+        type_ = "integer",
+        json_path = ".status.deduplication.distinctSignals",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "spec is immutable"}]))]
@@ -173,6 +186,32 @@ pub struct Deduplication {
     /// How many signals were counted, the first included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurrence_count: Option<i32>,
+    /// How many entries `signals` has: at least this many distinct names were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distinct_signals: Option<i32>,
+    /// What the counted signals were, by name, in the order of first appearance: at most 20 names, and the entry "others"
+    /// for the signals of all further names. The counts add up to `occurrenceCount`, or to less if another client or an
+    /// older version counted, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_SIGNAL_NAMES + 1), extend("x-kubernetes-list-type" = "atomic"))]
+    pub signals: Option<Vec<DeduplicatedSignal>>,
+}
+
+/// The counted signals of one name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeduplicatedSignal {
+    /// The alert's name, or the event's reason; "others" for the signals of all names that are not listed.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// How many signals of this name were counted.
+    #[schemars(range(min = 1))]
+    pub count: i32,
+    /// The highest severity among them, as the signal gave it.
+    #[schemars(length(max = 50))]
+    pub severity: String,
+    /// When the last of them was received.
+    pub last_seen_at: Time,
 }
 
 /// How a remediation ended.

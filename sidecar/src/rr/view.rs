@@ -2,20 +2,21 @@
 //!
 //! It borrows from the body and reads a few fields only: an RR carries a payload of 64 KiB and more that the sidecar never
 //! needs again. Parsing is lenient, because one malformed object must not make a whole list unreadable for the index.
-//! [`RrView::rr`], on which counts rest, is strict.
+//! [`RrView::rr`], on which counts rest, is strict, except about the signal list, on which nothing rests.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use onceway_claim::{Phase, Rr};
 use onceway_signal::Fingerprint;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::resource::{CREATOR, CompletionStatus, RoutingStatus, is_terminal};
+use super::resource::{CREATOR, CompletionStatus, DeduplicatedSignal, RoutingStatus, is_terminal};
+use super::signals::SignalList;
+use super::time::unix_ms;
 
 /// The outcome that blocks new RRs of an incident until a human has reviewed this one.
 const MANUAL_REVIEW: &str = "ManualReviewRequired";
@@ -74,6 +75,7 @@ struct Seen {
     occurrence_count: Option<i64>,
     first_seen_at: Option<Lenient<Time>>,
     last_seen_at: Option<Lenient<Time>>,
+    signals: Option<Lenient<Vec<DeduplicatedSignal>>>,
 }
 
 /// A field that may be malformed; an error only for [`valid`].
@@ -144,17 +146,27 @@ impl RrView<'_> {
         let seen_at = |at: fn(&Seen) -> Option<&Lenient<Time>>, field| valid(self.seen().and_then(at), field);
         let first_seen = seen_at(|seen| seen.first_seen_at.as_ref(), "status.deduplication.firstSeenAt")?;
         let last_seen = seen_at(|seen| seen.last_seen_at.as_ref(), "status.deduplication.lastSeenAt")?;
+        let count = u32::try_from(count).unwrap_or(0);
         Ok(Rr {
             name: required(self.name(), "metadata.name")?,
             uid: required(self.uid(), "metadata.uid")?,
             version: required(self.resource_version(), "metadata.resourceVersion")?,
             fingerprint_matches: of == &*fingerprint.hex(),
             creator: self.creator().unwrap_or_default().into(),
-            count: u32::try_from(count).unwrap_or(0),
+            count,
             phase: self.phase()?,
             first_seen_ms: first_seen.map(|time| unix_ms(time.0)),
             last_seen_ms: last_seen.map(|time| unix_ms(time.0)),
+            signals: self.signals(count).into(),
         })
+    }
+
+    /// The signal list of an RR that counts `count` signals; empty if it is malformed, because that must not stop counts.
+    fn signals(&self, count: u32) -> SignalList {
+        match self.seen().and_then(|seen| seen.signals.as_ref()) {
+            Some(Lenient::Valid(stored)) => SignalList::of_stored(stored, count),
+            _ => SignalList::default(),
+        }
     }
 
     /// Whether the RR takes signals. One that is being deleted takes none and blocks nothing: it is about to disappear.
@@ -188,11 +200,6 @@ fn valid<'a, T>(field: Option<&'a Lenient<T>>, name: &'static str) -> Result<Opt
         Some(Lenient::Valid(value)) => Ok(Some(value)),
         Some(Lenient::Malformed(_)) => Err(Malformed(name)),
     }
-}
-
-/// `at` in Unix milliseconds; 0 for times before 1970.
-fn unix_ms(at: Timestamp) -> u64 {
-    u64::try_from(at.as_millisecond()).unwrap_or(0)
 }
 
 #[cfg(test)]

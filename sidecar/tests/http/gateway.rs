@@ -138,6 +138,22 @@ async fn alerts_of_one_incident_get_one_outcome_and_all_count() {
 }
 
 #[tokio::test]
+async fn the_firing_signals_of_an_incident_are_submitted_by_name() {
+    let rig = Rig::new();
+    let named = |name: &str, severity: &str| {
+        let mut alert = firing("a");
+        (alert["labels"]["alertname"], alert["labels"]["severity"]) = (json!(name), json!(severity));
+        alert
+    };
+    let alerts =
+        [firing("a"), named("Down", "critical"), firing("b"), named("Slow", "error"), resolved("a"), nameless()];
+    assert_eq!(rig.post(&alerts).await.status, 207);
+    let entry = |name: &str, count, severity: &str| (name.to_owned(), count, severity.to_owned());
+    assert_eq!(rig.ledger.list(fingerprint("a")), [entry("Slow", 2, "error"), entry("Down", 1, "critical")]);
+    assert_eq!(rig.ledger.list(fingerprint("b")), [entry("Slow", 1, "warning")]);
+}
+
+#[tokio::test]
 async fn an_event_is_accepted_on_its_own_path() {
     let rig = Rig::new();
     let event = |kind: &str| {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use onceway::incident::{Commit, Counted, Drain, Submission, SubmitError, WriteSpec};
-use onceway::rr::RemediationRequestSpec;
+use onceway::rr::{RemediationRequestSpec, SignalList};
 use onceway_signal::Fingerprint;
 use tokio::sync::Notify;
 
@@ -27,6 +27,7 @@ pub(crate) enum Script {
 #[derive(Default)]
 pub(crate) struct Ledger {
     counts: Mutex<BTreeMap<Fingerprint, u32>>,
+    lists: Mutex<BTreeMap<Fingerprint, SignalList>>,
     scripts: Mutex<BTreeMap<Fingerprint, Script>>,
     specs: Mutex<Vec<RemediationRequestSpec>>,
     /// The spec writers of counted submissions, once [`Ledger::keep_spec_writers`] was called.
@@ -50,6 +51,12 @@ impl Ledger {
     /// The number of counted signals of `fingerprint`.
     pub(crate) fn count(&self, fingerprint: Fingerprint) -> u32 {
         self.counts.lock().unwrap().get(&fingerprint).copied().unwrap_or(0)
+    }
+
+    /// The counted signals of `fingerprint` by name.
+    pub(crate) fn list(&self, fingerprint: Fingerprint) -> Vec<(String, i32, String)> {
+        let stored = self.lists.lock().unwrap().get(&fingerprint).map(SignalList::stored).unwrap_or_default();
+        stored.into_iter().map(|signal| (signal.name, signal.count, signal.severity)).collect()
     }
 
     /// The number of counted signals of all incidents.
@@ -77,6 +84,7 @@ impl Ledger {
         let count = counts.entry(submission.fingerprint).or_default();
         let created = *count == 0;
         *count += submission.signals.get();
+        self.lists.lock().unwrap().entry(submission.fingerprint).or_default().merge(&submission.by_name);
         if created {
             self.specs.lock().unwrap().push((submission.spec)());
         }

@@ -71,6 +71,7 @@ mod tests {
             fingerprint: incident.fingerprint(),
             rrs: vec![String::new(); rrs],
             counted,
+            lists_add_up: true,
             acknowledged,
             attempts,
         };

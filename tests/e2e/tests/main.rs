@@ -20,5 +20,6 @@ mod races;
 mod reload;
 mod replicas;
 mod rights;
+mod signal_list;
 mod split;
 mod targets;

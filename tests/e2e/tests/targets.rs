@@ -1,7 +1,7 @@
 //! Target rules in the real system: the incidents of real alerts, rules that differ between filter and sidecar, and a
 //! changed rule set that is rolled out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use onceway_kit::envoy::configure_filter;
 use onceway_kit::payload::{Alert, Incident, webhook};
 use onceway_kit::rig::{Rig, RrExt};
 use onceway_signal::Source;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::affinity::settled;
@@ -20,25 +19,23 @@ const NODES: usize = 10;
 const ALERTS: usize = 27;
 const ROLL_LIMIT: Duration = Duration::from_secs(60);
 
-/// An alert of kube-prometheus, as `signal/tests/field` has it.
-#[derive(Deserialize)]
-struct Row {
-    alert: String,
-    labels: BTreeMap<String, String>,
-}
-
-/// The alerts that node-exporter's metrics raise.
-fn node_alerts() -> Result<Vec<Row>> {
+/// The alerts that node-exporter's metrics raise, as `signal/tests/field` has them: `alert` is the name.
+fn node_alerts() -> Result<Vec<Value>> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../signal/tests/field/rules-kube-prometheus.jsonl");
-    let rows: Result<Vec<Row>, _> = fs::read_to_string(path)?.lines().map(serde_json::from_str).collect();
-    let mut seen = std::collections::BTreeSet::new();
-    let is_of_node = |row: &Row| row.labels.get("job").is_some_and(|job| job == "node-exporter");
-    Ok(rows?.into_iter().filter(|row| is_of_node(row) && seen.insert(row.alert.clone())).take(ALERTS).collect())
+    let rows: Result<Vec<Value>, _> = fs::read_to_string(path)?.lines().map(serde_json::from_str).collect();
+    let mut names = BTreeSet::new();
+    let mut rows = rows?;
+    rows.retain(|row| row["labels"]["job"] == "node-exporter" && names.insert(row["alert"].to_string()));
+    rows.truncate(ALERTS);
+    Ok(rows)
 }
 
 /// The alert about one node: its exporter's pod, and the node in `instance`.
-fn about(row: &Row, node: usize) -> Alert {
-    let alert = row.labels.iter().fold(Alert::firing(&row.alert), |alert, (name, value)| alert.label(name, value));
+fn about(row: &Value, node: usize) -> Alert {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let labels = row["labels"].as_object().into_iter().flatten();
+    let alert =
+        labels.fold(Alert::firing(&text(&row["alert"])), |alert, (name, value)| alert.label(name, &text(value)));
     alert.label("instance", &format!("worker-{node}")).label("pod", &format!("node-exporter-w7bb{node}"))
 }
 

@@ -173,6 +173,7 @@ impl Server {
             phase: Phase::Active,
             first_seen_ms: None,
             last_seen_ms: None,
+            signals: Default::default(),
         };
         self.rrs.insert(Arc::clone(name), rr.clone());
         ApiResult::Rr(rr)

@@ -2,13 +2,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use onceway_claim::{ApiCall, ClaimFields, Phase, Rr};
+use onceway_claim::{ApiCall, ClaimFields, Phase, Rr, SeenSignal};
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 
 use super::Requests;
 use crate::executor::Context;
-use crate::rr::RemediationRequestSpec;
+use crate::rr::{RemediationRequestSpec, SignalList};
 
 const FINGERPRINT: &str = "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1";
 
@@ -31,8 +31,18 @@ fn context() -> Context {
         fingerprint: FINGERPRINT.parse::<Fingerprint>().unwrap(),
         first_received: at("2026-03-01T10:00:00Z"),
         last_received: at("2026-03-01T10:00:05Z"),
+        by_name: batch(&[("HighErrorRate", 3), ("PodNotReady", 2)]),
         spec: Some(Arc::new(spec)),
     }
+}
+
+/// Signals by name, the last of them received with the batch's last.
+fn batch(names: &[(&str, u32)]) -> SignalList {
+    let mut list = SignalList::default();
+    for (name, count) in names {
+        (0..*count).for_each(|_| list.add(name, "warning", "2026-03-01T10:00:05Z".parse().unwrap()));
+    }
+    list
 }
 
 fn rr(first_seen_ms: Option<u64>) -> Rr {
@@ -46,6 +56,7 @@ fn rr(first_seen_ms: Option<u64>) -> Rr {
         phase: Phase::Active,
         first_seen_ms,
         last_seen_ms: None,
+        signals: Default::default(),
     }
 }
 
@@ -118,6 +129,10 @@ fn a_count_patches_only_deduplication_and_requires_uid_and_version() {
     assert!(line.contains("remediationrequests/rr-91fce8d5c494-100/status"), "{line}");
     let seen = json!({
         "occurrenceCount": 8, "firstSeenAt": "2026-03-01T10:00:00Z", "lastSeenAt": "2026-03-01T10:00:05Z",
+        "distinctSignals": 2, "signals": [
+            {"name": "HighErrorRate", "count": 3, "severity": "warning", "lastSeenAt": "2026-03-01T10:00:05Z"},
+            {"name": "PodNotReady", "count": 2, "severity": "warning", "lastSeenAt": "2026-03-01T10:00:05Z"},
+        ],
     });
     let expected = json!({"metadata": {"resourceVersion": "7", "uid": "u1"}, "status": {"deduplication": seen}});
     assert_eq!(body, expected);
@@ -135,6 +150,34 @@ fn last_seen_at_never_goes_back() {
     let seen = Rr { last_seen_ms: u64::try_from(later.as_millisecond()).ok(), ..rr(Some(1)) };
     let (_, body) = built(&ApiCall::Count { rr: seen, count: 8 });
     assert_eq!(body["status"]["deduplication"]["lastSeenAt"], "2026-03-01T10:00:09Z");
+}
+
+#[test]
+fn a_count_extends_the_signal_list_of_the_version_that_it_requires() {
+    let listed = |name: &str, count, last_seen_ms| SeenSignal {
+        name: name.into(),
+        count,
+        severity: "critical".into(),
+        last_seen_ms,
+    };
+    let later: Timestamp = "2026-03-01T10:00:09Z".parse().unwrap();
+    let signals = [listed("PodNotReady", 1, 0), listed("NodeDown", 2, u64::try_from(later.as_millisecond()).unwrap())];
+    let (_, body) = built(&ApiCall::Count { rr: Rr { signals: signals.into(), ..rr(Some(1)) }, count: 8 });
+    let deduplication = &body["status"]["deduplication"];
+    let expected = json!([
+        {"name": "PodNotReady", "count": 3, "severity": "critical", "lastSeenAt": "2026-03-01T10:00:05Z"},
+        {"name": "NodeDown", "count": 2, "severity": "critical", "lastSeenAt": "2026-03-01T10:00:09Z"},
+        {"name": "HighErrorRate", "count": 3, "severity": "warning", "lastSeenAt": "2026-03-01T10:00:05Z"},
+    ]);
+    assert_eq!((&deduplication["signals"], &deduplication["distinctSignals"]), (&expected, &json!(3)));
+}
+
+#[test]
+fn a_count_at_its_maximum_leaves_the_signal_list_unchanged() {
+    let (_, body) = built(&ApiCall::Count { rr: rr(Some(1)), count: 7 });
+    let deduplication = &body["status"]["deduplication"];
+    assert_eq!(deduplication["occurrenceCount"], 7);
+    assert!(deduplication.get("signals").is_none() && deduplication.get("distinctSignals").is_none());
 }
 
 #[test]

@@ -144,6 +144,7 @@ fn the_response_to_a_delete_is_not_parsed() {
         phase: Phase::Active,
         first_seen_ms: None,
         last_seen_ms: None,
+        signals: Default::default(),
     };
     assert_eq!(read(&ApiCall::DeleteRr { rr }, fingerprint(), StatusCode::OK, None, b"").result, ApiResult::Deleted);
 }

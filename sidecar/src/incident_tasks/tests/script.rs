@@ -15,6 +15,7 @@ use crate::executor::{CallFailure, CallOutcome, Context, Execute};
 use crate::incident::{Commit, Counted, Submission, SubmitError};
 use crate::incident_tasks::{IncidentTasks, Settings};
 use crate::metrics::Metrics;
+use crate::rr::SignalList;
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(8);
 pub(super) const INTERVAL: Duration = Duration::from_millis(20);
@@ -209,6 +210,7 @@ impl State {
                     phase: Phase::Active,
                     first_seen_ms: None,
                     last_seen_ms: None,
+                    signals: Default::default(),
                 };
                 self.rrs.insert(fingerprint, rr.clone());
                 ApiResult::Rr(rr)
@@ -242,6 +244,9 @@ impl State {
 
 impl Execute for Api {
     async fn execute(&self, call: &ApiCall, context: &Context) -> CallOutcome {
+        if let ApiCall::Count { rr, count } = call {
+            assert_eq!(context.by_name.total(), u64::from(count - rr.count), "the names are those of the batch");
+        }
         self.state.lock().unwrap().calls.push((Instant::now(), call.clone()));
         self.pass(call, context.fingerprint).await;
         let mut state = self.state.lock().unwrap();
@@ -310,9 +315,12 @@ impl Rig {
         signals: u32,
         patience: Duration,
     ) -> JoinHandle<Result<Counted, SubmitError>> {
+        let mut by_name = SignalList::default();
+        (0..signals).for_each(|_| by_name.add("PodDown", "warning", Timestamp::now()));
         let submission = Submission {
             fingerprint: fingerprint(incident),
             signals: signals.try_into().unwrap(),
+            by_name,
             received: Timestamp::now(),
             deadline: Instant::now() + patience,
             spec: Arc::new(|| panic!("the script never writes a spec")),

@@ -1,4 +1,4 @@
-use onceway_claim::{Phase, Rr};
+use onceway_claim::{Phase, Rr, SeenSignal};
 use serde_json::{Value, json};
 
 use super::{Malformed, RrView};
@@ -70,6 +70,20 @@ fn the_used_fields_are_read_and_the_rest_is_ignored() {
     let rr = seen(&object(json!({"deduplication": deduplication, "other": {"kept": true}})));
     assert_eq!((&*rr.name, &*rr.uid, &*rr.version, &*rr.creator), ("rr-1", "u-1", "7", "pod-a_1"));
     assert_eq!((rr.count, rr.first_seen_ms, rr.fingerprint_matches), (4, Some(2000), true));
+}
+
+#[test]
+fn the_signal_list_is_read_and_one_that_is_none_of_ours_is_no_error() {
+    let entry = |count: i32| json!({"name": "Down", "count": count, "severity": "warning", "lastSeenAt": "1970-01-01T00:00:02Z"});
+    let signals =
+        |list: Value| seen(&object(json!({"deduplication": {"occurrenceCount": 4, "signals": list}}))).signals;
+    let down = SeenSignal { name: "Down".into(), count: 3, severity: "warning".into(), last_seen_ms: 2000 };
+    assert_eq!(*signals(json!([entry(3)])), [down]);
+    let without_time = json!({"name": "Down", "count": 1, "severity": "warning"});
+    for list in [Value::Null, json!([]), json!("Down"), json!([1]), json!([entry(1), without_time]), json!([entry(5)])]
+    {
+        assert_eq!(*signals(list.clone()), [], "{list}");
+    }
 }
 
 #[test]

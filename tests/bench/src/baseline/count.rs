@@ -75,5 +75,6 @@ fn seen_once_more(rr: &RemediationRequest, submission: &Submission) -> Deduplica
         first_seen_at: seen.first_seen_at.or_else(|| Some(received.clone())),
         last_seen_at: Some(received),
         occurrence_count: Some(seen.occurrence_count.unwrap_or(0).saturating_add(signals)),
+        ..Deduplication::default()
     }
 }

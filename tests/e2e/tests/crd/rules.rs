@@ -1,7 +1,5 @@
 //! Each rule of `deploy/base/crd.yaml`, on the real API server.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context, Result};
 use http::Request;
 use kube::Error;
@@ -182,8 +180,8 @@ async fn fields_of_other_controllers_anywhere_in_the_status_survive_counts() -> 
     assert_eq!(report.total().acknowledged, 50);
     let mut after = stored(&rig).get(&name).await?.data["status"].clone();
     assert_eq!(after["deduplication"]["occurrenceCount"], 51);
-    // Only the sidecar's two fields changed.
-    for field in ["occurrenceCount", "lastSeenAt"] {
+    // Only the sidecar's fields changed.
+    for field in ["occurrenceCount", "lastSeenAt", "distinctSignals", "signals"] {
         after["deduplication"][field] = theirs["deduplication"][field].clone();
     }
     assert_eq!(after, theirs);
@@ -194,10 +192,15 @@ async fn fields_of_other_controllers_anywhere_in_the_status_survive_counts() -> 
 async fn the_api_server_checks_the_fields_of_the_status_that_the_sidecar_uses() -> Result<()> {
     let (rig, _, name) = opened().await?;
     let rrs = stored(&rig);
+    let entry = |name: &str, count: i32| json!({"name": name, "count": count, "severity": "warning", "lastSeenAt": "2026-03-01T10:00:00Z"});
     let cases = [
         ("deduplication.occurrenceCount", json!({"deduplication": {"occurrenceCount": "many"}})),
         ("deduplication.lastSeenAt", json!({"deduplication": {"lastSeenAt": "yesterday"}})),
         ("deduplication.firstSeenAt", json!({"deduplication": {"firstSeenAt": 1}})),
+        ("deduplication.distinctSignals", json!({"deduplication": {"distinctSignals": "two"}})),
+        ("deduplication.signals", json!({"deduplication": {"signals": vec![entry("Down", 1); 22]}})),
+        ("deduplication.signals[0].name", json!({"deduplication": {"signals": [entry(&"é".repeat(254), 1)]}})),
+        ("deduplication.signals[0].count", json!({"deduplication": {"signals": [entry("Down", 0)]}})),
         ("overallPhase", json!({"overallPhase": ["Completed"]})),
         ("completionStatus.outcome", json!({"completionStatus": {"outcome": {}}})),
         ("routingStatus.nextAllowedExecution", json!({"routingStatus": {"nextAllowedExecution": "soon"}})),
@@ -251,15 +254,17 @@ async fn kubectl_get_rr_shows_phase_count_and_target() -> Result<()> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let columns = table["columnDefinitions"].as_array().context("no columns")?;
     let names: Vec<String> = columns.iter().map(|column| text(&column["name"])).collect();
-    let expected = ["Name", "Phase", "Count", "Signal", "Severity", "Kind", "Target", "Last Seen", "Age", "Outcome"];
-    assert_eq!(names, expected);
-    let wide: BTreeSet<String> =
+    let shown = ["Name", "Phase", "Count", "Signal", "Severity", "Kind", "Target", "Last Seen", "Age"];
+    let wide = ["Outcome", "Signals"];
+    assert_eq!(names, [&shown[..], &wide].concat());
+    let of_wide: Vec<String> =
         columns.iter().filter(|column| column["priority"] != 0).map(|column| text(&column["name"])).collect();
-    assert_eq!(wide, BTreeSet::from(["Outcome".to_owned()]));
+    assert_eq!(of_wide, wide);
     let cells: Vec<String> = table["rows"][0]["cells"].as_array().context("no row")?.iter().map(text).collect();
     let row = [&name, "Executing", "1", "KubeDeploymentReplicasMismatch", "warning", "Deployment", "payment-api"]
         .map(str::to_owned);
     assert_eq!(cells[..row.len()], row);
+    assert_eq!(cells.last().map(String::as_str), Some("1"), "one name");
     // kubectl shows times as ages ("2s"), never as "<invalid>" or "<unknown>".
     for place in [7, 8] {
         assert!(cells[place].starts_with(|first: char| first.is_ascii_digit()), "{}: {}", names[place], cells[place]);

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use onceway::rr::{RemediationRequest, RemediationRequestSpec, SIGNAL_TYPE, TargetResource, TargetType};
+use onceway::rr::{
+    DeduplicatedSignal, RemediationRequest, RemediationRequestSpec, SIGNAL_TYPE, TargetResource, TargetType,
+};
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -26,6 +28,10 @@ pub type Rr = RemediationRequest;
 pub trait RrExt {
     /// Its `occurrenceCount`; 0 if not set yet.
     fn count(&self) -> u64;
+    /// Its signal list; `None` if it has none.
+    fn signals(&self) -> Option<&[DeduplicatedSignal]>;
+    /// The sum of the counts in its signal list.
+    fn listed(&self) -> Option<u64>;
     /// Its name.
     fn name(&self) -> &str;
 }
@@ -36,6 +42,14 @@ impl RrExt for Rr {
         let count = deduplication.and_then(|deduplication| deduplication.occurrence_count);
         // A negative count is a bug; reading it as 0 keeps it from passing as a large count.
         count.map_or(0, |count| u64::try_from(count).unwrap_or(0))
+    }
+
+    fn signals(&self) -> Option<&[DeduplicatedSignal]> {
+        self.status.as_ref()?.deduplication.as_ref()?.signals.as_deref()
+    }
+
+    fn listed(&self) -> Option<u64> {
+        Some(self.signals()?.iter().map(|signal| u64::try_from(signal.count).unwrap_or(0)).sum())
     }
 
     fn name(&self) -> &str {

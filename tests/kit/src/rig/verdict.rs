@@ -18,6 +18,8 @@ pub struct IncidentVerdict {
     pub rrs: Vec<String>,
     /// The sum of its RRs' counts.
     pub counted: u64,
+    /// Whether the signal list of each RR adds up to its count. An RR without a list passes: the CRD may prune it.
+    pub lists_add_up: bool,
     /// Signals with a 2xx response.
     pub acknowledged: u64,
     /// Requests sent, including repeats of the same signal.
@@ -25,9 +27,10 @@ pub struct IncidentVerdict {
 }
 
 impl IncidentVerdict {
-    /// One RR, and acknowledged <= counted <= attempts. Without repeats the three are equal.
+    /// One RR, acknowledged <= counted <= attempts (without repeats the three are equal), and a list of what was counted.
     pub fn is_exact(&self) -> bool {
-        self.rrs.len() == 1 && self.acknowledged <= self.counted && self.counted <= self.attempts
+        let counted = self.acknowledged <= self.counted && self.counted <= self.attempts;
+        self.rrs.len() == 1 && counted && self.lists_add_up
     }
 }
 
@@ -53,6 +56,7 @@ impl Verdict {
                 fingerprint: *fingerprint,
                 rrs: rrs.iter().map(|rr| rr.name().to_owned()).collect(),
                 counted: rrs.iter().map(|rr| rr.count()).sum(),
+                lists_add_up: rrs.iter().all(|rr| rr.listed().is_none_or(|listed| listed == rr.count())),
                 acknowledged: observed.acknowledged,
                 attempts: observed.attempts,
             }
@@ -125,6 +129,7 @@ mod tests {
             fingerprint: incident.fingerprint(),
             rrs: rrs.iter().map(ToString::to_string).collect(),
             counted,
+            lists_add_up: true,
             acknowledged,
             attempts: 6,
         };
@@ -133,5 +138,21 @@ mod tests {
         assert_eq!(verdict.incidents, all);
         assert_eq!(verdict.unacknowledged, 5);
         assert!(!verdict.is_exact());
+    }
+
+    #[test]
+    fn a_signal_list_that_does_not_add_up_to_the_count_is_not_exact() {
+        let incident = Incident::new("prod", "payment-api");
+        let mut report = Report::default();
+        let observed = IncidentReport { signals: 3, attempts: 3, acknowledged: 3, ..IncidentReport::default() };
+        report.incidents.insert(incident.fingerprint(), observed);
+        let mut rr = counting(&incident, "only", 3);
+        assert!(Verdict::of(&report, &[rr.clone()]).is_exact(), "without a list");
+        for (listed, exact) in [(2, false), (3, true), (4, false)] {
+            let entry =
+                json!({ "name": "Down", "count": listed, "severity": "warning", "lastSeenAt": "2026-03-01T10:00:00Z" });
+            rr.status = from_value(json!({ "deduplication": { "occurrenceCount": 3, "signals": [entry] } })).unwrap();
+            assert_eq!(Verdict::of(&report, &[rr.clone()]).is_exact(), exact, "{listed}");
+        }
     }
 }
