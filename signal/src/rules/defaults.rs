@@ -130,7 +130,7 @@ pub(super) const IGNORED: &[&[(&str, &str)]] = &[
 pub(super) const OBSERVERS: &[&[&str]] = &[
     &["*kube-state-metrics*", "*openshift-state-metrics*", "ksm"],
     // The kubelet and cAdvisor in it: about the node's containers and volumes.
-    &["*kubelet", "*cadvisor", "kubernetes-nodes*"],
+    KUBELET,
     &["*cert-manager*"],
     &["longhorn-*"],
     // Ceph's manager speaks for all of Ceph.
@@ -155,12 +155,10 @@ pub(super) const OBSERVERS: &[&[&str]] = &[
 pub(super) const RULES: &[DefaultRule] = &[
     // The host's own exporters run as a DaemonSet: `pod` and `namespace` are the exporter's, the victim is the node.
     rule("node-exporter", "Node", &["node", "nodename", "node_name", "kubernetes_node", "k8s_node_name", "@instance"])
-        .when(EXPORTER, &["*node-exporter", "*node_exporter", "*windows-exporter", "*windows_exporter"])
+        .when(EXPORTER, NODE_EXPORTER)
         .cluster_scoped(),
     // An address that cannot be a node's name, such as IPv6.
-    rule("node-exporter-address", "Instance", &["@instance"])
-        .when(EXPORTER, &["*node-exporter", "*node_exporter", "*windows-exporter", "*windows_exporter"])
-        .cluster_scoped(),
+    rule("node-exporter-address", "Instance", &["@instance"]).when(EXPORTER, NODE_EXPORTER).cluster_scoped(),
     // "The target of a scrape is down" is about the exporter itself, whatever it observes.
     rule("target-down-pod", "Pod", &["pod"]).when(ALERTNAME, TARGET_DOWN).needs_namespace(),
     rule("target-down", "Service", &["service", "job"]).when(ALERTNAME, TARGET_DOWN).needs_namespace(),
@@ -242,6 +240,8 @@ pub(super) const RULES: &[DefaultRule] = &[
         &["node", "nodename", "node_name", "kubernetes_node", "k8s_node_name", "kubernetes_io_hostname"],
     )
     .cluster_scoped(),
+    // The kubelet is scraped at its node's address.
+    rule("kubelet", "Node", &["@instance"]).when(EXPORTER, KUBELET).cluster_scoped(),
     // Controllers that name the object which they reconcile (Flux and others).
     kind_of("kind-and-name", "kind", &["name"]),
     rule("service", "Service", &["service", "kubernetes_name"]).needs_namespace(),
@@ -257,6 +257,8 @@ pub(super) const RULES: &[DefaultRule] = &[
 /// The labels that name a pod.
 pub(super) const PODS: &[&str] = &["pod", "pod_name", "kubernetes_pod_name", "k8s_pod_name"];
 
+const NODE_EXPORTER: &[&str] = &["*node-exporter*", "*node_exporter*", "*windows-exporter*", "*windows_exporter*"];
+const KUBELET: &[&str] = &["*kubelet", "*cadvisor", "kubernetes-nodes*"];
 const TARGET_DOWN: &[&str] = &["TargetDown", "InstanceDown", "PrometheusTargetMissing"];
 const CEPH: &[&str] = &["*ceph-mgr*", "*ceph-exporter*", "ceph", "ceph-cluster"];
 const POSTGRES: &[&str] = &["*postgres-exporter*", "*postgresql-exporter*", "*postgres_exporter*"];

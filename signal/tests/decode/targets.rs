@@ -70,6 +70,19 @@ fn alerts_of_one_namespace_are_different_incidents_by_their_names() {
 }
 
 #[test]
+fn a_kubelet_without_a_node_label_is_about_the_node_at_its_address() {
+    let of = |labels: Value| {
+        let mut labels = labels;
+        (labels["alertname"], labels["job"]) = (json!("A"), json!("kubelet"));
+        target_of(labels)
+    };
+    assert_eq!(of(json!({"instance": "10.0.0.33:10250", "namespace": "kube-system"})), ":Node:10.0.0.33");
+    assert_eq!(of(json!({"instance": "10.0.0.33:10250", "node": "worker-1"})), ":Node:worker-1");
+    let pod = json!({"instance": "10.0.0.33:10250", "namespace": "prod", "pod": "db-0", "container": "db"});
+    assert_eq!(of(pod), "prod:StatefulSet:db");
+}
+
+#[test]
 fn renamed_labels_are_believed_of_an_observer_alone() {
     let labels = |job: &str| json!({"alertname": "A", "job": job, "namespace": "monitoring", "exported_namespace": "prod", "deployment": "d"});
     assert_eq!(target_of(labels("kube-state-metrics")), "prod:Deployment:d");
