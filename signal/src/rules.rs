@@ -10,13 +10,13 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use self::compile::{Condition, Kind, Rule, compile};
+use self::compile::{Condition, Kind, Rule, Subject, compile};
 use self::defaults::{NAMESPACE_SCOPE, View};
 use self::label_table::LabelTable;
 use self::observers::Observers;
 use self::view::AlertLabels;
-use crate::limits::{MAX_NAME, MAX_RULES};
-use crate::target::{NAMESPACE, Resource, Target, host, is_dns_label, is_dns_subdomain, is_kind};
+use crate::limits::MAX_RULES;
+use crate::target::{Grammar, NAMESPACE, Resource, Target, host, is_kind};
 
 mod compile;
 mod defaults;
@@ -32,9 +32,8 @@ pub use self::document::{Document, KindDocument, Matchers, NameDocument, NamePar
 pub(crate) use self::label_table::{KnownLabel, LabelRef, Slot};
 pub(crate) use self::view::{ALERT_NAME, ALERTNAME, SEVERITY};
 
-/// Sets of rules as bits: enough for the user's rules and the built-in ones.
-const WORDS: usize = (MAX_RULES + 256) / 64;
-type RuleSet = [u64; WORDS];
+/// The most words of a set of rules: enough for the user's rules and the built-in ones.
+const MAX_WORDS: usize = (MAX_RULES + 256) / 64;
 
 /// The compiled rules. As data they are their [`Document`]; two are equal if they decide alike.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,8 +44,9 @@ pub struct Rules {
     ignored: Vec<Box<[Condition]>>,
     observers: Observers,
     rules: Vec<Rule>,
-    /// For each label the rules that read a name from it.
-    by_label: Vec<RuleSet>,
+    /// For each label the rules that read a name from it, as the bits of `words` words.
+    by_label: Vec<u64>,
+    words: usize,
     hash: String,
 }
 
@@ -138,6 +138,7 @@ impl Rules {
             observers: Observers::new(Vec::new()),
             rules: Vec::new(),
             by_label: Vec::new(),
+            words: 1,
             hash: String::new(),
         }
     }
@@ -157,118 +158,84 @@ impl Rules {
     pub(crate) fn decide<'a>(&'a self, known: &[KnownLabel<'a>]) -> Option<Decided<'a>> {
         let labels = AlertLabels::new(known, &self.observers);
         let ignored = self.ignored.iter().any(|conditions| all_hold(conditions, &labels));
-        self.candidates(&labels).find_map(|rule| apply(rule, &labels)).map(|decided| Decided { ignored, ..decided })
+        for (rules, mut candidates) in self.rules.chunks(64).zip(self.candidates(&labels)) {
+            // From the lowest bit, which is the first rule.
+            while candidates != 0 {
+                let first = candidates.trailing_zeros() as usize;
+                candidates &= candidates - 1;
+                if let Some(decided) = rules.get(first).and_then(|rule| apply(rule, &labels, ignored)) {
+                    return Some(decided);
+                }
+            }
+        }
+        None
     }
 
-    /// The rules that read one of the labels, in order.
-    fn candidates<'r>(&'r self, labels: &AlertLabels<'_, '_>) -> impl Iterator<Item = &'r Rule> + use<'r> {
-        let mut set: RuleSet = [0; WORDS];
+    /// The rules that read a name from one of the labels, as bits.
+    fn candidates(&self, labels: &AlertLabels<'_, '_>) -> [u64; MAX_WORDS] {
+        let mut set = [0; MAX_WORDS];
         for slot in labels.slots() {
-            let Some(of_label) = self.by_label.get(slot.index()) else { continue };
+            let first = slot.index() * self.words;
+            let of_label = self.by_label.get(first..first + self.words).unwrap_or_default();
             for (word, more) in set.iter_mut().zip(of_label) {
                 *word |= more;
             }
         }
-        set.into_iter()
-            .enumerate()
-            .flat_map(|(index, word)| Bits(word).map(move |bit| index * 64 + bit))
-            .filter_map(|index| self.rules.get(index))
-    }
-}
-
-/// The set bits of a word, ascending.
-struct Bits(u64);
-
-impl Iterator for Bits {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
-            return None;
-        }
-        let bit = self.0.trailing_zeros() as usize;
-        self.0 &= self.0 - 1;
-        Some(bit)
+        set
     }
 }
 
 fn all_hold(conditions: &[Condition], labels: &AlertLabels<'_, '_>) -> bool {
-    conditions.iter().all(|condition| {
-        let value = labels.condition(condition.label);
-        value.is_some_and(|value| condition.patterns.iter().any(|pattern| pattern.matches(value)))
-    })
+    for Condition { subject, patterns } in conditions {
+        let holds = match subject {
+            Subject::Exporter => patterns.iter().any(|pattern| labels.exporter_matches(pattern)),
+            Subject::Label(label) => {
+                let Some(value) = labels.condition(*label) else { return false };
+                patterns.iter().any(|pattern| pattern.matches(value))
+            }
+        };
+        if !holds {
+            return false;
+        }
+    }
+    true
 }
 
 /// What the rule names; `None` if it does not apply.
-fn apply<'a>(rule: &'a Rule, labels: &AlertLabels<'_, 'a>) -> Option<Decided<'a>> {
+fn apply<'a>(rule: &'a Rule, labels: &AlertLabels<'_, 'a>, ignored: bool) -> Option<Decided<'a>> {
     if rule.observers_only && !labels.is_of_observer() || !all_hold(&rule.when, labels) {
         return None;
     }
-    let kind = match &rule.kind {
-        Kind::Literal(kind) => Cow::Borrowed(&**kind),
-        Kind::Label(label) => labels.value(*label, rule.view).filter(|kind| is_kind(kind))?.clone(),
+    let (kind, grammar) = match &rule.kind {
+        Kind::Literal(kind, grammar) => (Cow::Borrowed(&**kind), *grammar),
+        Kind::Label(label) => {
+            let kind = labels.value(*label, rule.view).filter(|kind| is_kind(kind))?.clone();
+            // Only Kubernetes' objects are named by their kind.
+            (kind, Grammar::Subdomain)
+        }
     };
-    let name = name(rule, &kind, labels)?;
+    let name = name(rule, grammar, labels)?;
     let mut namespaces = rule.namespace.iter().filter_map(|label| labels.value(*label, rule.view));
-    let namespace = namespaces.find(|namespace| is_dns_label(namespace)).cloned();
+    let namespace = namespaces.find(|namespace| Grammar::Label.accepts(namespace)).cloned();
     if rule.needs_namespace && namespace.is_none() {
         return None;
     }
     let cluster = rule.cluster.iter().find_map(|label| labels.value(*label, View::AsSent)).cloned();
     let (resource, target) = object(kind, name, namespace);
-    Some(Decided { ignored: false, rule: rule.id, resource, target, cluster })
+    Some(Decided { ignored, rule: rule.id, resource, target, cluster })
 }
 
-fn name<'a>(rule: &'a Rule, kind: &str, labels: &AlertLabels<'_, 'a>) -> Option<Cow<'a, str>> {
+fn name<'a>(rule: &'a Rule, grammar: Grammar, labels: &AlertLabels<'_, 'a>) -> Option<Cow<'a, str>> {
     let mut parts = rule.name.parts.iter().map(|part| {
         let value = labels.value(part.label, rule.view)?;
         if part.host { host(value) } else { Some(value.clone()) }
     });
     if rule.name.join {
         let parts: Vec<Cow<'a, str>> = parts.collect::<Option<_>>()?;
-        return Some(Cow::Owned(parts.join("/"))).filter(|name| is_name(kind, name));
+        return Some(Cow::Owned(parts.join("/"))).filter(|name| grammar.accepts(name));
     }
-    parts.find_map(|part| part.filter(|name| is_name(kind, name)))
+    parts.find_map(|part| part.filter(|name| grammar.accepts(name)))
 }
-
-/// Whether `name` is a valid name of an object of this kind. Of kinds that are not Kubernetes' any text is one.
-fn is_name(kind: &str, name: &str) -> bool {
-    match kind {
-        NAMESPACE | "Service" => is_dns_label(name),
-        _ if KUBERNETES.contains(&kind) => is_dns_subdomain(name),
-        _ => name.len() <= MAX_NAME || name.chars().count() <= MAX_NAME,
-    }
-}
-
-/// The kinds whose names follow RFC 1123.
-const KUBERNETES: &[&str] = &[
-    "APIService",
-    "Application",
-    "Certificate",
-    "CronJob",
-    "DaemonSet",
-    "Deployment",
-    "DeploymentConfig",
-    "HorizontalPodAutoscaler",
-    "Ingress",
-    "Job",
-    "NetworkPolicy",
-    "Node",
-    "NodePool",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "Pod",
-    "PodDisruptionBudget",
-    "ReplicaSet",
-    "ReplicationController",
-    "ResourceQuota",
-    "Rollout",
-    "ScaledObject",
-    "Schedule",
-    "Secret",
-    "StatefulSet",
-    "VerticalPodAutoscaler",
-];
 
 fn object<'a>(kind: Cow<'a, str>, name: Cow<'a, str>, namespace: Option<Cow<'a, str>>) -> (Resource<'a>, Target<'a>) {
     match namespace {
@@ -285,18 +252,6 @@ fn object<'a>(kind: Cow<'a, str>, name: Cow<'a, str>, namespace: Option<Cow<'a, 
             let resource = Resource { kind, name, namespace, api_version: None }.without_needless_namespace();
             let target = resource.target();
             (resource, target)
-        }
-    }
-}
-
-impl Slot {
-    /// The set with this rule in it.
-    fn add_rule(self, by_label: &mut Vec<RuleSet>, rule: usize) {
-        if by_label.len() <= self.index() {
-            by_label.resize(self.index() + 1, [0; WORDS]);
-        }
-        if let Some(word) = by_label.get_mut(self.index()).and_then(|set| set.get_mut(rule / 64)) {
-            *word |= 1 << (rule % 64);
         }
     }
 }

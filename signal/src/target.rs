@@ -14,7 +14,7 @@ mod grammar;
 
 use self::generated::owner;
 pub(crate) use self::generated::workload_of;
-pub(crate) use self::grammar::{is_dns_label, is_dns_subdomain, is_kind};
+pub(crate) use self::grammar::{Grammar, is_kind};
 
 /// Kinds of the core API that have no namespace, whatever a label or an event says. (For other groups the event
 /// decides: a kind of the same name may have a namespace, as Longhorn's Node does.)
@@ -120,7 +120,7 @@ impl Target<'_> {
 
     /// The name as the target's text has it.
     fn shown_name(&self) -> Cow<'_, str> {
-        if self.namespace.is_empty() || !self.name.contains([':', '%']) {
+        if self.namespace.is_empty() || !self.name.bytes().any(|byte| byte == b':' || byte == b'%') {
             return Cow::Borrowed(&self.name);
         }
         Cow::Owned(self.name.replace('%', "%25").replace(':', "%3A"))
@@ -133,19 +133,28 @@ impl Target<'_> {
     /// cluster, no namespace), from the first `::` if there is one (a cluster, no namespace), else from the right, where
     /// the name has no colon.
     pub(crate) fn unambiguous(&self, cluster: Option<&str>) -> Result<(), Rejection> {
-        let cluster = cluster.unwrap_or_default();
-        let part = if cluster.starts_with(':') || cluster.ends_with(':') || cluster.contains("::") {
+        let part = if cluster.is_some_and(is_ambiguous) {
             "cluster"
-        } else if self.namespace.contains(':') {
+        } else if has_colon(&self.namespace) {
             "namespace"
-        } else if self.kind.contains(':') {
+        } else if has_colon(&self.kind) {
             "kind"
         } else {
             return Ok(());
         };
-        let target = if cluster.is_empty() { self.to_string() } else { format!("{cluster}:{self}") };
+        let target = cluster.map_or_else(|| self.to_string(), |cluster| format!("{cluster}:{self}"));
         Err(Rejection::Ambiguous { part, target })
     }
+}
+
+/// Texts are short: to search them byte by byte is cheaper than to set up a search.
+fn has_colon(text: &str) -> bool {
+    text.bytes().any(|byte| byte == b':')
+}
+
+/// Whether a cluster's name could be taken for the beginning of another target's text.
+fn is_ambiguous(cluster: &str) -> bool {
+    cluster.starts_with(':') || cluster.ends_with(':') || cluster.contains("::")
 }
 
 impl Display for Target<'_> {

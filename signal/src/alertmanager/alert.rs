@@ -113,8 +113,16 @@ pub(super) fn state(status: &str) -> State {
 
 /// The labels of an alert that the rules read. Cleared and used again for the next alert, so that no alert costs an
 /// allocation.
-#[derive(Default)]
 pub(super) struct KnownLabels<'a>(Vec<KnownLabel<'a>>);
+
+/// More labels than most alerts have.
+const USUAL: usize = 16;
+
+impl Default for KnownLabels<'_> {
+    fn default() -> Self {
+        Self(Vec::with_capacity(USUAL))
+    }
+}
 
 impl<'a> KnownLabels<'a> {
     pub(super) fn clear(&mut self) {
@@ -122,7 +130,7 @@ impl<'a> KnownLabels<'a> {
     }
 
     fn get(&self, slot: Slot) -> Option<Cow<'a, str>> {
-        let label = LabelRef { slot, exported: false };
+        let label = LabelRef::plain(slot);
         let value = self.0.iter().find(|known| known.label == label).map(|known| known.value.0.clone());
         value.filter(|value| !value.is_empty())
     }

@@ -1,6 +1,8 @@
 //! From documents to rules: everything that can be wrong with a rule is found here, once.
 
-use super::defaults::{CLUSTER_SCOPE, DefaultKind, DefaultRule, IGNORED, NAMESPACE_SCOPE, OBSERVERS, RULES, View};
+use super::defaults::{
+    CLUSTER_SCOPE, DefaultKind, DefaultRule, EXPORTER, IGNORED, NAMESPACE_SCOPE, OBSERVERS, RULES, View,
+};
 use super::digest::digest;
 use super::document::{Document, KindDocument, Matchers, NameDocument, NamePart, OneOrMany, RuleDocument};
 use super::label_table::{LabelRef, LabelTable};
@@ -11,7 +13,7 @@ use super::{RuleId, Rules};
 use crate::limits::{
     MAX_ALTERNATIVES, MAX_CONDITIONS, MAX_IGNORED, MAX_LABELS, MAX_OBSERVERS, MAX_RULE_TEXT, MAX_RULES,
 };
-use crate::target::is_kind;
+use crate::target::{Grammar, is_kind};
 
 /// What is wrong with a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,11 +30,20 @@ fn error<T>(path: impl Into<String>, problem: impl Into<String>) -> Compiled<T> 
     Err(RuleError { path: path.into(), problem: problem.into() })
 }
 
-/// A label that must match one of its patterns.
+/// What must match one of the patterns.
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Condition {
-    pub(super) label: LabelRef,
+    pub(super) subject: Subject,
     pub(super) patterns: Box<[Pattern]>,
+}
+
+/// What a condition is about.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) enum Subject {
+    /// A label.
+    Label(LabelRef),
+    /// Any of the labels that name the exporter.
+    Exporter,
 }
 
 /// A compiled rule.
@@ -52,8 +63,15 @@ pub(super) struct Rule {
 /// A rule's kind.
 #[derive(Clone, Debug, Hash)]
 pub(super) enum Kind {
-    Literal(Box<str>),
+    /// With the grammar of its names.
+    Literal(Box<str>, Grammar),
     Label(LabelRef),
+}
+
+impl Kind {
+    fn literal(kind: &str) -> Self {
+        Self::Literal(kind.into(), Grammar::of(kind))
+    }
 }
 
 /// A rule's name.
@@ -95,13 +113,16 @@ pub(super) fn compile(document: Document) -> Compiled<Rules> {
     }
     let observers = Observers::new(observers(&document.observers)?);
     let hash = digest(&(compiler.labels.names(), &ignored, observers.patterns(), &rules));
-    let mut by_label = Vec::new();
+    let words = rules.len().div_ceil(64);
+    let mut by_label = vec![0; compiler.labels.len() * words];
     for (index, rule) in rules.iter().enumerate() {
         for part in &rule.name.parts {
-            part.label.slot.add_rule(&mut by_label, index);
+            if let Some(word) = by_label.get_mut(part.label.slot().index() * words + index / 64) {
+                *word |= 1 << (index % 64);
+            }
         }
     }
-    Ok(Rules { document, labels: compiler.labels, ignored, observers, rules, by_label, hash })
+    Ok(Rules { document, labels: compiler.labels, ignored, observers, rules, by_label, words, hash })
 }
 
 fn observers(users: &[OneOrMany]) -> Compiled<Vec<Box<[Pattern]>>> {
@@ -137,8 +158,8 @@ impl Compiler {
         let mut conditions = Vec::new();
         for (label, values) in &matchers.0 {
             let path = format!("{path}.{label}");
-            let label = self.label(&path, label)?;
-            conditions.push(Condition { label, patterns: patterns(&path, values)? });
+            let subject = Subject::Label(self.label(&path, label)?);
+            conditions.push(Condition { subject, patterns: patterns(&path, values)? });
         }
         Ok(conditions.into())
     }
@@ -168,7 +189,7 @@ impl Compiler {
             KindDocument::Literal(kind) if [NAMESPACE_SCOPE, CLUSTER_SCOPE].contains(&&**kind) => {
                 error(path, format!("is `{kind}`, which stands for an alert without an object; choose another kind"))
             }
-            KindDocument::Literal(kind) if is_kind(kind) => Ok(Kind::Literal(kind.as_str().into())),
+            KindDocument::Literal(kind) if is_kind(kind) => Ok(Kind::literal(kind)),
             KindDocument::Literal(_) => {
                 error(path, "is no kind; write letters and digits, a capital first, at most 63 characters")
             }
@@ -213,37 +234,41 @@ impl Compiler {
 
     /// A rule of the table, once for each label of its condition.
     fn built_in(&mut self, default: &DefaultRule, rules: &mut Vec<Rule>) -> Compiled<()> {
-        let document = |when: Matchers| RuleDocument {
-            when,
+        let document = RuleDocument {
+            when: Matchers::default(),
             kind: KindDocument::Literal(String::new()),
             name: NameDocument::First(default.name_parts().collect()),
             namespace: texts(default.namespace),
             cluster: texts(if default.reads_cluster { &["cluster"] } else { &[] }),
         };
-        let patterns = texts(default.patterns);
-        let conditions = default.when.iter().map(|label| Matchers([((*label).to_owned(), patterns.clone())].into()));
-        let mut documents: Vec<RuleDocument> = conditions.map(document).collect();
-        if documents.is_empty() {
-            documents.push(document(Matchers::default()));
-        }
-        for document in documents {
-            // Not as a user's: it may be one that users cannot name.
-            let kind = match default.kind {
-                DefaultKind::Literal(kind) => Kind::Literal(kind.into()),
-                DefaultKind::Label(label) => Kind::Label(self.labels.intern(label)),
-            };
-            let mut rule = self.rule_of(RuleId::BuiltIn(default.id), default.id, &document, kind)?;
-            (rule.needs_namespace, rule.observers_only) = (default.needs_namespace, default.observers_only);
-            rule.view = default.view;
-            rules.push(rule);
+        // Not as a user's: it may be one that users cannot name.
+        let kind = match default.kind {
+            DefaultKind::Literal(kind) => Kind::literal(kind),
+            DefaultKind::Label(label) => Kind::Label(self.labels.intern(label)),
+        };
+        let mut rule = self.rule_of(RuleId::BuiltIn(default.id), default.id, &document, kind)?;
+        (rule.needs_namespace, rule.observers_only) = (default.needs_namespace, default.observers_only);
+        rule.view = default.view;
+        let subjects = match default.when {
+            [] => {
+                rules.push(rule);
+                return Ok(());
+            }
+            EXPORTER => vec![Subject::Exporter],
+            labels => labels.iter().map(|label| Subject::Label(self.labels.intern(label))).collect(),
+        };
+        let patterns = patterns(default.id, &texts(default.patterns))?;
+        for subject in subjects {
+            let when = [Condition { subject, patterns: patterns.clone() }].into();
+            rules.push(Rule { when, ..rule.clone() });
         }
         Ok(())
     }
 
-    fn built_in_conditions(&mut self, entry: &[(&str, &str)]) -> Box<[Condition]> {
-        let mut condition = |(label, value): &(&str, &str)| Condition {
-            label: self.labels.intern(label),
-            patterns: [Pattern::Exact((*value).into())].into(),
+    fn built_in_conditions(&mut self, entry: &[(&str, &[&str])]) -> Box<[Condition]> {
+        let mut condition = |(label, values): &(&str, &[&str])| Condition {
+            subject: Subject::Label(self.labels.intern(label)),
+            patterns: values.iter().filter_map(|value| Pattern::parse(value).ok()).collect(),
         };
         entry.iter().map(&mut condition).collect()
     }

@@ -18,12 +18,27 @@ impl Slot {
 }
 
 /// A label of an alert: itself, or with the prefix that Prometheus gives to a metric's own label when the target of the
-/// scrape has one of that name.
+/// scrape has one of that name. Twice the slot, plus one for the prefix: one comparison tells two apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct LabelRef {
-    pub(crate) slot: Slot,
-    /// Whether it is `exported_<label>`.
-    pub(crate) exported: bool,
+pub(crate) struct LabelRef(u16);
+
+impl LabelRef {
+    pub(crate) const fn plain(slot: Slot) -> Self {
+        Self(slot.0 * 2)
+    }
+
+    /// `exported_<label>`
+    pub(crate) const fn exported(slot: Slot) -> Self {
+        Self(slot.0 * 2 + 1)
+    }
+
+    pub(super) const fn slot(self) -> Slot {
+        Slot(self.0 / 2)
+    }
+
+    pub(super) const fn is_exported(self) -> bool {
+        self.0 % 2 == 1
+    }
 }
 
 /// A label that the rules read, with its value.
@@ -41,16 +56,46 @@ const CHAINS: usize = 256;
 #[derive(Clone, Debug)]
 pub(super) struct LabelTable {
     names: Vec<Box<str>>,
-    /// The first label of each chain, by [`chain`].
+    keys: Vec<Key>,
+    /// The first label of each chain.
     heads: Box<[u16]>,
     /// For each label the next one of its chain.
     next: Vec<u16>,
 }
 
+/// Length, beginning and end of a name: of a short name all of it. To compare them is cheaper than to compare strings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    length: usize,
+    begin: u64,
+    end: u64,
+}
+
+/// The longest name that its [`Key`] determines.
+const MAX_IN_KEY: usize = 16;
+
+impl Key {
+    fn of(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        let (begin, end) = match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(begin), Some(end)) => (u64::from_le_bytes(*begin), u64::from_le_bytes(*end)),
+            _ => (bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
+        };
+        Self { length: bytes.len(), begin, end }
+    }
+
+    /// The chain of a name. A chain is never longer than the table.
+    fn chain(self) -> usize {
+        let mixed = (self.begin ^ self.end.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 56) as usize % CHAINS
+    }
+}
+
 impl LabelTable {
     /// A table of these labels, numbered from 0.
     pub(super) fn new(names: &[&str]) -> Self {
-        let mut table = Self { names: Vec::new(), heads: vec![NONE; CHAINS].into(), next: Vec::new() };
+        let heads = vec![NONE; CHAINS].into();
+        let mut table = Self { names: Vec::new(), keys: Vec::new(), heads, next: Vec::new() };
         for name in names {
             table.intern(name);
         }
@@ -71,42 +116,38 @@ impl LabelTable {
     pub(super) fn intern(&mut self, name: &str) -> LabelRef {
         let (base, exported) = name.strip_prefix(EXPORTED).map_or((name, false), |base| (base, true));
         let slot = self.slot(base).unwrap_or_else(|| self.add(base));
-        LabelRef { slot, exported }
+        if exported { LabelRef::exported(slot) } else { LabelRef::plain(slot) }
     }
 
     /// The label of this name, if a rule reads it.
     pub(super) fn get(&self, name: &str) -> Option<LabelRef> {
         if let Some(slot) = self.slot(name) {
-            return Some(LabelRef { slot, exported: false });
+            return Some(LabelRef::plain(slot));
         }
-        Some(LabelRef { slot: self.slot(name.strip_prefix(EXPORTED)?)?, exported: true })
+        name.strip_prefix(EXPORTED).and_then(|base| self.slot(base)).map(LabelRef::exported)
     }
 
     fn slot(&self, name: &str) -> Option<Slot> {
-        let mut at = *self.heads.get(chain(name.as_bytes()))?;
+        let key = Key::of(name);
+        let mut at = *self.heads.get(key.chain())?;
         loop {
-            if **self.names.get(usize::from(at))? == *name {
+            let index = usize::from(at);
+            let is_same = *self.keys.get(index)? == key;
+            if is_same && (key.length <= MAX_IN_KEY || self.names.get(index).is_some_and(|own| **own == *name)) {
                 return Some(Slot(at));
             }
-            at = *self.next.get(usize::from(at))?;
+            at = *self.next.get(index)?;
         }
     }
 
     fn add(&mut self, name: &str) -> Slot {
-        let number = u16::try_from(self.names.len()).unwrap_or(NONE);
-        let head = self.heads.get_mut(chain(name.as_bytes()));
+        let (number, key) = (u16::try_from(self.names.len()).unwrap_or(NONE), Key::of(name));
+        let head = self.heads.get_mut(key.chain());
         self.next.push(head.map_or(NONE, |head| std::mem::replace(head, number)));
         self.names.push(name.into());
+        self.keys.push(key);
         Slot(number)
     }
-}
-
-/// The chain of a name: from its length and two of its bytes, which is cheap. A chain is never longer than the table.
-fn chain(name: &[u8]) -> usize {
-    let first = name.first().copied().unwrap_or_default();
-    let middle = name.get(name.len() / 2).copied().unwrap_or_default();
-    let sum = usize::from(first) * 7 + usize::from(middle) * 31 + name.len() * 57;
-    sum % CHAINS
 }
 
 #[cfg(test)]
@@ -120,7 +161,7 @@ mod tests {
         assert_eq!(table.get("node"), Some(node));
         assert_eq!(table.intern("node"), node);
         let exported = table.get("exported_node").unwrap();
-        assert_eq!((exported.slot, exported.exported), (node.slot, true));
+        assert_eq!((exported.slot(), exported.is_exported()), (node.slot(), true));
         assert_eq!(table.len(), 3);
     }
 
@@ -134,11 +175,14 @@ mod tests {
 
     #[test]
     fn labels_of_one_chain_are_told_apart() {
-        let names: Vec<String> = (0..1000).map(|n| format!("label_{n:04}")).collect();
+        let short = (0..1000).map(|n| format!("label_{n:04}"));
+        // Equal at both ends.
+        let long = (0..1000).map(|n| format!("beginning_{n:04}_end_of_it"));
+        let names: Vec<String> = short.chain(long).chain((0..20).map(|n| "x".repeat(n))).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let table = LabelTable::new(&names);
         for (number, name) in names.iter().enumerate() {
-            assert_eq!(table.get(name).unwrap().slot.index(), number, "{name}");
+            assert_eq!(table.get(name).unwrap().slot().index(), number, "{name}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Exporters that speak about other objects.
 
-use super::pattern::Pattern;
+use super::pattern::{Form, Letters, Pattern};
 use crate::target::workload_of;
 
 /// All observers, found by a value's first or last byte: they are compared with the labels of every alert.
@@ -32,10 +32,11 @@ impl Observers {
         for (observer, patterns) in observers.iter().enumerate() {
             for (pattern, text) in patterns.iter().enumerate() {
                 let place = Place { observer: number(observer), pattern: number(pattern) };
-                let chain = match text {
-                    Pattern::Exact(text) | Pattern::Prefix(text) => by_first.get_mut(end(text.as_bytes().first())),
-                    Pattern::Suffix(text) => by_last.get_mut(end(text.as_bytes().last())),
-                    Pattern::Contains(_) => None,
+                let bytes = text.text().as_bytes();
+                let chain = match text.form() {
+                    Form::Exact | Form::Prefix => by_first.get_mut(end(bytes.first())),
+                    Form::Suffix => by_last.get_mut(end(bytes.last())),
+                    Form::Contains => None,
                 };
                 chain.unwrap_or(&mut others).push(place);
             }
@@ -43,13 +44,14 @@ impl Observers {
         Self { observers, by_first, by_last, others }
     }
 
-    /// The observer that this value names.
-    pub(super) fn find(&self, value: &str) -> Option<Observer<'_>> {
+    /// The observer that this value, which has these letters, names.
+    pub(super) fn find(&self, value: &str, letters: Letters) -> Option<Observer<'_>> {
         let bytes = value.as_bytes();
         let first = self.by_first.get(end(bytes.first())).into_iter().flatten();
         let last = self.by_last.get(end(bytes.last())).into_iter().flatten();
         let places = first.chain(last).chain(&self.others);
-        let matching = places.filter(|place| self.pattern(**place).is_some_and(|pattern| pattern.matches(value)));
+        let matching =
+            places.filter(|place| self.pattern(**place).is_some_and(|pattern| pattern.matches_with(value, letters)));
         let observer = matching.map(|place| place.observer).min()?;
         self.observers.get(usize::from(observer)).map(|patterns| Observer(patterns))
     }

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use super::defaults::{EXPORTER, PODS, View};
 use super::label_table::{KnownLabel, LabelRef, LabelTable, Slot};
 use super::observers::{Observer, Observers};
+use super::pattern::{Letters, Pattern};
 
 /// The labels whose meaning the engine knows, in the order of their slots.
 pub(super) const FIXED: &[&str] = &[
@@ -37,8 +38,6 @@ pub(crate) const ALERT_NAME: Slot = Slot::new(1);
 pub(crate) const SEVERITY: Slot = Slot::new(2);
 const NAMESPACE: Slot = Slot::new(3);
 const CONTAINER: Slot = Slot::new(4);
-const INSTANCE: Slot = Slot::new(5);
-const ENDPOINT: Slot = Slot::new(6);
 const JOB: Slot = Slot::new(7);
 const SERVICE: Slot = Slot::new(8);
 /// The slots of [`EXPORTER`].
@@ -56,47 +55,71 @@ fn names_pod(slot: Slot) -> bool {
     (FIRST_POD..FIRST_POD + PODS.len()).contains(&slot.index())
 }
 
-/// Whether the label is about the scrape, so that without the prefix it never names an observer's victim.
+/// Whether the label is about the scrape, so that without the prefix it never names an observer's victim: `container`,
+/// `instance`, `endpoint` and those of [`EXPORTER`].
 fn is_of_scrape(slot: Slot) -> bool {
-    [CONTAINER, INSTANCE, ENDPOINT].contains(&slot) || (FIRST_EXPORTER..FIRST_POD).contains(&slot.index())
+    (CONTAINER.index()..FIRST_POD).contains(&slot.index())
 }
 
 /// The labels of one alert.
 pub(super) struct AlertLabels<'l, 'a> {
     known: &'l [KnownLabel<'a>],
+    /// The values that name the exporter, with their letters, in the order of the body; the first `exporters` are there.
+    names: [(&'l str, Letters); EXPORTER.len()],
+    exporters: usize,
     observer: Option<Observer<'l>>,
-    /// Whether the scrape renamed the victim's labels.
+    /// Whether the scrape renamed any label.
+    exported: bool,
+    /// Whether it renamed the victim's labels.
     renamed: bool,
 }
 
 impl<'l, 'a> AlertLabels<'l, 'a> {
     pub(super) fn new(known: &'l [KnownLabel<'a>], observers: &'l Observers) -> Self {
-        let renames = |label: LabelRef| {
-            label.exported && (names_pod(label.slot) || [NAMESPACE, CONTAINER, SERVICE].contains(&label.slot))
+        let mut labels = Self {
+            known,
+            names: [("", Letters::of("")); EXPORTER.len()],
+            exporters: 0,
+            observer: None,
+            exported: false,
+            renamed: false,
         };
-        let renamed = known.iter().any(|known| renames(known.label) && !known.value.0.is_empty());
-        let mut labels = Self { known, observer: None, renamed };
-        labels.observer = labels.recognise(observers);
+        labels.recognise(observers);
         labels
     }
 
-    /// The observer that sent the metric, by the first label that names one. `container` counts only beside a label of the
-    /// scrape: alone it is the container that the alert is about.
-    fn recognise(&self, observers: &'l Observers) -> Option<Observer<'l>> {
+    /// Finds the observer that sent the metric, by the first label that names one. `container` counts only beside a label
+    /// of the scrape: alone it is the container that the alert is about.
+    fn recognise(&mut self, observers: &'l Observers) {
         let (mut first, mut has_scrape): (Option<(Slot, Observer<'l>)>, bool) = (None, false);
-        for KnownLabel { label, value } in self.known {
-            if label.exported || !(FIRST_EXPORTER..FIRST_POD).contains(&label.slot.index()) {
+        for KnownLabel { label, value } in self.known.iter().filter(|known| !known.value.0.is_empty()) {
+            let slot = label.slot();
+            if label.is_exported() {
+                self.exported = true;
+                self.renamed |= names_pod(slot) || [NAMESPACE, CONTAINER, SERVICE].contains(&slot);
                 continue;
             }
-            has_scrape |= [JOB, SERVICE].contains(&label.slot);
-            if first.as_ref().is_none_or(|(slot, _)| label.slot < *slot)
-                && let Some(observer) = observers.find(&value.0)
+            if !(FIRST_EXPORTER..FIRST_POD).contains(&slot.index()) {
+                continue;
+            }
+            has_scrape |= [JOB, SERVICE].contains(&slot);
+            let letters = Letters::of(&value.0);
+            // A label is there only once.
+            if let Some(name) = self.names.get_mut(self.exporters) {
+                *name = (&value.0, letters);
+                self.exporters += 1;
+            }
+            if first.as_ref().is_none_or(|(of, _)| slot < *of)
+                && let Some(observer) = observers.find(&value.0, letters)
             {
-                first = Some((label.slot, observer));
+                first = Some((slot, observer));
             }
         }
-        let by_container = || observers.find(self.plain(CONTAINER)?);
-        first.map(|(_, observer)| observer).or_else(|| by_container().filter(|_| has_scrape))
+        let by_container = || {
+            let container = self.plain(CONTAINER).filter(|_| has_scrape)?;
+            observers.find(container, Letters::of(container))
+        };
+        self.observer = first.map(|(_, observer)| observer).or_else(by_container);
     }
 
     /// Whether the alert is an observer's.
@@ -104,8 +127,12 @@ impl<'l, 'a> AlertLabels<'l, 'a> {
         self.observer.is_some()
     }
 
-    fn find(&self, slot: Slot, exported: bool) -> Option<&'l Cow<'a, str>> {
-        let label = LabelRef { slot, exported };
+    /// Whether any of the labels that name the exporter matches.
+    pub(super) fn exporter_matches(&self, pattern: &Pattern) -> bool {
+        self.names.iter().take(self.exporters).any(|(name, letters)| pattern.matches_with(name, *letters))
+    }
+
+    fn find(&self, label: LabelRef) -> Option<&'l Cow<'a, str>> {
         self.known
             .iter()
             .find(|known| known.label == label)
@@ -114,23 +141,23 @@ impl<'l, 'a> AlertLabels<'l, 'a> {
     }
 
     fn plain(&self, slot: Slot) -> Option<&'l Cow<'a, str>> {
-        self.find(slot, false)
+        self.find(LabelRef::plain(slot))
     }
 
     /// The value that a condition compares.
     pub(super) fn condition(&self, label: LabelRef) -> Option<&'l Cow<'a, str>> {
-        if label.exported || is_of_scrape(label.slot) {
-            return self.find(label.slot, label.exported);
+        if label.is_exported() || is_of_scrape(label.slot()) {
+            return self.find(label);
         }
-        self.believed(label.slot).or_else(|| self.plain(label.slot))
+        self.believed(label.slot()).or_else(|| self.find(label))
     }
 
     /// The value that names something.
     pub(super) fn value(&self, label: LabelRef, view: View) -> Option<&'l Cow<'a, str>> {
         match view {
-            _ if label.exported => self.find(label.slot, true),
-            View::AsSent => self.believed(label.slot).or_else(|| self.plain(label.slot)),
-            View::Victim => self.victim(label.slot),
+            _ if label.is_exported() => self.find(label),
+            View::AsSent => self.believed(label.slot()).or_else(|| self.find(label)),
+            View::Victim => self.victim(label.slot()),
         }
     }
 
@@ -149,11 +176,24 @@ impl<'l, 'a> AlertLabels<'l, 'a> {
 
     /// The renamed label, if the alert is an observer's.
     fn believed(&self, slot: Slot) -> Option<&'l Cow<'a, str>> {
-        self.observer.as_ref().and_then(|_| self.find(slot, true))
+        if self.exported && self.observer.is_some() { self.find(LabelRef::exported(slot)) } else { None }
     }
 
     /// The labels, for the choice of rules to try.
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
-        self.known.iter().map(|known| known.label.slot)
+        self.known.iter().map(|known| known.label.slot())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CONTAINER, EXPORTER, FIRST_EXPORTER, FIRST_POD, FIXED, JOB, NAMESPACE, PODS, SERVICE};
+
+    #[test]
+    fn the_slots_are_those_of_the_table() {
+        assert_eq!(FIXED[FIRST_EXPORTER..FIRST_POD], *EXPORTER);
+        assert_eq!(FIXED[FIRST_POD..], *PODS);
+        assert_eq!(FIXED[CONTAINER.index()..FIRST_EXPORTER], ["container", "instance", "endpoint"]);
+        assert_eq!([NAMESPACE, JOB, SERVICE].map(|slot| FIXED[slot.index()]), ["namespace", "job", "service"]);
     }
 }

@@ -2,14 +2,110 @@
 
 use crate::limits::{MAX_KIND, MAX_NAME, MAX_NAMESPACE};
 
-/// Whether a text is a DNS label (RFC 1123), as the names of namespaces and services are.
-pub(crate) fn is_dns_label(text: &str) -> bool {
-    text.len() <= MAX_NAMESPACE && is_section(text.as_bytes())
+/// What a name must look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Grammar {
+    /// A DNS label (RFC 1123), as the names of namespaces and services are.
+    Label,
+    /// A DNS subdomain (RFC 1123), as the names of most objects are.
+    Subdomain,
+    /// Any text that is not empty.
+    Text,
 }
 
-/// Whether a text is a DNS subdomain (RFC 1123), as the names of most objects are.
-pub(crate) fn is_dns_subdomain(text: &str) -> bool {
-    text.len() <= MAX_NAME && text.as_bytes().split(|byte| *byte == b'.').all(is_section)
+/// The kinds whose names are DNS subdomains.
+const SUBDOMAINS: [&str; 26] = [
+    "APIService",
+    "Application",
+    "Certificate",
+    "CronJob",
+    "DaemonSet",
+    "Deployment",
+    "DeploymentConfig",
+    "HorizontalPodAutoscaler",
+    "Ingress",
+    "Job",
+    "NetworkPolicy",
+    "Node",
+    "NodePool",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Pod",
+    "PodDisruptionBudget",
+    "ReplicaSet",
+    "ReplicationController",
+    "ResourceQuota",
+    "Rollout",
+    "ScaledObject",
+    "Schedule",
+    "Secret",
+    "StatefulSet",
+    "VerticalPodAutoscaler",
+];
+
+impl Grammar {
+    /// The grammar of the names of this kind: of a kind that is not Kubernetes' any text is one.
+    pub(crate) fn of(kind: &str) -> Self {
+        match kind {
+            "Namespace" | "Service" => Self::Label,
+            _ if SUBDOMAINS.contains(&kind) => Self::Subdomain,
+            _ => Self::Text,
+        }
+    }
+
+    /// Whether `name` is one.
+    pub(crate) fn accepts(self, name: &str) -> bool {
+        match self {
+            Self::Label => name.len() <= MAX_NAMESPACE && is_dns(name.as_bytes(), false),
+            Self::Subdomain => name.len() <= MAX_NAME && is_dns(name.as_bytes(), true),
+            Self::Text => !name.is_empty() && (name.len() <= MAX_NAME || name.chars().count() <= MAX_NAME),
+        }
+    }
+}
+
+/// Lowercase letters, digits, inner hyphens and, in a subdomain, inner dots: each section begins and ends with a letter or a
+/// digit.
+fn is_dns(name: &[u8], dots: bool) -> bool {
+    // As after a dot: a section begins.
+    let mut last = DOT;
+    for byte in name {
+        let class = CLASSES.get(usize::from(*byte)).copied().unwrap_or(OTHER);
+        let follows = match class {
+            ALPHANUMERIC => true,
+            HYPHEN => last != DOT,
+            DOT => dots && last == ALPHANUMERIC,
+            _ => false,
+        };
+        if !follows {
+            return false;
+        }
+        last = class;
+    }
+    last == ALPHANUMERIC
+}
+
+const ALPHANUMERIC: u8 = 0;
+const HYPHEN: u8 = 1;
+const DOT: u8 = 2;
+const OTHER: u8 = 3;
+
+/// The class of each byte: a table, because names are checked for every alert.
+const CLASSES: [u8; 256] = classes();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
+const fn classes() -> [u8; 256] {
+    let mut classes = [OTHER; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'a'..=b'z' | b'0'..=b'9' => ALPHANUMERIC,
+            b'-' => HYPHEN,
+            b'.' => DOT,
+            _ => OTHER,
+        };
+        byte += 1;
+    }
+    classes
 }
 
 /// Whether a text can be the kind of a Kubernetes object: letters and digits, a capital first.
@@ -19,32 +115,42 @@ pub(crate) fn is_kind(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Lowercase letters, digits and inner hyphens, at least one character.
-fn is_section(bytes: &[u8]) -> bool {
-    let is_alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    bytes.first().is_some_and(is_alphanumeric)
-        && bytes.last().is_some_and(is_alphanumeric)
-        && bytes.iter().all(|byte| *byte == b'-' || is_alphanumeric(byte))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{is_dns_label, is_dns_subdomain, is_kind};
+    use super::{Grammar, is_kind};
 
     #[test]
     fn names_follow_rfc_1123() {
-        for name in ["a", "web-0", "10.0.0.33", "ip-10-0-3-17.eu-central-1.compute.internal", &"a".repeat(253)] {
-            assert!(is_dns_subdomain(name), "{name}");
+        for name in ["a", "web-0", "a--b", "10.0.0.33", "ip-10-0-3-17.eu-central-1.compute.internal", &"a".repeat(253)]
+        {
+            assert!(Grammar::Subdomain.accepts(name), "{name}");
         }
-        for name in ["", "-a", "a-", "a..b", ".a", "A", "a_b", "a b", "a/b", "a:1", "é", &"a".repeat(254)] {
-            assert!(!is_dns_subdomain(name), "{name}");
+        for name in
+            ["", "-a", "a-", "a..b", ".a", "a.", "a.-b", "a-.b", "A", "a_b", "a b", "a/b", "a:1", "é", &"a".repeat(254)]
+        {
+            assert!(!Grammar::Subdomain.accepts(name), "{name}");
         }
     }
 
     #[test]
     fn a_namespace_is_one_label() {
-        assert!(is_dns_label("kube-system") && is_dns_label(&"a".repeat(63)));
-        assert!(!is_dns_label("a.b") && !is_dns_label(&"a".repeat(64)) && !is_dns_label(""));
+        assert!(Grammar::Label.accepts("kube-system") && Grammar::Label.accepts(&"a".repeat(63)));
+        assert!(
+            !Grammar::Label.accepts("a.b") && !Grammar::Label.accepts(&"a".repeat(64)) && !Grammar::Label.accepts("")
+        );
+    }
+
+    #[test]
+    fn a_text_is_counted_in_characters() {
+        assert!(Grammar::Text.accepts(&"é".repeat(253)) && !Grammar::Text.accepts(&"é".repeat(254)));
+        assert!(Grammar::Text.accepts("any: text!") && !Grammar::Text.accepts(""));
+    }
+
+    #[test]
+    fn the_kind_decides_about_its_names() {
+        assert_eq!(Grammar::of("Service"), Grammar::Label);
+        assert_eq!(Grammar::of("Deployment"), Grammar::Subdomain);
+        assert_eq!(Grammar::of("KafkaConsumerGroup"), Grammar::Text);
     }
 
     #[test]
