@@ -5,20 +5,20 @@
 //! nothing.
 
 use std::borrow::Cow;
-use std::fmt::{Display, Formatter, Result as FmtResult};
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use self::compile::{Condition, Kind, Rule, Subject, compile};
+use self::compile::compile;
+use self::compiled::{Condition, Kind, Rule, RuleSet, Subject};
 use self::defaults::{NAMESPACE_SCOPE, View};
 use self::label_table::LabelTable;
 use self::observers::Observers;
 use self::view::AlertLabels;
-use crate::limits::MAX_RULES;
 use crate::target::{Grammar, NAMESPACE, Resource, Target, host, is_kind};
 
 mod compile;
+mod compiled;
 mod defaults;
 mod digest;
 mod document;
@@ -28,25 +28,17 @@ mod pattern;
 mod view;
 
 pub use self::compile::RuleError;
+pub use self::compiled::RuleId;
 pub use self::document::{Document, KindDocument, Matchers, NameDocument, NamePart, OneOrMany, RuleDocument};
 pub(crate) use self::label_table::{KnownLabel, LabelRef, Slot};
 pub(crate) use self::view::{ALERT_NAME, ALERTNAME, SEVERITY};
-
-/// The most words of a set of rules: enough for the user's rules and the built-in ones.
-const MAX_WORDS: usize = (MAX_RULES + 256) / 64;
 
 /// The compiled rules. As data they are their [`Document`]; two are equal if they decide alike.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Document", into = "Document")]
 pub struct Rules {
     document: Document,
-    labels: LabelTable,
-    ignored: Vec<Box<[Condition]>>,
-    observers: Observers,
-    rules: Vec<Rule>,
-    /// For each label the rules that read a name from it, as the bits of `words` words.
-    by_label: Vec<u64>,
-    words: usize,
+    set: RuleSet,
     hash: String,
 }
 
@@ -78,27 +70,6 @@ impl From<Rules> for Document {
     }
 }
 
-/// Which rule named a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RuleId {
-    /// A rule of the built-in table, by its name there.
-    BuiltIn(&'static str),
-    /// A rule of the user's: its index.
-    User(u16),
-    /// The signal names its object itself, as an event does.
-    Object,
-}
-
-impl Display for RuleId {
-    fn fmt(&self, f: &mut Formatter<'_>) -> FmtResult {
-        match self {
-            Self::BuiltIn(name) => f.write_str(name),
-            Self::User(index) => write!(f, "rules[{index}]"),
-            Self::Object => f.write_str("object"),
-        }
-    }
-}
-
 /// What the rules make of an alert's labels.
 pub(crate) struct Decided<'a> {
     /// Whether the alert is no incident.
@@ -117,7 +88,8 @@ impl Rules {
     /// # Errors
     /// What is wrong with which rule.
     pub fn compile(document: Document) -> Result<Self, RuleError> {
-        compile(document)
+        let (set, hash) = compile(&document)?;
+        Ok(Self { document, set, hash })
     }
 
     /// The built-in rules alone.
@@ -131,16 +103,8 @@ impl Rules {
     }
 
     fn empty() -> Self {
-        Self {
-            document: Document::default(),
-            labels: LabelTable::new(&[]),
-            ignored: Vec::new(),
-            observers: Observers::new(Vec::new()),
-            rules: Vec::new(),
-            by_label: Vec::new(),
-            words: 1,
-            hash: String::new(),
-        }
+        let set = RuleSet::new(LabelTable::new(&[]), Vec::new(), Observers::new(Vec::new()), Vec::new());
+        Self { document: Document::default(), set, hash: String::new() }
     }
 
     /// A short hash of the rules, the built-in ones included: filter and sidecar have the same rules if it is equal.
@@ -151,37 +115,14 @@ impl Rules {
 
     /// The label of this name, if a rule reads it.
     pub(crate) fn label(&self, name: &str) -> Option<LabelRef> {
-        self.labels.get(name)
+        self.set.labels.get(name)
     }
 
     /// The target of an alert with these labels; `None` only if it has no name.
     pub(crate) fn decide<'a>(&'a self, known: &[KnownLabel<'a>]) -> Option<Decided<'a>> {
-        let labels = AlertLabels::new(known, &self.observers);
-        let ignored = self.ignored.iter().any(|conditions| all_hold(conditions, &labels));
-        for (rules, mut candidates) in self.rules.chunks(64).zip(self.candidates(&labels)) {
-            // From the lowest bit, which is the first rule.
-            while candidates != 0 {
-                let first = candidates.trailing_zeros() as usize;
-                candidates &= candidates - 1;
-                if let Some(decided) = rules.get(first).and_then(|rule| apply(rule, &labels, ignored)) {
-                    return Some(decided);
-                }
-            }
-        }
-        None
-    }
-
-    /// The rules that read a name from one of the labels, as bits.
-    fn candidates(&self, labels: &AlertLabels<'_, '_>) -> [u64; MAX_WORDS] {
-        let mut set = [0; MAX_WORDS];
-        for slot in labels.slots() {
-            let first = slot.index() * self.words;
-            let of_label = self.by_label.get(first..first + self.words).unwrap_or_default();
-            for (word, more) in set.iter_mut().zip(of_label) {
-                *word |= more;
-            }
-        }
-        set
+        let labels = AlertLabels::new(known, &self.set.observers);
+        let ignored = self.set.ignored.iter().any(|conditions| all_hold(conditions, &labels));
+        self.set.first(labels.slots(), |rule| apply(rule, &labels, ignored))
     }
 }
 

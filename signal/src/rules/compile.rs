@@ -1,5 +1,6 @@
 //! From documents to rules: everything that can be wrong with a rule is found here, once.
 
+use super::compiled::{Condition, Kind, Name, Part, Rule, RuleId, RuleSet, Subject};
 use super::defaults::{
     CLUSTER_SCOPE, DefaultKind, DefaultRule, EXPORTER, IGNORED, NAMESPACE_SCOPE, OBSERVERS, RULES, View,
 };
@@ -9,11 +10,10 @@ use super::label_table::{LabelRef, LabelTable};
 use super::observers::Observers;
 use super::pattern::Pattern;
 use super::view::fixed_labels;
-use super::{RuleId, Rules};
 use crate::limits::{
     MAX_ALTERNATIVES, MAX_CONDITIONS, MAX_IGNORED, MAX_LABELS, MAX_OBSERVERS, MAX_RULE_TEXT, MAX_RULES,
 };
-use crate::target::{Grammar, is_kind};
+use crate::target::is_kind;
 
 /// What is wrong with a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,74 +24,14 @@ pub struct RuleError {
     problem: String,
 }
 
-type Compiled<T> = Result<T, RuleError>;
+type Checked<T> = Result<T, RuleError>;
 
-fn error<T>(path: impl Into<String>, problem: impl Into<String>) -> Compiled<T> {
+fn error<T>(path: impl Into<String>, problem: impl Into<String>) -> Checked<T> {
     Err(RuleError { path: path.into(), problem: problem.into() })
 }
 
-/// What must match one of the patterns.
-#[derive(Clone, Debug, Hash)]
-pub(super) struct Condition {
-    pub(super) subject: Subject,
-    pub(super) patterns: Box<[Pattern]>,
-}
-
-/// What a condition is about.
-#[derive(Clone, Copy, Debug, Hash)]
-pub(super) enum Subject {
-    /// A label.
-    Label(LabelRef),
-    /// Any of the labels that name the exporter.
-    Exporter,
-}
-
-/// A compiled rule.
-#[derive(Clone, Debug, Hash)]
-pub(super) struct Rule {
-    pub(super) id: RuleId,
-    pub(super) when: Box<[Condition]>,
-    pub(super) kind: Kind,
-    pub(super) name: Name,
-    pub(super) namespace: Box<[LabelRef]>,
-    pub(super) cluster: Box<[LabelRef]>,
-    pub(super) needs_namespace: bool,
-    pub(super) observers_only: bool,
-    pub(super) view: View,
-}
-
-/// A rule's kind.
-#[derive(Clone, Debug, Hash)]
-pub(super) enum Kind {
-    /// With the grammar of its names.
-    Literal(Box<str>, Grammar),
-    Label(LabelRef),
-}
-
-impl Kind {
-    fn literal(kind: &str) -> Self {
-        Self::Literal(kind.into(), Grammar::of(kind))
-    }
-}
-
-/// A rule's name.
-#[derive(Clone, Debug, Hash)]
-pub(super) struct Name {
-    pub(super) parts: Box<[Part]>,
-    /// All parts joined; else the first that is present.
-    pub(super) join: bool,
-}
-
-/// A label of a name.
-#[derive(Clone, Copy, Debug, Hash)]
-pub(super) struct Part {
-    pub(super) label: LabelRef,
-    /// Only the host in its value.
-    pub(super) host: bool,
-}
-
-/// Compiles the user's rules and, after them, the built-in ones.
-pub(super) fn compile(document: Document) -> Compiled<Rules> {
+/// Compiles the user's rules and, after them, the built-in ones; returns their hash, too.
+pub(super) fn compile(document: &Document) -> Checked<(RuleSet, String)> {
     let mut compiler = Compiler { labels: fixed_labels() };
     bounded("ignore", document.ignore.len(), MAX_IGNORED)?;
     bounded("observers", document.observers.len(), MAX_OBSERVERS)?;
@@ -113,19 +53,10 @@ pub(super) fn compile(document: Document) -> Compiled<Rules> {
     }
     let observers = Observers::new(observers(&document.observers)?);
     let hash = digest(&(compiler.labels.names(), &ignored, observers.patterns(), &rules));
-    let words = rules.len().div_ceil(64);
-    let mut by_label = vec![0; compiler.labels.len() * words];
-    for (index, rule) in rules.iter().enumerate() {
-        for part in &rule.name.parts {
-            if let Some(word) = by_label.get_mut(part.label.slot().index() * words + index / 64) {
-                *word |= 1 << (index % 64);
-            }
-        }
-    }
-    Ok(Rules { document, labels: compiler.labels, ignored, observers, rules, by_label, words, hash })
+    Ok((RuleSet::new(compiler.labels, ignored, observers, rules), hash))
 }
 
-fn observers(users: &[OneOrMany]) -> Compiled<Vec<Box<[Pattern]>>> {
+fn observers(users: &[OneOrMany]) -> Checked<Vec<Box<[Pattern]>>> {
     let mut observers = Vec::new();
     for (index, names) in users.iter().enumerate() {
         observers.push(patterns(&format!("observers[{index}]"), names)?);
@@ -141,7 +72,7 @@ struct Compiler {
 }
 
 impl Compiler {
-    fn ignored(&mut self, entries: &[Matchers]) -> Compiled<Vec<Box<[Condition]>>> {
+    fn ignored(&mut self, entries: &[Matchers]) -> Checked<Vec<Box<[Condition]>>> {
         let mut ignored = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             let path = format!("ignore[{index}]");
@@ -153,7 +84,7 @@ impl Compiler {
         Ok(ignored)
     }
 
-    fn conditions(&mut self, path: &str, matchers: &Matchers) -> Compiled<Box<[Condition]>> {
+    fn conditions(&mut self, path: &str, matchers: &Matchers) -> Checked<Box<[Condition]>> {
         bounded(path, matchers.0.len(), MAX_CONDITIONS)?;
         let mut conditions = Vec::new();
         for (label, values) in &matchers.0 {
@@ -164,12 +95,12 @@ impl Compiler {
         Ok(conditions.into())
     }
 
-    fn rule(&mut self, id: RuleId, path: &str, document: &RuleDocument) -> Compiled<Rule> {
+    fn rule(&mut self, id: RuleId, path: &str, document: &RuleDocument) -> Checked<Rule> {
         let kind = self.kind(&format!("{path}.kind"), &document.kind)?;
         self.rule_of(id, path, document, kind)
     }
 
-    fn rule_of(&mut self, id: RuleId, path: &str, document: &RuleDocument, kind: Kind) -> Compiled<Rule> {
+    fn rule_of(&mut self, id: RuleId, path: &str, document: &RuleDocument, kind: Kind) -> Checked<Rule> {
         Ok(Rule {
             id,
             when: self.conditions(&format!("{path}.when"), &document.when)?,
@@ -183,7 +114,7 @@ impl Compiler {
         })
     }
 
-    fn kind(&mut self, path: &str, kind: &KindDocument) -> Compiled<Kind> {
+    fn kind(&mut self, path: &str, kind: &KindDocument) -> Checked<Kind> {
         match kind {
             KindDocument::Label { label } => Ok(Kind::Label(self.label(path, label)?)),
             KindDocument::Literal(kind) if [NAMESPACE_SCOPE, CLUSTER_SCOPE].contains(&&**kind) => {
@@ -196,7 +127,7 @@ impl Compiler {
         }
     }
 
-    fn name(&mut self, path: &str, name: &NameDocument) -> Compiled<Name> {
+    fn name(&mut self, path: &str, name: &NameDocument) -> Checked<Name> {
         let (parts, join) = match name {
             NameDocument::First(parts) => (parts, false),
             NameDocument::Join { join } => (join, true),
@@ -205,11 +136,11 @@ impl Compiler {
             return error(path, "is empty; name the label that holds the target's name");
         }
         bounded(path, parts.len(), MAX_ALTERNATIVES)?;
-        let parts: Compiled<Vec<Part>> = parts.iter().map(|part| self.part(path, part)).collect();
+        let parts: Checked<Vec<Part>> = parts.iter().map(|part| self.part(path, part)).collect();
         Ok(Name { parts: parts?.into(), join })
     }
 
-    fn part(&mut self, path: &str, part: &NamePart) -> Compiled<Part> {
+    fn part(&mut self, path: &str, part: &NamePart) -> Checked<Part> {
         let (label, host) = match part {
             NamePart::Label(label) => (label, false),
             NamePart::Host { host } => (host, true),
@@ -217,12 +148,12 @@ impl Compiler {
         Ok(Part { label: self.label(path, label)?, host })
     }
 
-    fn labels(&mut self, path: &str, labels: &OneOrMany) -> Compiled<Box<[LabelRef]>> {
+    fn labels(&mut self, path: &str, labels: &OneOrMany) -> Checked<Box<[LabelRef]>> {
         bounded(path, labels.0.len(), MAX_ALTERNATIVES)?;
         labels.0.iter().map(|label| self.label(path, label)).collect()
     }
 
-    fn label(&mut self, path: &str, label: &str) -> Compiled<LabelRef> {
+    fn label(&mut self, path: &str, label: &str) -> Checked<LabelRef> {
         if label.is_empty() || label.chars().count() > MAX_RULE_TEXT {
             return error(path, format!("has a label of {} bytes; use 1 to {MAX_RULE_TEXT} characters", label.len()));
         }
@@ -233,7 +164,7 @@ impl Compiler {
     }
 
     /// A rule of the table, once for each label of its condition.
-    fn built_in(&mut self, default: &DefaultRule, rules: &mut Vec<Rule>) -> Compiled<()> {
+    fn built_in(&mut self, default: &DefaultRule, rules: &mut Vec<Rule>) -> Checked<()> {
         let document = RuleDocument {
             when: Matchers::default(),
             kind: KindDocument::Literal(String::new()),
@@ -278,7 +209,7 @@ fn texts(texts: &[&str]) -> OneOrMany {
     OneOrMany(texts.iter().map(|text| (*text).to_owned()).collect())
 }
 
-fn patterns(path: &str, texts: &OneOrMany) -> Compiled<Box<[Pattern]>> {
+fn patterns(path: &str, texts: &OneOrMany) -> Checked<Box<[Pattern]>> {
     if texts.0.is_empty() {
         return error(path, "is an empty list, which nothing matches; write a value or remove it");
     }
@@ -286,13 +217,13 @@ fn patterns(path: &str, texts: &OneOrMany) -> Compiled<Box<[Pattern]>> {
     texts.0.iter().map(|text| pattern(path, text)).collect()
 }
 
-fn pattern(path: &str, text: &str) -> Compiled<Pattern> {
+fn pattern(path: &str, text: &str) -> Checked<Pattern> {
     if text.chars().count() > MAX_RULE_TEXT {
         return error(path, format!("has a value of more than {MAX_RULE_TEXT} characters"));
     }
     Pattern::parse(text).or_else(|problem| error(path, problem))
 }
 
-fn bounded(path: &str, length: usize, limit: usize) -> Compiled<()> {
+fn bounded(path: &str, length: usize, limit: usize) -> Checked<()> {
     if length <= limit { Ok(()) } else { error(path, format!("has {length} entries; use at most {limit}")) }
 }
