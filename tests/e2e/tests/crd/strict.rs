@@ -82,11 +82,14 @@ async fn under_that_crd_every_kind_of_signal_creates_an_rr() -> Result<()> {
     let rig = Rig::replicas(1).in_cluster(cluster).start().await?;
     let long = |characters: usize| "é".repeat(characters);
     let alerts = [
-        Alert::firing("Watchdog"),
+        Alert::firing("Heartbeat"),
         Alert::firing("NodeDown").label("node", "worker-1").label("namespace", "monitoring"),
         Alert::firing("QuotaFull").label("namespace", "prod"),
         Alert::firing("PodDown").label("namespace", "prod").label("pod", "bare").label("severity", ""),
-        Alert::firing(&long(253)).label("cluster", &long(253)).label("severity", &long(60)).label("node", &long(253)),
+        Alert::firing(&long(253))
+            .label("cluster", &long(253))
+            .label("severity", &long(60))
+            .label("node", &"n".repeat(253)),
         Alert::firing("Long").label("deployment", "d").annotation("description", &"\u{1}".repeat(100_000)),
     ];
     let events = [
