@@ -1,7 +1,7 @@
 //! Target rules in the real system: the incidents of real alerts, rules that differ between filter and sidecar, and a
 //! changed rule set that is rolled out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -15,18 +15,28 @@ use serde_json::{Value, json};
 use crate::affinity::settled;
 
 const NODES: usize = 10;
-/// Alerts about a node in kube-prometheus.
+/// Rules about node-exporter's metrics in kube-prometheus.
 const ALERTS: usize = 27;
+/// Alerts that two of these rules raise, the second as critical.
+const TWICE: [&str; 5] = [
+    "NodeFilesystemSpaceFillingUp",
+    "NodeFilesystemAlmostOutOfSpace",
+    "NodeFilesystemFilesFillingUp",
+    "NodeFilesystemAlmostOutOfFiles",
+    "NodeFileDescriptorLimit",
+];
 const ROLL_LIMIT: Duration = Duration::from_secs(60);
 
 /// The alerts that node-exporter's metrics raise, as `signal/tests/field` has them: `alert` is the name.
 fn node_alerts() -> Result<Vec<Value>> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../signal/tests/field/rules-kube-prometheus.jsonl");
     let rows: Result<Vec<Value>, _> = fs::read_to_string(path)?.lines().map(serde_json::from_str).collect();
-    let mut names = BTreeSet::new();
     let mut rows = rows?;
-    rows.retain(|row| row["labels"]["job"] == "node-exporter" && names.insert(row["alert"].to_string()));
-    rows.truncate(ALERTS);
+    rows.retain(|row| row["labels"]["job"] == "node-exporter");
+    let mut critical: Vec<Value> =
+        rows.iter().filter(|row| TWICE.iter().any(|name| row["alert"] == *name)).cloned().collect();
+    critical.iter_mut().for_each(|row| row["severity"] = json!("critical"));
+    rows.append(&mut critical);
     Ok(rows)
 }
 
@@ -36,6 +46,7 @@ fn about(row: &Value, node: usize) -> Alert {
     let labels = row["labels"].as_object().into_iter().flatten();
     let alert =
         labels.fold(Alert::firing(&text(&row["alert"])), |alert, (name, value)| alert.label(name, &text(value)));
+    let alert = alert.label("severity", &text(&row["severity"]));
     alert.label("instance", &format!("worker-{node}")).label("pod", &format!("node-exporter-w7bb{node}"))
 }
 
