@@ -22,6 +22,7 @@ mod compiled;
 mod defaults;
 mod digest;
 mod document;
+mod known_labels;
 mod label_table;
 mod observers;
 mod pattern;
@@ -30,7 +31,8 @@ mod view;
 pub use self::compile::RuleError;
 pub use self::compiled::RuleId;
 pub use self::document::{Document, KindDocument, Matchers, NameDocument, NamePart, OneOrMany, RuleDocument};
-pub(crate) use self::label_table::{KnownLabel, LabelRef, Slot};
+pub(crate) use self::known_labels::KnownLabels;
+pub(crate) use self::label_table::LabelRef;
 pub(crate) use self::view::{ALERT_NAME, ALERTNAME, SEVERITY};
 
 /// The compiled rules. As data they are their [`Document`]; two are equal if they decide alike.
@@ -118,11 +120,16 @@ impl Rules {
         self.set.labels.get(name)
     }
 
+    /// Room for the labels of an alert.
+    pub(crate) fn known_labels<'a>(&self) -> KnownLabels<'a> {
+        KnownLabels::of(self.set.labels.len())
+    }
+
     /// The target of an alert with these labels; `None` only if it has no name.
-    pub(crate) fn decide<'a>(&'a self, known: &[KnownLabel<'a>]) -> Option<Decided<'a>> {
+    pub(crate) fn decide<'a>(&'a self, known: &KnownLabels<'a>) -> Option<Decided<'a>> {
         let labels = AlertLabels::new(known, &self.set.observers);
         let ignored = self.set.ignored.iter().any(|conditions| all_hold(conditions, &labels));
-        self.set.first(labels.slots(), |rule| apply(rule, &labels, ignored))
+        self.set.first(known.slots(), |rule| apply(rule, &labels, ignored))
     }
 }
 

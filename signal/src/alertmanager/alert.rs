@@ -12,7 +12,7 @@ use crate::error::Rejection;
 use crate::json::{Object, Text, non_empty};
 use crate::labels::Labels;
 use crate::limits::{MAX_CLUSTER, MAX_SIGNAL_NAME};
-use crate::rules::{ALERT_NAME, ALERTNAME, Decided, KnownLabel, LabelRef, Rules, SEVERITY, Slot};
+use crate::rules::{ALERT_NAME, ALERTNAME, Decided, KnownLabels, Rules, SEVERITY};
 use crate::signal::{Signal, State, severity, time};
 use crate::target::bounded;
 
@@ -55,7 +55,7 @@ pub(crate) fn signal<'a>(alert: &'a str, group: State, context: Context<'a>) -> 
     let Object(alert): Object<Alert<'_>> =
         from_str(alert).map_err(|error| Rejection::malformed("the alert", &error))?;
     let labels = alert.labels.map(RawValue::get);
-    let mut known = KnownLabels::default();
+    let mut known = context.rules.known_labels();
     let mut json = JsonDeserializer::from_str(labels.unwrap_or("{}"));
     let read = LabelsSeed { known: &mut known, rules: context.rules }.deserialize(&mut json);
     read.and_then(|()| json.end()).map_err(|error| Rejection::malformed("`labels`", &error))?;
@@ -76,12 +76,12 @@ impl<'a> AlertFields<'a> {
         group: State,
         context: Context<'a>,
     ) -> Result<Signal<'a>, Rejection> {
-        let name = known.get(ALERTNAME).or_else(|| known.get(ALERT_NAME));
+        let name = known.get(ALERTNAME).or_else(|| known.get(ALERT_NAME)).cloned();
         let name = name.ok_or(Rejection::Missing { field: "labels.alertname" })?;
         let name = bounded("labels.alertname", name, MAX_SIGNAL_NAME)?;
-        let severity = severity(known.get(SEVERITY));
+        let severity = severity(known.get(SEVERITY).cloned());
         // Only an alert without a name has no target.
-        let decided = context.rules.decide(&known.0).ok_or(Rejection::Missing { field: "labels.alertname" })?;
+        let decided = context.rules.decide(known).ok_or(Rejection::Missing { field: "labels.alertname" })?;
         let Decided { ignored, rule, resource, target, cluster } = decided;
         let state = match non_empty(self.status.flatten()).map_or(group, |status| state(&status)) {
             State::Firing if ignored => State::Ignored,
@@ -109,40 +109,6 @@ impl<'a> AlertFields<'a> {
 /// one.
 pub(super) fn state(status: &str) -> State {
     if status == "resolved" { State::Resolved } else { State::Firing }
-}
-
-/// The labels of an alert that the rules read. Cleared and used again for the next alert, so that no alert costs an
-/// allocation.
-pub(super) struct KnownLabels<'a>(Vec<KnownLabel<'a>>);
-
-/// More labels than most alerts have.
-const USUAL: usize = 16;
-
-impl Default for KnownLabels<'_> {
-    fn default() -> Self {
-        Self(Vec::with_capacity(USUAL))
-    }
-}
-
-impl<'a> KnownLabels<'a> {
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    fn get(&self, slot: Slot) -> Option<Cow<'a, str>> {
-        let label = LabelRef::plain(slot);
-        let value = self.0.iter().find(|known| known.label == label).map(|known| known.value.0.clone());
-        value.filter(|value| !value.is_empty())
-    }
-
-    /// Adds a label; `None` if it is there already.
-    pub(super) fn add(&mut self, label: LabelRef, value: Text<'a>) -> Option<()> {
-        if self.0.iter().any(|known| known.label == label) {
-            return None;
-        }
-        self.0.push(KnownLabel { label, value });
-        Some(())
-    }
 }
 
 /// Reads the known labels from JSON.

@@ -1,12 +1,12 @@
 //! The fast path: reads a common webhook in one pass. serde_json alone would scan each label four times (to find the
 //! end of the alerts, of the alert and of the labels, and to read them), and that scan dominates the cost of a signal.
 
-use super::alert::{AlertFields, Context, KnownLabels, Member, state};
+use super::alert::{AlertFields, Context, Member, state};
 use super::webhook::{Keys, OwnFields};
 use crate::entry::Entry;
 use crate::json::{Cursor, Literal, Text, non_empty};
 use crate::limits::MAX_ALERTS;
-use crate::rules::Rules;
+use crate::rules::{KnownLabels, Rules};
 use crate::signal::State;
 
 /// The alerts of a webhook and its own fields. `None` if serde_json has to read it, because it is unusual or invalid.
@@ -40,7 +40,7 @@ impl<'a> Webhook<'a> {
             keys: Keys::default(),
             status: None,
             alerts: None,
-            known: KnownLabels::default(),
+            known: context.rules.known_labels(),
             has_alerts_without_state: false,
         }
     }

@@ -1,8 +1,6 @@
 //! The labels that the rules read, each with a number. A webhook has many labels that no rule reads, so a lookup that fails
 //! must be fast.
 
-use crate::json::Text;
-
 /// The number of a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Slot(u16);
@@ -36,15 +34,16 @@ impl LabelRef {
         Slot(self.0 / 2)
     }
 
+    /// The number of references to one slot.
+    pub(super) const FORMS: usize = 2;
+
+    pub(super) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
     pub(super) const fn is_exported(self) -> bool {
         self.0 % 2 == 1
     }
-}
-
-/// A label that the rules read, with its value.
-pub(crate) struct KnownLabel<'a> {
-    pub(crate) label: LabelRef,
-    pub(crate) value: Text<'a>,
 }
 
 const EXPORTED: &str = "exported_";

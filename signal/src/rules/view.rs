@@ -8,7 +8,8 @@
 use std::borrow::Cow;
 
 use super::defaults::{EXPORTER, PODS, View};
-use super::label_table::{KnownLabel, LabelRef, LabelTable, Slot};
+use super::known_labels::KnownLabels;
+use super::label_table::{LabelRef, LabelTable, Slot};
 use super::observers::{Observer, Observers};
 use super::pattern::{Letters, Pattern};
 
@@ -33,9 +34,9 @@ pub(super) const FIXED: &[&str] = &[
     "kubernetes_pod_name",
     "k8s_pod_name",
 ];
-pub(crate) const ALERTNAME: Slot = Slot::new(0);
-pub(crate) const ALERT_NAME: Slot = Slot::new(1);
-pub(crate) const SEVERITY: Slot = Slot::new(2);
+pub(crate) const ALERTNAME: LabelRef = LabelRef::plain(Slot::new(0));
+pub(crate) const ALERT_NAME: LabelRef = LabelRef::plain(Slot::new(1));
+pub(crate) const SEVERITY: LabelRef = LabelRef::plain(Slot::new(2));
 const NAMESPACE: Slot = Slot::new(3);
 const CONTAINER: Slot = Slot::new(4);
 const JOB: Slot = Slot::new(7);
@@ -63,7 +64,7 @@ fn is_of_scrape(slot: Slot) -> bool {
 
 /// The labels of one alert.
 pub(super) struct AlertLabels<'l, 'a> {
-    known: &'l [KnownLabel<'a>],
+    known: &'l KnownLabels<'a>,
     /// The values that name the exporter, with their letters, in the order of the body; the first `exporters` are there.
     names: [(&'l str, Letters); EXPORTER.len()],
     exporters: usize,
@@ -75,7 +76,7 @@ pub(super) struct AlertLabels<'l, 'a> {
 }
 
 impl<'l, 'a> AlertLabels<'l, 'a> {
-    pub(super) fn new(known: &'l [KnownLabel<'a>], observers: &'l Observers) -> Self {
+    pub(super) fn new(known: &'l KnownLabels<'a>, observers: &'l Observers) -> Self {
         let mut labels = Self {
             known,
             names: [("", Letters::of("")); EXPORTER.len()],
@@ -92,7 +93,7 @@ impl<'l, 'a> AlertLabels<'l, 'a> {
     /// of the scrape: alone it is the container that the alert is about.
     fn recognise(&mut self, observers: &'l Observers) {
         let (mut first, mut has_scrape): (Option<(Slot, Observer<'l>)>, bool) = (None, false);
-        for KnownLabel { label, value } in self.known.iter().filter(|known| !known.value.0.is_empty()) {
+        for (label, value) in self.known.iter().filter(|(_, value)| !value.is_empty()) {
             let slot = label.slot();
             if label.is_exported() {
                 self.exported = true;
@@ -103,14 +104,14 @@ impl<'l, 'a> AlertLabels<'l, 'a> {
                 continue;
             }
             has_scrape |= [JOB, SERVICE].contains(&slot);
-            let letters = Letters::of(&value.0);
+            let letters = Letters::of(value);
             // A label is there only once.
             if let Some(name) = self.names.get_mut(self.exporters) {
-                *name = (&value.0, letters);
+                *name = (value, letters);
                 self.exporters += 1;
             }
             if first.as_ref().is_none_or(|(of, _)| slot < *of)
-                && let Some(observer) = observers.find(&value.0, letters)
+                && let Some(observer) = observers.find(value, letters)
             {
                 first = Some((slot, observer));
             }
@@ -133,11 +134,7 @@ impl<'l, 'a> AlertLabels<'l, 'a> {
     }
 
     fn find(&self, label: LabelRef) -> Option<&'l Cow<'a, str>> {
-        self.known
-            .iter()
-            .find(|known| known.label == label)
-            .map(|known| &known.value.0)
-            .filter(|value| !value.is_empty())
+        self.known.get(label)
     }
 
     fn plain(&self, slot: Slot) -> Option<&'l Cow<'a, str>> {
@@ -177,11 +174,6 @@ impl<'l, 'a> AlertLabels<'l, 'a> {
     /// The renamed label, if the alert is an observer's.
     fn believed(&self, slot: Slot) -> Option<&'l Cow<'a, str>> {
         if self.exported && self.observer.is_some() { self.find(LabelRef::exported(slot)) } else { None }
-    }
-
-    /// The labels, for the choice of rules to try.
-    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
-        self.known.iter().map(|known| known.label.slot())
     }
 }
 
