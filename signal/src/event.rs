@@ -193,10 +193,8 @@ fn owner<'a>(resource: &Resource<'a>, owners: Vec<Object<OwnerReference<'a>>>) -
     let is_controller = |Object(owner): &Object<OwnerReference<'a>>| owner.controller == Some(true);
     let index = owners.iter().position(is_controller).unwrap_or(0);
     let Object(owner) = owners.into_iter().nth(index)?;
-    let (kind, name) = (non_empty(owner.kind)?, non_empty(owner.name)?);
-    if kind == "Node" || bounded("", kind.clone(), MAX_KIND).is_err() || bounded("", name.clone(), MAX_NAME).is_err() {
-        return None;
-    }
+    let kind = bounded("ownerReferences.kind", non_empty(owner.kind)?, MAX_KIND).ok().filter(|kind| kind != "Node")?;
+    let name = bounded("ownerReferences.name", non_empty(owner.name)?, MAX_NAME).ok()?;
     let owner =
         Resource { kind, name, namespace: resource.namespace.clone(), api_version: non_empty(owner.api_version) };
     Some(owner.target())

@@ -38,18 +38,15 @@ pub(super) fn compile(document: &Document) -> Checked<(RuleSet, String)> {
     bounded("rules", document.rules.len(), MAX_RULES)?;
 
     let mut ignored = compiler.ignored(&document.ignore)?;
-    ignored.extend(IGNORED.iter().map(|entry| compiler.built_in_conditions(entry)));
+    ignored.extend(compiler.ignored(&built_in_ignored())?);
 
     let mut rules = Vec::new();
     for (index, rule) in document.rules.iter().enumerate() {
         let id = RuleId::User(u16::try_from(index).unwrap_or(u16::MAX));
-        rules.push(compiler.rule(id, &format!("rules[{index}]"), rule)?);
+        rules.push(compiler.users_rule(id, &format!("rules[{index}]"), rule)?);
     }
     for rule in RULES {
         compiler.built_in(rule, &mut rules)?;
-    }
-    if compiler.labels.len() > MAX_LABELS {
-        return error("rules", format!("read {} different labels; use at most {MAX_LABELS}", compiler.labels.len()));
     }
     let observers = Observers::new(observers(&document.observers)?);
     let hash = digest(&(compiler.labels.names(), &ignored, observers.patterns(), &rules));
@@ -62,7 +59,7 @@ fn observers(users: &[OneOrMany]) -> Checked<Vec<Box<[Pattern]>>> {
         observers.push(patterns(&format!("observers[{index}]"), names)?);
     }
     for names in OBSERVERS {
-        observers.push(names.iter().filter_map(|name| Pattern::parse(name).ok()).collect());
+        observers.push(patterns("observers", &texts(names))?);
     }
     Ok(observers)
 }
@@ -95,16 +92,22 @@ impl Compiler {
         Ok(conditions.into())
     }
 
-    fn rule(&mut self, id: RuleId, path: &str, document: &RuleDocument) -> Checked<Rule> {
-        let kind = self.kind(&format!("{path}.kind"), &document.kind)?;
-        self.rule_of(id, path, document, kind)
+    /// A user's rule, which cannot have every kind.
+    fn users_rule(&mut self, id: RuleId, path: &str, document: &RuleDocument) -> Checked<Rule> {
+        if let KindDocument::Literal(kind) = &document.kind
+            && [NAMESPACE_SCOPE, CLUSTER_SCOPE].contains(&&**kind)
+        {
+            let problem = format!("is `{kind}`, which stands for an alert without an object; choose another kind");
+            return error(format!("{path}.kind"), problem);
+        }
+        self.rule(id, path, document)
     }
 
-    fn rule_of(&mut self, id: RuleId, path: &str, document: &RuleDocument, kind: Kind) -> Checked<Rule> {
+    fn rule(&mut self, id: RuleId, path: &str, document: &RuleDocument) -> Checked<Rule> {
         Ok(Rule {
             id,
             when: self.conditions(&format!("{path}.when"), &document.when)?,
-            kind,
+            kind: self.kind(&format!("{path}.kind"), &document.kind)?,
             name: self.name(&format!("{path}.name"), &document.name)?,
             namespace: self.labels(&format!("{path}.namespace"), &document.namespace)?,
             cluster: self.labels(&format!("{path}.cluster"), &document.cluster)?,
@@ -117,9 +120,6 @@ impl Compiler {
     fn kind(&mut self, path: &str, kind: &KindDocument) -> Checked<Kind> {
         match kind {
             KindDocument::Label { label } => Ok(Kind::Label(self.label(path, label)?)),
-            KindDocument::Literal(kind) if [NAMESPACE_SCOPE, CLUSTER_SCOPE].contains(&&**kind) => {
-                error(path, format!("is `{kind}`, which stands for an alert without an object; choose another kind"))
-            }
             KindDocument::Literal(kind) if is_kind(kind) => Ok(Kind::literal(kind)),
             KindDocument::Literal(_) => {
                 error(path, "is no kind; write letters and digits, a capital first, at most 63 characters")
@@ -157,27 +157,26 @@ impl Compiler {
         if label.is_empty() || label.chars().count() > MAX_RULE_TEXT {
             return error(path, format!("has a label of {} bytes; use 1 to {MAX_RULE_TEXT} characters", label.len()));
         }
+        let label = self.labels.intern(label);
         if self.labels.len() > MAX_LABELS {
             return error(path, format!("has one label too many; all rules may read {MAX_LABELS} different ones"));
         }
-        Ok(self.labels.intern(label))
+        Ok(label)
     }
 
     /// A rule of the table, once for each label of its condition.
     fn built_in(&mut self, default: &DefaultRule, rules: &mut Vec<Rule>) -> Checked<()> {
         let document = RuleDocument {
             when: Matchers::default(),
-            kind: KindDocument::Literal(String::new()),
+            kind: match default.kind {
+                DefaultKind::Literal(kind) => KindDocument::Literal(kind.to_owned()),
+                DefaultKind::Label(label) => KindDocument::Label { label: label.to_owned() },
+            },
             name: NameDocument::First(default.name_parts().collect()),
             namespace: texts(default.namespace),
             cluster: texts(if default.reads_cluster { &["cluster"] } else { &[] }),
         };
-        // Not as a user's: it may be one that users cannot name.
-        let kind = match default.kind {
-            DefaultKind::Literal(kind) => Kind::literal(kind),
-            DefaultKind::Label(label) => Kind::Label(self.labels.intern(label)),
-        };
-        let mut rule = self.rule_of(RuleId::BuiltIn(default.id), default.id, &document, kind)?;
+        let mut rule = self.rule(RuleId::BuiltIn(default.id), default.id, &document)?;
         (rule.needs_namespace, rule.observers_only) = (default.needs_namespace, default.observers_only);
         rule.view = default.view;
         let subjects = match default.when {
@@ -186,7 +185,7 @@ impl Compiler {
                 return Ok(());
             }
             EXPORTER => vec![Subject::Exporter],
-            labels => labels.iter().map(|label| Subject::Label(self.labels.intern(label))).collect(),
+            labels => self.labels(default.id, &texts(labels))?.into_iter().map(Subject::Label).collect(),
         };
         let patterns = patterns(default.id, &texts(default.patterns))?;
         for subject in subjects {
@@ -195,14 +194,13 @@ impl Compiler {
         }
         Ok(())
     }
+}
 
-    fn built_in_conditions(&mut self, entry: &[(&str, &[&str])]) -> Box<[Condition]> {
-        let mut condition = |(label, values): &(&str, &[&str])| Condition {
-            subject: Subject::Label(self.labels.intern(label)),
-            patterns: values.iter().filter_map(|value| Pattern::parse(value).ok()).collect(),
-        };
-        entry.iter().map(&mut condition).collect()
-    }
+/// The built-in entries of `ignore`, as a user writes them.
+fn built_in_ignored() -> Vec<Matchers> {
+    let labels =
+        |entry: &&[(&str, &[&str])]| entry.iter().map(|(label, values)| ((*label).to_owned(), texts(values))).collect();
+    IGNORED.iter().map(|entry| Matchers(labels(entry))).collect()
 }
 
 fn texts(texts: &[&str]) -> OneOrMany {
