@@ -122,23 +122,24 @@ impl<'a> Payload<'a> {
         let mut groups: Vec<Group> = Vec::new();
         // Ordered, not hashed: a hash map needs random numbers, which a filter must request from the host.
         let mut positions = BTreeMap::new();
-        let mut last: Option<(&Signal<'_>, Fingerprint)> = None;
+        let mut last: Option<(&Signal<'_>, usize)> = None;
         for (index, entry) in self.entries.iter().enumerate() {
             let Ok(signal) = &entry.signal else { continue };
             // Consecutive alerts often have the same target, and in a filter a comparison costs far less than a hash.
-            let fingerprint = match last {
-                Some((last, known)) if last.target == signal.target && last.cluster == signal.cluster => known,
-                _ => signal.fingerprint(),
-            };
-            last = Some((signal, fingerprint));
-            let position = *positions.entry(fingerprint).or_insert(groups.len());
-            let firing = signal.state == State::Firing;
-            match groups.get_mut(position) {
-                Some(group) => {
-                    group.entries.push(index);
-                    group.firing |= firing;
+            let position = match last {
+                Some((last, position)) if last.target == signal.target && last.cluster == signal.cluster => position,
+                _ => {
+                    let fingerprint = signal.fingerprint();
+                    *positions.entry(fingerprint).or_insert_with(|| {
+                        groups.push(Group { fingerprint, entries: Vec::new(), firing: false });
+                        groups.len() - 1
+                    })
                 }
-                None => groups.push(Group { fingerprint, entries: vec![index], firing }),
+            };
+            last = Some((signal, position));
+            if let Some(group) = groups.get_mut(position) {
+                group.entries.push(index);
+                group.firing |= signal.state == State::Firing;
             }
         }
         groups

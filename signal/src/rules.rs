@@ -10,30 +10,36 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use self::compile::compile;
-use self::compiled::{Condition, Kind, Rule, RuleSet, Subject};
+use self::compiled::{Condition, Kind, Rule, Subject};
 use self::defaults::{NAMESPACE_SCOPE, View};
 use self::label_table::LabelTable;
 use self::observers::Observers;
+use self::rule_set::RuleSet;
 use self::view::AlertLabels;
 use crate::target::{Grammar, NAMESPACE, Resource, Target, host, is_kind};
 
+mod clauses;
 mod compile;
 mod compiled;
 mod defaults;
 mod digest;
 mod document;
+mod fixed_labels;
 mod known_labels;
 mod label_table;
+mod memo;
 mod observers;
 mod pattern;
+mod rule_set;
 mod view;
 
 pub use self::compile::RuleError;
 pub use self::compiled::RuleId;
 pub use self::document::{Document, KindDocument, Matchers, NameDocument, NamePart, OneOrMany, RuleDocument};
+pub(crate) use self::fixed_labels::{ALERT_NAME, ALERTNAME, SEVERITY};
 pub(crate) use self::known_labels::KnownLabels;
 pub(crate) use self::label_table::LabelRef;
-pub(crate) use self::view::{ALERT_NAME, ALERTNAME, SEVERITY};
+pub(crate) use self::memo::Memo;
 
 /// The compiled rules. As data they are their [`Document`]; two are equal if they decide alike.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -125,11 +131,11 @@ impl Rules {
         KnownLabels::of(self.set.labels.len())
     }
 
-    /// The target of an alert with these labels; `None` only if it has no name.
-    pub(crate) fn decide<'a>(&'a self, known: &KnownLabels<'a>) -> Option<Decided<'a>> {
-        let labels = AlertLabels::new(known, &self.set.observers);
-        let ignored = self.set.ignored.iter().any(|conditions| all_hold(conditions, &labels));
-        self.set.first(known.slots(), |rule| apply(rule, &labels, ignored))
+    /// The target of an alert with these labels; `None` only if it has no name. `memo` is that of its webhook.
+    pub(crate) fn decide<'a>(&'a self, known: &KnownLabels<'a>, memo: &mut Memo<'a>) -> Option<Decided<'a>> {
+        let (labels, holding) = AlertLabels::new(known, &self.set, memo);
+        let ignored = self.set.clauses.any_ignored(&holding, |rest| all_hold(rest, &labels));
+        self.set.first(known.slots(), &holding, |rule| apply(rule, &labels, ignored))
     }
 }
 
@@ -149,9 +155,9 @@ fn all_hold(conditions: &[Condition], labels: &AlertLabels<'_, '_>) -> bool {
     true
 }
 
-/// What the rule names; `None` if it does not apply.
+/// What the rule, whose first condition holds, names; `None` if it does not apply.
 fn apply<'a>(rule: &'a Rule, labels: &AlertLabels<'_, 'a>, ignored: bool) -> Option<Decided<'a>> {
-    if rule.observers_only && !labels.is_of_observer() || !all_hold(&rule.when, labels) {
+    if rule.observers_only && !labels.is_of_observer() || !all_hold(rule.when.get(1..).unwrap_or_default(), labels) {
         return None;
     }
     let (kind, grammar) = match &rule.kind {

@@ -5,6 +5,10 @@ use crate::limits::MAX_PROBLEM;
 /// The first `max` characters of `text`; `None` if it has no more than that.
 #[must_use]
 pub fn truncated(text: &str, max: usize) -> Option<&str> {
+    // A character has at least one byte, so a short text needs no count.
+    if text.len() <= max {
+        return None;
+    }
     let (end, _) = text.char_indices().nth(max)?;
     text.get(..end)
 }

@@ -12,7 +12,7 @@ use crate::error::Rejection;
 use crate::json::{Object, Text, non_empty};
 use crate::labels::Labels;
 use crate::limits::{MAX_CLUSTER, MAX_SIGNAL_NAME};
-use crate::rules::{ALERT_NAME, ALERTNAME, Decided, KnownLabels, Rules, SEVERITY};
+use crate::rules::{ALERT_NAME, ALERTNAME, Decided, KnownLabels, Memo, Rules, SEVERITY};
 use crate::signal::{Signal, State, severity, time};
 use crate::target::bounded;
 
@@ -65,14 +65,15 @@ pub(crate) fn signal<'a>(alert: &'a str, group: State, context: Context<'a>) -> 
         annotations: Some(alert.annotations.map(RawValue::get)),
         starts_at: Some(alert.starts_at),
     };
-    fields.signal(&known, group, context)
+    fields.signal(&known, &mut Memo::default(), group, context)
 }
 
 impl<'a> AlertFields<'a> {
-    /// The signal; `known` are the alert's labels that are read.
+    /// The signal; `known` are the alert's labels that are read, `memo` is that of its webhook.
     pub(super) fn signal(
         self,
         known: &KnownLabels<'a>,
+        memo: &mut Memo<'a>,
         group: State,
         context: Context<'a>,
     ) -> Result<Signal<'a>, Rejection> {
@@ -81,7 +82,7 @@ impl<'a> AlertFields<'a> {
         let name = bounded("labels.alertname", name, MAX_SIGNAL_NAME)?;
         let severity = severity(known.get(SEVERITY).cloned());
         // Only an alert without a name has no target.
-        let decided = context.rules.decide(known).ok_or(Rejection::Missing { field: "labels.alertname" })?;
+        let decided = context.rules.decide(known, memo).ok_or(Rejection::Missing { field: "labels.alertname" })?;
         let Decided { ignored, rule, resource, target, cluster } = decided;
         let state = match non_empty(self.status.flatten()).map_or(group, |status| state(&status)) {
             State::Firing if ignored => State::Ignored,

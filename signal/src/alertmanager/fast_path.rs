@@ -6,7 +6,7 @@ use super::webhook::{Keys, OwnFields};
 use crate::entry::Entry;
 use crate::json::{Cursor, Literal, Text, non_empty};
 use crate::limits::MAX_ALERTS;
-use crate::rules::{KnownLabels, Rules};
+use crate::rules::{KnownLabels, Memo, Rules};
 use crate::signal::State;
 
 /// The alerts of a webhook and its own fields. `None` if serde_json has to read it, because it is unusual or invalid.
@@ -30,6 +30,7 @@ struct Webhook<'a> {
     alerts: Option<Vec<Entry<'a>>>,
     /// Those of the current alert.
     known: KnownLabels<'a>,
+    memo: Memo<'a>,
     has_alerts_without_state: bool,
 }
 
@@ -41,6 +42,7 @@ impl<'a> Webhook<'a> {
             status: None,
             alerts: None,
             known: context.rules.known_labels(),
+            memo: Memo::default(),
             has_alerts_without_state: false,
         }
     }
@@ -74,7 +76,7 @@ impl<'a> Webhook<'a> {
         let raw = cursor.raw(|cursor| cursor.object(|cursor, key| fields.member(cursor, key, known, rules)))?;
         let status = fields.status.as_ref().and_then(Option::as_ref);
         self.has_alerts_without_state |= status.is_none_or(|Text(status)| status.is_empty());
-        Some(Entry { raw, signal: fields.signal(&self.known, State::Firing, self.context) })
+        Some(Entry { raw, signal: fields.signal(&self.known, &mut self.memo, State::Firing, self.context) })
     }
 }
 

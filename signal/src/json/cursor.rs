@@ -167,10 +167,13 @@ impl<'a> Cursor<'a> {
     /// a control character, which is invalid.
     fn special(&mut self) -> Option<u8> {
         while let Some((word, rest)) = self.rest.split_first_chunk::<8>() {
-            let found = specials(u64::from_le_bytes(*word));
+            let word = u64::from_le_bytes(*word);
+            let found = specials(word);
             if found != 0 {
-                self.rest = self.rest.get(found.trailing_zeros() as usize / 8..)?;
-                return self.next();
+                // The highest bit of the byte.
+                let bit = found.trailing_zeros();
+                self.rest = self.rest.get(bit as usize / 8 + 1..)?;
+                return Some((word >> (bit - 7)) as u8);
             }
             self.rest = rest;
         }
@@ -203,10 +206,12 @@ impl<'a> Cursor<'a> {
 
     /// Skips white space and consumes this byte.
     fn eat(&mut self, byte: u8) -> Option<()> {
-        if self.peek()? != byte {
-            return None;
+        // Most senders write no white space.
+        if !self.take(|next| next == byte) {
+            self.peek()?;
+            return self.take(|next| next == byte).then_some(());
         }
-        self.next().map(drop)
+        Some(())
     }
 
     fn take(&mut self, is: impl FnOnce(u8) -> bool) -> bool {

@@ -1,15 +1,16 @@
 //! From documents to rules: everything that can be wrong with a rule is found here, once.
 
-use super::compiled::{Condition, Kind, Name, Part, Rule, RuleId, RuleSet, Subject};
+use super::compiled::{Condition, Kind, Name, Part, Rule, RuleId, Subject};
 use super::defaults::{
     CLUSTER_SCOPE, DefaultKind, DefaultRule, EXPORTER, IGNORED, NAMESPACE_SCOPE, OBSERVERS, RULES, View,
 };
 use super::digest::digest;
 use super::document::{Document, KindDocument, Matchers, NameDocument, NamePart, OneOrMany, RuleDocument};
+use super::fixed_labels::fixed_labels;
 use super::label_table::{LabelRef, LabelTable};
 use super::observers::Observers;
 use super::pattern::Pattern;
-use super::view::fixed_labels;
+use super::rule_set::RuleSet;
 use crate::limits::{
     MAX_ALTERNATIVES, MAX_CONDITIONS, MAX_IGNORED, MAX_LABELS, MAX_OBSERVERS, MAX_RULE_TEXT, MAX_RULES,
 };

@@ -50,13 +50,13 @@ impl<'a> KnownLabels<'a> {
         self.labels.get(index).map(|known| &known.value.0).filter(|value| !value.is_empty())
     }
 
-    /// The labels with their values.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (LabelRef, &str)> {
-        self.labels.iter().map(|known| (known.label, &*known.value.0))
+    /// The labels with their values, without empty ones.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (LabelRef, &Cow<'a, str>)> {
+        self.labels.iter().map(|known| (known.label, &known.value.0)).filter(|(_, value)| !value.is_empty())
     }
 
     /// The labels that are there, with and without the prefix.
-    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> + Clone {
         self.labels.iter().map(|known| known.label.slot())
     }
 }

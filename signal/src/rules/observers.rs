@@ -44,15 +44,19 @@ impl Observers {
         Self { observers, by_first, by_last, others }
     }
 
-    /// The observer that this value, which has these letters, names.
-    pub(super) fn find(&self, value: &str, letters: Letters) -> Option<Observer<'_>> {
+    /// The number of the observer that this value, which has these letters, names.
+    pub(super) fn find(&self, value: &str, letters: Letters) -> Option<u16> {
         let bytes = value.as_bytes();
         let first = self.by_first.get(end(bytes.first())).into_iter().flatten();
         let last = self.by_last.get(end(bytes.last())).into_iter().flatten();
         let places = first.chain(last).chain(&self.others);
         let matching =
             places.filter(|place| self.pattern(**place).is_some_and(|pattern| pattern.matches_with(value, letters)));
-        let observer = matching.map(|place| place.observer).min()?;
+        matching.map(|place| place.observer).min()
+    }
+
+    /// The observer of this number.
+    pub(super) fn get(&self, observer: u16) -> Option<Observer<'_>> {
         self.observers.get(usize::from(observer)).map(|patterns| Observer(patterns))
     }
 
@@ -69,8 +73,14 @@ impl Observers {
 impl Observer<'_> {
     /// Whether a pod of this name is the observer's own: its workload has one of the observer's names.
     pub(super) fn owns_pod(&self, pod: &str) -> bool {
+        // The workload's name is the beginning of the pod's: most pods are ruled out without it.
+        let letters = Letters::of(pod);
+        let mut possible = self.0.iter().filter(|pattern| pattern.is_possible(letters)).peekable();
+        if possible.peek().is_none() {
+            return false;
+        }
         let workload = workload_of(pod).map_or(pod, |(_, name)| name);
-        self.0.iter().any(|pattern| pattern.matches(workload))
+        possible.any(|pattern| pattern.matches(workload))
     }
 }
 

@@ -96,7 +96,12 @@ impl Pattern {
 
     /// Whether `value`, which has these letters, matches.
     pub(super) fn matches_with(&self, value: &str, letters: Letters) -> bool {
-        letters.has_all(self.letters) && self.matches(value)
+        self.is_possible(letters) && self.matches(value)
+    }
+
+    /// Whether a value with these letters may match.
+    pub(super) fn is_possible(&self, letters: Letters) -> bool {
+        letters.has_all(self.letters)
     }
 }
 

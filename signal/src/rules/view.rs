@@ -7,67 +7,19 @@
 
 use std::borrow::Cow;
 
-use super::defaults::{EXPORTER, PODS, View};
+use super::clauses::ClauseSet;
+use super::defaults::View;
+use super::fixed_labels::{CONTAINER, JOB, NAMESPACE, SERVICE, is_of_scrape, names_exporter, names_pod};
 use super::known_labels::KnownLabels;
-use super::label_table::{LabelRef, LabelTable, Slot};
-use super::observers::{Observer, Observers};
-use super::pattern::{Letters, Pattern};
-
-/// The labels whose meaning the engine knows, in the order of their slots.
-pub(super) const FIXED: &[&str] = &[
-    "alertname",
-    "alert_name",
-    "severity",
-    "namespace",
-    "container",
-    "instance",
-    "endpoint",
-    "job",
-    "service",
-    "app_kubernetes_io_name",
-    "kubernetes_name",
-    "component",
-    "app",
-    "k8s_app",
-    "pod",
-    "pod_name",
-    "kubernetes_pod_name",
-    "k8s_pod_name",
-];
-pub(crate) const ALERTNAME: LabelRef = LabelRef::plain(Slot::new(0));
-pub(crate) const ALERT_NAME: LabelRef = LabelRef::plain(Slot::new(1));
-pub(crate) const SEVERITY: LabelRef = LabelRef::plain(Slot::new(2));
-const NAMESPACE: Slot = Slot::new(3);
-const CONTAINER: Slot = Slot::new(4);
-const JOB: Slot = Slot::new(7);
-const SERVICE: Slot = Slot::new(8);
-/// The slots of [`EXPORTER`].
-const FIRST_EXPORTER: usize = 7;
-/// The slots of [`PODS`].
-const FIRST_POD: usize = FIRST_EXPORTER + EXPORTER.len();
-
-/// The table of labels before any rule is compiled.
-pub(super) fn fixed_labels() -> LabelTable {
-    LabelTable::new(FIXED)
-}
-
-/// Whether the slot is one of [`PODS`].
-fn names_pod(slot: Slot) -> bool {
-    (FIRST_POD..FIRST_POD + PODS.len()).contains(&slot.index())
-}
-
-/// Whether the label is about the scrape, so that without the prefix it never names an observer's victim: `container`,
-/// `instance`, `endpoint` and those of [`EXPORTER`].
-fn is_of_scrape(slot: Slot) -> bool {
-    (CONTAINER.index()..FIRST_POD).contains(&slot.index())
-}
+use super::label_table::{LabelRef, Slot};
+use super::memo::Memo;
+use super::observers::Observer;
+use super::pattern::Pattern;
+use super::rule_set::RuleSet;
 
 /// The labels of one alert.
 pub(super) struct AlertLabels<'l, 'a> {
     known: &'l KnownLabels<'a>,
-    /// The values that name the exporter, with their letters, in the order of the body; the first `exporters` are there.
-    names: [(&'l str, Letters); EXPORTER.len()],
-    exporters: usize,
     observer: Option<Observer<'l>>,
     /// Whether the scrape renamed any label.
     exported: bool,
@@ -76,51 +28,54 @@ pub(super) struct AlertLabels<'l, 'a> {
 }
 
 impl<'l, 'a> AlertLabels<'l, 'a> {
-    pub(super) fn new(known: &'l KnownLabels<'a>, observers: &'l Observers) -> Self {
-        let mut labels = Self {
-            known,
-            names: [("", Letters::of("")); EXPORTER.len()],
-            exporters: 0,
-            observer: None,
-            exported: false,
-            renamed: false,
-        };
-        labels.recognise(observers);
-        labels
+    /// The labels, and the clauses whose first condition holds.
+    pub(super) fn new(known: &'l KnownLabels<'a>, rules: &'l RuleSet, memo: &mut Memo<'a>) -> (Self, ClauseSet) {
+        let mut labels = Self { known, observer: None, exported: false, renamed: false };
+        let mut holding = rules.clauses.always();
+        labels.recognise(rules, memo, &mut holding);
+        for (label, _) in known.iter().filter(|(label, _)| !names_exporter(*label)) {
+            labels.add_holding(LabelRef::plain(label.slot()), rules, memo, &mut holding);
+            if label.is_exported() {
+                labels.add_holding(label, rules, memo, &mut holding);
+            }
+        }
+        (labels, holding)
     }
 
     /// Finds the observer that sent the metric, by the first label that names one. `container` counts only beside a label
     /// of the scrape: alone it is the container that the alert is about.
-    fn recognise(&mut self, observers: &'l Observers) {
-        let (mut first, mut has_scrape): (Option<(Slot, Observer<'l>)>, bool) = (None, false);
-        for (label, value) in self.known.iter().filter(|(_, value)| !value.is_empty()) {
+    fn recognise(&mut self, rules: &'l RuleSet, memo: &mut Memo<'a>, holding: &mut ClauseSet) {
+        let (mut first, mut has_scrape): (Option<(Slot, u16)>, bool) = (None, false);
+        for (label, value) in self.known.iter() {
             let slot = label.slot();
             if label.is_exported() {
                 self.exported = true;
                 self.renamed |= names_pod(slot) || [NAMESPACE, CONTAINER, SERVICE].contains(&slot);
-                continue;
-            }
-            if !(FIRST_EXPORTER..FIRST_POD).contains(&slot.index()) {
-                continue;
-            }
-            has_scrape |= [JOB, SERVICE].contains(&slot);
-            let letters = Letters::of(value);
-            // A label is there only once.
-            if let Some(name) = self.names.get_mut(self.exporters) {
-                *name = (value, letters);
-                self.exporters += 1;
-            }
-            if first.as_ref().is_none_or(|(of, _)| slot < *of)
-                && let Some(observer) = observers.find(value, letters)
+            } else if names_exporter(label)
+                && let Some(facts) = memo.facts(rules, label, value)
             {
-                first = Some((slot, observer));
+                has_scrape |= [JOB, SERVICE].contains(&slot);
+                rules.clauses.add_all(holding, &facts.clauses);
+                if first.is_none_or(|(of, _)| slot < of) {
+                    first = facts.observer.map(|observer| (slot, observer)).or(first);
+                }
             }
         }
         let by_container = || {
             let container = self.plain(CONTAINER).filter(|_| has_scrape)?;
-            observers.find(container, Letters::of(container))
+            memo.facts(rules, LabelRef::plain(CONTAINER), container)?.observer
         };
-        self.observer = first.map(|(_, observer)| observer).or_else(by_container);
+        let observer = first.map(|(_, observer)| observer).or_else(by_container);
+        self.observer = observer.and_then(|observer| rules.observers.get(observer));
+    }
+
+    fn add_holding(&self, label: LabelRef, rules: &RuleSet, memo: &mut Memo<'a>, holding: &mut ClauseSet) {
+        if rules.clauses.read(label)
+            && let Some(value) = self.condition(label)
+            && let Some(facts) = memo.facts(rules, label, value)
+        {
+            rules.clauses.add_all(holding, &facts.clauses);
+        }
     }
 
     /// Whether the alert is an observer's.
@@ -130,7 +85,7 @@ impl<'l, 'a> AlertLabels<'l, 'a> {
 
     /// Whether any of the labels that name the exporter matches.
     pub(super) fn exporter_matches(&self, pattern: &Pattern) -> bool {
-        self.names.iter().take(self.exporters).any(|(name, letters)| pattern.matches_with(name, *letters))
+        self.known.iter().any(|(label, value)| names_exporter(label) && pattern.matches(value))
     }
 
     fn find(&self, label: LabelRef) -> Option<&'l Cow<'a, str>> {
@@ -174,18 +129,5 @@ impl<'l, 'a> AlertLabels<'l, 'a> {
     /// The renamed label, if the alert is an observer's.
     fn believed(&self, slot: Slot) -> Option<&'l Cow<'a, str>> {
         if self.exported && self.observer.is_some() { self.find(LabelRef::exported(slot)) } else { None }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{CONTAINER, EXPORTER, FIRST_EXPORTER, FIRST_POD, FIXED, JOB, NAMESPACE, PODS, SERVICE};
-
-    #[test]
-    fn the_slots_are_those_of_the_table() {
-        assert_eq!(FIXED[FIRST_EXPORTER..FIRST_POD], *EXPORTER);
-        assert_eq!(FIXED[FIRST_POD..], *PODS);
-        assert_eq!(FIXED[CONTAINER.index()..FIRST_EXPORTER], ["container", "instance", "endpoint"]);
-        assert_eq!([NAMESPACE, JOB, SERVICE].map(|slot| FIXED[slot.index()]), ["namespace", "job", "service"]);
     }
 }

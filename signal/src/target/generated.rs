@@ -2,13 +2,13 @@
 
 /// The alphabet of random suffixes in Kubernetes (`k8s.io/apimachinery/pkg/util/rand`): no vowels, so no words, and no
 /// digits that look like letters.
-const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+static ALPHABET: Alphabet = Alphabet::of(b"bcdfghjklmnpqrstvwxz2456789");
 
 /// The alphabet of a pod-template-hash. The hash is a decimal 32-bit number whose digits `rand.SafeEncodeString` maps
 /// into [`ALPHABET`], so only ten of its characters occur: those of the digits 6 to 9, then 0 to 5.
-const HASH_ALPHABET: &[u8] = b"bcdf456789";
+static HASH_ALPHABET: Alphabet = Alphabet::of(b"bcdf456789");
 
-const DIGITS: &[u8] = b"0123456789";
+static DIGITS: Alphabet = Alphabet::of(b"0123456789");
 
 /// Characters of the random suffix of a generated name.
 const SUFFIX: usize = 5;
@@ -52,22 +52,22 @@ pub(crate) fn workload_of(pod: &str) -> Option<(&'static str, &str)> {
     let (min_hash, min_stamp) = if whole { (MIN_HASH, MIN_STAMP) } else { (1, 1) };
     match split(base) {
         // The hash goes first: it can be all digits, but not those that a time begins with (1 to 3, until 2046).
-        Some((name, tail)) if (min_hash..=MAX_HASH).contains(&tail.len()) && all(tail, HASH_ALPHABET) => {
+        Some((name, tail)) if (min_hash..=MAX_HASH).contains(&tail.len()) && HASH_ALPHABET.makes(tail) => {
             Some(("Deployment", name))
         }
-        Some((name, tail)) if tail.len() >= min_stamp && all(tail, DIGITS) => Some(("CronJob", name)),
+        Some((name, tail)) if tail.len() >= min_stamp && DIGITS.makes(tail) => Some(("CronJob", name)),
         _ => Some(("DaemonSet", base)),
     }
 }
 
 /// The CronJob of a Job of this name.
 fn cron_job(job: &str) -> Option<&str> {
-    split(job).filter(|(_, stamp)| stamp.len() >= MIN_STAMP && all(stamp, DIGITS)).map(|(name, _)| name)
+    split(job).filter(|(_, stamp)| stamp.len() >= MIN_STAMP && DIGITS.makes(stamp)).map(|(name, _)| name)
 }
 
 /// The Deployment of a ReplicaSet of this name.
 fn deployment(replica_set: &str) -> Option<&str> {
-    let is_hash = |tail: &str| (MIN_HASH..=MAX_HASH).contains(&tail.len()) && all(tail, HASH_ALPHABET);
+    let is_hash = |tail: &str| (MIN_HASH..=MAX_HASH).contains(&tail.len()) && HASH_ALPHABET.makes(tail);
     split(replica_set).filter(|(_, tail)| is_hash(tail)).map(|(name, _)| name)
 }
 
@@ -88,7 +88,7 @@ struct Generated<'a> {
 
 fn generated(pod: &str) -> Option<Generated<'_>> {
     let (base, suffix) = pod.split_at_checked(pod.len().checked_sub(SUFFIX)?)?;
-    if !all(suffix, ALPHABET) {
+    if !ALPHABET.makes(suffix) {
         return None;
     }
     match base.strip_suffix('-') {
@@ -103,11 +103,27 @@ fn split(name: &str) -> Option<(&str, &str)> {
     name.rsplit_once('-').filter(|(head, tail)| !head.is_empty() && !tail.is_empty())
 }
 
-fn all(text: &str, alphabet: &[u8]) -> bool {
-    text.bytes().all(|byte| alphabet.contains(&byte))
+/// Characters, as a table: the names of pods are compared with them for every alert.
+struct Alphabet([bool; 256]);
+
+impl Alphabet {
+    #[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
+    const fn of(characters: &[u8]) -> Self {
+        let (mut table, mut next) = ([false; 256], 0);
+        while next < characters.len() {
+            table[characters[next] as usize] = true;
+            next += 1;
+        }
+        Self(table)
+    }
+
+    /// Whether the text has no other characters.
+    fn makes(&self, text: &str) -> bool {
+        text.bytes().all(|byte| self.0.get(usize::from(byte)).is_some_and(|is_in| *is_in))
+    }
 }
 
 /// Whether a text is a decimal number as Kubernetes writes one: without leading zeros.
 fn is_ordinal(text: &str) -> bool {
-    all(text, DIGITS) && (text == "0" || !text.starts_with('0'))
+    DIGITS.makes(text) && (text == "0" || !text.starts_with('0'))
 }

@@ -300,4 +300,25 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn the_neighbours_of_an_alert_in_its_webhook_do_not_change_its_target(
+        document in document(), labels in vec(btree_map(label(), value(), 0..8), 1..100),
+    ) {
+        let Ok(rules) = Rules::compile(document) else { return Ok(()) };
+        let webhook = |alerts: &[BTreeMap<String, String>]| {
+            let alerts: Vec<_> = alerts.iter().map(|labels| json!({"status": "firing", "labels": labels})).collect();
+            json!({"status": "firing", "alerts": alerts}).to_string()
+        };
+        let signals = |body: &str| -> Vec<String> {
+            let payload = onceway_signal::decode(&rules, &Origin::of(Source::Prometheus), body.as_bytes()).expect("a webhook");
+            payload.entries().iter().map(|entry| {
+                let signal = entry.signal.as_ref();
+                format!("{:?}", signal.map(|signal| (&signal.target, &signal.cluster, signal.rule, signal.state)))
+            }).collect()
+        };
+        let together = signals(&webhook(&labels));
+        let alone: Vec<String> = labels.into_iter().flat_map(|labels| signals(&webhook(&[labels]))).collect();
+        prop_assert_eq!(together, alone);
+    }
 }

@@ -5,6 +5,7 @@
 use std::fs;
 
 use onceway_kit::built;
+use onceway_kit::payload::{self, Incident};
 use onceway_signal::limits::MAX_RULES;
 use onceway_wasm_host::{End, Host, Request, SubResponse};
 use serde_json::json;
@@ -67,6 +68,18 @@ fn a_hundred_rules_of_a_user_cost_little() {
 #[test]
 fn sixty_alerts_of_one_incident_cost_little_beyond_their_bytes() {
     assert_cost("sixty alerts of one incident", fuel(sixty(|_| "payment-api".to_owned())), 2_000_000);
+}
+
+/// As in `bench filter`: most of an alert's labels are about the exporter, and most are equal in all of them.
+#[test]
+fn sixty_alerts_with_the_labels_of_real_ones_cost_little_and_a_users_rules_little_more() {
+    let incident = Incident::new("prod", "payment-api");
+    let alerts: Vec<_> = (0..60).map(|n| incident.alert(n)).collect();
+    let request = Request::post(ALERTS).body(payload::webhook(&alerts));
+    let without = fuel(request.clone());
+    assert_cost("sixty alerts with the labels of real ones", without, 2_000_000);
+    let with = fuel_with(&user_rules(100), request);
+    assert_cost("the same with a user's 100 rules", with, without + without / 10);
 }
 
 #[test]
