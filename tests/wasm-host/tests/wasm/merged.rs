@@ -9,6 +9,7 @@ use http::Request as HttpRequest;
 use http_body_util::{BodyExt, Full};
 use onceway::config::Limits;
 use onceway::http::gateway::Gateway;
+use onceway::http::policy::Policy;
 use onceway::incident::{Commit, Counted, Submission, SubmitError};
 use onceway::metrics::Metrics;
 use onceway_signal::rules::Rules;
@@ -64,7 +65,7 @@ impl Sidecar {
         let failures = failures.into_iter().map(|(alert, error)| (fingerprint(alert), error)).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let gateway =
-            Gateway::new(Arc::new(Scripted(failures)), Arc::default(), Limits::default(), Arc::new(Metrics::new()));
+            Gateway::new(Arc::new(Scripted(failures)), Policy::default(), Limits::default(), Arc::new(Metrics::new()));
         Arc::new(Sidecar { runtime, gateway })
     }
 
