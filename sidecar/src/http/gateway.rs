@@ -11,7 +11,7 @@ use http::header::ALLOW;
 use http::{HeaderValue, Uri};
 use jiff::Timestamp;
 use onceway_signal::problem::{Problem, ProblemKind};
-use onceway_signal::response::SignalResponse;
+use onceway_signal::response::{MultiStatus, SignalOutcome, SignalResponse, Status};
 use onceway_signal::{Origin, Source};
 use tokio::time::Instant;
 use tracing::{Instrument, debug, error, warn};
@@ -117,11 +117,24 @@ impl<C: Commit> Gateway<C> {
                 let instance = (path != OTHER_PATH).then_some(path);
                 SignalResponse::from(Problem { instance, ..*problem })
             }
-            response => response,
+            response => {
+                log_rejected(path, &response);
+                response
+            }
         };
         let response = to_http(&response, permit);
         self.metrics.answered(path, response.status().as_u16(), started.elapsed());
         response
+    }
+}
+
+/// Signals that are rejected beside others need a person, too.
+fn log_rejected(path: &'static str, response: &SignalResponse) {
+    let SignalResponse::MultiStatus(MultiStatus { results, summary }) = response else { return };
+    let rejected = results.iter().find(|outcome| outcome.status == Status::Rejected);
+    if let Some(SignalOutcome { message, fingerprint, .. }) = rejected {
+        let signals = summary.rejected;
+        warn!(path, signals, first = message, first_fingerprint = fingerprint, "signals of a webhook rejected");
     }
 }
 
