@@ -32,6 +32,8 @@ pub struct Partition {
     pub payload: PartialPayload,
     /// Index of the incident's first alert in the body.
     pub position: usize,
+    /// The index in the body of each alert of the partition.
+    pub entries: Vec<usize>,
     /// For each outcome that the response will contain, in its order: the index in the body of the alert that it is
     /// reported for. An incident is reported for its first alert.
     pub outcome_positions: Vec<usize>,
@@ -73,7 +75,8 @@ fn partition(payload: &Payload<'_>, groups: Vec<Group>) -> Vec<Partition> {
         outcome_positions.sort_unstable();
         entries.append(&mut ownerless.entries);
         entries.sort_unstable();
-        Partition { fingerprint: group.fingerprint, payload: payload.partial(&entries), position, outcome_positions }
+        let payload = payload.partial(&entries);
+        Partition { fingerprint: group.fingerprint, payload, position, entries, outcome_positions }
     };
     firing.into_iter().map(partition).collect()
 }

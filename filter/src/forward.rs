@@ -7,9 +7,9 @@ use onceway_signal::{FINGERPRINT_HEADER, Hex, TARGETS_HEADER};
 
 use crate::header_map::visit;
 
-/// Headers copied to each sub-request: routing, content type, authorization and tracing.
-const ALLOWED: [&str; 7] =
-    [":path", ":scheme", "content-type", "authorization", "x-request-id", "traceparent", "tracestate"];
+/// Headers copied to each sub-request: routing, content type, authorization, the time of the request, and tracing.
+const ALLOWED: [&str; 8] =
+    [":path", ":scheme", "content-type", "authorization", "x-timestamp", "x-request-id", "traceparent", "tracestate"];
 
 /// The headers that a request's sub-requests inherit.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::affinity::Partition;
 use crate::forward::ForwardedHeaders;
 use crate::sub_response::{SubResponseHead, outcomes, unknown, unsent};
-use crate::{Config, Host, HostError, SubRequest, SubResponse};
+use crate::{Config, Host, HostError, Level, SubRequest, SubResponse};
 
 /// A body whose partitions are being sent.
 #[derive(Debug)]
@@ -50,6 +50,7 @@ struct InFlight {
 struct OutcomeTarget {
     fingerprint: Fingerprint,
     position: usize,
+    entries: Vec<usize>,
     outcome_positions: Vec<usize>,
 }
 
@@ -63,7 +64,7 @@ pub(crate) enum Unsent {
         limit_ms: u32,
     },
     /// The proxy did not send it.
-    #[error("the proxy did not send the sub-request: {0}")]
+    #[error("the proxy did not send the sub-request")]
     Proxy(HostError),
 }
 
@@ -79,8 +80,8 @@ impl Unsent {
 
 impl From<Partition> for OutcomeTarget {
     fn from(partition: Partition) -> OutcomeTarget {
-        let Partition { fingerprint, position, outcome_positions, .. } = partition;
-        OutcomeTarget { fingerprint, position, outcome_positions }
+        let Partition { fingerprint, position, entries, outcome_positions, .. } = partition;
+        OutcomeTarget { fingerprint, position, entries, outcome_positions }
     }
 }
 
@@ -158,7 +159,12 @@ impl Split {
                     self.pending.push_front(partition);
                     break;
                 }
-                Err(reason) => self.record(&partition.into(), vec![reason.outcome()]),
+                Err(reason) => {
+                    if let Unsent::Proxy(error) = &reason {
+                        host.log(Level::Debug, &format!("{reason}: {error}"));
+                    }
+                    self.record(&partition.into(), vec![reason.outcome()]);
+                }
             }
         }
         if self.pending.is_empty() {
@@ -190,7 +196,10 @@ impl Split {
         if response.headers == 0 {
             return Err("the connection to a replica was reset; retry".to_owned());
         }
-        let failed = |error: HostError| format!("a replica's response could not be read: {error}; retry");
+        let failed = |error: HostError| {
+            host.log(Level::Debug, &format!("a replica's response could not be read: {error}"));
+            "a replica's response could not be read; retry".to_owned()
+        };
         let head = SubResponseHead::parse(&host.sub_response_headers().map_err(failed)?)
             .ok_or_else(|| failed(HostError::Malformed { call: "proxy_get_header_map_pairs" }))?;
         let Some(left) = self.response_bytes_left.checked_sub(response.body_bytes) else {
@@ -203,16 +212,19 @@ impl Split {
         let limit = u32::try_from(response.body_bytes).unwrap_or(u32::MAX);
         let body = if limit == 0 { Vec::new() } else { host.sub_response_body(limit).map_err(failed)? };
         self.response_bytes_left = left;
-        Ok(outcomes(head, &body))
+        Ok(outcomes(head, &body, |text| host.log(Level::Debug, text)))
     }
 
     /// Records a partition's outcomes, each at its position in the body.
     fn record(&mut self, target: &OutcomeTarget, outcomes: Vec<SignalOutcome>) {
-        // The numbers differ if the partition failed as a whole, or if a sidecar of another version sees other incidents.
-        // Then all its outcomes are placed at the partition's own incident.
+        // The numbers differ if the partition failed as a whole, or if the sidecar rejects what the filter cannot know: an
+        // alert's date, or by another version. Then all outcomes that name no alert are placed at the partition's own
+        // incident.
         let matches = outcomes.len() == target.outcome_positions.len();
         let placed = outcomes.into_iter().enumerate().map(|(index, mut outcome)| {
-            let position = target.outcome_positions.get(index).copied().filter(|_| matches).unwrap_or(target.position);
+            let of_alert = outcome.alert.and_then(|alert| target.entries.get(alert));
+            let of_outcome = target.outcome_positions.get(index).filter(|_| matches);
+            let position = of_alert.or(of_outcome).copied().unwrap_or(target.position);
             if outcome.fingerprint.is_none() && outcome.alert.is_none() {
                 outcome.fingerprint = Some(target.fingerprint.to_string());
             }

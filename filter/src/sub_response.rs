@@ -31,24 +31,23 @@ impl SubResponseHead {
     }
 }
 
-/// The outcomes in a sub-response; never empty.
-pub(crate) fn outcomes(head: SubResponseHead, body: &[u8]) -> Vec<SignalOutcome> {
+/// The outcomes in a sub-response; never empty. What is for the log only is passed to `log`.
+pub(crate) fn outcomes(head: SubResponseHead, body: &[u8], log: impl FnOnce(&str)) -> Vec<SignalOutcome> {
     let SubResponseHead { status, retry_after_s } = head;
-    read(status, retry_after_s, body)
-        .filter(|outcomes| !outcomes.is_empty())
-        .unwrap_or_else(|| vec![not_from_a_sidecar(status, body)])
+    read(status, retry_after_s, body).filter(|outcomes| !outcomes.is_empty()).unwrap_or_else(|| {
+        log(&format!("no replica wrote this sub-response: {status}, {}", truncate_quoted(body)));
+        vec![not_from_a_sidecar(status)]
+    })
 }
 
 /// The outcome of a response that no sidecar wrote: Envoy's for a replica that is unreachable or too slow, or that of a
-/// server in between. A 4xx is permanent, as it is for a whole body; after anything else the signals may not be counted.
-fn not_from_a_sidecar(status: u16, body: &[u8]) -> SignalOutcome {
-    let body = truncate_quoted(body);
+/// server in between. A 4xx is permanent, as it is for a whole body; after anything else the signals may not be counted. Its
+/// body may name addresses and certificates of the cluster, so the sender gets only the status.
+fn not_from_a_sidecar(status: u16) -> SignalOutcome {
     match status {
-        408 | 425 | 429 => unknown(format!("no replica responded; a proxy sent {status}, {body}; retry")),
-        400..=499 => {
-            SignalOutcome::rejected(format!("no replica responded; a proxy sent {status}, {body}; fix the cause"))
-        }
-        _ => unknown(format!("no usable response of a replica: {status}, {body}; retry")),
+        408 | 425 | 429 => unknown(format!("no replica responded; a proxy sent {status}; retry")),
+        400..=499 => SignalOutcome::rejected(format!("no replica responded; a proxy sent {status}; fix the cause")),
+        _ => unknown(format!("no usable response of a replica: {status}; retry")),
     }
 }
 

@@ -5,12 +5,14 @@
 
 mod check;
 mod error;
+mod events;
 mod limits;
 mod load;
 mod print;
 mod sections;
 
 pub use self::error::ConfigError;
+pub use self::events::Events;
 pub use self::limits::{DEADLINE_GRACE, Limits};
 pub use self::print::default_yaml;
 pub use self::sections::{Batching, Config, Duplicates, Housekeeping, Index, Lease, Listen, Log, LogFormat, Shutdown};

@@ -1,8 +1,9 @@
 //! HTTP: checks, decodes and groups requests by incident, and sends one response for each.
 //!
 //! The contract with senders, [`onceway_signal::response`], is shared with the filter. `intake` and `admission` enforce the
-//! limits, `gateway` holds the routes of the signal port, `commit_body` takes a body to its response, `ops` serves probes
-//! and metrics, `server` owns the sockets.
+//! limits, `request_context` and `request_time` read what headers say of a request, `policy` decides which
+//! usable signals are rejected, `gateway` holds the routes of the signal port, `commit_body` takes a body to its response, `ops` serves probes and
+//! metrics, `server` owns the sockets.
 
 pub mod admission;
 mod classify;
@@ -10,5 +11,11 @@ mod commit_body;
 pub mod gateway;
 mod intake;
 pub mod ops;
+pub mod policy;
+pub mod request_context;
+mod request_time;
 mod response;
 pub mod server;
+
+/// The path of requests to unknown paths, in metrics and in the log.
+const OTHER_PATH: &str = "other";

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use onceway_signal::Fingerprint;
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::rr::{RemediationRequestSpec, SignalList};
 
@@ -25,6 +26,23 @@ pub struct Submission {
     pub deadline: Instant,
     /// Writes the spec of a new RR.
     pub spec: WriteSpec,
+    /// What log lines about it say.
+    pub log: LogContext,
+}
+
+/// What log lines about a submission say besides its fingerprint.
+#[derive(Clone, Debug)]
+pub struct LogContext {
+    /// The target: `[<cluster>:]<namespace>:<Kind>:<name>`.
+    pub target: Arc<str>,
+    /// The span of the request: its id, trace id, path and sender.
+    pub request: Span,
+}
+
+impl Default for LogContext {
+    fn default() -> Self {
+        Self { target: "".into(), request: Span::none() }
+    }
 }
 
 /// Writes the spec of a new RR. Called only where one is created, so that duplicates do not pay for it.
@@ -48,6 +66,9 @@ pub struct Counted {
 }
 
 /// Why a submission was not counted. Every variant means 503 with Retry-After: the sender must retry.
+///
+/// `Display` is for the log: it has the cause, which may name namespaces, accounts and objects of the cluster. The sender gets
+/// [`Self::sender_text`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
     /// A named limit (queue, incidents) is reached; nothing was tried.
@@ -88,6 +109,22 @@ impl SubmitError {
     pub fn deadline(length: Duration, cause: impl Into<String>) -> Self {
         let deadline_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         Self::Deadline { deadline_ms, cause: cause.into() }
+    }
+
+    /// The same for the sender: what happened and what to do, and nothing about the cluster.
+    pub fn sender_text(&self) -> String {
+        match self {
+            Self::Overloaded { .. } | Self::Draining => self.to_string(),
+            Self::Deadline { deadline_ms, .. } => {
+                format!("not durably counted within {deadline_ms} ms; send the signal again")
+            }
+            Self::Refused { .. } => {
+                "not counted: the cluster refused to store the signal, and an operator must fix that \
+                                     (the log has the cause); send the signal again"
+                    .to_owned()
+            }
+            Self::Unresolved { .. } => "unknown whether the signals were counted; send them again".to_owned(),
+        }
     }
 
     /// The name of the limit that was reached, if any.

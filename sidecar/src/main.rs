@@ -10,6 +10,7 @@ use onceway::cli::{Args, Command};
 use onceway::config::default_yaml;
 use onceway::env::Env;
 use onceway::{app, logging, shutdown};
+use tokio_util::task::AbortOnDropHandle;
 
 /// The exit code of `explain` for an input that it cannot read; as that of wrong arguments.
 const UNREADABLE: u8 = 2;
@@ -31,9 +32,12 @@ async fn main() -> anyhow::Result<ExitCode> {
             }
         });
     }
-    logging::start(&config.log)?;
+    let throttle = logging::start(&config.log)?;
+    let _summaries = AbortOnDropHandle::new(tokio::spawn(throttle.clone().run()));
     let env = Env::read()?;
     let shutdown = shutdown::requested()?;
-    app::run(config, env, app::service, shutdown).await?;
+    let ended = app::run(config, env, app::service, shutdown).await;
+    throttle.summarise();
+    ended?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@
 mod in_flight;
 mod labels;
 mod registration;
+mod rejections;
 
 use std::fmt;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use prometheus_client::registry::Registry;
 pub use self::in_flight::InFlight;
 use self::labels::{ApiCallLabels, LimitLabels, LockFailureLabels, RemovedLabels, ResponseLabels, SignalLabels};
 use self::registration::{Histograms, Registration};
+use self::rejections::Rejections;
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -49,6 +51,7 @@ pub struct Metrics {
     requests_shed: Family<LimitLabels, Counter>,
     connections: Gauge,
     panics: Counter,
+    rejections: Rejections,
 }
 
 impl Default for Metrics {
@@ -112,6 +115,7 @@ impl Metrics {
             requests_shed: registry.add("http_requests_shed", "Requests that got 503 because a limit was reached."),
             connections: registry.add("http_connections", "Open connections on the signal port."),
             panics: registry.add("panics", "Panics, each of which ended one request or one incident's task; the log has their location."),
+            rejections: Rejections::register(&mut registry),
             registry: registry.0,
         }
     }

@@ -90,6 +90,28 @@ pub enum Rejection {
         /// The text that would be hashed.
         target: String,
     },
+    /// A field that names a Kubernetes object is no name of one.
+    #[error("`{field}` is {value}, which is no name of a Kubernetes object; {rule}")]
+    Syntax {
+        /// The field's path within the event.
+        field: &'static str,
+        /// Its value, quoted and truncated.
+        value: String,
+        /// What a name of its kind looks like.
+        rule: &'static str,
+    },
+    /// The signal names a cluster that is not in `targets.clusters`.
+    #[error("signals about the cluster {cluster:?} are not accepted here; send the cluster's name as it is configured")]
+    Cluster {
+        /// The cluster that the signal names.
+        cluster: String,
+    },
+    /// The target is in a namespace of `targets.denyNamespaces`.
+    #[error("signals about the namespace {namespace:?} are not accepted here; stop sending them")]
+    Namespace {
+        /// The target's namespace.
+        namespace: String,
+    },
 }
 
 impl Rejection {

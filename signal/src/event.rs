@@ -9,10 +9,11 @@ use serde_json::{Error as JsonError, from_str};
 use crate::error::Rejection;
 use crate::json::{Object, Text, non_empty};
 use crate::labels::Labels;
-use crate::limits::{MAX_CLUSTER, MAX_KIND, MAX_NAME, MAX_SIGNAL_NAME};
+use crate::limits::{MAX_CLUSTER, MAX_KIND, MAX_NAME, MAX_NAMESPACE, MAX_SIGNAL_NAME};
 use crate::rules::RuleId;
 use crate::signal::{Signal, State, severity, time};
-use crate::target::{Resource, Target, bounded};
+use crate::target::{Grammar, Resource, Target, bounded, is_api_kind};
+use crate::truncate::truncate_quoted;
 
 /// The reasons that Kubernetes writes with the type Normal, though the node needs a repair.
 const NORMAL_BUT_BAD: [&str; 4] =
@@ -40,6 +41,9 @@ pub(crate) struct Event<'a> {
     reason: Option<Text<'a>>,
     #[serde(borrow, rename = "type")]
     type_: Option<Text<'a>>,
+    /// Of an event that recurs: how often, and when it did last.
+    #[serde(borrow)]
+    series: Option<&'a RawValue>,
     #[serde(borrow)]
     last_timestamp: Option<Text<'a>>,
     #[serde(borrow)]
@@ -53,6 +57,13 @@ pub(crate) struct Event<'a> {
     /// Added by exporters of events.
     #[serde(borrow)]
     cluster_name: Option<Text<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Series<'a> {
+    #[serde(borrow)]
+    last_observed_time: Option<Text<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -117,7 +128,10 @@ impl<'a> Event<'a> {
         target.unambiguous(cluster.as_deref())?;
         let metadata: Metadata<'a> = object("`metadata`", self.metadata)?;
         let type_ = non_empty(self.type_);
+        // A time does not affect the identity, so a malformed series does not reject the event.
+        let series: Series<'a> = object("`series`", self.series).unwrap_or_default();
         let times = [
+            series.last_observed_time,
             self.last_timestamp,
             self.deprecated_last_timestamp,
             self.event_time,
@@ -180,8 +194,34 @@ impl<'a> ObjectReference<'a> {
             namespace: non_empty(self.namespace),
             api_version: non_empty(self.api_version),
         };
-        Ok((resource.scoped(fields.namespace)?, self.owner_references.unwrap_or_default()))
+        let mut resource = resource.without_needless_namespace();
+        resource.namespace =
+            resource.namespace.map(|namespace| bounded(fields.namespace, namespace, MAX_NAMESPACE)).transpose()?;
+        check_syntax(&resource, fields)?;
+        Ok((resource, self.owner_references.unwrap_or_default()))
     }
+}
+
+/// Rejects a reference that no object in the Kubernetes API can have.
+fn check_syntax(resource: &Resource<'_>, fields: &ReferenceFields) -> Result<(), Rejection> {
+    let syntax = |field, value: &str, rule| Err(Rejection::Syntax { field, value: quoted(value), rule });
+    if !is_api_kind(&resource.kind) {
+        return syntax(fields.kind, &resource.kind, "a kind has letters, digits and inner '-', a letter first");
+    }
+    let grammar = Grammar::of_object(&resource.kind, resource.is_core());
+    if !grammar.accepts(&resource.name) {
+        return syntax(fields.name, &resource.name, grammar.rule());
+    }
+    match &resource.namespace {
+        Some(namespace) if !Grammar::Label.accepts(namespace) => {
+            syntax(fields.namespace, namespace, Grammar::Label.rule())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    truncate_quoted(text.as_bytes())
 }
 
 /// The target of an object that stands for its owner: the controller, reduced by its own generated name. A static pod is
@@ -197,7 +237,8 @@ fn owner<'a>(resource: &Resource<'a>, owners: Vec<Object<OwnerReference<'a>>>) -
     let name = bounded("ownerReferences.name", non_empty(owner.name)?, MAX_NAME).ok()?;
     let owner =
         Resource { kind, name, namespace: resource.namespace.clone(), api_version: non_empty(owner.api_version) };
-    Some(owner.target())
+    let is_name = is_api_kind(&owner.kind) && Grammar::of_object(&owner.kind, owner.is_core()).accepts(&owner.name);
+    is_name.then(|| owner.target())
 }
 
 /// An object in the event; the default if absent.

@@ -44,6 +44,12 @@ pub const MAX_OBSERVERS: usize = 256;
 /// Labels in one condition (`when`, or an entry of `ignore`).
 pub const MAX_CONDITIONS: usize = 16;
 
+/// Names in `clusters`.
+pub const MAX_CLUSTERS: usize = 1024;
+
+/// Patterns in `denyNamespaces`.
+pub const MAX_DENIED_NAMESPACES: usize = 256;
+
 /// Texts in one list of a rule: patterns of a label, names of an observer, labels of a name, a namespace or a cluster.
 pub const MAX_ALTERNATIVES: usize = 64;
 

@@ -210,6 +210,12 @@ impl SignalOutcome {
     }
 }
 
+/// The index of the alert that a message of [`SignalOutcome::rejected_at`] is about.
+pub(crate) fn alert_of(message: &str) -> Option<usize> {
+    let (index, _) = message.strip_prefix("alerts[")?.split_once("]: ")?;
+    index.parse().ok()
+}
+
 /// The path of an alert in the webhook.
 fn alert_path(index: usize) -> String {
     format!("alerts[{index}]")

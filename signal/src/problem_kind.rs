@@ -18,6 +18,8 @@ pub enum ProblemKind {
     PayloadTooLarge,
     /// The body is not plain JSON.
     UnsupportedMediaType,
+    /// The request says that it was sent at a time that cannot be right.
+    InvalidTimestamp,
     /// A bug in Onceway.
     Internal,
     /// A load limit is reached.
@@ -47,13 +49,14 @@ macro_rules! uri {
 
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::MalformedPayload,
         Self::UnusableSignals,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::InvalidTimestamp,
         Self::Internal,
         Self::Overloaded,
         Self::Draining,
@@ -81,6 +84,7 @@ impl ProblemKind {
             Self::MethodNotAllowed => (405, uri!("method-not-allowed"), "The method is not allowed"),
             Self::PayloadTooLarge => (413, uri!("payload-too-large"), "The payload is too large"),
             Self::UnsupportedMediaType => (415, uri!("unsupported-media-type"), "The payload is not plain JSON"),
+            Self::InvalidTimestamp => (400, uri!("invalid-timestamp"), "X-Timestamp is malformed or out of range"),
             Self::Internal => (500, uri!("internal"), "Internal error"),
             Self::Overloaded => (503, uri!("overloaded"), "A load limit is reached"),
             Self::Draining => (503, uri!("draining"), "The replica is shutting down"),
@@ -88,7 +92,7 @@ impl ProblemKind {
             Self::BodyTimeout => (503, uri!("body-timeout"), "The payload took too long to arrive"),
             Self::BodyIncomplete => (503, uri!("body-incomplete"), "The payload is incomplete"),
             Self::DeadlineExceeded => (503, uri!("deadline-exceeded"), "The signals were not durably counted in time"),
-            Self::Refused => (503, uri!("refused"), "The API server refused a required call"),
+            Self::Refused => (503, uri!("refused"), "The signals could not be stored"),
             Self::OutcomeUnknown => (503, uri!("outcome-unknown"), "Whether the signals were counted is unknown"),
         }
     }

@@ -31,6 +31,7 @@ mod memo;
 mod observers;
 mod pattern;
 mod rule_set;
+mod scope;
 mod view;
 
 pub use self::compile::RuleError;
@@ -40,6 +41,7 @@ pub(crate) use self::fixed_labels::{ALERT_NAME, ALERTNAME, SEVERITY};
 pub(crate) use self::known_labels::KnownLabels;
 pub(crate) use self::label_table::LabelRef;
 pub(crate) use self::memo::Memo;
+pub use self::scope::Scope;
 
 /// The compiled rules. As data they are their [`Document`]; two are equal if they decide alike.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +49,7 @@ pub(crate) use self::memo::Memo;
 pub struct Rules {
     document: Document,
     set: RuleSet,
+    scope: Scope,
     hash: String,
 }
 
@@ -58,7 +61,7 @@ impl Default for Rules {
 
 impl PartialEq for Rules {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash
+        self.hash == other.hash && self.scope == other.scope
     }
 }
 
@@ -97,7 +100,8 @@ impl Rules {
     /// What is wrong with which rule.
     pub fn compile(document: Document) -> Result<Self, RuleError> {
         let (set, hash) = compile(&document)?;
-        Ok(Self { document, set, hash })
+        let scope = Scope::compile(&document)?;
+        Ok(Self { document, set, scope, hash })
     }
 
     /// The built-in rules alone.
@@ -112,13 +116,20 @@ impl Rules {
 
     fn empty() -> Self {
         let set = RuleSet::new(LabelTable::new(&[]), Vec::new(), Observers::new(Vec::new()), Vec::new());
-        Self { document: Document::default(), set, hash: String::new() }
+        Self { document: Document::default(), set, scope: Scope::default(), hash: String::new() }
     }
 
-    /// A short hash of the rules, the built-in ones included: filter and sidecar have the same rules if it is equal.
+    /// A short hash of the rules, the built-in ones included: filter and sidecar have the same rules if it is equal. The
+    /// [scope](Self::scope) is no part of it.
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+
+    /// The clusters and namespaces that signals may be about.
+    #[must_use]
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// The label of this name, if a rule reads it.

@@ -30,9 +30,9 @@ pub struct Signal<'a> {
     pub name: Cow<'a, str>,
     /// The `severity` label, or the event's `type`, else "unknown": 1 to [`MAX_SEVERITY`] characters.
     pub severity: Cow<'a, str>,
-    /// `startsAt`, or the event's `lastTimestamp`, `eventTime`, `firstTimestamp`: the text as sent, which should be RFC
-    /// 3339. It is not parsed here: the filter does not need it, and an unreadable date must not reject the signal. The
-    /// sidecar uses the time of receipt instead of an unreadable date.
+    /// `startsAt`, or the event's `series.lastObservedTime`, `lastTimestamp`, `eventTime`, `firstTimestamp`: the text as
+    /// sent, which should be RFC 3339. It is not parsed here: the filter does not need it, and an unreadable date must not
+    /// reject the signal. The sidecar uses the time of receipt instead of an unreadable date.
     pub firing_time: Option<Cow<'a, str>>,
     /// The cluster: of an alert that of the label that its rule names, of an event its `clusterName`, else that of the
     /// request's path.

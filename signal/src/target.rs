@@ -7,14 +7,13 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Rejection;
 use crate::fingerprint::Fingerprint;
-use crate::limits::MAX_NAMESPACE;
 
 mod generated;
 mod grammar;
 
 use self::generated::owner;
 pub(crate) use self::generated::workload_of;
-pub(crate) use self::grammar::{Grammar, is_kind};
+pub(crate) use self::grammar::{Grammar, is_api_kind, is_kind};
 
 /// Kinds of the core API that have no namespace, whatever a label or an event says. (For other groups the event
 /// decides: a kind of the same name may have a namespace, as Longhorn's Node does.)
@@ -37,14 +36,6 @@ pub struct Resource<'a> {
 }
 
 impl<'a> Resource<'a> {
-    /// Removes the namespace of a cluster-scoped object, and rejects one that is too long; `field` is its path in the
-    /// signal.
-    pub(crate) fn scoped(self, field: &'static str) -> Result<Self, Rejection> {
-        let mut scoped = self.without_needless_namespace();
-        scoped.namespace = scoped.namespace.map(|namespace| bounded(field, namespace, MAX_NAMESPACE)).transpose()?;
-        Ok(scoped)
-    }
-
     /// Removes the namespace of a cluster-scoped object.
     pub(crate) fn without_needless_namespace(mut self) -> Self {
         if self.is_core() && CLUSTER_SCOPED.contains(&&*self.kind) {
@@ -53,7 +44,7 @@ impl<'a> Resource<'a> {
         self
     }
 
-    fn is_core(&self) -> bool {
+    pub(crate) fn is_core(&self) -> bool {
         self.is_of_group(|version| version == "v1")
     }
 

@@ -24,6 +24,8 @@ mod pods;
 mod properties;
 #[path = "decode/rules.rs"]
 mod rules;
+#[path = "decode/scope.rs"]
+mod scope;
 #[path = "decode/support.rs"]
 mod support;
 #[path = "decode/targets.rs"]

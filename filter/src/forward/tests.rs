@@ -17,6 +17,7 @@ fn allowed_headers_are_forwarded_and_no_others() {
         (":scheme", "https"),
         ("content-type", "application/json"),
         ("authorization", "Bearer x"),
+        ("x-timestamp", "1795608000"),
         ("x-request-id", "1"),
         ("traceparent", "00-1-2-01"),
         ("tracestate", "a=b"),

@@ -213,6 +213,19 @@ fn an_unusable_alert_is_named_by_its_index_in_the_webhook_not_in_its_partition()
 }
 
 #[test]
+fn an_alert_that_only_the_sidecar_rejects_is_named_by_its_index_in_the_webhook() {
+    let mut scene = Scene::of(Config::default(), &["b", "a", "a", "b", "a"].map(firing));
+    let sent = scene.host.sent();
+    scene.count(&sent[0]);
+    let rejected = |index| SignalOutcome::rejected_at(index, "it is dated in the future");
+    scene.deliver_outcomes(sent[1].token, vec![created(&fingerprint("a")), rejected(1), rejected(2)]);
+    let (_, outcomes) = scene.responded();
+    let places: Vec<_> = outcomes.iter().map(|outcome| outcome.alert).collect();
+    assert_eq!(places, [None, None, Some(2), Some(4)]);
+    assert_eq!(outcomes[3].message, "alerts[4]: it is dated in the future");
+}
+
+#[test]
 fn a_body_in_which_one_incident_fires_passes_through_whole_to_its_owner() {
     for alerts in [
         vec![alert("gone", "resolved"), firing("a"), alert("other", "resolved"), "{}".to_owned()],

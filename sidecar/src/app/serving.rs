@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::health::{Pending, Readiness};
 use crate::http::gateway::Gateway;
 use crate::http::ops;
+use crate::http::policy::Policy;
 use crate::http::server::{SocketLimits, serve};
 use crate::incident::{Commit, Drain};
 use crate::metrics::Metrics;
@@ -39,7 +40,12 @@ pub async fn serve_until<C: Commit + Drain>(
     let limits = &config.limits;
     let rules = Arc::new(config.targets.clone());
     info!(targets = rules.hash(), "target rules compiled");
-    let gateway = Gateway::new(Arc::clone(&commit), rules, limits.clone(), Arc::clone(&metrics));
+    let gateway = Gateway::new(
+        Arc::clone(&commit),
+        Policy::new(rules, config.events.clone()),
+        limits.clone(),
+        Arc::clone(&metrics),
+    );
     let signal_limits = SocketLimits {
         connections: limits.max_connections,
         header_timeout: limits.header_timeout,

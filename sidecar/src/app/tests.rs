@@ -13,7 +13,7 @@ use crate::doubles::wire::{Met, Wire};
 use crate::env::Env;
 use crate::health::Readiness;
 use crate::health::permissions::PermissionRecheck;
-use crate::incident::{Commit, Drain, Submission};
+use crate::incident::{Commit, Drain, LogContext, Submission};
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::rr::SignalList;
@@ -43,6 +43,7 @@ async fn the_wired_service_counts_a_signal_at_the_api_server_and_drains() {
         received: Timestamp::now(),
         deadline: Instant::now() + Duration::from_secs(5),
         spec: Arc::new(|| panic!("no RR is created")),
+        log: LogContext::default(),
     };
     let counted = wired.commit.submit(submission).await.unwrap();
     assert_eq!((counted.name.as_str(), counted.count, counted.created), ("rr-1", 5, false));

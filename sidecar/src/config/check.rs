@@ -22,6 +22,7 @@ impl Config {
         self.check_times()?;
         self.check_ports()?;
         self.check_housekeeping()?;
+        self.check_events()?;
         let level = &self.log.level;
         rule(
             "log.level",
@@ -74,6 +75,11 @@ impl Config {
             "must be at least twice limits.deadline and less than 30 days",
         )?;
         between("housekeeping.maxSweepsPerSecond", gc.max_sweeps_per_second as usize, 1, 1000)
+    }
+
+    fn check_events(&self) -> Result<(), ConfigError> {
+        let max_age = self.events.max_age;
+        rule("events.maxAge", max_age, max_age <= HOUR * 8760, "must be at most 8760h; 0s means any age")
     }
 
     fn check_ports(&self) -> Result<(), ConfigError> {

@@ -7,6 +7,7 @@ use onceway_signal::rules::Rules;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::events::Events;
 use super::limits::Limits;
 
 /// Every configuration key.
@@ -15,10 +16,12 @@ use super::limits::Limits;
 pub struct Config {
     /// The namespace of the RemediationRequests and their Leases. null: the sidecar's own namespace (POD_NAMESPACE).
     pub namespace: Option<String>,
-    /// Rules that name the target of an alert, tried before the built-in ones. The filter's plugin configuration has the
-    /// same document under the same key. docs/targets.md explains it.
+    /// Rules that name the target of an alert, tried before the built-in ones, and which targets signals may be about. The
+    /// filter's plugin configuration has the same document under the same key. docs/targets.md explains it.
     #[schemars(with = "Targets")]
     pub targets: Rules,
+    /// Kubernetes events.
+    pub events: Events,
     /// The addresses to listen on. `[::]` means every IPv6 and IPv4 address, or every IPv4 address on a machine without
     /// IPv6. With port 0 the kernel chooses a port. The addresses in use are logged at startup.
     pub listen: Listen,
@@ -55,6 +58,13 @@ struct Targets {
     observers: Vec<String>,
     /// Rules: `when` (labels and values), `kind`, `name`, `namespace` and `cluster` (labels that hold them).
     rules: Vec<String>,
+    /// The clusters that signals may name, each as it is to be spelled; a signal that names another is rejected. Empty:
+    /// any.
+    clusters: Vec<String>,
+    /// Namespaces that no signal may be about, with `*` at either end; such a signal is rejected. Recommended:
+    /// `- kube-system`.
+    #[schemars(rename = "denyNamespaces")]
+    deny_namespaces: Vec<String>,
 }
 
 /// The three ports. They are separate so that each can be exposed to its own clients only.

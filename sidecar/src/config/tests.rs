@@ -99,12 +99,22 @@ fn a_value_out_of_range_is_rejected_with_its_key() {
         ("listen: {health: '0.0.0.0:8080'}", "listen.health"),
         ("listen: {metrics: '0.0.0.0:8081'}", "listen.metrics"),
         ("listen: {metrics: '[::1]:8080'}", "listen.metrics"),
+        ("events: {maxAge: 8761h}", "events.maxAge"),
         ("log: {level: 'a=b=c'}", "log.level"),
     ];
     for (yaml, key) in cases {
         let error = rejection(yaml);
         assert!(error.contains(&format!("invalid configuration: {key} is ")), "{yaml}: {error}");
     }
+}
+
+#[test]
+fn the_scope_of_targets_is_read_and_an_error_in_it_has_its_place() {
+    let config = Config::parse("targets: {clusters: [east-1], denyNamespaces: [kube-system, 'openshift-*']}").unwrap();
+    assert_ne!(config.targets, Config::default().targets);
+    assert_eq!(config.targets.hash(), Config::default().targets.hash());
+    let error = rejection("targets: {denyNamespaces: ['a*b']}");
+    assert!(error.contains("targets.denyNamespaces[0] has a `*` inside"), "{error}");
 }
 
 #[test]

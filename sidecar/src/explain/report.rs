@@ -40,14 +40,22 @@ pub(super) fn explain(
     let explained = payload.entries().iter().enumerate().map(|(index, entry)| {
         let suppressed = input.suppressed.get(index).copied().unwrap_or(false);
         match &entry.signal {
-            Ok(signal) => usable(first + index, origin.source, signal, suppressed),
+            Ok(signal) => usable(rules, first + index, origin.source, signal, suppressed),
             Err(rejection) => rejected(first + index, rejection),
         }
     });
     Ok(explained.collect())
 }
 
-fn usable(alert: usize, source: Source, signal: &Signal<'_>, suppressed: bool) -> Explained {
+/// Why a firing signal is rejected by the rules' scope.
+fn out_of_scope(rules: &Rules, signal: &Signal<'_>) -> Option<String> {
+    if signal.state != State::Firing {
+        return None;
+    }
+    rules.scope().check(signal).err().map(|rejection| rejection.to_string())
+}
+
+fn usable(rules: &Rules, alert: usize, source: Source, signal: &Signal<'_>, suppressed: bool) -> Explained {
     let (state, reason) = match (signal.state, source) {
         (State::Firing, _) if suppressed => ("ignored", "Alertmanager suppresses it and does not send it".to_owned()),
         (State::Firing, Source::Prometheus) => {
@@ -57,6 +65,10 @@ fn usable(alert: usize, source: Source, signal: &Signal<'_>, suppressed: bool) -
         (State::Resolved, Source::Prometheus) => ("resolved", "the alert is resolved".to_owned()),
         (State::Resolved, Source::KubernetesEvent) => ("resolved", "the event reports nothing to repair".to_owned()),
         (State::Ignored, _) => ("ignored", "the target rules ignore it".to_owned()),
+    };
+    let (state, reason) = match out_of_scope(rules, signal) {
+        Some(reason) if !suppressed => ("rejected", reason),
+        _ => (state, reason),
     };
     Explained {
         alert,

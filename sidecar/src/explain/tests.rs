@@ -110,6 +110,28 @@ fn the_table_shows_each_incident_with_its_alerts() {
 }
 
 #[test]
+fn an_alert_out_of_scope_is_rejected_with_its_target() {
+    let rules: Rules = serde_json::from_value(json!({"clusters": ["west-1"], "denyNamespaces": ["prod"]})).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let alerts = json!({"alerts": [
+        {"labels": {"alertname": "A", "namespace": "prod", "deployment": "web"}},
+        {"labels": {"alertname": "A", "namespace": "dev", "deployment": "web", "cluster": "east-1"}},
+        {"labels": {"alertname": "A", "namespace": "dev", "deployment": "web", "cluster": "west-1"}},
+        {"labels": {"alertname": "A", "namespace": "prod", "deployment": "web"}, "status": "resolved"},
+    ]});
+    fs::write(file.path(), alerts.to_string()).unwrap();
+    let mut out = Vec::new();
+    let cli = Cli::parse_from(["explain", "--json", file.path().to_str().unwrap()]);
+    cli.explain.run(&rules, &mut out).unwrap();
+    let lines: Vec<Value> =
+        String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let states: Vec<&Value> = lines.iter().map(|line| &line["state"]).collect();
+    assert_eq!(states, ["rejected", "rejected", "firing", "resolved"]);
+    assert_eq!(lines[0]["target"], "prod:Deployment:web");
+    assert!(lines[1]["reason"].as_str().unwrap().contains("the cluster \"east-1\""), "{lines:?}");
+}
+
+#[test]
 fn control_characters_of_a_sender_do_not_reach_the_terminal() {
     let hostile = json!({"alerts": [{"labels": {"alertname": "\u{1b}[2J", "deployment": "d"}}]}).to_string();
     assert!(!explain(&[], &[hostile]).unwrap().contains('\u{1b}'));

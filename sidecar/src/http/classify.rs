@@ -3,11 +3,15 @@
 //! What waits for the commits is small, whatever the size of the body: a few words per alert. The outcomes are written once
 //! the commits are done.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use onceway_signal::limits::MAX_REJECTIONS;
 use onceway_signal::response::SignalOutcome;
-use onceway_signal::{Fingerprint, Group, PartialPayload, Payload, Rejection, Source, State};
+use onceway_signal::{Fingerprint, Group, PartialPayload, Payload, Signal, Source, State};
 
+use super::policy::{Policy, PolicyRejection};
+use crate::metrics::Metrics;
 use crate::rr::SignalList;
 
 /// The content of a body. A place is the index of an alert; an incident's place is that of its first alert.
@@ -28,6 +32,8 @@ pub(super) struct FiringIncident {
     pub(super) part: PartialPayload,
     /// The same by name.
     pub(super) by_name: SignalList,
+    /// Its target, as log lines show it: `[<cluster>:]<namespace>:<Kind>:<name>`.
+    pub(super) target: Arc<str>,
 }
 
 /// Entries that need no commit.
@@ -36,34 +42,62 @@ pub(super) struct Uncommitted {
     source: Source,
     /// Incidents with nothing to do, and why.
     nothing: Vec<(usize, Fingerprint, &'static str)>,
-    /// The first [`MAX_REJECTIONS`] rejected alerts.
-    rejected: Vec<(usize, Rejection)>,
+    /// Incidents with firing signals about a target that is out of scope, and why.
+    out_of_scope: Vec<(usize, Fingerprint, String)>,
+    /// The first [`MAX_REJECTIONS`] rejected alerts, and why.
+    rejected: Vec<(usize, String)>,
     /// The place of the first rejected alert beyond those, and how many there are.
     unnamed: Option<(usize, usize)>,
 }
 
-/// Classifies `payload`, which was `received` then and whose groups are `groups`.
-pub(super) fn classify(payload: &Payload<'_>, groups: Vec<Group>, received: Timestamp) -> Classified {
+/// Classifies `payload`, which was `received` then and whose groups are `groups`, and counts what is rejected.
+pub(super) fn classify(
+    payload: &Payload<'_>,
+    groups: Vec<Group>,
+    policy: &Policy,
+    received: Timestamp,
+    metrics: &Metrics,
+) -> Classified {
     let mut firing = Vec::new();
-    let mut uncommitted =
-        Uncommitted { source: payload.source(), nothing: Vec::new(), rejected: Vec::new(), unnamed: None };
+    let mut uncommitted = Uncommitted::of(payload.source());
+    let mut misdated: Vec<(usize, PolicyRejection)> = Vec::new();
     for Group { fingerprint, entries, .. } in groups {
         let place = entries.first().copied().unwrap_or_default();
-        let entries: Vec<usize> = entries.into_iter().filter(|&index| state(payload, index) == FIRING).collect();
-        match entries.as_slice() {
-            [] => uncommitted.nothing.push((place, fingerprint, reason(payload, place))),
-            entries => {
-                let (part, by_name) = (payload.partial(entries), by_name(payload, entries, received));
-                firing.push(FiringIncident { place, fingerprint, part, by_name });
-            }
+        let mut entries: Vec<usize> = entries.into_iter().filter(|&index| state(payload, index) == FIRING).collect();
+        let Some(first) = entries.first().and_then(|&index| signal(payload, index)) else {
+            uncommitted.nothing.push((place, fingerprint, reason(payload, place)));
+            continue;
+        };
+        // All signals of an incident have its target.
+        if let Err(rejection) = policy.check_scope(first) {
+            metrics.rejected(rejection.label(), entries.len());
+            uncommitted.out_of_scope.push((place, fingerprint, rejection.to_string()));
+            continue;
+        }
+        let target = shown(first);
+        entries.retain(|&index| {
+            let Some(signal) = signal(payload, index) else { return false };
+            let checked = policy.check_date(payload.source(), signal, received);
+            checked.map_err(|rejection| misdated.push((index, rejection))).is_ok()
+        });
+        if !entries.is_empty() {
+            let (part, by_name) = (payload.partial(&entries), by_name(payload, &entries, received));
+            firing.push(FiringIncident { place, fingerprint, part, by_name, target });
         }
     }
-    for (place, entry) in payload.entries().iter().enumerate() {
-        if let Err(rejection) = &entry.signal {
-            uncommitted.reject(place, rejection);
-        }
-    }
+    uncommitted.reject_all(payload, misdated, metrics);
     Classified { firing, uncommitted }
+}
+
+fn signal<'p, 'a>(payload: &'p Payload<'a>, index: usize) -> Option<&'p Signal<'a>> {
+    payload.entries().get(index)?.signal.as_ref().ok()
+}
+
+fn shown(signal: &Signal<'_>) -> Arc<str> {
+    match &signal.cluster {
+        Some(cluster) => format!("{cluster}:{}", signal.target).into(),
+        None => signal.target.to_string().into(),
+    }
 }
 
 fn by_name(payload: &Payload<'_>, entries: &[usize], received: Timestamp) -> SignalList {
@@ -77,9 +111,28 @@ fn by_name(payload: &Payload<'_>, entries: &[usize], received: Timestamp) -> Sig
 }
 
 impl Uncommitted {
-    fn reject(&mut self, place: usize, rejection: &Rejection) {
+    fn of(source: Source) -> Self {
+        Self { source, nothing: Vec::new(), out_of_scope: Vec::new(), rejected: Vec::new(), unnamed: None }
+    }
+
+    /// Adds the entries that are no signals and those with these dates, in the order of the body.
+    fn reject_all(&mut self, payload: &Payload<'_>, mut misdated: Vec<(usize, PolicyRejection)>, metrics: &Metrics) {
+        misdated.sort_unstable_by_key(|(place, _)| *place);
+        let mut misdated = misdated.into_iter().peekable();
+        for (place, entry) in payload.entries().iter().enumerate() {
+            if let Err(rejection) = &entry.signal {
+                metrics.rejected("unusable", 1);
+                self.reject(place, || rejection.to_string());
+            } else if let Some((_, rejection)) = misdated.next_if(|(index, _)| *index == place) {
+                metrics.rejected(rejection.label(), 1);
+                self.reject(place, || rejection.to_string());
+            }
+        }
+    }
+
+    fn reject(&mut self, place: usize, reason: impl FnOnce() -> String) {
         if self.rejected.len() < MAX_REJECTIONS {
-            self.rejected.push((place, rejection.clone()));
+            self.rejected.push((place, reason()));
         } else {
             self.unnamed.get_or_insert((place, 0)).1 += 1;
         }
@@ -91,15 +144,19 @@ impl Uncommitted {
         let nothing = self.nothing.into_iter().map(|(place, fingerprint, reason)| {
             (place, SignalOutcome::nothing_to_do(Some(fingerprint.to_string()), reason))
         });
-        let rejected = self.rejected.into_iter().map(move |(place, rejection)| {
+        let out_of_scope = self.out_of_scope.into_iter().map(|(place, fingerprint, reason)| {
+            let fingerprint = Some(fingerprint.to_string());
+            (place, SignalOutcome { fingerprint, ..SignalOutcome::rejected(reason) })
+        });
+        let rejected = self.rejected.into_iter().map(move |(place, reason)| {
             let outcome = match source {
-                Source::Prometheus => SignalOutcome::rejected_at(place, rejection),
-                Source::KubernetesEvent => SignalOutcome::rejected(rejection.to_string()),
+                Source::Prometheus => SignalOutcome::rejected_at(place, reason),
+                Source::KubernetesEvent => SignalOutcome::rejected(reason),
             };
             (place, outcome)
         });
         let unnamed = self.unnamed.map(|(place, alerts)| (place, SignalOutcome::rejected_rest(place, alerts)));
-        nothing.chain(rejected).chain(unnamed)
+        nothing.chain(out_of_scope).chain(rejected).chain(unnamed)
     }
 }
 

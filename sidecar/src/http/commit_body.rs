@@ -9,17 +9,17 @@ use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use onceway_signal::problem::{Problem, ProblemKind};
 use onceway_signal::response::{Failure, Metadata, SignalOutcome, SignalResponse, merge};
-use onceway_signal::rules::Rules;
 use onceway_signal::truncate::truncate_quoted;
 use onceway_signal::{FINGERPRINT_HEADER, Fingerprint, Group, Origin, TARGETS_HEADER, decode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
-use tracing::warn;
+use tracing::{Span, debug, warn};
 
 use super::admission::{Admission, RETRY_AFTER_S};
 use super::classify::{Classified, FiringIncident, classify, state};
+use super::policy::Policy;
 use crate::config::{DEADLINE_GRACE, Limits};
-use crate::incident::{Commit, Counted, Submission, SubmitError};
+use crate::incident::{Commit, Counted, LogContext, Submission, SubmitError};
 use crate::metrics::Metrics;
 use crate::rr::{Draft, SignalList};
 
@@ -27,7 +27,7 @@ use crate::rr::{Draft, SignalList};
 #[derive(Debug)]
 pub(super) struct BodyCommitter<C> {
     commit: Arc<C>,
-    rules: Arc<Rules>,
+    policy: Policy,
     limits: Limits,
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
@@ -65,12 +65,12 @@ impl<P: Into<Problem>> From<P> for PermittedResponse {
 impl<C: Commit> BodyCommitter<C> {
     pub(super) fn new(
         commit: Arc<C>,
-        rules: Arc<Rules>,
+        policy: Policy,
         limits: Limits,
         admission: Arc<Admission>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { commit, rules, limits, admission, metrics }
+        Self { commit, policy, limits, admission, metrics }
     }
 
     /// The response to `body`, once all of its incidents are committed, up to
@@ -83,10 +83,12 @@ impl<C: Commit> BodyCommitter<C> {
             Err(problem) => return problem.into(),
         };
         let max_payload_bytes = self.limits.max_stored_payload_bytes;
-        let commits = stream::iter(firing).map(|FiringIncident { place, fingerprint, part, by_name }| {
-            let rules = Arc::clone(&self.rules);
+        let request = Span::current();
+        let commits = stream::iter(firing).map(|FiringIncident { place, fingerprint, part, by_name, target }| {
+            let rules = Arc::clone(&self.policy.rules);
             let draft = Draft { body: body.clone(), part, rules, fingerprint, received, max_payload_bytes };
-            async move { (place, fingerprint, self.submit(draft, by_name, deadline).await) }
+            let log = LogContext { target, request: request.clone() };
+            async move { (place, fingerprint, self.submit(draft, by_name, deadline, log).await) }
         });
         // Unordered: an incident that hangs must not delay those behind it.
         let in_flight = self.limits.max_incidents_per_request_in_flight;
@@ -112,7 +114,7 @@ impl<C: Commit> BodyCommitter<C> {
         body: &[u8],
         received: Timestamp,
     ) -> Result<(Classified, OwnedSemaphorePermit), Problem> {
-        let payload = decode(&self.rules, origin, body)
+        let payload = decode(&self.policy.rules, origin, body)
             .map_err(|error| Problem::new(ProblemKind::MalformedPayload, error.to_string()))?;
         for index in 0..payload.entries().len() {
             self.metrics.received(origin.source.as_str(), state(&payload, index));
@@ -120,7 +122,7 @@ impl<C: Commit> BodyCommitter<C> {
         let permit = self.admission.signals(payload.entries().len())?;
         let groups = payload.groups();
         self.compare(headers, &groups);
-        Ok((classify(&payload, groups, received), permit))
+        Ok((classify(&payload, groups, &self.policy, received, &self.metrics), permit))
     }
 
     /// A header that differs from the computed fingerprint means that filter and sidecar have different versions or target
@@ -134,13 +136,24 @@ impl<C: Commit> BodyCommitter<C> {
                 header = truncate_quoted(header.as_bytes()),
                 computed,
                 filter_targets = headers.targets.as_ref().map(|hash| truncate_quoted(hash.as_bytes())),
-                sidecar_targets = self.rules.hash(),
+                sidecar_targets = self.policy.rules.hash(),
                 "fingerprint mismatch: run filter and sidecar in the same version and with the same target rules"
             );
         }
     }
 
-    async fn submit(&self, draft: Draft, by_name: SignalList, deadline: Instant) -> Result<Counted, SubmitError> {
+    async fn submit(
+        &self,
+        draft: Draft,
+        by_name: SignalList,
+        deadline: Instant,
+        log: LogContext,
+    ) -> Result<Counted, SubmitError> {
+        let (fingerprint, target) = (draft.fingerprint, Arc::clone(&log.target));
+        let late = |cause: &str| {
+            warn!(%fingerprint, signal_target = &*target, cause, "signals not counted within limits.deadline");
+            Err(SubmitError::deadline(self.limits.deadline, cause))
+        };
         let submission = Submission {
             fingerprint: draft.fingerprint,
             signals: nonzero(draft.part.entries()),
@@ -148,18 +161,20 @@ impl<C: Commit> BodyCommitter<C> {
             received: draft.received,
             deadline,
             spec: Arc::new(move || draft.spec()),
+            log,
         };
         if Instant::now() >= deadline {
             // The sender is answered 503 and retries: a commit that starts now would count its signals twice.
-            return Err(self.late("the commit did not start in time"));
+            return late("the commit did not start in time");
         }
         let committed = timeout_at(deadline + DEADLINE_GRACE, self.commit.submit(submission)).await;
-        committed.unwrap_or_else(|_| Err(self.late("the commit did not end in time")))
-    }
-
-    fn late(&self, cause: &str) -> SubmitError {
-        let deadline_ms = u64::try_from(self.limits.deadline.as_millis()).unwrap_or(u64::MAX);
-        SubmitError::Deadline { deadline_ms, cause: cause.into() }
+        // The incident's task logs an error once for all requests that wait for it.
+        let logged =
+            |error: &SubmitError| debug!(%fingerprint, signal_target = &*target, %error, "signals not counted");
+        match committed {
+            Ok(result) => result.inspect_err(logged),
+            Err(_) => late("the commit did not end in time"),
+        }
     }
 }
 
@@ -183,7 +198,7 @@ fn failed_outcome(fingerprint: Fingerprint, error: &SubmitError) -> SignalOutcom
         SubmitError::Refused { .. } => (ProblemKind::Refused, RETRY_AFTER_S),
         SubmitError::Unresolved { .. } => (ProblemKind::OutcomeUnknown, RETRY_AFTER_S),
     };
-    SignalOutcome::failed(fingerprint.to_string(), error.to_string(), Failure { problem, retry_after_seconds })
+    SignalOutcome::failed(fingerprint.to_string(), error.sender_text(), Failure { problem, retry_after_seconds })
 }
 
 fn counted_outcome(fingerprint: Fingerprint, counted: Counted) -> SignalOutcome {

@@ -4,27 +4,29 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::post;
 use http::header::ALLOW;
 use http::{HeaderValue, Uri};
+use jiff::Timestamp;
 use onceway_signal::problem::{Problem, ProblemKind};
-use onceway_signal::response::SignalResponse;
-use onceway_signal::rules::Rules;
+use onceway_signal::response::{MultiStatus, SignalOutcome, SignalResponse, Status};
 use onceway_signal::{Origin, Source};
 use tokio::time::Instant;
-use tracing::{Instrument, debug, error, info_span, warn};
+use tracing::{Instrument, debug, error, warn};
 
+use super::OTHER_PATH;
 use super::admission::{Admission, RETRY_AFTER_S};
 use super::commit_body::{BodyCommitter, FilterHeaders, PermittedResponse};
 use super::intake::read_body;
+use super::policy::Policy;
+use super::request_context::in_span;
+use super::request_time::check_timestamp;
 use super::response::to_http;
 use crate::config::Limits;
 use crate::incident::Commit;
 use crate::metrics::Metrics;
-
-/// The `path` label of requests to unknown paths.
-const OTHER: &str = "other";
 
 /// Receives signals and responds to them.
 #[derive(Debug)]
@@ -36,10 +38,10 @@ pub struct Gateway<C> {
 }
 
 impl<C: Commit> Gateway<C> {
-    /// Submits signals to `commit`, within `limits`, with targets by `rules`.
-    pub fn new(commit: Arc<C>, rules: Arc<Rules>, limits: Limits, metrics: Arc<Metrics>) -> Arc<Self> {
+    /// Submits signals to `commit`, within `limits`, with targets by the rules of `policy`.
+    pub fn new(commit: Arc<C>, policy: Policy, limits: Limits, metrics: Arc<Metrics>) -> Arc<Self> {
         let admission = Arc::new(Admission::new(&limits, Arc::clone(&metrics)));
-        let bodies = BodyCommitter::new(commit, rules, limits.clone(), Arc::clone(&admission), Arc::clone(&metrics));
+        let bodies = BodyCommitter::new(commit, policy, limits.clone(), Arc::clone(&admission), Arc::clone(&metrics));
         Arc::new(Self { bodies: Arc::new(bodies), limits, admission, metrics })
     }
 
@@ -51,13 +53,14 @@ impl<C: Commit> Gateway<C> {
             .fold(Router::new(), |router, source| router.route(source.path(), route(source)))
             .method_not_allowed_fallback(Self::method_not_allowed)
             .fallback(Self::not_found)
+            .layer(from_fn(in_span))
             .with_state(self)
     }
 
     async fn receive(self: Arc<Self>, source: Source, request: Request) -> Response {
         let started = Instant::now();
         let _in_flight = self.metrics.request();
-        let response = self.respond(source, request).instrument(info_span!("request", path = source.path())).await;
+        let response = self.respond(source, request).await;
         self.finish(source.path(), started, response)
     }
 
@@ -66,6 +69,9 @@ impl<C: Commit> Gateway<C> {
             Ok(permit) => permit,
             Err(exceeded) => return exceeded.into(),
         };
+        if let Err(problem) = check_timestamp(request.headers(), Timestamp::now()) {
+            return problem.into();
+        }
         let origin = match Origin::new(source, request.uri().query()) {
             Ok(origin) => origin,
             Err(error) => return Problem::new(ProblemKind::MalformedPayload, error.to_string()).into(),
@@ -87,7 +93,7 @@ impl<C: Commit> Gateway<C> {
     }
 
     async fn method_not_allowed(State(gateway): State<Arc<Self>>, uri: Uri) -> Response {
-        let path = Source::from_path(uri.path()).map_or(OTHER, Source::path);
+        let path = Source::from_path(uri.path()).map_or(OTHER_PATH, Source::path);
         let problem =
             Problem::new(ProblemKind::MethodNotAllowed, "this path accepts only POST; send signals with POST");
         let mut response = gateway.finish(path, Instant::now(), problem.into());
@@ -99,7 +105,7 @@ impl<C: Commit> Gateway<C> {
         let [prometheus, event] = Source::ALL.map(Source::path);
         let detail =
             format!("no such path; send Alertmanager webhooks to {prometheus} and Kubernetes events to {event}");
-        gateway.finish(OTHER, Instant::now(), Problem::new(ProblemKind::NotFound, detail).into())
+        gateway.finish(OTHER_PATH, Instant::now(), Problem::new(ProblemKind::NotFound, detail).into())
     }
 
     /// Logs and measures a response, and writes it as HTTP.
@@ -108,14 +114,27 @@ impl<C: Commit> Gateway<C> {
         let response = match response {
             SignalResponse::Problem(problem) => {
                 log(path, &problem);
-                let instance = (path != OTHER).then_some(path);
+                let instance = (path != OTHER_PATH).then_some(path);
                 SignalResponse::from(Problem { instance, ..*problem })
             }
-            response => response,
+            response => {
+                log_rejected(path, &response);
+                response
+            }
         };
         let response = to_http(&response, permit);
         self.metrics.answered(path, response.status().as_u16(), started.elapsed());
         response
+    }
+}
+
+/// Signals that are rejected beside others need a person, too.
+fn log_rejected(path: &'static str, response: &SignalResponse) {
+    let SignalResponse::MultiStatus(MultiStatus { results, summary }) = response else { return };
+    let rejected = results.iter().find(|outcome| outcome.status == Status::Rejected);
+    if let Some(SignalOutcome { message, fingerprint, .. }) = rejected {
+        let signals = summary.rejected;
+        warn!(path, signals, first = message, first_fingerprint = fingerprint, "signals of a webhook rejected");
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::table::Waiter;
 use crate::executor::Context;
-use crate::incident::{Counted, Submission, SubmitError};
+use crate::incident::{Counted, LogContext, Submission, SubmitError};
 use crate::metrics::Metrics;
 use crate::rr::timestamp;
 
@@ -24,6 +24,8 @@ pub(super) struct Batch {
     /// The inputs of its calls. Only the first submission's spec is kept, because each spec keeps its request's body in
     /// memory.
     pub(super) context: Context,
+    /// What log lines say of the first submission.
+    pub(super) log: LogContext,
     /// The first submission's sender first.
     results: Vec<ResultSender>,
 }
@@ -52,10 +54,10 @@ impl Batch {
     }
 
     fn of(submission: Submission, result: ResultSender) -> Self {
-        let Submission { fingerprint, signals, by_name, received, deadline, spec } = submission;
+        let Submission { fingerprint, signals, by_name, received, deadline, spec, log } = submission;
         let (first_received, last_received, spec) = (received, received, Some(spec));
         let context = Context { fingerprint, first_received, last_received, by_name, spec };
-        Self { signals, deadline, context, results: vec![result] }
+        Self { signals, deadline, context, log, results: vec![result] }
     }
 
     /// Reports to every submission that it is counted in `rr`, and to the first one whether it created the RR.

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::sync::schedule;
 use super::{IncidentTasks, Settings};
 use crate::executor::{CallOutcome, Context, Execute};
-use crate::incident::{Commit, Counted, Drain, Submission, SubmitError};
+use crate::incident::{Commit, Counted, Drain, LogContext, Submission, SubmitError};
 use crate::metrics::Metrics;
 use crate::rr::SignalList;
 
@@ -152,6 +152,7 @@ impl Rig {
             received: Timestamp::UNIX_EPOCH,
             deadline: Instant::now() + Duration::from_secs(8),
             spec: Arc::new(|| panic!("nothing here writes a spec")),
+            log: LogContext::default(),
         };
         self.tasks.submit(submission).await
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use onceway_claim::{ApiCall, ApiResult, Commit, CommitOutcome, Now, Parameters, Phase, Rr, Stage, Step};
 use onceway_signal::Fingerprint;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
-use tracing::{debug, info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::backoff::Backoff;
 use super::batch::Batch;
@@ -17,7 +17,7 @@ use super::shared::{Settings, Shared};
 use super::sync::spawn;
 use super::table::Waiter;
 use crate::executor::{CallFailure, CallOutcome, Context, Execute};
-use crate::incident::SubmitError;
+use crate::incident::{LogContext, SubmitError};
 
 /// How long after the claim's write was sent a create is prompt: within this time no other replica can have created, finished and
 /// deleted the same RR and begun the next incident. The protocol's only assumption on time.
@@ -98,7 +98,7 @@ impl<E: Execute> IncidentTask<E> {
         let begun = Instant::now();
         self.last_error.set(None);
         self.writes = 0;
-        let committed = timeout_at(batch.deadline, self.commit(&batch)).await;
+        let committed = timeout_at(batch.deadline, self.commit(&batch).instrument(batch.log.request.clone())).await;
         self.next_write = begun + self.next_interval();
         match committed.unwrap_or_else(|_| Err(self.deadline_error())) {
             Ok((rr, created)) => {
@@ -107,7 +107,9 @@ impl<E: Execute> IncidentTask<E> {
                 self.known = Some(rr);
             }
             Err(error) => {
-                warn!(fingerprint = %self.fingerprint, signals = batch.signals, %error, "signals not counted");
+                let LogContext { target, request } = &batch.log;
+                let (fingerprint, signals) = (self.fingerprint, batch.signals);
+                warn!(parent: request, %fingerprint, signal_target = &**target, signals, %error, "signals not counted");
                 batch.failed(&error);
             }
         }
@@ -236,7 +238,9 @@ impl<E: Execute> IncidentTask<E> {
         metrics.deduplicated(signals - u32::from(created));
         if created {
             metrics.created();
-            info!(fingerprint = %self.fingerprint, name = %rr.name, signals, "created a RemediationRequest");
+            let (fingerprint, LogContext { target, request }) = (self.fingerprint, &batch.log);
+            let (signal_target, name) = (&**target, &*rr.name);
+            info!(parent: request, %fingerprint, signal_target, name, signals, "created a RemediationRequest");
         }
     }
 

@@ -17,6 +17,7 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
     metrics.answered("/api/v1/signals/prometheus", 202, Duration::from_millis(3));
     metrics.shed("limits.maxSignalsInFlight");
     metrics.panicked();
+    metrics.rejected("too_old", 2);
     let text = metrics.render().unwrap();
     for line in [
         "gateway_signals_received_total{source=\"prometheus\",state=\"firing\"} 1",
@@ -30,6 +31,7 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
         "gateway_http_request_duration_seconds_count{path=\"/api/v1/signals/prometheus\",status=\"202\"} 1",
         "gateway_http_requests_shed_total{limit=\"limits.maxSignalsInFlight\"} 1",
         "gateway_panics_total 1",
+        "gateway_signals_rejected_total{reason=\"too_old\"} 2",
         "# HELP gateway_queue_depth Signals that wait for their incident's next write.",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");

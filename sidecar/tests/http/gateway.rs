@@ -1,7 +1,9 @@
 //! The signal port's responses, without sockets.
 
 mod bodies;
+mod policy;
 mod rejections;
+mod senders;
 
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use onceway::config::{DEADLINE_GRACE, Limits};
 use onceway::http::gateway::Gateway;
+use onceway::http::policy::Policy;
 use onceway::incident::SubmitError;
 use onceway::metrics::Metrics;
 use onceway_signal::rules::Rules;
@@ -45,8 +48,12 @@ impl Rig {
     }
 
     fn with(limits: Limits) -> Self {
+        Self::of(limits, Policy::default())
+    }
+
+    fn of(limits: Limits, policy: Policy) -> Self {
         let (ledger, metrics) = (Ledger::new(), Arc::new(Metrics::new()));
-        let router = Gateway::new(Arc::clone(&ledger), Arc::default(), limits, Arc::clone(&metrics)).router();
+        let router = Gateway::new(Arc::clone(&ledger), policy, limits, Arc::clone(&metrics)).router();
         Self { ledger, metrics, router }
     }
 
@@ -219,7 +226,7 @@ async fn every_commit_failure_has_its_own_problem_kind() {
     for (error, slug) in cases {
         let rig = Rig::new();
         rig.ledger.script(fingerprint("a"), Script::Fail(error.clone()));
-        assert_eq!(rig.post(&[firing("a")]).await.problem(503, slug), error.to_string());
+        assert_eq!(rig.post(&[firing("a")]).await.problem(503, slug), error.sender_text());
     }
 }
 

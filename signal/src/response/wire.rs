@@ -5,6 +5,7 @@ use serde_json::{from_slice, to_vec};
 
 use super::{Failure, MultiStatus, SignalOutcome, SignalResponse, Status, http_status};
 use crate::media_type::{JSON, PROBLEM_JSON};
+use crate::outcome::alert_of;
 use crate::problem::ProblemKind;
 
 impl SignalResponse {
@@ -81,7 +82,7 @@ fn read_problem(status: u16, retry_after_s: Option<u32>, body: ProblemBody) -> O
         return (failed == is_temporary).then_some(results);
     }
     if !is_temporary {
-        return Some(vec![SignalOutcome::rejected(body.detail)]);
+        return Some(vec![SignalOutcome { alert: alert_of(&body.detail), ..SignalOutcome::rejected(body.detail) }]);
     }
     let problem = ProblemKind::from_uri(&body.uri).unwrap_or(Failure::UNKNOWN.problem);
     let retry_after_seconds = retry_after_s.unwrap_or(Failure::UNKNOWN.retry_after_seconds);

@@ -25,9 +25,9 @@ pub struct RuleError {
     problem: String,
 }
 
-type Checked<T> = Result<T, RuleError>;
+pub(super) type Checked<T> = Result<T, RuleError>;
 
-fn error<T>(path: impl Into<String>, problem: impl Into<String>) -> Checked<T> {
+pub(super) fn error<T>(path: impl Into<String>, problem: impl Into<String>) -> Checked<T> {
     Err(RuleError { path: path.into(), problem: problem.into() })
 }
 
@@ -216,13 +216,13 @@ fn patterns(path: &str, texts: &OneOrMany) -> Checked<Box<[Pattern]>> {
     texts.0.iter().map(|text| pattern(path, text)).collect()
 }
 
-fn pattern(path: &str, text: &str) -> Checked<Pattern> {
+pub(super) fn pattern(path: &str, text: &str) -> Checked<Pattern> {
     if text.chars().count() > MAX_RULE_TEXT {
         return error(path, format!("has a value of more than {MAX_RULE_TEXT} characters"));
     }
     Pattern::parse(text).or_else(|problem| error(path, problem))
 }
 
-fn bounded(path: &str, length: usize, limit: usize) -> Checked<()> {
+pub(super) fn bounded(path: &str, length: usize, limit: usize) -> Checked<()> {
     if length <= limit { Ok(()) } else { error(path, format!("has {length} entries; use at most {limit}")) }
 }

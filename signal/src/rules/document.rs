@@ -18,6 +18,11 @@ pub struct Document {
     pub observers: Vec<OneOrMany>,
     /// Rules, tried in order before the built-in ones.
     pub rules: Vec<RuleDocument>,
+    /// The clusters that signals may name; empty: any. See [`Scope`](super::Scope).
+    pub clusters: Vec<String>,
+    /// Patterns of the namespaces whose objects no signal may be about.
+    #[serde(rename = "denyNamespaces")]
+    pub deny_namespaces: Vec<String>,
 }
 
 /// One rule: which alerts it is for, and which of their labels name the target.

@@ -11,6 +11,9 @@ pub(crate) enum Grammar {
     Subdomain,
     /// Any text that is not empty.
     Text,
+    /// A segment of a URL's path, as every name of a Kubernetes object is. Some are no more than that: those of RBAC objects
+    /// have colons (`system:node`).
+    PathSegment,
 }
 
 /// The kinds whose names are DNS subdomains.
@@ -53,12 +56,37 @@ impl Grammar {
         }
     }
 
+    /// The grammar of the names of an object in the Kubernetes API: of kinds that are not known, a path segment. The name of
+    /// another group's `Service` or `Namespace` is that of a custom resource.
+    pub(crate) fn of_object(kind: &str, is_core: bool) -> Self {
+        match Self::of(kind) {
+            Self::Label if !is_core => Self::Subdomain,
+            Self::Text => Self::PathSegment,
+            grammar => grammar,
+        }
+    }
+
+    /// What such a name looks like, for people.
+    pub(crate) const fn rule(self) -> &'static str {
+        match self {
+            Self::Label => "it has 1 to 63 of a-z, 0-9 and inner '-'",
+            Self::Subdomain => "it has a-z, 0-9 and inner '-' and '.'",
+            Self::Text => "it is not empty",
+            Self::PathSegment => "it has no '/', '%' or control characters, and is not '.' or '..'",
+        }
+    }
+
     /// Whether `name` is one.
     pub(crate) fn accepts(self, name: &str) -> bool {
         match self {
             Self::Label => name.len() <= MAX_NAMESPACE && is_dns(name.as_bytes(), false),
             Self::Subdomain => name.len() <= MAX_NAME && is_dns(name.as_bytes(), true),
             Self::Text => !name.is_empty() && (name.len() <= MAX_NAME || name.chars().count() <= MAX_NAME),
+            Self::PathSegment => {
+                Self::Text.accepts(name)
+                    && ![".", ".."].contains(&name)
+                    && !name.chars().any(|c| matches!(c, '/' | '%') || c.is_control())
+            }
         }
     }
 }
@@ -115,9 +143,18 @@ pub(crate) fn is_kind(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
+/// Whether a text is the kind of an object in the Kubernetes API, which for a custom resource is any text that is a DNS label
+/// (RFC 1035) in lower case.
+pub(crate) fn is_api_kind(text: &str) -> bool {
+    text.len() <= MAX_KIND
+        && text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
+        && text.as_bytes().last().is_some_and(u8::is_ascii_alphanumeric)
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Grammar, is_kind};
+    use super::{Grammar, is_api_kind, is_kind};
 
     #[test]
     fn names_follow_rfc_1123() {
@@ -151,6 +188,30 @@ mod tests {
         assert_eq!(Grammar::of("Service"), Grammar::Label);
         assert_eq!(Grammar::of("Deployment"), Grammar::Subdomain);
         assert_eq!(Grammar::of("KafkaConsumerGroup"), Grammar::Text);
+    }
+
+    #[test]
+    fn an_object_of_the_api_has_the_name_of_its_kind_or_a_path_segment() {
+        assert_eq!(Grammar::of_object("Service", true), Grammar::Label);
+        assert_eq!(Grammar::of_object("Service", false), Grammar::Subdomain, "a custom resource");
+        assert_eq!(Grammar::of_object("Node", false), Grammar::Subdomain);
+        assert_eq!(Grammar::of_object("ClusterRole", false), Grammar::PathSegment);
+        for name in ["system:node", "a b", "é", "A_b", "...", &"a".repeat(253)] {
+            assert!(Grammar::PathSegment.accepts(name), "{name}");
+        }
+        for name in ["", ".", "..", "a/b", "a%2Fb", "a\nb", "\0", &"a".repeat(254)] {
+            assert!(!Grammar::PathSegment.accepts(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_kind_of_the_api_is_a_label_in_any_case() {
+        for kind in ["Node", "EtcdV3", "widget", "my-kind", "A"] {
+            assert!(is_api_kind(kind), "{kind}");
+        }
+        for kind in ["", "3d", "-a", "a-", "a b", "A:B", "a/b", "a.b", "Ä", "a\n", &"A".repeat(64)] {
+            assert!(!is_api_kind(kind), "{kind:?}");
+        }
     }
 
     #[test]

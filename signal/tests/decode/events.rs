@@ -177,7 +177,7 @@ fn another_layout_is_named_in_the_error() {
 }
 
 #[test]
-fn the_time_is_last_timestamp_then_event_time_then_first_timestamp() {
+fn the_time_is_that_of_the_series_then_last_timestamp_then_event_time_then_first_timestamp() {
     let set = |times: Value| {
         let mut event = event(pod());
         for name in ["lastTimestamp", "eventTime", "firstTimestamp"] {
@@ -185,6 +185,13 @@ fn the_time_is_last_timestamp_then_event_time_then_first_timestamp() {
         }
         signal(&event.to_string()).firing_time.map(|time| time.into_owned())
     };
+    let mut recurring = event(pod());
+    recurring["series"] = json!({"count": 3, "lastObservedTime": "2026-08-01T12:00:00.5Z"});
+    assert_eq!(signal(&recurring.to_string()).firing_time.as_deref(), Some("2026-08-01T12:00:00.5Z"));
+    for none in [json!(null), json!({}), json!({"lastObservedTime": 5}), json!([]), json!("x")] {
+        recurring["series"] = none;
+        assert_eq!(signal(&recurring.to_string()).firing_time.as_deref(), Some("2026-08-01T10:00:00Z"));
+    }
     let (last, own, first) = ("2026-08-01T10:00:00Z", "2026-08-01T10:00:00.000001Z", "2026-08-01T09:00:00Z");
     let all = json!({"lastTimestamp": last, "eventTime": own, "firstTimestamp": first});
     assert_eq!(set(all).as_deref(), Some(last));
@@ -193,6 +200,58 @@ fn the_time_is_last_timestamp_then_event_time_then_first_timestamp() {
     let zero = json!({"lastTimestamp": "0001-01-01T00:00:00Z", "eventTime": own});
     assert_eq!(set(zero).as_deref(), Some(own));
     assert_eq!(set(json!({})), None);
+}
+
+#[test]
+fn a_reference_that_no_object_of_the_api_can_have_is_rejected_with_its_field() {
+    let rejection = |object: Value| only(&decode_event(&event(object).to_string())).signal.unwrap_err();
+    let pod = |name: &str, namespace: &str| json!({"kind": "Pod", "name": name, "namespace": namespace});
+    for (object, field) in [
+        (pod("Web_0", "prod"), "involvedObject.name"),
+        (pod("../../secrets/x", "prod"), "involvedObject.name"),
+        (pod("web-0 ", "prod"), "involvedObject.name"),
+        (pod("web-0", "Prod"), "involvedObject.namespace"),
+        (pod("web-0", "a.b"), "involvedObject.namespace"),
+        (pod("web-0", "a:b"), "involvedObject.namespace"),
+        (json!({"kind": "A:B", "name": "n"}), "involvedObject.kind"),
+        (json!({"kind": "Pod/exec", "name": "n"}), "involvedObject.kind"),
+        (json!({"apiVersion": "v1", "kind": "Namespace", "name": "a.b"}), "involvedObject.name"),
+        (json!({"kind": "ClusterRole", "name": ".."}), "involvedObject.name"),
+        (json!({"kind": "ClusterRole", "name": "a%2fb"}), "involvedObject.name"),
+        (json!({"kind": "Gadget", "name": "a\nb"}), "involvedObject.name"),
+    ] {
+        let rejection = rejection(object.clone());
+        assert!(matches!(rejection, Rejection::Syntax { field: found, .. } if found == field), "{object} {rejection}");
+    }
+    let text = rejection(pod("Web_0", "prod")).to_string();
+    assert_eq!(
+        text,
+        "`involvedObject.name` is \"Web_0\", which is no name of a Kubernetes object; it has a-z, 0-9 and inner '-' and '.'"
+    );
+}
+
+#[test]
+fn names_that_real_objects_have_are_accepted() {
+    for (version, kind, name) in [
+        ("rbac.authorization.k8s.io/v1", "ClusterRole", "system:controller:node-controller"),
+        ("rbac.authorization.k8s.io/v1", "Role", "team:Admin"),
+        ("v1", "Node", "ip-10-0-3-17.eu-central-1.compute.internal"),
+        ("v1", "PersistentVolume", "pvc-0b6c1b1e-3c4f-4a7e-9d0f-8a2b7f6f1f1e"),
+        ("apiregistration.k8s.io/v1", "APIService", "v1beta1.metrics.k8s.io"),
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "remediationrequests.kubernaut.ai"),
+        ("serving.knative.dev/v1", "Service", "a.b"),
+        ("example.io/v1", "my-kind", "Name_With.Anything"),
+    ] {
+        let body = event(json!({"apiVersion": version, "kind": kind, "name": name})).to_string();
+        assert_eq!(signal(&body).resource.name, name);
+    }
+}
+
+#[test]
+fn an_owner_that_no_object_can_be_is_not_believed() {
+    let owners = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "a/b", "controller": true}]);
+    let object = json!({"kind": "Pod", "namespace": "p", "name": "db-0", "ownerReferences": owners});
+    assert_eq!(target(object), "p:StatefulSet:db");
 }
 
 #[test]

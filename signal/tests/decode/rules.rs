@@ -213,6 +213,8 @@ fn a_document_is_written_as_it_was_read() {
         "observers": [["a", "b*"]],
         "rules": [{"when": {"job": ["x"]}, "kind": {"label": "k"}, "name": {"join": ["a", {"host": "b"}]},
             "namespace": [], "cluster": ["c"]}],
+        "clusters": ["east-1"],
+        "denyNamespaces": ["kube-*"],
     });
     assert_eq!(serde_json::to_value(rules(document.clone())).unwrap(), document);
 }
@@ -267,7 +269,7 @@ fn rule() -> impl Strategy<Value = RuleDocument> {
 
 fn document() -> impl Strategy<Value = Document> {
     (vec(matchers(), 0..2), vec(one_or_many(pattern()), 0..3), vec(rule(), 0..6))
-        .prop_map(|(ignore, observers, rules)| Document { ignore, observers, rules })
+        .prop_map(|(ignore, observers, rules)| Document { ignore, observers, rules, ..Document::default() })
 }
 
 /// What a rule set makes of labels: the parts of the target and its text, or the rejection.

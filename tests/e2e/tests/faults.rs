@@ -106,7 +106,7 @@ async fn a_throttled_claim_has_its_own_reason_in_the_metric_of_lock_failures() -
     let incident = Incident::new("prod", "payment-api");
     let refused = rig.alert(0, &incident, 0).await?;
     assert_eq!(refused.status, 503);
-    assert!(refused.text().contains("403"), "{}", refused.text());
+    assert!(refused.text().contains("problems/refused"), "{}", refused.text());
     assert!(rig.rrs().await?.is_empty(), "a 403 does not mean that there is no claim");
     let scrape = rig.sidecar(0).scrape().await?;
     for reason in ["throttled", "forbidden"] {

@@ -44,6 +44,12 @@ impl Alert {
         Self { starts_at: Timestamp::now(), ..self }
     }
 
+    /// That began at this time.
+    #[must_use]
+    pub fn beginning(self, starts_at: Timestamp) -> Self {
+        Self { starts_at, ..self }
+    }
+
     /// That is resolved.
     #[must_use]
     pub fn resolved(self) -> Self {

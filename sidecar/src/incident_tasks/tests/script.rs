@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::executor::{CallFailure, CallOutcome, Context, Execute};
-use crate::incident::{Commit, Counted, Submission, SubmitError};
+use crate::incident::{Commit, Counted, LogContext, Submission, SubmitError};
 use crate::incident_tasks::{IncidentTasks, Settings};
 use crate::metrics::Metrics;
 use crate::rr::SignalList;
@@ -324,6 +324,7 @@ impl Rig {
             received: Timestamp::now(),
             deadline: Instant::now() + patience,
             spec: Arc::new(|| panic!("the script never writes a spec")),
+            log: LogContext::default(),
         };
         let tasks = self.tasks();
         tokio::spawn(async move { tasks.submit(submission).await })

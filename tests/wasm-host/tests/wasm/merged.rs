@@ -7,8 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request as HttpRequest;
 use http_body_util::{BodyExt, Full};
-use onceway::config::Limits;
+use onceway::config::{Events, Limits};
 use onceway::http::gateway::Gateway;
+use onceway::http::policy::Policy;
 use onceway::incident::{Commit, Counted, Submission, SubmitError};
 use onceway::metrics::Metrics;
 use onceway_signal::rules::Rules;
@@ -61,10 +62,13 @@ struct Response {
 
 impl Sidecar {
     fn failing(failures: impl IntoIterator<Item = (Value, SubmitError)>) -> Arc<Sidecar> {
+        Sidecar::of(failures, Policy::default())
+    }
+
+    fn of(failures: impl IntoIterator<Item = (Value, SubmitError)>, policy: Policy) -> Arc<Sidecar> {
         let failures = failures.into_iter().map(|(alert, error)| (fingerprint(alert), error)).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let gateway =
-            Gateway::new(Arc::new(Scripted(failures)), Arc::default(), Limits::default(), Arc::new(Metrics::new()));
+        let gateway = Gateway::new(Arc::new(Scripted(failures)), policy, Limits::default(), Arc::new(Metrics::new()));
         Arc::new(Sidecar { runtime, gateway })
     }
 
@@ -154,6 +158,34 @@ fn unusable_alerts_too_many_to_name_get_the_same_response() {
     let body = webhook(alerts);
     let (response, sub_requests) = through_the_filter(&sidecar, &body);
     assert_eq!((response.status, sub_requests), (207, 2));
+    assert_eq!(response, sidecar.respond(body.as_bytes()));
+}
+
+#[test]
+fn what_only_the_sidecar_rejects_gets_the_same_response() {
+    let rules: Rules = serde_json::from_value(json!({"denyNamespaces": ["denied"]})).unwrap();
+    let sidecar = Sidecar::of([], Policy::new(rules.into(), Events::default()));
+    let ahead = |mut alert: Value| {
+        alert["startsAt"] = json!("2999-01-01T00:00:00Z");
+        alert
+    };
+    let mut denied = deployment("a");
+    denied["labels"]["namespace"] = json!("denied");
+    let body = webhook([
+        ahead(deployment("c")),
+        deployment("a"),
+        denied.clone(),
+        ahead(deployment("a")),
+        unusable(),
+        deployment("b"),
+        ahead(deployment("b")),
+        denied,
+        deployment("a"),
+        ahead(deployment("a")),
+        ahead(deployment("d")),
+    ]);
+    let (response, sub_requests) = through_the_filter(&sidecar, &body);
+    assert_eq!((response.status, sub_requests), (207, 5));
     assert_eq!(response, sidecar.respond(body.as_bytes()));
 }
 

@@ -1,0 +1,34 @@
+//! Rejected signals, by reason.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+
+use super::{Metrics, Registration};
+
+/// Why a signal is rejected.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+/// See the module documentation.
+pub(super) struct Rejections(Family<Reason, Counter>);
+
+impl Rejections {
+    pub(super) fn register(registration: &mut Registration) -> Self {
+        Self(registration.add(
+            "signals_rejected",
+            "Signals that were rejected, by reason: unusable (no name, no target, or no valid one), cluster, namespace \
+             (targets.clusters, targets.denyNamespaces), too_old (events.maxAge), ahead (dated in the future).",
+        ))
+    }
+}
+
+impl Metrics {
+    /// `signals` were rejected; `reason` is one of a small set.
+    pub fn rejected(&self, reason: &'static str, signals: usize) {
+        let signals = u64::try_from(signals).unwrap_or(u64::MAX);
+        self.rejections.0.get_or_create(&Reason { reason }).inc_by(signals);
+    }
+}

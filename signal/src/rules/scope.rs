@@ -1,0 +1,65 @@
+//! Which targets signals may be about, whatever their rules say: the accepted clusters, and the denied namespaces.
+//!
+//! Only the sidecar enforces it. A rejected signal needs a response that says so, and the owner of its fingerprint gives it;
+//! in the filter the keys are only read, so that one document serves both. They do not affect a fingerprint, so they are no
+//! part of the rules' hash.
+
+use super::compile::{Checked, bounded, error, pattern};
+use super::document::Document;
+use super::pattern::Pattern;
+use crate::error::Rejection;
+use crate::limits::{MAX_CLUSTER, MAX_CLUSTERS, MAX_DENIED_NAMESPACES};
+use crate::signal::Signal;
+
+/// The clusters and namespaces that signals may be about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// The accepted clusters; empty: any.
+    clusters: Box<[Box<str>]>,
+    denied_namespaces: Box<[Pattern]>,
+}
+
+impl Scope {
+    pub(super) fn compile(document: &Document) -> Checked<Self> {
+        let Document { clusters, deny_namespaces, .. } = document;
+        bounded("clusters", clusters.len(), MAX_CLUSTERS)?;
+        bounded("denyNamespaces", deny_namespaces.len(), MAX_DENIED_NAMESPACES)?;
+        let cluster = |(index, name): (usize, &String)| {
+            let length = name.chars().count();
+            if (1..=MAX_CLUSTER).contains(&length) {
+                return Ok(name.as_str().into());
+            }
+            error(format!("clusters[{index}]"), format!("has {length} characters; write a name of 1 to {MAX_CLUSTER}"))
+        };
+        let denied = |(index, text): (usize, &String)| {
+            let path = format!("denyNamespaces[{index}]");
+            if text.is_empty() {
+                return error(path, "is empty; write a namespace, or a pattern with `*` at either end");
+            }
+            pattern(&path, text)
+        };
+        Ok(Self {
+            clusters: clusters.iter().enumerate().map(cluster).collect::<Checked<_>>()?,
+            denied_namespaces: deny_namespaces.iter().enumerate().map(denied).collect::<Checked<_>>()?,
+        })
+    }
+
+    /// Whether a signal may be about its target. A signal that names no cluster is in the scope of `clusters`, and a target
+    /// without a namespace in that of `denyNamespaces`.
+    ///
+    /// # Errors
+    /// [`Rejection::Cluster`] or [`Rejection::Namespace`].
+    pub fn check(&self, signal: &Signal<'_>) -> Result<(), Rejection> {
+        if let Some(cluster) = signal.cluster.as_deref()
+            && !self.clusters.is_empty()
+            && !self.clusters.iter().any(|accepted| **accepted == *cluster)
+        {
+            return Err(Rejection::Cluster { cluster: cluster.to_owned() });
+        }
+        let namespace = &*signal.target.namespace;
+        if !namespace.is_empty() && self.denied_namespaces.iter().any(|denied| denied.matches(namespace)) {
+            return Err(Rejection::Namespace { namespace: namespace.to_owned() });
+        }
+        Ok(())
+    }
+}
