@@ -46,7 +46,12 @@ fn not_from_a_sidecar(status: u16, body: &[u8]) -> SignalOutcome {
     match status {
         408 | 425 | 429 => unknown(format!("no replica responded; a proxy sent {status}, {body}; retry")),
         400..=499 => {
-            SignalOutcome::rejected(format!("no replica responded; a proxy sent {status}, {body}; fix the cause"))
+            let message = format!("no replica responded; a proxy sent {status}, {body}; fix the cause");
+            match status {
+                401 => SignalOutcome::denied(None, ProblemKind::Unauthenticated, message),
+                403 => SignalOutcome::denied(None, ProblemKind::Forbidden, message),
+                _ => SignalOutcome::rejected(message),
+            }
         }
         _ => unknown(format!("no usable response of a replica: {status}, {body}; retry")),
     }
