@@ -1,10 +1,11 @@
 //! HTTP: checks, decodes and groups requests by incident, and sends one response for each.
 //!
 //! The contract with senders, [`onceway_signal::response`], is shared with the filter. `intake` and `admission` enforce the
-//! limits, `gateway` holds the routes of the signal port, `commit_body` takes a body to its response, `ops` serves probes
+//! limits, `authorize` refuses senders, `gateway` holds the routes of the signal port, `commit_body` takes a body to its response, `ops` serves probes
 //! and metrics, `server` owns the sockets.
 
 pub mod admission;
+mod authorize;
 mod classify;
 mod commit_body;
 pub mod gateway;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use onceway_signal::Fingerprint;
 use tokio::time::Instant;
 
-use crate::rr::{RemediationRequestSpec, SignalList};
+use crate::rr::{Provenance, RemediationRequestSpec, SignalList};
 
 /// The firing signals of one fingerprint in one request. They get one result and are counted individually.
 pub struct Submission {
@@ -25,6 +25,8 @@ pub struct Submission {
     pub deadline: Instant,
     /// Writes the spec of a new RR.
     pub spec: WriteSpec,
+    /// Who asked; annotations of a new RR.
+    pub provenance: Provenance,
 }
 
 /// Writes the spec of a new RR. Called only where one is created, so that duplicates do not pay for it.

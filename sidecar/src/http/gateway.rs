@@ -13,15 +13,18 @@ use onceway_signal::response::SignalResponse;
 use onceway_signal::rules::Rules;
 use onceway_signal::{Origin, Source};
 use tokio::time::Instant;
-use tracing::{Instrument, debug, error, info_span, warn};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug, error, info_span, warn};
 
 use super::admission::{Admission, RETRY_AFTER_S};
 use super::commit_body::{BodyCommitter, FilterHeaders, PermittedResponse};
 use super::intake::read_body;
 use super::response::to_http;
+use crate::auth::Auth;
 use crate::config::Limits;
 use crate::incident::Commit;
 use crate::metrics::Metrics;
+use crate::rr::Provenance;
 
 /// The `path` label of requests to unknown paths.
 const OTHER: &str = "other";
@@ -33,14 +36,16 @@ pub struct Gateway<C> {
     limits: Limits,
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
+    auth: Arc<Auth>,
 }
 
 impl<C: Commit> Gateway<C> {
-    /// Submits signals to `commit`, within `limits`, with targets by `rules`.
-    pub fn new(commit: Arc<C>, rules: Arc<Rules>, limits: Limits, metrics: Arc<Metrics>) -> Arc<Self> {
+    /// Submits signals to `commit`, within `limits`, with targets by `rules`, of senders that `auth` permits.
+    pub fn new(commit: Arc<C>, rules: Arc<Rules>, limits: Limits, metrics: Arc<Metrics>, auth: Arc<Auth>) -> Arc<Self> {
         let admission = Arc::new(Admission::new(&limits, Arc::clone(&metrics)));
-        let bodies = BodyCommitter::new(commit, rules, limits.clone(), Arc::clone(&admission), Arc::clone(&metrics));
-        Arc::new(Self { bodies: Arc::new(bodies), limits, admission, metrics })
+        let (admitted, measured, permitted) = (Arc::clone(&admission), Arc::clone(&metrics), Arc::clone(&auth));
+        let bodies = BodyCommitter::new(commit, rules, limits.clone(), admitted, measured, permitted);
+        Arc::new(Self { bodies: Arc::new(bodies), limits, admission, metrics, auth })
     }
 
     /// The routes of the signal port.
@@ -57,7 +62,8 @@ impl<C: Commit> Gateway<C> {
     async fn receive(self: Arc<Self>, source: Source, request: Request) -> Response {
         let started = Instant::now();
         let _in_flight = self.metrics.request();
-        let response = self.respond(source, request).instrument(info_span!("request", path = source.path())).await;
+        let response =
+            self.respond(source, request).instrument(info_span!("request", path = source.path(), sender = Empty)).await;
         self.finish(source.path(), started, response)
     }
 
@@ -70,6 +76,14 @@ impl<C: Commit> Gateway<C> {
             Ok(origin) => origin,
             Err(error) => return Problem::new(ProblemKind::MalformedPayload, error.to_string()).into(),
         };
+        // Before the body is read: a stranger's costs nothing.
+        let sender = match self.auth.authenticate(request.headers()).await {
+            Ok(sender) => sender,
+            Err(error) => return Problem::from(error).into(),
+        };
+        let name = sender.as_ref().map(|sender| sender.name());
+        Span::current().record("sender", name.map(|name| &**name));
+        let provenance = Provenance::new(name, request.headers());
         let headers = FilterHeaders::of(request.headers());
         let body = match read_body(request, &self.limits, &self.admission).await {
             Ok(body) => body,
@@ -77,7 +91,9 @@ impl<C: Commit> Gateway<C> {
         };
         let bodies = Arc::clone(&self.bodies);
         // Detached: when the sender disconnects, the commit still runs to its end and its outcome is known.
-        let committed = tokio::spawn(async move { bodies.commit(origin, headers, body).await }.in_current_span());
+        let committed = tokio::spawn(
+            async move { bodies.commit(origin, headers, sender, provenance, body).await }.in_current_span(),
+        );
         committed.await.unwrap_or_else(|failure| {
             error!(%failure, "a request panicked");
             self.metrics.panicked();

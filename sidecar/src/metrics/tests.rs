@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::Metrics;
+use super::{AuthCheck, Metrics};
 
 #[test]
 fn every_metric_is_shown_with_its_help_text_and_value() {
@@ -17,6 +17,9 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
     metrics.answered("/api/v1/signals/prometheus", 202, Duration::from_millis(3));
     metrics.shed("limits.maxSignalsInFlight");
     metrics.panicked();
+    metrics.auth().disabled();
+    metrics.auth().result(AuthCheck::Token, "allowed");
+    metrics.auth().cache(AuthCheck::Access, "miss");
     let text = metrics.render().unwrap();
     for line in [
         "gateway_signals_received_total{source=\"prometheus\",state=\"firing\"} 1",
@@ -30,6 +33,9 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
         "gateway_http_request_duration_seconds_count{path=\"/api/v1/signals/prometheus\",status=\"202\"} 1",
         "gateway_http_requests_shed_total{limit=\"limits.maxSignalsInFlight\"} 1",
         "gateway_panics_total 1",
+        "gateway_auth_disabled 1",
+        "gateway_auth_results_total{check=\"token\",result=\"allowed\"} 1",
+        "gateway_auth_cache_total{check=\"access\",result=\"miss\"} 1",
         "# HELP gateway_queue_depth Signals that wait for their incident's next write.",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");

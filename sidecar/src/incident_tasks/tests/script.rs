@@ -324,6 +324,7 @@ impl Rig {
             received: Timestamp::now(),
             deadline: Instant::now() + patience,
             spec: Arc::new(|| panic!("the script never writes a spec")),
+            provenance: Default::default(),
         };
         let tasks = self.tasks();
         tokio::spawn(async move { tasks.submit(submission).await })
