@@ -101,15 +101,18 @@ impl Gate {
         let token = Token::of(headers).inspect_err(|_| {
             self.metrics.auth().result(AuthCheck::Token, "denied");
         })?;
-        let valid_for = token.valid_for(Timestamp::now()).unwrap_or(Duration::MAX);
         let (digest, review) = (token.digest(), Arc::clone(&self.review));
-        let ask = || async move {
-            Ok(match review.token(token.as_str()).await? {
-                Verdict::Allowed(sender) => Verdict::Allowed(Arc::new(sender)),
-                Verdict::Denied => Verdict::Denied,
-            })
+        let ask = || {
+            let valid_for = token.valid_for(Timestamp::now()).unwrap_or(Duration::MAX);
+            let answer = async move {
+                Ok(match review.token(token.as_str()).await? {
+                    Verdict::Allowed(sender) => Verdict::Allowed(Arc::new(sender)),
+                    Verdict::Denied => Verdict::Denied,
+                })
+            };
+            (self.ttl.min(valid_for), answer)
         };
-        let found = self.senders.get(digest, self.ttl.min(valid_for), ask).await;
+        let found = self.senders.get(digest, ask).await;
         match self.measured(AuthCheck::Token, found) {
             Ok(Verdict::Allowed(sender)) => Ok(sender),
             Ok(Verdict::Denied) => Err(Unauthenticated::Invalid),
@@ -139,8 +142,8 @@ impl Gate {
     async fn access(&self, sender: &Arc<Sender>, question: Question, deadline: Instant) -> Access {
         let key = (sender.identity(), question.clone());
         let (review, sender) = (Arc::clone(&self.review), Arc::clone(sender));
-        let ask = || async move { review.access(&sender, &question).await };
-        let found = timeout_at(deadline, self.accesses.get(key, self.ttl, ask)).await.unwrap_or_else(|_| {
+        let answer = async move { review.access(&sender, &question).await };
+        let found = timeout_at(deadline, self.accesses.get(key, || (self.ttl, answer))).await.unwrap_or_else(|_| {
             let reason = "not within limits.deadline".to_owned();
             Found { answer: Err(Undecided { reason }), hit: false }
         });

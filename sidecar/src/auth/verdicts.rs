@@ -66,19 +66,19 @@ where
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// The verdict on `key`: a known one, else that of `ask`. An allowed one is kept for `ttl` from now, so that a right is
-    /// never used for longer than that after it was reviewed.
-    pub(super) async fn get<F>(&self, key: K, ttl: Duration, ask: impl FnOnce() -> F) -> Found<V>
+    /// The verdict on `key`: a known one, else that of the review that `ask` begins. An allowed one is kept for the time that
+    /// `ask` returns, from now, so that a right is never used for longer than that after it was reviewed.
+    pub(super) async fn get<F>(&self, key: K, ask: impl FnOnce() -> (Duration, F)) -> Found<V>
     where
         F: Future<Output = Answer<V>> + Send + 'static,
     {
-        match self.known(key, ttl, ask) {
+        match self.known(key, ask) {
             Known::Verdict(verdict) => Found { answer: Ok(verdict), hit: true },
             Known::Flight { flight, joined } => Found { answer: flight.await, hit: joined },
         }
     }
 
-    fn known<F>(&self, key: K, ttl: Duration, ask: impl FnOnce() -> F) -> Known<V>
+    fn known<F>(&self, key: K, ask: impl FnOnce() -> (Duration, F)) -> Known<V>
     where
         F: Future<Output = Answer<V>> + Send + 'static,
     {
@@ -93,7 +93,7 @@ where
         let number = state.next_flight;
         state.next_flight = number.wrapping_add(1);
         let in_flight = InFlight { state: Arc::clone(&self.0), key: key.clone(), number };
-        let review = ask();
+        let (ttl, review) = ask();
         let flight = async move {
             let answer = review.await;
             if let Ok(verdict) = &answer {

@@ -27,11 +27,11 @@ impl Rig {
 
     async fn get(&self, key: u32, answer: Answer<&'static str>) -> Answer<&'static str> {
         let reviews = Arc::clone(&self.reviews);
-        let ask = || async move {
+        let review = async move {
             reviews.fetch_add(1, Ordering::SeqCst);
             answer
         };
-        self.verdicts.get(key, TTL, ask).await.answer
+        self.verdicts.get(key, || (TTL, review)).await.answer
     }
 
     fn reviews(&self) -> usize {
@@ -85,12 +85,12 @@ async fn what_is_not_decided_is_not_kept() {
 #[tokio::test(start_paused = true)]
 async fn the_time_counts_from_the_question_not_from_a_slow_answer() {
     let rig = Rig::new();
-    let slow = || async {
+    let slow = async {
         sleep(Duration::from_secs(3)).await;
         allowed()
     };
     let began = Instant::now();
-    assert_eq!(rig.verdicts.get(1, TTL, slow).await.answer, allowed());
+    assert_eq!(rig.verdicts.get(1, || (TTL, slow)).await.answer, allowed());
     advance(TTL - Duration::from_secs(3)).await;
     assert_eq!((began.elapsed(), rig.get(1, denied()).await), (TTL, denied()));
 }
@@ -122,12 +122,12 @@ async fn a_storm_of_questions_about_one_key_is_one_review() {
     let rig = Rig::new();
     let questions = (0..1000).map(|_| async {
         let reviews = Arc::clone(&rig.reviews);
-        let ask = || async move {
+        let review = async move {
             reviews.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
             allowed()
         };
-        rig.verdicts.get(1, TTL, ask).await
+        rig.verdicts.get(1, || (TTL, review)).await
     });
     let found = join_all(questions).await;
     assert!(found.iter().all(|found| found.answer == allowed()));
@@ -142,13 +142,13 @@ async fn a_review_goes_on_when_the_request_that_began_it_leaves() {
         let (verdicts, begun, go) = (Arc::clone(&rig.verdicts), Arc::clone(&begun), Arc::clone(&go));
         let reviews = Arc::clone(&rig.reviews);
         tokio::spawn(async move {
-            let ask = || async move {
+            let review = async move {
                 reviews.fetch_add(1, Ordering::SeqCst);
                 begun.notify_one();
                 go.notified().await;
                 allowed()
             };
-            verdicts.get(1, TTL, ask).await.answer
+            verdicts.get(1, || (TTL, review)).await.answer
         })
     };
     let first = question();
@@ -165,7 +165,7 @@ async fn a_review_goes_on_when_the_request_that_began_it_leaves() {
 async fn a_review_that_nobody_waits_for_ends_and_leaves_nothing_behind() {
     let rig = Rig::new();
     let verdicts = Arc::clone(&rig.verdicts);
-    let hanging = tokio::spawn(async move { verdicts.get(1, TTL, std::future::pending).await.hit });
+    let hanging = tokio::spawn(async move { verdicts.get(1, || (TTL, std::future::pending())).await.hit });
     tokio::task::yield_now().await;
     assert_eq!(rig.flights(), 1);
     hanging.abort();
