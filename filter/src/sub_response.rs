@@ -46,7 +46,14 @@ pub(crate) fn outcomes(head: SubResponseHead, body: &[u8], log: impl FnOnce(&str
 fn not_from_a_sidecar(status: u16) -> SignalOutcome {
     match status {
         408 | 425 | 429 => unknown(format!("no replica responded; a proxy sent {status}; retry")),
-        400..=499 => SignalOutcome::rejected(format!("no replica responded; a proxy sent {status}; fix the cause")),
+        400..=499 => {
+            let message = format!("no replica responded; a proxy sent {status}; fix the cause");
+            match status {
+                401 => SignalOutcome::denied(None, ProblemKind::Unauthenticated, message),
+                403 => SignalOutcome::denied(None, ProblemKind::Forbidden, message),
+                _ => SignalOutcome::rejected(message),
+            }
+        }
         _ => unknown(format!("no usable response of a replica: {status}; retry")),
     }
 }

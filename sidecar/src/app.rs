@@ -1,5 +1,6 @@
 //! Wires the components of the sidecar together, top to bottom.
 
+mod senders;
 pub mod serving;
 pub mod sockets;
 
@@ -14,13 +15,14 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use self::senders::authentication;
 use self::serving::serve_until;
 use self::sockets::Sockets;
-use crate::config::Config;
+use crate::config::{AuthMode, Config};
 use crate::env::Env;
 use crate::executor::{self, Executor};
 use crate::gc::GarbageCollector;
-use crate::health::permissions::{PermissionRecheck, monitor_permissions};
+use crate::health::permissions::{PermissionRecheck, Permissions, monitor_permissions};
 use crate::health::{Pending, Readiness};
 use crate::incident::{Commit, Drain};
 use crate::incident_tasks::{self, IncidentTasks};
@@ -104,9 +106,14 @@ where
     let (metrics, readiness) = (Arc::new(Metrics::new()), Readiness::default());
     let (index, recheck) = (Arc::new(Index::default()), PermissionRecheck::default());
 
-    let call_timeout = config.limits.api_call_timeout;
-    let permissions =
-        monitor_permissions(client.clone(), namespace.to_owned(), call_timeout, readiness.clone(), recheck.clone());
+    let auth = Arc::new(authentication(&config, &env, client.clone(), recheck.clone(), Arc::clone(&metrics)));
+    let permissions = Permissions {
+        client: client.clone(),
+        namespace: namespace.to_owned(),
+        call_timeout: config.limits.api_call_timeout,
+        reviews: config.auth.mode == AuthMode::Kubernetes,
+    };
+    let permissions = monitor_permissions(permissions, readiness.clone(), recheck.clone());
     let kept = WatchSinks { index: Arc::clone(&index), recheck: recheck.clone(), metrics: Arc::clone(&metrics) };
     let following = follow(watch, namespace.to_owned(), config.index.watch_timeout, kept);
     let listed = until_listed(readiness.pending("index", "listing the RemediationRequests"), Arc::clone(&index));
@@ -117,7 +124,7 @@ where
         tokio::join!(permissions, following, listed, housekeeping);
     };
     let background = AbortOnDropHandle::new(tokio::spawn(background));
-    serve_until(shutdown, &config, sockets, commit, metrics, readiness, background).await
+    serve_until(shutdown, &config, sockets, commit, metrics, readiness, auth, background).await
 }
 
 /// Delays readiness until the index is in sync: without it each new incident costs an uncached list. The delay is limited,

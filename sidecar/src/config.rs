@@ -3,6 +3,7 @@
 //! A field's doc comment is also its documentation for operators: `--print-default-config` prints it above the key.
 //! Durations are written as "20ms", "8s" or "1m 30s".
 
+mod auth;
 mod check;
 mod error;
 mod events;
@@ -11,6 +12,7 @@ mod load;
 mod print;
 mod sections;
 
+pub use self::auth::{Auth, AuthMode, Authorization};
 pub use self::error::ConfigError;
 pub use self::events::Events;
 pub use self::limits::{DEADLINE_GRACE, Limits};

@@ -1,11 +1,12 @@
 //! HTTP: checks, decodes and groups requests by incident, and sends one response for each.
 //!
 //! The contract with senders, [`onceway_signal::response`], is shared with the filter. `intake` and `admission` enforce the
-//! limits, `request_context` and `request_time` read what headers say of a request, `policy` decides which
-//! usable signals are rejected, `gateway` holds the routes of the signal port, `commit_body` takes a body to its response, `ops` serves probes and
-//! metrics, `server` owns the sockets.
+//! limits, `request_context` and `request_time` read what headers say of a request, `policy` decides which usable signals are
+//! rejected, `authorize` refuses senders, `gateway` holds the routes of the signal port, `commit_body` takes a body to its
+//! response, `ops` serves probes and metrics, `server` owns the sockets.
 
 pub mod admission;
+mod authorize;
 mod classify;
 mod commit_body;
 pub mod gateway;
@@ -15,6 +16,7 @@ pub mod policy;
 pub mod request_context;
 mod request_time;
 mod response;
+mod scopes;
 pub mod server;
 
 /// The path of requests to unknown paths, in metrics and in the log.

@@ -10,7 +10,7 @@ use onceway_signal::Fingerprint;
 use tokio::time::Instant;
 use tracing::Span;
 
-use crate::rr::{RemediationRequestSpec, SignalList};
+use crate::rr::{Provenance, RemediationRequestSpec, SignalList};
 
 /// The firing signals of one fingerprint in one request. They get one result and are counted individually.
 pub struct Submission {
@@ -28,6 +28,8 @@ pub struct Submission {
     pub spec: WriteSpec,
     /// What log lines about it say.
     pub log: LogContext,
+    /// Who asked; annotations of a new RR.
+    pub provenance: Provenance,
 }
 
 /// What log lines about a submission say besides its fingerprint.

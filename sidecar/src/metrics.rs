@@ -3,6 +3,7 @@
 //! Names follow kubernaut's gateway (`gateway_*`), so that its dashboards keep working. The encoder appends `_total` to
 //! counters.
 
+mod auth;
 mod in_flight;
 mod labels;
 mod registration;
@@ -18,6 +19,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+pub use self::auth::{AuthCheck, AuthMetrics};
 pub use self::in_flight::InFlight;
 use self::labels::{ApiCallLabels, LimitLabels, LockFailureLabels, RemovedLabels, ResponseLabels, SignalLabels};
 use self::registration::{Histograms, Registration};
@@ -52,6 +54,7 @@ pub struct Metrics {
     connections: Gauge,
     panics: Counter,
     rejections: Rejections,
+    auth: AuthMetrics,
 }
 
 impl Default for Metrics {
@@ -116,6 +119,7 @@ impl Metrics {
             connections: registry.add("http_connections", "Open connections on the signal port."),
             panics: registry.add("panics", "Panics, each of which ended one request or one incident's task; the log has their location."),
             rejections: Rejections::register(&mut registry),
+            auth: AuthMetrics::new(&mut registry),
             registry: registry.0,
         }
     }
@@ -216,6 +220,11 @@ impl Metrics {
     /// A connection was opened; it ends when the guard is dropped.
     pub fn connection(&self) -> InFlight {
         InFlight::new(&self.connections)
+    }
+
+    /// The metrics of authentication and authorization.
+    pub fn auth(&self) -> &AuthMetrics {
+        &self.auth
     }
 
     /// A request or an incident's task panicked.

@@ -1,11 +1,13 @@
 //! The `RemediationRequest` (RR): its types, how its spec is written, and how it is read.
 
+mod provenance;
 mod resource;
 mod signals;
 mod spec;
 mod time;
 mod view;
 
+pub use self::provenance::{Provenance, REQUEST_ID, SENDER};
 pub use self::resource::{
     CREATOR, CompletionStatus, DeduplicatedSignal, Deduplication, MAX_SIGNAL_NAMES, OTHERS, RemediationRequest,
     RemediationRequestSpec, RemediationRequestStatus, RoutingStatus, SIGNAL_TYPE, SKIPPED, TargetResource, TargetType,

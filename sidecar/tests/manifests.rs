@@ -6,9 +6,9 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
 use onceway::config::Config;
-use onceway::health::permissions::{RIGHTS, Right};
+use onceway::health::permissions::{REVIEW_RIGHTS, RIGHTS, Right};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -136,9 +136,34 @@ fn the_role_is_bound_to_the_pods_service_account() {
 
 #[test]
 fn the_role_grants_exactly_the_permissions_that_the_sidecar_checks() {
-    let role: Role = read("role.yaml");
+    assert_eq!(granted(read::<Role>("role.yaml").rules), needed(&RIGHTS));
+}
+
+/// The ClusterRole that lets the sidecar ask about senders, and its binding.
+fn reviews() -> (ClusterRole, ClusterRoleBinding) {
+    let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&text("reviews.yaml")).unwrap();
+    let [role, binding] = documents.try_into().unwrap();
+    (serde_json::from_value(role).unwrap(), serde_json::from_value(binding).unwrap())
+}
+
+#[test]
+fn the_cluster_role_grants_exactly_the_reviews_that_the_sidecar_checks() {
+    let (role, binding) = reviews();
+    assert_eq!(granted(role.rules), needed(&REVIEW_RIGHTS));
+    assert_eq!(Some(binding.role_ref.name), role.metadata.name);
+    let account = read::<ServiceAccount>("serviceaccount.yaml").metadata.name;
+    assert_eq!(Some(binding.subjects.unwrap().swap_remove(0).name), account);
+}
+
+#[test]
+fn the_senders_role_grants_the_virtual_resource_and_nothing_else() {
+    let role: ClusterRole = read("sender.yaml");
+    assert_eq!(granted(role.rules), ["create signals.onceway.io"]);
+}
+
+fn granted(rules: Option<Vec<PolicyRule>>) -> Vec<String> {
     let mut granted: Vec<String> = Vec::new();
-    for rule in role.rules.unwrap() {
+    for rule in rules.unwrap() {
         let (groups, resources) = (rule.api_groups.unwrap(), rule.resources.unwrap());
         assert_eq!((groups.len(), resources.len()), (1, 1), "one group and one resource per rule");
         let (resource, subresource) = resources[0].split_once('/').unwrap_or((&resources[0], ""));
@@ -147,8 +172,12 @@ fn the_role_grants_exactly_the_permissions_that_the_sidecar_checks() {
         let object = format!("{resource}{dot}{}{slash}{subresource}", groups[0]);
         granted.extend(rule.verbs.iter().map(|verb| format!("{verb} {object}")));
     }
-    let mut needed: Vec<String> = RIGHTS.iter().map(Right::to_string).collect();
     granted.sort();
+    granted
+}
+
+fn needed(rights: &[Right]) -> Vec<String> {
+    let mut needed: Vec<String> = rights.iter().map(Right::to_string).collect();
     needed.sort();
-    assert_eq!(granted, needed);
+    needed
 }

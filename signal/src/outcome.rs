@@ -37,6 +37,9 @@ pub struct SignalOutcome {
     /// Why it failed, and when to send it again; absent unless it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Why it was rejected, if the sender was refused and not the signal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denial: Option<ProblemKind>,
 }
 
 /// An outcome in one word.
@@ -139,6 +142,12 @@ impl SignalOutcome {
         Self::bare(Status::Rejected, reason)
     }
 
+    /// The sender was refused, for `reason`: it is not known, or may not signal about an incident.
+    #[must_use]
+    pub fn denied(fingerprint: Option<String>, denial: ProblemKind, reason: String) -> Self {
+        Self { fingerprint, denial: Some(denial), ..Self::rejected(reason) }
+    }
+
     /// The alert at `index` of a webhook is unusable, for `reason`.
     #[must_use]
     pub fn rejected_at(index: usize, reason: impl Display) -> Self {
@@ -206,6 +215,7 @@ impl SignalOutcome {
             remediation_request_namespace: None,
             metadata: None,
             failure: None,
+            denial: None,
         }
     }
 }

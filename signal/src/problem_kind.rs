@@ -10,6 +10,10 @@ pub enum ProblemKind {
     MalformedPayload,
     /// The body is well-formed, but none of its signals is usable.
     UnusableSignals,
+    /// The sender is not known: no credentials, or invalid ones.
+    Unauthenticated,
+    /// The sender is known, and may not signal about this.
+    Forbidden,
     /// No such path.
     NotFound,
     /// The path takes another method.
@@ -26,6 +30,8 @@ pub enum ProblemKind {
     Overloaded,
     /// The replica is shutting down.
     Draining,
+    /// Whether the sender may signal could not be checked.
+    AuthUnavailable,
     /// No replica is reachable.
     Unreachable,
     /// The body took too long to arrive.
@@ -49,9 +55,11 @@ macro_rules! uri {
 
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::MalformedPayload,
         Self::UnusableSignals,
+        Self::Unauthenticated,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::PayloadTooLarge,
@@ -60,6 +68,7 @@ impl ProblemKind {
         Self::Internal,
         Self::Overloaded,
         Self::Draining,
+        Self::AuthUnavailable,
         Self::Unreachable,
         Self::BodyTimeout,
         Self::BodyIncomplete,
@@ -74,12 +83,20 @@ impl ProblemKind {
         Self::ALL.into_iter().find(|kind| kind.description().1 == uri)
     }
 
+    /// Whether it refuses the sender, not the signal.
+    #[must_use]
+    pub const fn is_denial(self) -> bool {
+        matches!(self, Self::Unauthenticated | Self::Forbidden)
+    }
+
     /// The HTTP status, the URI and the title. Only 5xx means "send again": Alertmanager retries 5xx, and drops a
     /// notification that is answered 4xx.
     pub(crate) const fn description(self) -> (u16, &'static str, &'static str) {
         match self {
             Self::MalformedPayload => (400, uri!("malformed-payload"), "The payload is malformed"),
             Self::UnusableSignals => (400, uri!("unusable-signals"), "No signal in the payload is usable"),
+            Self::Unauthenticated => (401, uri!("unauthenticated"), "The sender is not authenticated"),
+            Self::Forbidden => (403, uri!("forbidden"), "The sender may not signal about this"),
             Self::NotFound => (404, uri!("not-found"), "No endpoint at this path"),
             Self::MethodNotAllowed => (405, uri!("method-not-allowed"), "The method is not allowed"),
             Self::PayloadTooLarge => (413, uri!("payload-too-large"), "The payload is too large"),
@@ -88,6 +105,7 @@ impl ProblemKind {
             Self::Internal => (500, uri!("internal"), "Internal error"),
             Self::Overloaded => (503, uri!("overloaded"), "A load limit is reached"),
             Self::Draining => (503, uri!("draining"), "The replica is shutting down"),
+            Self::AuthUnavailable => (503, uri!("auth-unavailable"), "The sender's rights could not be checked"),
             Self::Unreachable => (503, uri!("unreachable"), "No replica is reachable"),
             Self::BodyTimeout => (503, uri!("body-timeout"), "The payload took too long to arrive"),
             Self::BodyIncomplete => (503, uri!("body-incomplete"), "The payload is incomplete"),

@@ -33,6 +33,8 @@ impl From<Problem> for SignalResponse {
 /// | outcomes | status |
 /// |---|---|
 /// | any failed | 503 |
+/// | all rejected because the sender is not authenticated | 401 |
+/// | all rejected because the sender is refused | 403 |
 /// | all rejected | 400 |
 /// | none, or a single one | 200, 201 or 202 |
 /// | several | 207 |
@@ -87,11 +89,27 @@ fn failed(outcomes: Vec<SignalOutcome>, summary: Summary) -> Problem {
 
 fn rejected(outcomes: Vec<SignalOutcome>, summary: Summary) -> Problem {
     let first = outcomes.first().map(|outcome| outcome.message.as_str()).unwrap_or_default();
-    let detail = match summary.total {
-        1 => first.to_owned(),
-        total => format!("none of {total} signals is usable; first: {first}"),
+    let kind = rejection(&outcomes);
+    let detail = match (kind, summary.total) {
+        // Of the request, not of its signals: a replica that gets the whole body lists none of them.
+        (ProblemKind::Unauthenticated, _) => return Problem::new(kind, first),
+        (_, 1) => first.to_owned(),
+        (ProblemKind::Forbidden, total) => format!("none of {total} signals is permitted; first: {first}"),
+        (_, total) => format!("none of {total} signals is usable; first: {first}"),
     };
-    Problem { multi_status: multi_status(outcomes, summary), ..Problem::new(ProblemKind::UnusableSignals, detail) }
+    Problem { multi_status: multi_status(outcomes, summary), ..Problem::new(kind, detail) }
+}
+
+/// Why all `outcomes` are rejected. If the sender was refused for some only, the signals of others are unusable.
+fn rejection(outcomes: &[SignalOutcome]) -> ProblemKind {
+    let all = |accepted: fn(ProblemKind) -> bool| outcomes.iter().all(|outcome| outcome.denial.is_some_and(accepted));
+    if all(|denial| denial == ProblemKind::Unauthenticated) {
+        ProblemKind::Unauthenticated
+    } else if all(ProblemKind::is_denial) {
+        ProblemKind::Forbidden
+    } else {
+        ProblemKind::UnusableSignals
+    }
 }
 
 /// The outcomes, if there are several.

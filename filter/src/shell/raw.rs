@@ -124,6 +124,7 @@ pub(super) fn send_local_response(response: &SignalResponse, details: &str) -> R
     let mut headers: Vec<(&[u8], &[u8])> = vec![(b"content-type", response.media_type().as_bytes())];
     let seconds = response.retry_after_s().map(|seconds| seconds.to_string());
     headers.extend(seconds.as_ref().map(|seconds| (&b"retry-after"[..], seconds.as_bytes())));
+    headers.extend(response.www_authenticate().map(|scheme| (&b"www-authenticate"[..], scheme.as_bytes())));
     let headers = header_map::serialize(&headers);
     let body = response.to_json();
     // SAFETY: the proxy reads details, body and headers during the call only.

@@ -13,6 +13,7 @@ use crate::{Action, Config, Decision, Request};
 mod cluster;
 mod failures;
 mod limits;
+mod refused;
 
 /// A request whose body is complete, and its proxy.
 struct Scene {

@@ -10,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
 use super::sockets::Sockets;
+use crate::auth::Auth;
 use crate::config::Config;
 use crate::health::{Pending, Readiness};
 use crate::http::gateway::Gateway;
@@ -35,17 +36,14 @@ pub async fn serve_until<C: Commit + Drain>(
     commit: Arc<C>,
     metrics: Arc<Metrics>,
     readiness: Readiness,
+    auth: Arc<Auth>,
     mut background: AbortOnDropHandle<()>,
 ) -> anyhow::Result<()> {
     let limits = &config.limits;
     let rules = Arc::new(config.targets.clone());
     info!(targets = rules.hash(), "target rules compiled");
-    let gateway = Gateway::new(
-        Arc::clone(&commit),
-        Policy::new(rules, config.events.clone()),
-        limits.clone(),
-        Arc::clone(&metrics),
-    );
+    let policy = Policy::new(rules, config.events.clone());
+    let gateway = Gateway::new(Arc::clone(&commit), policy, limits.clone(), Arc::clone(&metrics), auth);
     let signal_limits = SocketLimits {
         connections: limits.max_connections,
         header_timeout: limits.header_timeout,

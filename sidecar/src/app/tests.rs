@@ -44,6 +44,7 @@ async fn the_wired_service_counts_a_signal_at_the_api_server_and_drains() {
         deadline: Instant::now() + Duration::from_secs(5),
         spec: Arc::new(|| panic!("no RR is created")),
         log: LogContext::default(),
+        provenance: Default::default(),
     };
     let counted = wired.commit.submit(submission).await.unwrap();
     assert_eq!((counted.name.as_str(), counted.count, counted.created), ("rr-1", 5, false));

@@ -18,6 +18,7 @@ impl Config {
     /// Checks every value against its range.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.check_namespace()?;
+        self.auth.check()?;
         self.limits.check()?;
         self.check_times()?;
         self.check_ports()?;

@@ -7,6 +7,7 @@ use onceway_signal::rules::Rules;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::auth::Auth;
 use super::events::Events;
 use super::limits::Limits;
 
@@ -25,6 +26,8 @@ pub struct Config {
     /// The addresses to listen on. `[::]` means every IPv6 and IPv4 address, or every IPv4 address on a machine without
     /// IPv6. With port 0 the kernel chooses a port. The addresses in use are logged at startup.
     pub listen: Listen,
+    /// Who may signal about what: a signal can start a repair. docs/senders.md explains it.
+    pub auth: Auth,
     /// Limits of what a replica accepts. Beyond a limit it responds 503 with Retry-After, unless the key says
     /// otherwise.
     pub limits: Limits,

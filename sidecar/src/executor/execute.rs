@@ -9,7 +9,7 @@ use onceway_signal::Fingerprint;
 
 use super::outcome::CallOutcome;
 use crate::incident::WriteSpec;
-use crate::rr::SignalList;
+use crate::rr::{Provenance, SignalList};
 
 /// What the calls of a batch need besides the protocol's own fields.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Context {
     pub by_name: SignalList,
     /// Writes the spec of a new RR; `None` for calls that create no RR, because it keeps its request's body in memory.
     pub spec: Option<WriteSpec>,
+    /// Who asked for the new RR.
+    pub provenance: Provenance,
 }
 
 /// Executes calls. The executor is the one implementation that ships; tests of the incident tasks script the outcomes.

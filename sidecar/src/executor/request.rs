@@ -115,10 +115,12 @@ impl Requests {
     }
 
     fn new_rr(&self, name: &str, context: &Context) -> Value {
+        let mut annotations = context.provenance.annotations();
+        annotations.insert(CREATOR, &*self.identity);
         json!({
             "apiVersion": RemediationRequest::api_version(&()),
             "kind": RemediationRequest::kind(&()),
-            "metadata": { "name": name, "labels": labels(), "annotations": { CREATOR: *self.identity } },
+            "metadata": { "name": name, "labels": labels(), "annotations": annotations },
             "spec": context.spec.as_ref().map(|spec| spec()),
         })
     }

@@ -51,7 +51,14 @@ impl Rig {
 fn context() -> Context {
     let now = Timestamp::now();
     let by_name = SignalList::default();
-    Context { fingerprint: fingerprint(), first_received: now, last_received: now, by_name, spec: None }
+    Context {
+        fingerprint: fingerprint(),
+        first_received: now,
+        last_received: now,
+        by_name,
+        spec: None,
+        provenance: Default::default(),
+    }
 }
 
 fn get_rr() -> String {

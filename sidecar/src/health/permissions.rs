@@ -51,6 +51,13 @@ pub const RIGHTS: [Right; 12] = [
     Right { verb: "create", group: "", resource: "events", subresource: "" },
 ];
 
+/// The permissions that the sidecar needs in the whole cluster to ask about senders, unless `auth.mode` is `none`;
+/// `deploy/base/reviews.yaml` grants exactly these.
+pub const REVIEW_RIGHTS: [Right; 2] = [
+    Right { verb: "create", group: "authentication.k8s.io", resource: "tokenreviews", subresource: "" },
+    Right { verb: "create", group: "authorization.k8s.io", resource: "subjectaccessreviews", subresource: "" },
+];
+
 const fn rr(verb: &'static str, subresource: &'static str) -> Right {
     Right { verb, group: "kubernaut.ai", resource: "remediationrequests", subresource }
 }
@@ -91,24 +98,35 @@ enum CheckFailure {
     Inconclusive(String),
 }
 
+/// What is checked, and how.
+#[derive(Clone)]
+pub struct Permissions {
+    /// A client of the API server.
+    pub client: Client,
+    /// The namespace of the RRs.
+    pub namespace: String,
+    /// Limit of each API call.
+    pub call_timeout: Duration,
+    /// Whether [`REVIEW_RIGHTS`] are needed, too.
+    pub reviews: bool,
+}
+
 /// Keeps `readiness` in line with the permissions; never returns. Not ready from this call on, until the first check
-/// succeeds. `call_timeout` limits each API call.
+/// succeeds.
 pub fn monitor_permissions(
-    client: Client,
-    namespace: String,
-    call_timeout: Duration,
+    permissions: Permissions,
     readiness: Readiness,
     recheck: PermissionRecheck,
 ) -> impl Future<Output = ()> {
     let starting = readiness.pending("permissions", "asking the API server");
     async move {
-        wait_until_granted(&client, &namespace, call_timeout, starting).await;
+        wait_until_granted(&permissions, starting).await;
         loop {
             recheck.requested().await;
-            if let Err(CheckFailure::Definite(why)) = check(&client, &namespace, call_timeout).await {
-                error!(namespace, why, "no longer ready");
+            if let Err(CheckFailure::Definite(why)) = check(&permissions).await {
+                error!(namespace = permissions.namespace, why, "no longer ready");
                 let pending = readiness.pending("permissions", why);
-                wait_until_granted(&client, &namespace, call_timeout, pending).await;
+                wait_until_granted(&permissions, pending).await;
             }
             // A 403 may have another cause, such as a quota: do not check once per failed call of a storm.
             sleep(FIRST_RETRY_PAUSE).await;
@@ -117,10 +135,11 @@ pub fn monitor_permissions(
 }
 
 /// Checks until it succeeds, then drops `pending`.
-async fn wait_until_granted(client: &Client, namespace: &str, call_timeout: Duration, pending: Pending) {
+async fn wait_until_granted(permissions: &Permissions, pending: Pending) {
+    let namespace = &permissions.namespace;
     let mut pause = FIRST_RETRY_PAUSE;
     loop {
-        match check(client, namespace, call_timeout).await {
+        match check(permissions).await {
             Ok(()) => {
                 info!(namespace, "all permissions are granted");
                 return;
@@ -140,12 +159,21 @@ async fn wait_until_granted(client: &Client, namespace: &str, call_timeout: Dura
 }
 
 /// Checks every permission, and that the CRD is served: an access review allows kinds that do not exist.
-async fn check(client: &Client, namespace: &str, call_timeout: Duration) -> Result<(), CheckFailure> {
-    let missing = missing(client, namespace, call_timeout).await?;
+async fn check(permissions: &Permissions) -> Result<(), CheckFailure> {
+    let Permissions { client, namespace, call_timeout, reviews } = permissions;
+    let (namespace, call_timeout) = (namespace.as_str(), *call_timeout);
+    let missing = missing(client, Some(namespace), &RIGHTS, call_timeout).await?;
     if !missing.is_empty() {
         let list = missing.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
         let advice = "apply deploy/base/role.yaml and rolebinding.yaml there, bound to this pod's ServiceAccount";
         return Err(CheckFailure::Definite(format!("missing in namespace {namespace}: {list}; {advice}")));
+    }
+    let needed: &[Right] = if *reviews { &REVIEW_RIGHTS } else { &[] };
+    let missing = self::missing(client, None, needed, call_timeout).await?;
+    if !missing.is_empty() {
+        let list = missing.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
+        let advice = "apply deploy/base/reviews.yaml, bound to this pod's ServiceAccount, or set auth.mode: none";
+        return Err(CheckFailure::Definite(format!("missing in the whole cluster: {list}; {advice}")));
     }
     let rrs = Api::<RemediationRequest>::namespaced(client.clone(), namespace);
     match within(call_timeout, rrs.get(ABSENT_RR)).await {
@@ -163,10 +191,16 @@ async fn check(client: &Client, namespace: &str, call_timeout: Duration) -> Resu
 /// The name of an RR that does not exist.
 const ABSENT_RR: &str = "onceway-asks-whether-the-crd-is-there";
 
-async fn missing(client: &Client, namespace: &str, call_timeout: Duration) -> Result<Vec<Right>, CheckFailure> {
+/// Those of `rights` that are not granted in `namespace`, or in the whole cluster.
+async fn missing(
+    client: &Client,
+    namespace: Option<&str>,
+    rights: &[Right],
+    call_timeout: Duration,
+) -> Result<Vec<Right>, CheckFailure> {
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut missing = Vec::new();
-    for right in RIGHTS {
+    for &right in rights {
         let review = review(right, namespace);
         let review = within(call_timeout, reviews.create(&PostParams::default(), &review)).await?;
         if !review.status.is_some_and(|status| status.allowed) {
@@ -191,10 +225,10 @@ impl From<kube::Error> for CheckFailure {
     }
 }
 
-fn review(right: Right, namespace: &str) -> SelfSubjectAccessReview {
+fn review(right: Right, namespace: Option<&str>) -> SelfSubjectAccessReview {
     let attributes = ResourceAttributes {
         group: Some(right.group.into()),
-        namespace: Some(namespace.into()),
+        namespace: namespace.map(str::to_owned),
         resource: Some(right.resource.into()),
         subresource: (!right.subresource.is_empty()).then(|| right.subresource.into()),
         verb: Some(right.verb.into()),

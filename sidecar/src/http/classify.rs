@@ -11,6 +11,8 @@ use onceway_signal::response::SignalOutcome;
 use onceway_signal::{Fingerprint, Group, PartialPayload, Payload, Signal, Source, State};
 
 use super::policy::{Policy, PolicyRejection};
+use super::scopes::Scopes;
+use crate::auth::{Access, Scope};
 use crate::metrics::Metrics;
 use crate::rr::SignalList;
 
@@ -21,6 +23,17 @@ pub(super) struct Classified {
     pub(super) firing: Vec<FiringIncident>,
     /// Everything else.
     pub(super) uncommitted: Uncommitted,
+    /// The distinct scopes of the incidents, except of ignored ones.
+    pub(super) scopes: Vec<Scope>,
+}
+
+/// An incident that the sender is not known to have a right for.
+#[derive(Debug)]
+pub(super) struct Unpermitted {
+    pub(super) place: usize,
+    pub(super) fingerprint: Fingerprint,
+    /// The index of its scope.
+    pub(super) scope: usize,
 }
 
 /// An incident with firing signals.
@@ -34,20 +47,48 @@ pub(super) struct FiringIncident {
     pub(super) by_name: SignalList,
     /// Its target, as log lines show it: `[<cluster>:]<namespace>:<Kind>:<name>`.
     pub(super) target: Arc<str>,
+    /// The index of its scope.
+    scope: usize,
 }
 
 /// Entries that need no commit.
 #[derive(Debug)]
 pub(super) struct Uncommitted {
     source: Source,
-    /// Incidents with nothing to do, and why.
-    nothing: Vec<(usize, Fingerprint, &'static str)>,
-    /// Incidents with firing signals about a target that is out of scope, and why.
-    out_of_scope: Vec<(usize, Fingerprint, String)>,
+    /// Incidents with nothing to do.
+    nothing: Vec<NothingToDo>,
+    /// Incidents with firing signals about a target that the policy excludes, and why.
+    excluded: Vec<(usize, Fingerprint, String)>,
     /// The first [`MAX_REJECTIONS`] rejected alerts, and why.
     rejected: Vec<(usize, String)>,
     /// The place of the first rejected alert beyond those, and how many there are.
     unnamed: Option<(usize, usize)>,
+}
+
+/// An incident with nothing to do.
+#[derive(Debug)]
+struct NothingToDo {
+    place: usize,
+    fingerprint: Fingerprint,
+    reason: &'static str,
+    /// The index of its scope; `None` if it is ignored: then it has no effect that needs a right.
+    scope: Option<usize>,
+}
+
+impl Classified {
+    /// Removes the incidents for whose scope the sender has no access, given that to each of [`Self::scopes`].
+    pub(super) fn unpermitted(&mut self, accesses: &[Access]) -> Vec<Unpermitted> {
+        let allowed = |scope: usize| accesses.get(scope) == Some(&Access::Allowed);
+        let firing = self.firing.extract_if(.., |incident| !allowed(incident.scope));
+        let mut removed: Vec<Unpermitted> = firing
+            .map(|FiringIncident { place, fingerprint, scope, .. }| Unpermitted { place, fingerprint, scope })
+            .collect();
+        let nothing = self.uncommitted.nothing.extract_if(.., |incident| !incident.scope.is_none_or(allowed));
+        removed.extend(nothing.filter_map(|NothingToDo { place, fingerprint, scope, .. }| {
+            Some(Unpermitted { place, fingerprint, scope: scope? })
+        }));
+        removed
+    }
 }
 
 /// Classifies `payload`, which was `received` then and whose groups are `groups`, and counts what is rejected.
@@ -58,20 +99,22 @@ pub(super) fn classify(
     received: Timestamp,
     metrics: &Metrics,
 ) -> Classified {
-    let mut firing = Vec::new();
+    let (mut firing, mut scopes) = (Vec::new(), Scopes::default());
     let mut uncommitted = Uncommitted::of(payload.source());
     let mut misdated: Vec<(usize, PolicyRejection)> = Vec::new();
     for Group { fingerprint, entries, .. } in groups {
         let place = entries.first().copied().unwrap_or_default();
+        let scope = scopes.of_entries(payload, &entries);
         let mut entries: Vec<usize> = entries.into_iter().filter(|&index| state(payload, index) == FIRING).collect();
-        let Some(first) = entries.first().and_then(|&index| signal(payload, index)) else {
-            uncommitted.nothing.push((place, fingerprint, reason(payload, place)));
+        let first = entries.first().and_then(|&index| signal(payload, index));
+        let (Some(first), Some(scope)) = (first, scope) else {
+            uncommitted.nothing.push(NothingToDo { place, fingerprint, reason: reason(payload, place), scope });
             continue;
         };
         // All signals of an incident have its target.
         if let Err(rejection) = policy.check_scope(first) {
             metrics.rejected(rejection.label(), entries.len());
-            uncommitted.out_of_scope.push((place, fingerprint, rejection.to_string()));
+            uncommitted.excluded.push((place, fingerprint, rejection.to_string()));
             continue;
         }
         let target = shown(first);
@@ -82,11 +125,11 @@ pub(super) fn classify(
         });
         if !entries.is_empty() {
             let (part, by_name) = (payload.partial(&entries), by_name(payload, &entries, received));
-            firing.push(FiringIncident { place, fingerprint, part, by_name, target });
+            firing.push(FiringIncident { place, fingerprint, part, by_name, target, scope });
         }
     }
     uncommitted.reject_all(payload, misdated, metrics);
-    Classified { firing, uncommitted }
+    Classified { firing, uncommitted, scopes: scopes.into_list() }
 }
 
 fn signal<'p, 'a>(payload: &'p Payload<'a>, index: usize) -> Option<&'p Signal<'a>> {
@@ -112,7 +155,7 @@ fn by_name(payload: &Payload<'_>, entries: &[usize], received: Timestamp) -> Sig
 
 impl Uncommitted {
     fn of(source: Source) -> Self {
-        Self { source, nothing: Vec::new(), out_of_scope: Vec::new(), rejected: Vec::new(), unnamed: None }
+        Self { source, nothing: Vec::new(), excluded: Vec::new(), rejected: Vec::new(), unnamed: None }
     }
 
     /// Adds the entries that are no signals and those with these dates, in the order of the body.
@@ -141,10 +184,10 @@ impl Uncommitted {
     /// The outcome of each, with its place.
     pub(super) fn outcomes(self) -> impl Iterator<Item = (usize, SignalOutcome)> {
         let source = self.source;
-        let nothing = self.nothing.into_iter().map(|(place, fingerprint, reason)| {
+        let nothing = self.nothing.into_iter().map(|NothingToDo { place, fingerprint, reason, .. }| {
             (place, SignalOutcome::nothing_to_do(Some(fingerprint.to_string()), reason))
         });
-        let out_of_scope = self.out_of_scope.into_iter().map(|(place, fingerprint, reason)| {
+        let excluded = self.excluded.into_iter().map(|(place, fingerprint, reason)| {
             let fingerprint = Some(fingerprint.to_string());
             (place, SignalOutcome { fingerprint, ..SignalOutcome::rejected(reason) })
         });
@@ -156,7 +199,7 @@ impl Uncommitted {
             (place, outcome)
         });
         let unnamed = self.unnamed.map(|(place, alerts)| (place, SignalOutcome::rejected_rest(place, alerts)));
-        nothing.chain(out_of_scope).chain(rejected).chain(unnamed)
+        nothing.chain(excluded).chain(rejected).chain(unnamed)
     }
 }
 

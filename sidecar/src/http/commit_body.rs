@@ -16,12 +16,14 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{Span, debug, warn};
 
 use super::admission::{Admission, RETRY_AFTER_S};
+use super::authorize::refuse;
 use super::classify::{Classified, FiringIncident, classify, state};
 use super::policy::Policy;
+use crate::auth::{Auth, Sender};
 use crate::config::{DEADLINE_GRACE, Limits};
 use crate::incident::{Commit, Counted, LogContext, Submission, SubmitError};
 use crate::metrics::Metrics;
-use crate::rr::{Draft, SignalList};
+use crate::rr::{Draft, Provenance, SignalList};
 
 /// Commits request bodies.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ pub(super) struct BodyCommitter<C> {
     limits: Limits,
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
+    auth: Arc<Auth>,
 }
 
 /// What the filter says of a request.
@@ -69,26 +72,38 @@ impl<C: Commit> BodyCommitter<C> {
         limits: Limits,
         admission: Arc<Admission>,
         metrics: Arc<Metrics>,
+        auth: Arc<Auth>,
     ) -> Self {
-        Self { commit, policy, limits, admission, metrics }
+        Self { commit, policy, limits, admission, metrics, auth }
     }
 
-    /// The response to `body`, once all of its incidents are committed, up to
+    /// The response to `body`, once all of its incidents that `sender` may signal about are committed, up to
     /// `limits.maxIncidentsPerRequestInFlight` at a time.
-    pub(super) async fn commit(&self, origin: Origin, headers: FilterHeaders, body: Bytes) -> PermittedResponse {
+    pub(super) async fn commit(
+        &self,
+        origin: Origin,
+        headers: FilterHeaders,
+        sender: Option<Arc<Sender>>,
+        provenance: Provenance,
+        body: Bytes,
+    ) -> PermittedResponse {
         let received = Timestamp::now();
         let deadline = Instant::now() + self.limits.deadline;
-        let (Classified { firing, uncommitted }, permit) = match self.classify(&origin, &headers, &body, received) {
+        let (mut classified, permit) = match self.classify(&origin, &headers, &body, received) {
             Ok(classified) => classified,
             Err(problem) => return problem.into(),
         };
+        let refused = refuse(&self.auth, sender.as_ref(), &mut classified, deadline).await;
+        let Classified { firing, uncommitted, .. } = classified;
         let max_payload_bytes = self.limits.max_stored_payload_bytes;
         let request = Span::current();
-        let commits = stream::iter(firing).map(|FiringIncident { place, fingerprint, part, by_name, target }| {
+        let commits = stream::iter(firing).map(|incident| {
+            let FiringIncident { place, fingerprint, part, by_name, target, .. } = incident;
             let rules = Arc::clone(&self.policy.rules);
             let draft = Draft { body: body.clone(), part, rules, fingerprint, received, max_payload_bytes };
             let log = LogContext { target, request: request.clone() };
-            async move { (place, fingerprint, self.submit(draft, by_name, deadline, log).await) }
+            let provenance = provenance.clone();
+            async move { (place, fingerprint, self.submit(draft, by_name, provenance, deadline, log).await) }
         });
         // Unordered: an incident that hangs must not delay those behind it.
         let in_flight = self.limits.max_incidents_per_request_in_flight;
@@ -99,7 +114,8 @@ impl<C: Commit> BodyCommitter<C> {
         }
         let committed =
             results.into_iter().map(|(place, fingerprint, result)| (place, to_outcome(fingerprint, result)));
-        let mut outcomes: Vec<(usize, SignalOutcome)> = committed.chain(uncommitted.outcomes()).collect();
+        let mut outcomes: Vec<(usize, SignalOutcome)> =
+            committed.chain(refused).chain(uncommitted.outcomes()).collect();
         outcomes.sort_by_key(|(place, _)| *place);
         let response = merge(outcomes.into_iter().map(|(_, outcome)| outcome).collect());
         PermittedResponse { response, permit: Some(permit) }
@@ -146,6 +162,7 @@ impl<C: Commit> BodyCommitter<C> {
         &self,
         draft: Draft,
         by_name: SignalList,
+        provenance: Provenance,
         deadline: Instant,
         log: LogContext,
     ) -> Result<Counted, SubmitError> {
@@ -162,6 +179,7 @@ impl<C: Commit> BodyCommitter<C> {
             deadline,
             spec: Arc::new(move || draft.spec()),
             log,
+            provenance,
         };
         if Instant::now() >= deadline {
             // The sender is answered 503 and retries: a commit that starts now would count its signals twice.

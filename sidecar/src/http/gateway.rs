@@ -14,19 +14,21 @@ use onceway_signal::problem::{Problem, ProblemKind};
 use onceway_signal::response::{MultiStatus, SignalOutcome, SignalResponse, Status};
 use onceway_signal::{Origin, Source};
 use tokio::time::Instant;
-use tracing::{Instrument, debug, error, warn};
+use tracing::{Instrument, Span, debug, error, warn};
 
 use super::OTHER_PATH;
 use super::admission::{Admission, RETRY_AFTER_S};
 use super::commit_body::{BodyCommitter, FilterHeaders, PermittedResponse};
 use super::intake::read_body;
 use super::policy::Policy;
-use super::request_context::in_span;
+use super::request_context::{RequestId, in_span};
 use super::request_time::check_timestamp;
 use super::response::to_http;
+use crate::auth::Auth;
 use crate::config::Limits;
 use crate::incident::Commit;
 use crate::metrics::Metrics;
+use crate::rr::Provenance;
 
 /// Receives signals and responds to them.
 #[derive(Debug)]
@@ -35,14 +37,16 @@ pub struct Gateway<C> {
     limits: Limits,
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
+    auth: Arc<Auth>,
 }
 
 impl<C: Commit> Gateway<C> {
-    /// Submits signals to `commit`, within `limits`, with targets by the rules of `policy`.
-    pub fn new(commit: Arc<C>, policy: Policy, limits: Limits, metrics: Arc<Metrics>) -> Arc<Self> {
+    /// Submits signals to `commit`, within `limits`, with targets by the rules of `policy`, of senders that `auth` permits.
+    pub fn new(commit: Arc<C>, policy: Policy, limits: Limits, metrics: Arc<Metrics>, auth: Arc<Auth>) -> Arc<Self> {
         let admission = Arc::new(Admission::new(&limits, Arc::clone(&metrics)));
-        let bodies = BodyCommitter::new(commit, policy, limits.clone(), Arc::clone(&admission), Arc::clone(&metrics));
-        Arc::new(Self { bodies: Arc::new(bodies), limits, admission, metrics })
+        let (admitted, measured, permitted) = (Arc::clone(&admission), Arc::clone(&metrics), Arc::clone(&auth));
+        let bodies = BodyCommitter::new(commit, policy, limits.clone(), admitted, measured, permitted);
+        Arc::new(Self { bodies: Arc::new(bodies), limits, admission, metrics, auth })
     }
 
     /// The routes of the signal port.
@@ -76,6 +80,15 @@ impl<C: Commit> Gateway<C> {
             Ok(origin) => origin,
             Err(error) => return Problem::new(ProblemKind::MalformedPayload, error.to_string()).into(),
         };
+        // Before the body is read: a stranger's costs nothing.
+        let sender = match self.auth.authenticate(request.headers()).await {
+            Ok(sender) => sender,
+            Err(error) => return Problem::from(error).into(),
+        };
+        let name = sender.as_ref().map(|sender| sender.name());
+        Span::current().record("sender", name.map(|name| &**name));
+        let request_id = request.extensions().get().map(|RequestId(id)| Arc::clone(id));
+        let provenance = Provenance { sender: name.cloned(), request_id };
         let headers = FilterHeaders::of(request.headers());
         let body = match read_body(request, &self.limits, &self.admission).await {
             Ok(body) => body,
@@ -83,7 +96,9 @@ impl<C: Commit> Gateway<C> {
         };
         let bodies = Arc::clone(&self.bodies);
         // Detached: when the sender disconnects, the commit still runs to its end and its outcome is known.
-        let committed = tokio::spawn(async move { bodies.commit(origin, headers, body).await }.in_current_span());
+        let committed = tokio::spawn(
+            async move { bodies.commit(origin, headers, sender, provenance, body).await }.in_current_span(),
+        );
         committed.await.unwrap_or_else(|failure| {
             error!(%failure, "a request panicked");
             self.metrics.panicked();

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use onceway_signal::response::SignalResponse;
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,6 +16,9 @@ pub(super) fn to_http(response: &SignalResponse, permit: Option<OwnedSemaphorePe
     http.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(response.media_type()));
     if let Some(seconds) = response.retry_after_s() {
         http.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(scheme) = response.www_authenticate() {
+        http.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
     }
     http
 }

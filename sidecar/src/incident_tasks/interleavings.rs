@@ -153,6 +153,7 @@ impl Rig {
             deadline: Instant::now() + Duration::from_secs(8),
             spec: Arc::new(|| panic!("nothing here writes a spec")),
             log: LogContext::default(),
+            provenance: Default::default(),
         };
         self.tasks.submit(submission).await
     }

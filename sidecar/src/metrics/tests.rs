@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::Metrics;
+use super::{AuthCheck, Metrics};
 
 #[test]
 fn every_metric_is_shown_with_its_help_text_and_value() {
@@ -18,6 +18,9 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
     metrics.shed("limits.maxSignalsInFlight");
     metrics.panicked();
     metrics.rejected("too_old", 2);
+    metrics.auth().disabled();
+    metrics.auth().result(AuthCheck::Token, "allowed");
+    metrics.auth().cache(AuthCheck::Access, "miss");
     let text = metrics.render().unwrap();
     for line in [
         "gateway_signals_received_total{source=\"prometheus\",state=\"firing\"} 1",
@@ -32,6 +35,9 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
         "gateway_http_requests_shed_total{limit=\"limits.maxSignalsInFlight\"} 1",
         "gateway_panics_total 1",
         "gateway_signals_rejected_total{reason=\"too_old\"} 2",
+        "gateway_auth_disabled 1",
+        "gateway_auth_results_total{check=\"token\",result=\"allowed\"} 1",
+        "gateway_auth_cache_total{check=\"access\",result=\"miss\"} 1",
         "# HELP gateway_queue_depth Signals that wait for their incident's next write.",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");

@@ -1,5 +1,6 @@
 //! The signal port's responses, without sockets.
 
+mod auth;
 mod bodies;
 mod policy;
 mod rejections;
@@ -13,6 +14,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Builder;
 use http::{Request, Response};
 use http_body_util::BodyExt;
+use onceway::auth::Auth;
 use onceway::config::{DEADLINE_GRACE, Limits};
 use onceway::http::gateway::Gateway;
 use onceway::http::policy::Policy;
@@ -39,6 +41,7 @@ struct Got {
     content_type: String,
     retry_after: Option<String>,
     allow: Option<String>,
+    www_authenticate: Option<String>,
     body: Value,
 }
 
@@ -48,12 +51,23 @@ impl Rig {
     }
 
     fn with(limits: Limits) -> Self {
-        Self::of(limits, Policy::default())
+        Self::of(limits, Policy::default(), |metrics| Auth::disabled(metrics))
     }
 
-    fn of(limits: Limits, policy: Policy) -> Self {
+    /// A gateway with this authentication of senders.
+    fn authenticated(limits: Limits, auth: impl FnOnce(&Arc<Metrics>) -> Auth) -> Self {
+        Self::of(limits, Policy::default(), auth)
+    }
+
+    /// A gateway with this policy.
+    fn with_policy(limits: Limits, policy: Policy) -> Self {
+        Self::of(limits, policy, |metrics| Auth::disabled(metrics))
+    }
+
+    fn of(limits: Limits, policy: Policy, auth: impl FnOnce(&Arc<Metrics>) -> Auth) -> Self {
         let (ledger, metrics) = (Ledger::new(), Arc::new(Metrics::new()));
-        let router = Gateway::new(Arc::clone(&ledger), policy, limits, Arc::clone(&metrics)).router();
+        let auth = Arc::new(auth(&metrics));
+        let router = Gateway::new(Arc::clone(&ledger), policy, limits, Arc::clone(&metrics), auth).router();
         Self { ledger, metrics, router }
     }
 
@@ -78,9 +92,10 @@ impl Got {
         let header = |name| head.headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap().to_owned());
         let (content_type, retry_after) = (header(CONTENT_TYPE).unwrap_or_default(), header(RETRY_AFTER));
         let allow = header(http::header::ALLOW);
+        let www_authenticate = header(http::header::WWW_AUTHENTICATE);
         let body = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&body).unwrap();
-        Self { status: head.status.as_u16(), content_type, retry_after, allow, body }
+        Self { status: head.status.as_u16(), content_type, retry_after, allow, www_authenticate, body }
     }
 
     /// Asserts that this is a well-formed problem of the kind `slug`, and returns its detail.

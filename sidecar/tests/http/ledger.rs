@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use onceway::incident::{Commit, Counted, Drain, Submission, SubmitError, WriteSpec};
-use onceway::rr::{RemediationRequestSpec, SignalList};
+use onceway::rr::{Provenance, RemediationRequestSpec, SignalList};
 use onceway_signal::Fingerprint;
 use tokio::sync::Notify;
 
@@ -30,6 +30,7 @@ pub(crate) struct Ledger {
     lists: Mutex<BTreeMap<Fingerprint, SignalList>>,
     scripts: Mutex<BTreeMap<Fingerprint, Script>>,
     specs: Mutex<Vec<RemediationRequestSpec>>,
+    provenances: Mutex<Vec<Provenance>>,
     /// The spec writers of counted submissions, once [`Ledger::keep_spec_writers`] was called.
     spec_writers: Mutex<Option<Vec<WriteSpec>>>,
     /// Notified when a submission is held.
@@ -69,6 +70,11 @@ impl Ledger {
         self.specs.lock().unwrap().clone()
     }
 
+    /// Who asked for each of them.
+    pub(crate) fn provenances(&self) -> Vec<Provenance> {
+        self.provenances.lock().unwrap().clone()
+    }
+
     /// From now on, keeps the spec writer of each submission.
     pub(crate) fn keep_spec_writers(&self) {
         *self.spec_writers.lock().unwrap() = Some(Vec::new());
@@ -87,6 +93,7 @@ impl Ledger {
         self.lists.lock().unwrap().entry(submission.fingerprint).or_default().merge(&submission.by_name);
         if created {
             self.specs.lock().unwrap().push((submission.spec)());
+            self.provenances.lock().unwrap().push(submission.provenance.clone());
         }
         if let Some(writers) = &mut *self.spec_writers.lock().unwrap() {
             writers.push(Arc::clone(&submission.spec));

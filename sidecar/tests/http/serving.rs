@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use onceway::app::serving::{OPS_CONNECTIONS, serve_until};
 use onceway::app::sockets::Sockets;
+use onceway::auth::Auth;
 use onceway::config::Config;
 use onceway::health::Readiness;
 use onceway::metrics::Metrics;
@@ -64,7 +65,9 @@ impl Rig {
         let background = AbortOnDropHandle::new(tokio::spawn(background));
         let running = tokio::spawn(async move {
             let requested = async { requested.await.unwrap() };
-            serve_until(requested, &config, sockets, commit, Arc::new(Metrics::new()), ready, background).await
+            let metrics = Arc::new(Metrics::new());
+            let auth = Arc::new(Auth::disabled(&metrics));
+            serve_until(requested, &config, sockets, commit, metrics, ready, auth, background).await
         });
         Self { ledger, readiness, signals, health, metrics, shutdown: Some(shutdown), running }
     }

@@ -1,7 +1,7 @@
 use serde_json::{Value, json, to_value};
 
 use super::{Failure, Metadata, SignalOutcome, SignalResponse, Status, merge, read};
-use crate::problem::ProblemKind;
+use crate::problem::{Problem, ProblemKind};
 
 fn counted(created: bool, fingerprint: &str) -> SignalOutcome {
     let metadata = Metadata {
@@ -179,6 +179,7 @@ fn a_single_failure_and_a_single_rejection_are_read_again_by_their_detail() {
         let read = read(response.status(), response.retry_after_s(), &response.to_json());
         let permanent = response.status() < 500;
         let expected = match permanent {
+            true if kind.is_denial() => SignalOutcome::denied(None, kind, "bb failed".into()),
             true => SignalOutcome::rejected("bb failed".into()),
             false => SignalOutcome { fingerprint: None, ..failed("bb", kind, 3) },
         };
@@ -214,4 +215,45 @@ fn an_alert_of_another_webhook_is_named_by_its_new_index() {
     let foreign = SignalOutcome { message: "other words".into(), ..rejected(1) };
     assert_eq!(foreign.moved_to(2).message, "other words");
     assert_eq!(rejected(1).status, Status::Rejected);
+}
+
+fn denied(fingerprint: &str, denial: ProblemKind) -> SignalOutcome {
+    SignalOutcome::denied(Some(fingerprint.into()), denial, format!("{fingerprint} is refused"))
+}
+
+#[test]
+fn a_sender_that_is_refused_for_all_incidents_gets_403_with_each_of_them() {
+    let one = SignalResponse::from(Problem::new(ProblemKind::Forbidden, "aa is refused"));
+    assert_eq!(merge(vec![denied("aa", ProblemKind::Forbidden)]), one);
+    let (status, body) = merged(vec![denied("aa", ProblemKind::Forbidden), denied("bb", ProblemKind::Unauthenticated)]);
+    assert_eq!((status, &body["type"]), (403, &json!("https://onceway.io/problems/forbidden")));
+    assert_eq!(body["detail"], "none of 2 signals is permitted; first: aa is refused");
+    assert_eq!((&body["results"][1]["denial"], &body["summary"]["rejected"]), (&json!("unauthenticated"), &json!(2)));
+}
+
+#[test]
+fn a_sender_that_no_replica_knows_gets_the_401_of_one() {
+    let whole = SignalResponse::from(Problem::new(ProblemKind::Unauthenticated, "aa is refused"));
+    let kind = ProblemKind::Unauthenticated;
+    assert_eq!(merge(vec![denied("aa", kind), denied("bb", kind)]), whole);
+    assert_eq!((whole.www_authenticate(), merge(vec![resolved("aa")]).www_authenticate()), (Some("Bearer"), None));
+}
+
+#[test]
+fn incidents_for_which_the_sender_is_refused_do_not_hold_back_the_others() {
+    let refused = denied("aa", ProblemKind::Forbidden);
+    let (status, body) = merged(vec![refused.clone(), counted(true, "bb")]);
+    assert_eq!((status, &body["results"][0]["status"]), (207, &json!("rejected")));
+    assert_eq!(merged(vec![refused.clone(), resolved("bb")]).0, 207);
+    assert_eq!(merged(vec![refused.clone(), rejected(1)]).0, 400, "the sender can mend the second alert");
+    assert_eq!(merged(vec![refused, failed("bb", ProblemKind::AuthUnavailable, 1)]).0, 503, "it is sent again");
+}
+
+#[test]
+fn a_refused_sender_is_read_back_as_it_was_written() {
+    for kind in [ProblemKind::Unauthenticated, ProblemKind::Forbidden] {
+        let response = merge(vec![denied("aa", kind)]);
+        let outcomes = read(response.status(), None, &response.to_json()).unwrap();
+        assert_eq!(outcomes, [SignalOutcome::denied(None, kind, "aa is refused".into())]);
+    }
 }

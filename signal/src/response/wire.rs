@@ -37,6 +37,12 @@ impl SignalResponse {
         }
     }
 
+    /// The header `WWW-Authenticate`, which every 401 must have.
+    #[must_use]
+    pub const fn www_authenticate(&self) -> Option<&'static str> {
+        if self.status() == 401 { Some("Bearer") } else { None }
+    }
+
     /// The body. Serializing strings and numbers cannot fail; if it did, the body would be empty and the status still
     /// right.
     #[must_use]
@@ -81,10 +87,15 @@ fn read_problem(status: u16, retry_after_s: Option<u32>, body: ProblemBody) -> O
         let failed = results.iter().any(|outcome| outcome.status == Status::Failed);
         return (failed == is_temporary).then_some(results);
     }
+    let kind = ProblemKind::from_uri(&body.uri);
     if !is_temporary {
-        return Some(vec![SignalOutcome { alert: alert_of(&body.detail), ..SignalOutcome::rejected(body.detail) }]);
+        let alert = alert_of(&body.detail);
+        return Some(vec![match kind.filter(|kind| kind.is_denial()) {
+            Some(denial) => SignalOutcome::denied(None, denial, body.detail),
+            None => SignalOutcome { alert, ..SignalOutcome::rejected(body.detail) },
+        }]);
     }
-    let problem = ProblemKind::from_uri(&body.uri).unwrap_or(Failure::UNKNOWN.problem);
+    let problem = kind.unwrap_or(Failure::UNKNOWN.problem);
     let retry_after_seconds = retry_after_s.unwrap_or(Failure::UNKNOWN.retry_after_seconds);
     Some(vec![SignalOutcome::failed_without_fingerprint(body.detail, Failure { problem, retry_after_seconds })])
 }

@@ -58,7 +58,7 @@ pub struct Args {
 pub async fn run(args: Args) -> Result<bool> {
     let use_kubeconfig = args.use_kubeconfig;
     tokio::task::spawn_blocking(move || get_ready(use_kubeconfig)).await??;
-    let rig = Rig::replicas(3).with_envoy().label("demo");
+    let rig = Rig::replicas(3).with_envoy().with_auth().label("demo");
     let rig = if use_kubeconfig {
         let cluster = Cluster::of_kubeconfig().await?;
         eprintln!("Starting three sidecars and Envoy; the API server is {} ...", cluster.url());
@@ -82,13 +82,18 @@ pub async fn run(args: Args) -> Result<bool> {
 
 /// Both storms, their verdict, and unless `--once`, the commands to try until Ctrl-C.
 async fn show(rig: &Rig, args: &Args) -> Result<bool> {
-    let incidents = Incident::several("prod", args.incidents.into());
-    let (first, verdict) = storm(rig, args, &incidents, 0, None).await?;
+    // The sender may signal about the demo's own namespace and about nothing else.
+    let namespace = rig.namespace().name();
+    let sender = rig.namespace().sender("alertmanager").await?;
+    sender.permit(namespace).await?;
+    let token = sender.token().await?;
+    let incidents = Incident::several(namespace, args.incidents.into());
+    let (first, verdict) = storm(rig, args, &token, &incidents, 0, None).await?;
     let writes_of_first = snapshot::writes(rig);
     let mut exact = verdict.is_exact();
 
     let victim = busiest(rig, &incidents).await?;
-    let (second, verdict) = storm(rig, args, &incidents, args.signals, Some((victim, &first))).await?;
+    let (second, verdict) = storm(rig, args, &token, &incidents, args.signals, Some((victim, &first))).await?;
     exact &= verdict.is_exact();
 
     let storms = Storms { first, second, writes_of_first, writes: snapshot::writes(rig), victim, exact };
@@ -98,7 +103,7 @@ async fn show(rig: &Rig, args: &Args) -> Result<bool> {
     }
     rig.sidecar(victim).service().restart()?;
     rig.sidecar(victim).until_ready().await?;
-    println!("{}", poke::lines(rig)?);
+    println!("{}", poke::lines(rig, &sender.user(), &token)?);
     tokio::signal::ctrl_c().await?;
     Ok(exact)
 }
@@ -120,11 +125,12 @@ fn get_ready(use_kubeconfig: bool) -> Result<()> {
 async fn storm(
     rig: &Rig,
     args: &Args,
+    token: &str,
     incidents: &[Incident],
     first_signal: u64,
     kill: Option<(usize, &Report)>,
 ) -> Result<(Report, Verdict)> {
-    let storm = rig.storm(incidents.to_vec()).signals(args.signals).concurrency(args.concurrency.into());
+    let storm = rig.storm(incidents.to_vec()).signals(args.signals).concurrency(args.concurrency.into()).token(token);
     let running = storm.first(first_signal).start();
     let title = if kill.is_some() { "Second storm" } else { "First storm" };
     let live = Live::new(title, args.signals, incidents.len(), stderr().is_terminal());

@@ -7,17 +7,23 @@ use anyhow::Result;
 use onceway_kit::rig::Rig;
 use onceway_signal::Source;
 
-/// The commands, with the addresses of this run.
-pub(super) fn lines(rig: &Rig) -> Result<String> {
+/// The commands, with the addresses of this run and the token of its sender, the user `sender`.
+pub(super) fn lines(rig: &Rig, sender: &str, token: &str) -> Result<String> {
+    let namespace = rig.namespace().name();
     let kubectl = kubectl(rig)?;
     let (envoy, path) = (rig.envoy().url(), Source::Prometheus.path());
-    let alert =
-        r#"{"alerts":[{"status":"firing","labels":{"alertname":"Test","namespace":"prod","deployment":"my-app"}}]}"#;
+    let labels = format!(r#"{{"alertname":"Test","namespace":"{namespace}","deployment":"my-app"}}"#);
+    let alert = format!(r#"{{"alerts":[{{"status":"firing","labels":{labels}}}]}}"#);
     let mut text = format!(
         "
-The demo runs until Ctrl-C. Send an alert twice: the first creates an RR (201), the second is counted in it (202).
+The demo runs until Ctrl-C. Its sender is {sender}. A RoleBinding to the ClusterRole
+onceway-sender lets it signal about the namespace {namespace}, and about nothing else. Send an alert with its token
+twice: the first creates an RR (201), the second is counted in it (202). Without the token it is a 401, and with another
+namespace in the alert a 403.
 
-  curl -i {envoy}{path} -H 'Content-Type: application/json' -d '{alert}'
+  TOKEN={token}
+
+  curl -i {envoy}{path} -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{alert}'
 
 Look at the RRs, the claims (Leases), and Envoy's clusters:
 
@@ -38,7 +44,7 @@ Freeze a replica (kill -STOP <process>), resume it (kill -CONT <process>), or ki
 
 Run a sidecar against your own cluster, with your own credentials:
 
-  kubectl apply --filename deploy/base/crd.yaml
+  kubectl apply --filename deploy/base/crd.yaml --filename deploy/base/sender.yaml
   KUBECONFIG=~/.kube/config POD_NAME=onceway-0 POD_NAMESPACE=default target/release/onceway
 
 Logs and configurations: {}",

@@ -4,6 +4,7 @@
 mod affinity;
 mod alertmanager;
 mod anchor;
+mod auth;
 mod calls;
 mod clock;
 mod crd;

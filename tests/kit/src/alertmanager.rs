@@ -15,7 +15,7 @@
 //! ```
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -54,6 +54,7 @@ pub struct Receiver {
     interval_ms: u32,
     repeat_ms: u32,
     send_resolved: bool,
+    credentials: Option<PathBuf>,
 }
 
 /// Requests to the receiver, counted when their responses arrive.
@@ -80,7 +81,14 @@ impl Receiver {
     pub fn at(base: String) -> Self {
         let url = base + Source::Prometheus.path();
         // "...": Alertmanager groups by all labels.
-        Self { url, group_by: vec!["...".to_owned()], interval_ms: 200, repeat_ms: 3_600_000, send_resolved: false }
+        Self {
+            url,
+            group_by: vec!["...".to_owned()],
+            interval_ms: 200,
+            repeat_ms: 3_600_000,
+            send_resolved: false,
+            credentials: None,
+        }
     }
 
     /// Groups alerts by these labels.
@@ -101,8 +109,18 @@ impl Receiver {
         Self { send_resolved: true, ..self }
     }
 
+    /// Sends the token in this file, which Alertmanager reads for each request.
+    #[must_use]
+    pub fn credentials_file(self, path: PathBuf) -> Self {
+        Self { credentials: Some(path), ..self }
+    }
+
     /// Alertmanager's configuration; JSON is valid YAML.
     fn config(&self) -> Value {
+        let mut webhook = json!({ "url": self.url, "send_resolved": self.send_resolved });
+        if let Some(path) = &self.credentials {
+            webhook["http_config"] = json!({ "authorization": { "credentials_file": path } });
+        }
         json!({
             "route": {
                 "receiver": "onceway",
@@ -113,7 +131,7 @@ impl Receiver {
             },
             "receivers": [{
                 "name": "onceway",
-                "webhook_configs": [{ "url": self.url, "send_resolved": self.send_resolved }],
+                "webhook_configs": [webhook],
             }],
         })
     }

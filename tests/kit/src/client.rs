@@ -19,6 +19,7 @@ const LIMIT: Duration = Duration::from_secs(35);
 #[derive(Clone)]
 pub struct Client {
     hyper: Hyper<HttpConnector, Full<Bytes>>,
+    token: Option<String>,
 }
 
 /// A complete response.
@@ -72,7 +73,13 @@ impl Client {
         // hyper would retry requests that it never sent; a test must see the result of its one attempt.
         let mut builder = Hyper::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new()).retry_canceled_requests(false).http2_only(http2_only);
-        Self { hyper: builder.build(connector) }
+        Self { hyper: builder.build(connector), token: None }
+    }
+
+    /// That sends signals with this token.
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
     }
 
     /// Sends a GET.
@@ -89,6 +96,10 @@ impl Client {
     /// If there is no response.
     pub async fn signal(&self, base: &str, source: Source, body: impl Into<Bytes>) -> Result<ClientResponse> {
         let request = Request::post(format!("{base}{}", source.path())).header("content-type", "application/json");
+        let request = match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        };
         self.send(request, body).await
     }
 

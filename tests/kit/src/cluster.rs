@@ -33,11 +33,13 @@ mod credentials;
 pub mod deploy;
 mod kubeconfig;
 mod namespace;
+mod sender;
 mod servers;
 
 pub use self::credentials::ADMIN_TOKEN;
 pub use self::kubeconfig::{Token, kubeconfig};
 pub use self::namespace::Namespace;
+pub use self::sender::{AUDIENCE, SenderAccount};
 
 use self::credentials::Credentials;
 

@@ -41,7 +41,7 @@ mod record;
 mod rule;
 mod serve;
 
-pub use self::call::{Call, CallResult, LEASES, RR_STATUS, RRS, Verb};
+pub use self::call::{ACCESS_REVIEWS, Call, CallResult, LEASES, RR_STATUS, RRS, TOKEN_REVIEWS, Verb};
 pub use self::record::Record;
 pub use self::rule::{Fault, Rule, RuleHandle};
 

@@ -45,6 +45,7 @@ pub struct Storm {
     concurrency: usize,
     max_attempts: u32,
     first: u64,
+    client: Client,
 }
 
 /// The progress of a storm; all numbers only grow.
@@ -85,7 +86,7 @@ impl Storm {
     /// A storm about `incidents`; each attempt goes to a random one of `urls`.
     pub fn new(urls: Vec<String>, incidents: Vec<Incident>) -> Self {
         let incidents = incidents.into_iter().map(|incident| (incident.fingerprint(), incident)).collect();
-        Self { urls, incidents, signals: 100, concurrency: 100, max_attempts: 12, first: 0 }
+        Self { urls, incidents, signals: 100, concurrency: 100, max_attempts: 12, first: 0, client: Client::new() }
     }
 
     /// The number of signals, spread evenly over the incidents; 100 by default.
@@ -118,6 +119,12 @@ impl Storm {
         Self { first, ..self }
     }
 
+    /// Sends with this token.
+    #[must_use]
+    pub fn token(self, token: &str) -> Self {
+        Self { client: self.client.with_token(token), ..self }
+    }
+
     /// Sends all signals and waits for the last response.
     pub async fn run(self) -> Report {
         self.start().report().await
@@ -132,7 +139,8 @@ impl Storm {
 
     async fn send(self, progress: Arc<Progress>, next: Arc<AtomicU64>) -> Report {
         let began = Instant::now();
-        let (storm, client) = (Arc::new(self), Client::new());
+        let client = self.client.clone();
+        let storm = Arc::new(self);
         let mut senders = JoinSet::new();
         for _ in 0..storm.concurrency {
             let (storm, client, next) = (Arc::clone(&storm), client.clone(), Arc::clone(&next));

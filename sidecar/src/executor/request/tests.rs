@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Requests;
 use crate::executor::Context;
-use crate::rr::{RemediationRequestSpec, SignalList};
+use crate::rr::{Provenance, RemediationRequestSpec, SignalList};
 
 const FINGERPRINT: &str = "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1";
 
@@ -33,6 +33,7 @@ fn context() -> Context {
         last_received: at("2026-03-01T10:00:05Z"),
         by_name: batch(&[("HighErrorRate", 3), ("PodNotReady", 2)]),
         spec: Some(Arc::new(spec)),
+        provenance: Default::default(),
     }
 }
 
@@ -118,9 +119,28 @@ fn a_release_leaves_acquire_time_unchanged() {
 fn a_new_rr_names_its_creator() {
     let (_, body) = built(&ApiCall::CreateRr { name: "rr-1".into() });
     assert_eq!(body["metadata"]["name"], "rr-1");
-    assert_eq!(body["metadata"]["annotations"]["onceway.io/creator"], "pod-a_1");
+    assert_eq!(body["metadata"]["annotations"], json!({"onceway.io/creator": "pod-a_1"}));
     assert_eq!(body["metadata"]["labels"]["app.kubernetes.io/managed-by"], "onceway");
     assert_eq!(body["spec"], serde_json::to_value(spec()).unwrap());
+}
+
+#[test]
+fn who_asked_for_an_rr_is_written_when_it_is_created_and_nowhere_else() {
+    let provenance = Provenance { sender: Some("sender-a".into()), request_id: Some("7f3c".into()) };
+    let asked = Context { provenance, ..context() };
+    let fingerprint = FINGERPRINT.parse().unwrap();
+    let built = |call: &ApiCall| requests().build(call, fingerprint, Some(&asked)).unwrap().into_body();
+    let body: Value = serde_json::from_slice(&built(&ApiCall::CreateRr { name: "rr-1".into() })).unwrap();
+    let annotations = &body["metadata"]["annotations"];
+    assert_eq!(
+        (&annotations["onceway.io/sender"], &annotations["onceway.io/request-id"]),
+        (&json!("sender-a"), &json!("7f3c"))
+    );
+    assert_eq!(annotations["onceway.io/creator"], "pod-a_1");
+    let others = [ApiCall::CreateClaim(fields("pod-a_1")), ApiCall::Count { rr: rr(None), count: 8 }];
+    for call in others {
+        assert!(!String::from_utf8(built(&call)).unwrap().contains("sender-a"), "{call:?}");
+    }
 }
 
 #[test]

@@ -12,7 +12,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tower::service_fn;
 
-use super::{ABSENT_RR, FIRST_RETRY_PAUSE, PermissionRecheck, RIGHTS, monitor_permissions, wait_until_granted};
+use super::{
+    ABSENT_RR, FIRST_RETRY_PAUSE, PermissionRecheck, Permissions, REVIEW_RIGHTS, RIGHTS, monitor_permissions,
+    wait_until_granted,
+};
 use crate::health::Readiness;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -74,9 +77,13 @@ fn unavailable() -> (u16, Value) {
     (503, status)
 }
 
+fn permissions(client: Client) -> Permissions {
+    Permissions { client, namespace: "incidents".into(), call_timeout: SECOND, reviews: false }
+}
+
 async fn wait(readiness: &Readiness, client: Client) {
     let pending = readiness.pending("permissions", "not checked yet");
-    wait_until_granted(&client, "incidents", Duration::from_secs(1), pending).await;
+    wait_until_granted(&permissions(client), pending).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +111,7 @@ async fn a_missing_permission_is_named_until_it_is_granted() {
     });
     let pending = readiness.pending("permissions", "not checked yet");
     let waiting = tokio::spawn(async move {
-        wait_until_granted(&client, "incidents", Duration::from_secs(1), pending).await;
+        wait_until_granted(&permissions(client), pending).await;
     });
     tokio::time::sleep(FIRST_RETRY_PAUSE / 2).await;
     let why = &readiness.reasons()[0].1;
@@ -131,7 +138,7 @@ async fn a_check_of_an_api_server_that_hangs_times_out() {
     let pending = readiness.pending("permissions", "not checked yet");
     let client = Client::new(service, "default");
     let waiting = tokio::spawn(async move {
-        wait_until_granted(&client, "incidents", Duration::from_secs(1), pending).await;
+        wait_until_granted(&permissions(client), pending).await;
     });
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(readiness.reasons()[0].1, "cannot ask the API server: ServiceError: no response in time");
@@ -143,7 +150,7 @@ async fn without_the_crd_it_is_not_ready_and_names_what_to_apply() {
     let (client, _) = client_with(json!("404 page not found"), |_, _| allowed(true));
     let readiness = Readiness::default();
     let recheck = PermissionRecheck::default();
-    let monitor = tokio::spawn(monitor_permissions(client, "incidents".into(), SECOND, readiness.clone(), recheck));
+    let monitor = tokio::spawn(monitor_permissions(permissions(client), readiness.clone(), recheck));
     tokio::time::sleep(FIRST_RETRY_PAUSE / 2).await;
     assert!(readiness.reasons()[0].1.contains("deploy/base/crd.yaml"), "{:?}", readiness.reasons());
     monitor.abort();
@@ -157,8 +164,7 @@ async fn a_recheck_names_a_permission_that_was_revoked() {
         allowed(!(denied.load(Ordering::SeqCst) && asked_for["resource"] == "leases" && asked_for["verb"] == "create"))
     });
     let (readiness, recheck) = (Readiness::default(), PermissionRecheck::default());
-    let monitor =
-        tokio::spawn(monitor_permissions(client, "incidents".into(), SECOND, readiness.clone(), recheck.clone()));
+    let monitor = tokio::spawn(monitor_permissions(permissions(client), readiness.clone(), recheck.clone()));
     tokio::time::sleep(FIRST_RETRY_PAUSE).await;
     assert!(readiness.reasons().is_empty());
     revoked.store(true, Ordering::SeqCst);
@@ -179,12 +185,34 @@ async fn an_outage_during_a_recheck_does_not_end_readiness() {
     let down = Arc::clone(&outage);
     let (client, _) = client(move |_, _| if down.load(Ordering::SeqCst) { unavailable() } else { allowed(true) });
     let (readiness, recheck) = (Readiness::default(), PermissionRecheck::default());
-    let monitor =
-        tokio::spawn(monitor_permissions(client, "incidents".into(), SECOND, readiness.clone(), recheck.clone()));
+    let monitor = tokio::spawn(monitor_permissions(permissions(client), readiness.clone(), recheck.clone()));
     tokio::time::sleep(FIRST_RETRY_PAUSE).await;
     outage.store(true, Ordering::SeqCst);
     recheck.request();
     tokio::time::sleep(SECOND * 5).await;
     assert!(readiness.reasons().is_empty());
+    monitor.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rights_to_ask_about_senders_are_checked_cluster_wide_and_only_where_senders_are_authenticated() {
+    let (client, asked) = client(|_, asked_for| allowed(asked_for["resource"] != "tokenreviews"));
+    let (readiness, recheck) = (Readiness::default(), PermissionRecheck::default());
+    let needed = Permissions { reviews: true, ..permissions(client.clone()) };
+    let monitor = tokio::spawn(monitor_permissions(needed, readiness.clone(), recheck.clone()));
+    tokio::time::sleep(FIRST_RETRY_PAUSE / 2).await;
+    let why = &readiness.reasons()[0].1;
+    let missing =
+        "missing in the whole cluster: create tokenreviews.authentication.k8s.io; apply deploy/base/reviews.yaml";
+    assert!(why.starts_with(missing), "{why}");
+    let last = asked.lock().unwrap()[RIGHTS.len()..].to_vec();
+    assert_eq!(last.len(), REVIEW_RIGHTS.len());
+    assert!(last.iter().all(|asked_for| asked_for.get("namespace").is_none()), "{last:?}");
+    monitor.abort();
+
+    let readiness = Readiness::default();
+    let monitor = tokio::spawn(monitor_permissions(permissions(client), readiness.clone(), recheck));
+    tokio::time::sleep(FIRST_RETRY_PAUSE / 2).await;
+    assert!(readiness.reasons().is_empty(), "{:?}", readiness.reasons());
     monitor.abort();
 }

@@ -325,6 +325,7 @@ impl Rig {
             deadline: Instant::now() + patience,
             spec: Arc::new(|| panic!("the script never writes a spec")),
             log: LogContext::default(),
+            provenance: Default::default(),
         };
         let tasks = self.tasks();
         tokio::spawn(async move { tasks.submit(submission).await })

@@ -11,7 +11,7 @@ use super::{Got, Rig, fingerprint, firing, post, resolved};
 
 fn scoped(document: Value) -> Rig {
     let rules: Rules = serde_json::from_value(document).unwrap();
-    Rig::of(Limits::default(), Policy::new(rules.into(), Events::default()))
+    Rig::with_policy(Limits::default(), Policy::new(rules.into(), Events::default()))
 }
 
 /// A firing alert about the Deployment `web`.

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::ServiceAccount;
-use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope, Resource};
 use kube::Client;
-use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -82,7 +82,7 @@ pub async fn apply_crd(client: &Client, path: &str) -> Result<()> {
     }
 }
 
-/// Applies the ServiceAccount, Roles and bindings of the base into `namespace`; returns the ServiceAccount's name.
+/// Applies the ServiceAccount, roles and bindings of the base for `namespace`; returns the ServiceAccount's name.
 ///
 /// # Errors
 /// If the base has no ServiceAccount, or the API server rejects a manifest.
@@ -97,13 +97,38 @@ pub async fn apply_rbac(client: &Client, namespace: &str) -> Result<String> {
                 "Role" => drop(apply_in::<Role>(client, namespace, &document).await?),
                 "RoleBinding" => drop(apply_in::<RoleBinding>(client, namespace, &document).await?),
                 "ClusterRole" => drop(apply_all::<ClusterRole>(client, &document).await?),
-                "ClusterRoleBinding" => bail!("{path}: the sidecar must not need rights beyond its namespace"),
+                "ClusterRoleBinding" => {
+                    document["metadata"]["name"] = cluster_binding(&document["metadata"]["name"], namespace).into();
+                    apply_all::<ClusterRoleBinding>(client, &document).await?;
+                }
                 // Workloads and kustomizations have no effect in a cluster without nodes.
                 _ => {}
             }
         }
     }
     account.with_context(|| format!("no ServiceAccount in {BASE}"))
+}
+
+/// The name of a ClusterRoleBinding of the base for the sidecar of one namespace: rigs share a cluster.
+fn cluster_binding(name: &Value, namespace: &str) -> String {
+    format!("{}-{namespace}", name.as_str().unwrap_or_default())
+}
+
+/// Deletes what [`apply_rbac`] has bound in the whole cluster for the sidecar of `namespace`. The ClusterRoles stay: others
+/// may be bound to them.
+///
+/// # Errors
+/// If the base cannot be read, or the API server rejects it.
+pub async fn unbind(client: &Client, namespace: &str) -> Result<()> {
+    let bindings = Api::<ClusterRoleBinding>::all(client.clone());
+    for path in yaml_files(BASE)? {
+        for document in documents(&path)?.iter().filter(|document| document["kind"] == "ClusterRoleBinding") {
+            bindings
+                .delete(&cluster_binding(&document["metadata"]["name"], namespace), &DeleteParams::default())
+                .await?;
+        }
+    }
+    Ok(())
 }
 
 fn yaml_files(dir: &str) -> Result<Vec<String>> {

@@ -56,11 +56,12 @@ impl Namespace {
         &self.cluster
     }
 
-    /// Deletes it with all that is in it, in a cluster with a namespace controller.
+    /// Deletes it with all that is in it and the sidecar's rights in the whole cluster, in a cluster with a namespace controller.
     ///
     /// # Errors
     /// If the API server rejects it or does not respond.
     pub async fn delete(&self) -> Result<()> {
+        deploy::unbind(&self.client, &self.name).await?;
         let namespaces = Api::<NamespaceObject>::all(self.client.clone());
         let deleted = namespaces.delete(&self.name, &DeleteParams::default()).await;
         deleted.map(drop).with_context(|| format!("cannot delete the namespace {}", self.name))

@@ -13,6 +13,11 @@ pub const RR_STATUS: &str = "remediationrequests/status";
 /// Leases, which hold the claims.
 pub const LEASES: &str = "leases";
 
+/// Reviews of senders' tokens.
+pub const TOKEN_REVIEWS: &str = "tokenreviews";
+/// Reviews of senders' rights.
+pub const ACCESS_REVIEWS: &str = "subjectaccessreviews";
+
 /// The verb of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {

@@ -31,6 +31,7 @@ pub struct RigBuilder {
     clocks: bool,
     bodies: bool,
     long_timeouts: bool,
+    auth: bool,
     program: fn() -> Result<PathBuf>,
     environment: Vec<(&'static str, &'static str)>,
     label: &'static str,
@@ -49,6 +50,7 @@ impl Rig {
             clocks: false,
             bodies: true,
             long_timeouts: false,
+            auth: false,
             program: built::sidecar,
             environment: Vec::new(),
             label: "rig",
@@ -124,6 +126,13 @@ impl RigBuilder {
         Self { config, ..self }
     }
 
+    /// With senders authenticated as configured, which is on by default. Other rigs authenticate nobody, because they are
+    /// about other things.
+    #[must_use]
+    pub fn with_auth(self) -> Self {
+        Self { auth: true, ..self }
+    }
+
     /// With timeouts in the replicas and in Envoy that no loaded machine reaches (30 s for a request, 15 s for an API
     /// call), so that a slow machine causes no 503: for tests that hold calls, or that count responses or API calls
     /// exactly. Envoy notices a replica that hangs late, and one that is gone as fast as by default.
@@ -142,6 +151,9 @@ impl RigBuilder {
             self.config["limits"]["apiCallTimeout"] = json!("15s");
             // At least the time that a request may take.
             self.config["shutdown"]["drainTimeout"] = json!("60s");
+        }
+        if !self.auth {
+            self.config["auth"] = json!({ "mode": "none" });
         }
         let program = tokio::task::spawn_blocking(self.program).await??;
         let scratch = Scratch::new("rig")?;

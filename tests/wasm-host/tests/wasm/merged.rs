@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request as HttpRequest;
 use http_body_util::{BodyExt, Full};
+use onceway::auth::Auth;
 use onceway::config::{Events, Limits};
 use onceway::http::gateway::Gateway;
 use onceway::http::policy::Policy;
@@ -68,7 +69,9 @@ impl Sidecar {
     fn of(failures: impl IntoIterator<Item = (Value, SubmitError)>, policy: Policy) -> Arc<Sidecar> {
         let failures = failures.into_iter().map(|(alert, error)| (fingerprint(alert), error)).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let gateway = Gateway::new(Arc::new(Scripted(failures)), policy, Limits::default(), Arc::new(Metrics::new()));
+        let metrics = Arc::new(Metrics::new());
+        let auth = Arc::new(Auth::disabled(&metrics));
+        let gateway = Gateway::new(Arc::new(Scripted(failures)), policy, Limits::default(), metrics, auth);
         Arc::new(Sidecar { runtime, gateway })
     }
 

@@ -1,5 +1,6 @@
 //! Bodies of several incidents: the sub-requests, and the response.
 
+use onceway_signal::problem::{Problem, ProblemKind};
 use onceway_signal::response::{Metadata, SignalOutcome, SignalResponse, merge};
 use onceway_wasm_host::{End, Host, Request, SubRequest, SubResponse};
 use serde_json::{Value, from_str};
@@ -28,6 +29,18 @@ fn sub_response(response: &SignalResponse) -> SubResponse {
         Some(seconds) => sent.header("retry-after", seconds.to_string()),
         None => sent,
     }
+}
+
+#[test]
+fn a_sender_that_no_replica_knows_gets_401_and_is_told_how_to_authenticate() {
+    let mut host = Host::new("");
+    let problem = || SignalResponse::from(Problem::new(ProblemKind::Unauthenticated, "no credentials"));
+    host.respond(move |_| sub_response(&problem()));
+    let result = host.request(Request::post(ALERTS).body(webhook([deployment("a"), deployment("b")])));
+    let response = result.local_response().expect("one response");
+    assert_eq!((response.status, result.sub_requests.len()), (401, 2));
+    let challenge = ("www-authenticate".to_owned(), "Bearer".to_owned());
+    assert!(response.headers.contains(&challenge), "{:?}", response.headers);
 }
 
 fn sixty() -> String {
