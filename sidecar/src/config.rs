@@ -9,11 +9,13 @@ mod limits;
 mod load;
 mod print;
 mod sections;
+mod tls;
 
 pub use self::error::ConfigError;
 pub use self::limits::{DEADLINE_GRACE, Limits};
 pub use self::print::default_yaml;
 pub use self::sections::{Batching, Config, Duplicates, Housekeeping, Index, Lease, Listen, Log, LogFormat, Shutdown};
+pub use self::tls::Tls;
 
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,11 @@
 //! Names follow kubernaut's gateway (`gateway_*`), so that its dashboards keep working. The encoder appends `_total` to
 //! counters.
 
+mod connections;
 mod in_flight;
 mod labels;
 mod registration;
+mod tls;
 
 use std::fmt;
 use std::time::Duration;
@@ -17,9 +19,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+pub use self::connections::{ConnectionMetrics, Port};
 pub use self::in_flight::InFlight;
 use self::labels::{ApiCallLabels, LimitLabels, LockFailureLabels, RemovedLabels, ResponseLabels, SignalLabels};
 use self::registration::{Histograms, Registration};
+pub use self::tls::TlsMetrics;
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -30,6 +34,10 @@ const SIGNALS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0
 /// All metrics of the sidecar.
 pub struct Metrics {
     registry: Registry,
+    /// Connections that were closed because a limit was reached.
+    pub connections: ConnectionMetrics,
+    /// How the files of `tls` are.
+    pub tls: TlsMetrics,
     signals_received: Family<SignalLabels, Counter>,
     signals_deduplicated: Counter,
     crds_created: Counter,
@@ -47,7 +55,7 @@ pub struct Metrics {
     request_seconds: Histograms<ResponseLabels>,
     requests_in_flight: Gauge,
     requests_shed: Family<LimitLabels, Counter>,
-    connections: Gauge,
+    open_connections: Gauge,
     panics: Counter,
 }
 
@@ -110,8 +118,10 @@ impl Metrics {
             request_seconds: registry.seconds("http_request_duration", "Time from a request's headers to its response."),
             requests_in_flight: registry.add("http_requests_in_flight", "Signal requests without a response yet."),
             requests_shed: registry.add("http_requests_shed", "Requests that got 503 because a limit was reached."),
-            connections: registry.add("http_connections", "Open connections on the signal port."),
+            open_connections: registry.add("http_connections", "Open connections on the signal port."),
             panics: registry.add("panics", "Panics, each of which ended one request or one incident's task; the log has their location."),
+            connections: ConnectionMetrics::new(&mut registry),
+            tls: TlsMetrics::new(&mut registry),
             registry: registry.0,
         }
     }
@@ -211,7 +221,7 @@ impl Metrics {
 
     /// A connection was opened; it ends when the guard is dropped.
     pub fn connection(&self) -> InFlight {
-        InFlight::new(&self.connections)
+        InFlight::new(&self.open_connections)
     }
 
     /// A request or an incident's task panicked.

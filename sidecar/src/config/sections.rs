@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
+use super::tls::Tls;
 
 /// Every configuration key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +23,11 @@ pub struct Config {
     /// The addresses to listen on. `[::]` means every IPv6 and IPv4 address, or every IPv4 address on a machine without
     /// IPv6. With port 0 the kernel chooses a port. The addresses in use are logged at startup.
     pub listen: Listen,
+    /// TLS 1.2 and 1.3 on the signal port. null: plain. Else PEM files: `cert` and `key`; `clientCa` to demand client
+    /// certificates that it signed; `clientSans`, the DNS names or URIs (SPIFFE IDs) of the clients that may connect, empty
+    /// for all; `metrics: true` for TLS on the metrics port, without client certificates. Changed files are used within
+    /// seconds, without dropping a connection; broken or expired ones are not used. The health port stays plain.
+    pub tls: Option<Tls>,
     /// Limits of what a replica accepts. Beyond a limit it responds 503 with Retry-After, unless the key says
     /// otherwise.
     pub limits: Limits,
@@ -61,7 +67,7 @@ struct Targets {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Listen {
-    /// Signals, over HTTP/1.1 and HTTP/2 without TLS. For Envoy only.
+    /// Signals, over HTTP/1.1 and HTTP/2, with TLS if `tls` is set. For Envoy only.
     #[schemars(with = "String")]
     pub signals: SocketAddr,
     /// /livez, /healthz and /readyz, for the kubelet and Envoy's health checks. An overloaded signal port does not

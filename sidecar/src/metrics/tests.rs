@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::Metrics;
+use super::{Metrics, Port};
 
 #[test]
 fn every_metric_is_shown_with_its_help_text_and_value() {
@@ -17,6 +17,10 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
     metrics.answered("/api/v1/signals/prometheus", 202, Duration::from_millis(3));
     metrics.shed("limits.maxSignalsInFlight");
     metrics.panicked();
+    metrics.connections.evicted(Port::Signals, "peer");
+    metrics.connections.refused(Port::Health, "total");
+    metrics.tls.reload_failed();
+    metrics.tls.in_use(1_800_000_000);
     let text = metrics.render().unwrap();
     for line in [
         "gateway_signals_received_total{source=\"prometheus\",state=\"firing\"} 1",
@@ -30,6 +34,10 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
         "gateway_http_request_duration_seconds_count{path=\"/api/v1/signals/prometheus\",status=\"202\"} 1",
         "gateway_http_requests_shed_total{limit=\"limits.maxSignalsInFlight\"} 1",
         "gateway_panics_total 1",
+        "gateway_http_connections_evicted_total{port=\"signals\",reason=\"peer\"} 1",
+        "gateway_http_connections_refused_total{port=\"health\",reason=\"total\"} 1",
+        "gateway_tls_reload_errors_total 1",
+        "gateway_tls_certificate_expiry_timestamp_seconds 1800000000",
         "# HELP gateway_queue_depth Signals that wait for their incident's next write.",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");
