@@ -22,4 +22,6 @@ mod replicas;
 mod rights;
 mod signal_list;
 mod split;
+mod starvation;
 mod targets;
+mod tls;
