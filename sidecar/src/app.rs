@@ -1,5 +1,6 @@
 //! Wires the components of the sidecar together, top to bottom.
 
+pub mod open_files;
 mod senders;
 pub mod serving;
 pub mod sockets;
@@ -99,7 +100,8 @@ where
     C: Commit + Drain,
     F: FnOnce(Dependencies<'_>) -> Service<C>,
 {
-    let sockets = Sockets::bind(&config.listen).await?;
+    open_files::raise(&config.limits);
+    let sockets = Sockets::bind(&config.listen).await?.with_tls(config.tls.as_ref()).await?;
     sockets.log()?;
     let Clients { calls: client, watch } = clients(&config).await?;
     let namespace = config.namespace.as_deref().unwrap_or(&env.pod_namespace);

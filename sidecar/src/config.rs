@@ -11,6 +11,7 @@ mod limits;
 mod load;
 mod print;
 mod sections;
+mod tls;
 
 pub use self::auth::{Auth, AuthMode, Authorization};
 pub use self::error::ConfigError;
@@ -18,6 +19,7 @@ pub use self::events::Events;
 pub use self::limits::{DEADLINE_GRACE, Limits};
 pub use self::print::default_yaml;
 pub use self::sections::{Batching, Config, Duplicates, Housekeeping, Index, Lease, Listen, Log, LogFormat, Shutdown};
+pub use self::tls::Tls;
 
 #[cfg(test)]
 mod tests;

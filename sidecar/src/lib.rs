@@ -19,6 +19,7 @@ pub mod logging;
 pub mod metrics;
 pub mod rr;
 pub mod shutdown;
+pub mod tls;
 
 // Doubles never ship, so they are not in `src`. Unit tests of several modules share them.
 #[cfg(test)]

@@ -4,10 +4,12 @@
 //! counters.
 
 mod auth;
+mod connections;
 mod in_flight;
 mod labels;
 mod registration;
 mod rejections;
+mod tls;
 
 use std::fmt;
 use std::time::Duration;
@@ -20,10 +22,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 pub use self::auth::{AuthCheck, AuthMetrics};
+pub use self::connections::{ConnectionMetrics, Port};
 pub use self::in_flight::InFlight;
 use self::labels::{ApiCallLabels, LimitLabels, LockFailureLabels, RemovedLabels, ResponseLabels, SignalLabels};
 use self::registration::{Histograms, Registration};
 use self::rejections::Rejections;
+pub use self::tls::TlsMetrics;
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -34,6 +38,10 @@ const SIGNALS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0
 /// All metrics of the sidecar.
 pub struct Metrics {
     registry: Registry,
+    /// Connections that were closed because a limit was reached.
+    pub connections: ConnectionMetrics,
+    /// How the files of `tls` are.
+    pub tls: TlsMetrics,
     signals_received: Family<SignalLabels, Counter>,
     signals_deduplicated: Counter,
     crds_created: Counter,
@@ -51,7 +59,7 @@ pub struct Metrics {
     request_seconds: Histograms<ResponseLabels>,
     requests_in_flight: Gauge,
     requests_shed: Family<LimitLabels, Counter>,
-    connections: Gauge,
+    open_connections: Gauge,
     panics: Counter,
     rejections: Rejections,
     auth: AuthMetrics,
@@ -116,10 +124,12 @@ impl Metrics {
             request_seconds: registry.seconds("http_request_duration", "Time from a request's headers to its response."),
             requests_in_flight: registry.add("http_requests_in_flight", "Signal requests without a response yet."),
             requests_shed: registry.add("http_requests_shed", "Requests that got 503 because a limit was reached."),
-            connections: registry.add("http_connections", "Open connections on the signal port."),
+            open_connections: registry.add("http_connections", "Open connections on the signal port."),
             panics: registry.add("panics", "Panics, each of which ended one request or one incident's task; the log has their location."),
             rejections: Rejections::register(&mut registry),
             auth: AuthMetrics::new(&mut registry),
+            connections: ConnectionMetrics::new(&mut registry),
+            tls: TlsMetrics::new(&mut registry),
             registry: registry.0,
         }
     }
@@ -219,7 +229,7 @@ impl Metrics {
 
     /// A connection was opened; it ends when the guard is dropped.
     pub fn connection(&self) -> InFlight {
-        InFlight::new(&self.connections)
+        InFlight::new(&self.open_connections)
     }
 
     /// The metrics of authentication and authorization.

@@ -16,12 +16,17 @@ use crate::health::{Pending, Readiness};
 use crate::http::gateway::Gateway;
 use crate::http::ops;
 use crate::http::policy::Policy;
-use crate::http::server::{SocketLimits, serve};
+use crate::http::server::{Socket, SocketLimits, serve};
 use crate::incident::{Commit, Drain};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Port};
+use crate::tls::Served;
 
 /// Open connections on the health port, and on the metrics port.
 pub const OPS_CONNECTIONS: usize = 64;
+/// Those of one peer: a stranger's connections must not take the places of the kubelet's and of Envoy's.
+const OPS_PER_PEER: usize = OPS_CONNECTIONS / 4;
+/// How long the headers of a probe may take: the kubelet sends them at once.
+const PROBE_HEADERS: Duration = Duration::from_secs(1);
 /// How long a probe or a scrape in flight may delay the exit of a drained replica.
 const OPS_DRAIN: Duration = Duration::from_secs(1);
 
@@ -46,21 +51,30 @@ pub async fn serve_until<C: Commit + Drain>(
     let gateway = Gateway::new(Arc::clone(&commit), policy, limits.clone(), Arc::clone(&metrics), auth);
     let signal_limits = SocketLimits {
         connections: limits.max_connections,
+        per_peer: limits.max_connections_per_peer,
         header_timeout: limits.header_timeout,
         idle_timeout: limits.idle_timeout,
         write_timeout: limits.write_timeout,
         once: false,
     };
     // One request per connection: idle connections must not fill the port, or probes fail and the kubelet restarts the pod.
-    let ops_limits = SocketLimits { connections: OPS_CONNECTIONS, once: true, ..signal_limits };
+    let ops_limits = SocketLimits { connections: OPS_CONNECTIONS, per_peer: OPS_PER_PEER, once: true, ..signal_limits };
+    let health_limits = SocketLimits { header_timeout: PROBE_HEADERS.min(limits.header_timeout), ..ops_limits };
     let (stop_signals, stop_ops) = (CancellationToken::new(), CancellationToken::new());
 
-    let signals = gateway.router();
-    let signals = serve(sockets.signals, signals, signal_limits, Some(Arc::clone(&metrics)), stop_signals.clone());
-    let health = serve(sockets.health, ops::health(readiness.clone()), ops_limits, None, stop_ops.clone());
-    let metrics = serve(sockets.metrics, ops::metrics(metrics), ops_limits, None, stop_ops.clone());
+    let Sockets { signals, health, metrics: scrapes, tls } = sockets;
+    let signals_tls = tls.as_ref().map(Served::signals);
+    let scrapes_tls = tls.as_ref().and_then(Served::metrics);
+    let _renewal = tls.map(|tls| AbortOnDropHandle::new(tokio::spawn(tls.renew(Arc::clone(&metrics)))));
+    let signals = Socket { listener: signals, port: Port::Signals, limits: signal_limits, tls: signals_tls };
+    let health = Socket { listener: health, port: Port::Health, limits: health_limits, tls: None };
+    let scrapes = Socket { listener: scrapes, port: Port::Metrics, limits: ops_limits, tls: scrapes_tls };
+
+    let signals = serve(signals, gateway.router(), Arc::clone(&metrics), stop_signals.clone());
+    let health = serve(health, ops::health(readiness.clone()), Arc::clone(&metrics), stop_ops.clone());
+    let scrapes = serve(scrapes, ops::metrics(Arc::clone(&metrics)), metrics, stop_ops.clone());
     let mut signals = AbortOnDropHandle::new(tokio::spawn(signals));
-    let ops = [health, metrics].map(|port| AbortOnDropHandle::new(tokio::spawn(port)));
+    let ops = [health, scrapes].map(|port| AbortOnDropHandle::new(tokio::spawn(port)));
 
     tokio::select! {
         () = shutdown => {}

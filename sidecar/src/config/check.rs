@@ -24,6 +24,7 @@ impl Config {
         self.check_ports()?;
         self.check_housekeeping()?;
         self.check_events()?;
+        self.check_tls()?;
         let level = &self.log.level;
         rule(
             "log.level",
@@ -83,6 +84,15 @@ impl Config {
         rule("events.maxAge", max_age, max_age <= HOUR * 8760, "must be at most 8760h; 0s means any age")
     }
 
+    fn check_tls(&self) -> Result<(), ConfigError> {
+        let Some(tls) = &self.tls else { return Ok(()) };
+        let sans = &tls.client_sans;
+        let checked = tls.client_ca.is_some() || sans.is_empty();
+        rule("tls.clientSans", sans, checked, "must be empty without tls.clientCa: nothing would check it")?;
+        let named = sans.iter().all(|san| !san.is_empty() && !san.contains('*'));
+        rule("tls.clientSans", sans, named, "must hold whole DNS names or URIs, without '*'")
+    }
+
     fn check_ports(&self) -> Result<(), ConfigError> {
         let listen = &self.listen;
         rule("listen.health", listen.health, !overlap(listen.health, listen.signals), SHARED)?;
@@ -106,6 +116,7 @@ impl Limits {
         between("limits.maxBodyBytesInFlight", self.max_body_bytes_in_flight, body, u32::MAX as usize)?;
         between("limits.maxStoredPayloadBytes", self.max_stored_payload_bytes, 1024, MAX_STORED_PAYLOAD)?;
         between("limits.maxConnections", self.max_connections, 1, 1_000_000)?;
+        between("limits.maxConnectionsPerPeer", self.max_connections_per_peer, 1, 1_000_000)?;
         between("limits.maxRequestsInFlight", self.max_requests_in_flight, 1, 1_000_000)?;
         between("limits.maxSignalsInFlight", self.max_signals_in_flight, 1, u32::MAX as usize)?;
         let fan_out = self.max_incidents_per_request_in_flight;

@@ -18,13 +18,18 @@ pub struct Limits {
     pub max_body_bytes_in_flight: usize,
     /// The most of a payload that is stored in a RemediationRequest, in bytes. etcd rejects objects above 1.5 MiB.
     pub max_stored_payload_bytes: usize,
-    /// Open connections on the signal port. More wait in the kernel's backlog.
+    /// Open connections on the signal port. For one more, the idlest without a complete request in flight is closed:
+    /// first those that never sent a request, then those that are idle for longest. If there is none, the new one is
+    /// closed.
     pub max_connections: usize,
-    /// How long the headers of a connection's first request may take to arrive. Then the connection is closed.
+    /// Those of one peer, which is an IPv4 address or an IPv6 /64. For one more, the idlest of that peer is closed, so that
+    /// one address cannot close the connections of others. The proxy in front is one peer.
+    pub max_connections_per_peer: usize,
+    /// How long the TLS handshake and the headers of a connection's first request may take. Then the connection is closed.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub header_timeout: Duration,
-    /// How long an HTTP/1 connection may be idle between requests. Must be longer than the idle timeout of the proxy in
+    /// How long a connection may be idle between requests. Must be longer than the idle timeout of the proxy in
     /// front, so that the proxy closes first: a request that crosses a close by the sidecar fails and has to be
     /// retried.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -76,6 +81,7 @@ impl Default for Limits {
             max_body_bytes_in_flight: 64 * 1024 * 1024,
             max_stored_payload_bytes: 64 * 1024,
             max_connections: 1024,
+            max_connections_per_peer: 512,
             header_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(120),
             body_timeout: Duration::from_secs(5),

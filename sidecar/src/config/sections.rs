@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::Auth;
 use super::events::Events;
 use super::limits::Limits;
+use super::tls::Tls;
 
 /// Every configuration key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +29,11 @@ pub struct Config {
     pub listen: Listen,
     /// Who may signal about what: a signal can start a repair. docs/senders.md explains it.
     pub auth: Auth,
+    /// TLS 1.2 and 1.3 on the signal port. null: plain. Else PEM files: `cert` and `key`; `clientCa` to demand client
+    /// certificates that it signed; `clientSans`, the DNS names or URIs (SPIFFE IDs) of the clients that may connect, empty
+    /// for all; `metrics: true` for TLS on the metrics port, without client certificates. Changed files are used within
+    /// seconds, without dropping a connection; broken or expired ones are not used. The health port stays plain.
+    pub tls: Option<Tls>,
     /// Limits of what a replica accepts. Beyond a limit it responds 503 with Retry-After, unless the key says
     /// otherwise.
     pub limits: Limits,
@@ -74,7 +80,7 @@ struct Targets {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Listen {
-    /// Signals, over HTTP/1.1 and HTTP/2 without TLS. For Envoy only.
+    /// Signals, over HTTP/1.1 and HTTP/2, with TLS if `tls` is set. For Envoy only.
     #[schemars(with = "String")]
     pub signals: SocketAddr,
     /// /livez, /healthz and /readyz, for the kubelet and Envoy's health checks. An overloaded signal port does not

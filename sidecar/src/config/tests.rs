@@ -75,6 +75,10 @@ fn a_value_out_of_range_is_rejected_with_its_key() {
         ("limits: {maxBodyBytesInFlight: 4096}", "limits.maxBodyBytesInFlight"),
         ("limits: {maxStoredPayloadBytes: 1048576}", "limits.maxStoredPayloadBytes"),
         ("limits: {maxConnections: 0}", "limits.maxConnections"),
+        ("limits: {maxConnectionsPerPeer: 0}", "limits.maxConnectionsPerPeer"),
+        ("tls: {cert: c, key: k, clientSans: [envoy]}", "tls.clientSans"),
+        ("tls: {cert: c, key: k, clientCa: a, clientSans: ['']}", "tls.clientSans"),
+        ("tls: {cert: c, key: k, clientCa: a, clientSans: ['*.example.org']}", "tls.clientSans"),
         ("limits: {maxRequestsInFlight: 0}", "limits.maxRequestsInFlight"),
         ("limits: {maxSignalsInFlight: 0}", "limits.maxSignalsInFlight"),
         ("limits: {maxIncidents: 0}", "limits.maxIncidents"),
@@ -121,4 +125,12 @@ fn the_scope_of_targets_is_read_and_an_error_in_it_has_its_place() {
 fn the_kernel_may_choose_every_port() {
     let any = "127.0.0.1:0";
     Config::parse(&format!("listen: {{signals: '{any}', health: '{any}', metrics: '{any}'}}")).unwrap();
+}
+
+#[test]
+fn tls_needs_a_certificate_and_a_key_and_nothing_else() {
+    assert_eq!(Config::default().tls, None);
+    let tls = Config::parse("tls: {cert: /tls/tls.crt, key: /tls/tls.key}").unwrap().tls.unwrap();
+    assert_eq!((tls.client_ca, tls.client_sans.len(), tls.metrics), (None, 0, false));
+    assert!(rejection("tls: {cert: /tls/tls.crt}").contains("key"));
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{AuthCheck, Metrics};
+use super::{AuthCheck, Metrics, Port};
 
 #[test]
 fn every_metric_is_shown_with_its_help_text_and_value() {
@@ -21,6 +21,10 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
     metrics.auth().disabled();
     metrics.auth().result(AuthCheck::Token, "allowed");
     metrics.auth().cache(AuthCheck::Access, "miss");
+    metrics.connections.evicted(Port::Signals, "peer");
+    metrics.connections.refused(Port::Health, "total");
+    metrics.tls.reload_failed();
+    metrics.tls.in_use(1_800_000_000);
     let text = metrics.render().unwrap();
     for line in [
         "gateway_signals_received_total{source=\"prometheus\",state=\"firing\"} 1",
@@ -38,6 +42,10 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
         "gateway_auth_disabled 1",
         "gateway_auth_results_total{check=\"token\",result=\"allowed\"} 1",
         "gateway_auth_cache_total{check=\"access\",result=\"miss\"} 1",
+        "gateway_http_connections_evicted_total{port=\"signals\",reason=\"peer\"} 1",
+        "gateway_http_connections_refused_total{port=\"health\",reason=\"total\"} 1",
+        "gateway_tls_reload_errors_total 1",
+        "gateway_tls_certificate_expiry_timestamp_seconds 1800000000",
         "# HELP gateway_queue_depth Signals that wait for their incident's next write.",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");

@@ -25,4 +25,6 @@ mod replicas;
 mod rights;
 mod signal_list;
 mod split;
+mod starvation;
 mod targets;
+mod tls;

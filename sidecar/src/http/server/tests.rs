@@ -15,15 +15,25 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{SocketLimits, serve};
-use crate::metrics::Metrics;
+use super::{Socket, SocketLimits, serve};
+use crate::metrics::{Metrics, Port};
+use crate::tls::Acceptor;
+
+mod starvation;
+mod tls;
 
 const SOON: Duration = Duration::from_secs(10);
 /// Short enough to wait for, long enough for a busy machine to send a request.
 const LIMIT: Duration = Duration::from_millis(500);
 
-const LIMITS: SocketLimits =
-    SocketLimits { connections: 8, header_timeout: SOON, idle_timeout: SOON, write_timeout: SOON, once: false };
+const LIMITS: SocketLimits = SocketLimits {
+    connections: 8,
+    per_peer: 8,
+    header_timeout: SOON,
+    idle_timeout: SOON,
+    write_timeout: SOON,
+    once: false,
+};
 /// More than the socket buffers of both sides hold.
 const LARGE: usize = 64 * 1024 * 1024;
 
@@ -43,6 +53,10 @@ impl Rig {
     }
 
     async fn with(limits: SocketLimits) -> Self {
+        Self::with_tls(limits, None).await
+    }
+
+    async fn with_tls(limits: SocketLimits, tls: Option<Acceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (slow_started, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -58,7 +72,8 @@ impl Rig {
         let large = get(async || vec![0; LARGE]);
         let router =
             Router::new().route("/fast", get(async || "fast")).route("/slow", get(slow)).route("/large", large);
-        let server = tokio::spawn(serve(listener, router, limits, Some(Arc::clone(&metrics)), stop.clone()));
+        let socket = Socket { listener, port: Port::Signals, limits, tls };
+        let server = tokio::spawn(serve(socket, router, Arc::clone(&metrics), stop.clone()));
         Self { address, metrics, slow_started, release, stop, server }
     }
 
@@ -90,6 +105,14 @@ async fn closed(stream: &mut TcpStream) -> usize {
     timeout(SOON, stream.read_to_end(&mut rest)).await.expect("the server closes it").unwrap_or_default()
 }
 
+/// Opens a connection and has a request answered on it.
+async fn used(rig: &Rig) -> TcpStream {
+    let mut stream = rig.connect().await;
+    stream.write_all(b"GET /fast HTTP/1.1\r\nHost: onceway\r\n\r\n").await.unwrap();
+    assert_eq!(timeout(SOON, stream.read_u8()).await.unwrap().unwrap(), b'H');
+    stream
+}
+
 #[tokio::test]
 async fn it_speaks_http_1_and_http_2_on_one_port() {
     let rig = Rig::new(8, SOON).await;
@@ -102,17 +125,14 @@ async fn it_speaks_http_1_and_http_2_on_one_port() {
 }
 
 #[tokio::test]
-async fn a_connection_beyond_the_limit_waits_for_another_to_end() {
+async fn a_connection_beyond_the_limit_takes_the_place_of_an_idle_one() {
     let rig = Rig::new(1, SOON).await;
-    let mut first = rig.h1().await;
-    first.send_request(request("/fast")).await.unwrap();
+    let mut first = used(&rig).await;
     let mut second = rig.h1().await;
-    let waiting = tokio::spawn(async move { second.send_request(request("/fast")).await.unwrap().status().as_u16() });
+    assert_eq!(second.send_request(request("/fast")).await.unwrap().status().as_u16(), 200);
+    closed(&mut first).await;
     let rendered = rig.metrics.render().unwrap();
     assert!(rendered.contains("gateway_http_connections 1\n"), "{rendered}");
-    assert!(!waiting.is_finished());
-    drop(first);
-    assert_eq!(timeout(SOON, waiting).await.unwrap().unwrap(), 200);
 }
 
 #[tokio::test]

@@ -1,0 +1,103 @@
+//! What the sockets use, and its renewal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustls::ServerConfig;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
+use tracing::{info, warn};
+
+use super::build::{Built, build, shown};
+use super::error::TlsError;
+use super::files::Contents;
+use super::reload::{Change, Watched};
+use crate::config::Tls;
+use crate::metrics::Metrics;
+
+/// How often the files are looked at. Their contents are compared, not their times: a kubelet replaces a symlink.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The TLS configuration in use, and what renews it.
+pub struct Served {
+    tls: Tls,
+    watched: Watched,
+    built: watch::Sender<Built>,
+}
+
+impl std::fmt::Debug for Served {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Served").field("tls", &self.tls).finish_non_exhaustive()
+    }
+}
+
+/// Accepts TLS connections with the configuration in use at the time.
+#[derive(Clone, Debug)]
+pub struct Acceptor {
+    built: watch::Receiver<Built>,
+    of: fn(&Built) -> &Arc<ServerConfig>,
+}
+
+impl Acceptor {
+    /// That of the configuration in use.
+    pub fn current(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone((self.of)(&self.built.borrow())))
+    }
+}
+
+impl Served {
+    /// Reads and checks the files.
+    ///
+    /// # Errors
+    /// [`TlsError`] if they cannot be used.
+    pub async fn start(tls: &Tls) -> Result<Self, TlsError> {
+        let contents = Contents::read(tls).await?;
+        let built = watch::Sender::new(build(tls, &contents, Timestamp::now())?);
+        Ok(Self { tls: tls.clone(), watched: Watched::new(contents), built })
+    }
+
+    /// For the signal port.
+    pub fn signals(&self) -> Acceptor {
+        Acceptor { built: self.built.subscribe(), of: |built| &built.signals }
+    }
+
+    /// For the metrics port, if it is to have TLS.
+    pub fn metrics(&self) -> Option<Acceptor> {
+        self.tls.metrics.then(|| Acceptor { built: self.built.subscribe(), of: |built| &built.metrics })
+    }
+
+    /// Renews the configuration when the files change; never returns.
+    pub async fn renew(mut self, metrics: Arc<Metrics>) {
+        let mut expires = self.built.borrow().expires;
+        metrics.tls.in_use(expires);
+        let mut reported = false;
+        loop {
+            sleep(LOOK_INTERVAL).await;
+            let found = Contents::read(&self.tls).await;
+            let now = Timestamp::now();
+            match self.watched.look(found, |contents| build(&self.tls, contents, now)) {
+                Change::None => {}
+                Change::Use(built) => {
+                    (expires, reported) = (built.expires, false);
+                    self.built.send_replace(built);
+                    metrics.tls.in_use(expires);
+                    info!(expires = shown(expires), "the files of tls have changed: new connections use them");
+                }
+                Change::Keep(error) => {
+                    metrics.tls.reload_failed();
+                    let expires = shown(expires);
+                    warn!(%error, expires, "the files of tls have changed and cannot be used; the previous ones stay in use");
+                }
+            }
+            if now.as_second() > expires && !reported {
+                reported = true;
+                warn!(
+                    expires = shown(expires),
+                    "the certificate in use has expired: clients reject it; renew the files of tls"
+                );
+            }
+        }
+    }
+}
