@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use self::senders::authentication;
-use self::serving::serve_until;
+use self::serving::{Serving, serve_until};
 use self::sockets::Sockets;
 use crate::config::{AuthMode, Config};
 use crate::env::Env;
@@ -126,7 +126,8 @@ where
         tokio::join!(permissions, following, listed, housekeeping);
     };
     let background = AbortOnDropHandle::new(tokio::spawn(background));
-    serve_until(shutdown, &config, sockets, commit, metrics, readiness, auth, background).await
+    let serving = Serving { commit, auth, metrics, readiness };
+    serve_until(shutdown, &config, sockets, serving, background).await
 }
 
 /// Delays readiness until the index is in sync: without it each new incident costs an uncached list. The delay is limited,

@@ -30,7 +30,19 @@ const PROBE_HEADERS: Duration = Duration::from_secs(1);
 /// How long a probe or a scrape in flight may delay the exit of a drained replica.
 const OPS_DRAIN: Duration = Duration::from_secs(1);
 
-/// Serves `sockets` until `shutdown`, then drains: signals are counted by `commit`.
+/// What requests are answered by.
+pub struct Serving<C> {
+    /// Counts signals.
+    pub commit: Arc<C>,
+    /// Decides about senders.
+    pub auth: Arc<Auth>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// What `/readyz` reports.
+    pub readiness: Readiness,
+}
+
+/// Serves `sockets` until `shutdown`, then drains.
 ///
 /// # Errors
 /// If the signal server or `background` ends, or if draining takes too long.
@@ -38,12 +50,10 @@ pub async fn serve_until<C: Commit + Drain>(
     shutdown: impl Future<Output = ()>,
     config: &Config,
     sockets: Sockets,
-    commit: Arc<C>,
-    metrics: Arc<Metrics>,
-    readiness: Readiness,
-    auth: Arc<Auth>,
+    serving: Serving<C>,
     mut background: AbortOnDropHandle<()>,
 ) -> anyhow::Result<()> {
+    let Serving { commit, auth, metrics, readiness } = serving;
     let limits = &config.limits;
     let rules = Arc::new(config.targets.clone());
     info!(targets = rules.hash(), "target rules compiled");

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use onceway::app::serving::{OPS_CONNECTIONS, serve_until};
+use onceway::app::serving::{OPS_CONNECTIONS, Serving, serve_until};
 use onceway::app::sockets::Sockets;
 use onceway::auth::Auth;
 use onceway::config::Config;
@@ -67,7 +67,8 @@ impl Rig {
             let requested = async { requested.await.unwrap() };
             let metrics = Arc::new(Metrics::new());
             let auth = Arc::new(Auth::disabled(&metrics));
-            serve_until(requested, &config, sockets, commit, metrics, ready, auth, background).await
+            let serving = Serving { commit, auth, metrics, readiness: ready };
+            serve_until(requested, &config, sockets, serving, background).await
         });
         Self { ledger, readiness, signals, health, metrics, shutdown: Some(shutdown), running }
     }
