@@ -54,6 +54,7 @@ pub struct Receiver {
     interval_ms: u32,
     repeat_ms: u32,
     send_resolved: bool,
+    http: Value,
 }
 
 /// Requests to the receiver, counted when their responses arrive.
@@ -80,7 +81,14 @@ impl Receiver {
     pub fn at(base: String) -> Self {
         let url = base + Source::Prometheus.path();
         // "...": Alertmanager groups by all labels.
-        Self { url, group_by: vec!["...".to_owned()], interval_ms: 200, repeat_ms: 3_600_000, send_resolved: false }
+        Self {
+            url,
+            group_by: vec!["...".to_owned()],
+            interval_ms: 200,
+            repeat_ms: 3_600_000,
+            send_resolved: false,
+            http: json!({}),
+        }
     }
 
     /// Groups alerts by these labels.
@@ -101,6 +109,13 @@ impl Receiver {
         Self { send_resolved: true, ..self }
     }
 
+    /// Sends the token in the file `credentials`, over TLS that trusts `authority`.
+    #[must_use]
+    pub fn authorized(self, credentials: &Path, authority: &Path) -> Self {
+        let authorization = json!({ "credentials_file": credentials });
+        Self { http: json!({ "authorization": authorization, "tls_config": { "ca_file": authority } }), ..self }
+    }
+
     /// Alertmanager's configuration; JSON is valid YAML.
     fn config(&self) -> Value {
         json!({
@@ -113,7 +128,7 @@ impl Receiver {
             },
             "receivers": [{
                 "name": "onceway",
-                "webhook_configs": [{ "url": self.url, "send_resolved": self.send_resolved }],
+                "webhook_configs": [{ "url": self.url, "send_resolved": self.send_resolved, "http_config": self.http }],
             }],
         })
     }

@@ -34,10 +34,12 @@ pub mod deploy;
 mod kubeconfig;
 mod namespace;
 mod servers;
+mod tokens;
 
 pub use self::credentials::ADMIN_TOKEN;
 pub use self::kubeconfig::{Token, kubeconfig};
 pub use self::namespace::Namespace;
+pub use self::servers::ISSUER;
 
 use self::credentials::Credentials;
 
