@@ -26,6 +26,9 @@ const MAX_ALERTS_CEILING: u32 = MAX_ALERTS as u32;
 pub struct Config {
     /// Body limit in bytes; larger bodies are rejected with 413.
     pub max_body_bytes: u32,
+    /// Bytes of bodies that a VM (one per Envoy worker) holds at once, from their arrival to the end of their requests. Beyond
+    /// it, bodies of more than 64 KiB are rejected with 503; beyond twice as much, all are. A body that is alone always fits.
+    pub max_buffered_bytes: u32,
     /// Alerts in a body that is split; more are rejected with 413. The default is the decoder's own limit.
     pub max_alerts: u32,
     /// Firing fingerprints in a body, each of which becomes a sub-request; more are rejected with 413.
@@ -51,6 +54,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             max_body_bytes: DEFAULT_MAX_BODY_BYTES,
+            max_buffered_bytes: 64 * MIB,
             max_alerts: MAX_ALERTS_CEILING,
             max_fingerprints: 1024,
             max_split_bytes: 20 * MIB,
@@ -117,9 +121,10 @@ impl Config {
     }
 
     /// Each limit with its bounds. They keep the VM's memory far below Envoy's 1 GiB.
-    fn ranges(&self) -> [(&'static str, u32, RangeInclusive<u32>); 7] {
+    fn ranges(&self) -> [(&'static str, u32, RangeInclusive<u32>); 8] {
         [
             ("max_body_bytes", self.max_body_bytes, 1..=MAX_BODY_BYTES_CEILING),
+            ("max_buffered_bytes", self.max_buffered_bytes, 1..=1024 * MIB),
             ("max_alerts", self.max_alerts, 1..=MAX_ALERTS_CEILING),
             ("max_fingerprints", self.max_fingerprints, 1..=MAX_ALERTS_CEILING),
             ("max_split_bytes", self.max_split_bytes, 1..=256 * MIB),

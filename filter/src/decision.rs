@@ -15,6 +15,8 @@ pub enum Decision {
     Undecodable,
     /// Exceeds a limit: the filter responded 413.
     TooLarge,
+    /// Other bodies hold what `max_buffered_bytes` allows: the filter responded 503.
+    Shed,
     /// A host call failed: passed through without a fingerprint. Counted on every path, since the path itself may be what
     /// could not be read.
     Error,
@@ -22,13 +24,14 @@ pub enum Decision {
 
 impl Decision {
     /// All decisions, in declaration order.
-    pub const ALL: [Decision; 7] = [
+    pub const ALL: [Decision; 8] = [
         Decision::Fingerprinted,
         Decision::Split,
         Decision::Several,
         Decision::Nothing,
         Decision::Undecodable,
         Decision::TooLarge,
+        Decision::Shed,
         Decision::Error,
     ];
 
@@ -41,6 +44,7 @@ impl Decision {
             Decision::Nothing => "onceway_filter_requests_total.outcome.nothing",
             Decision::Undecodable => "onceway_filter_requests_total.outcome.undecodable",
             Decision::TooLarge => "onceway_filter_requests_total.outcome.too_large",
+            Decision::Shed => "onceway_filter_requests_total.outcome.shed",
             Decision::Error => "onceway_filter_requests_total.outcome.error",
         }
     }

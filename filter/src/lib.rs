@@ -13,7 +13,8 @@
 //! | several | the body is split: each incident's owner gets its partition in a sub-request, which Envoy hashes on `:authority`, the fingerprint; the sender gets one merged response |
 //! | none, or not decodable | the request passes through |
 //!
-//! The filter itself rejects only bodies that exceed a limit (413). Other requests pass through unchanged, except that
+//! The filter itself rejects only bodies that exceed a limit (413), or for which the memory that all bodies share has no
+//! room ([`BufferBudget`], 503). Other requests pass through unchanged, except that
 //! `x-onceway-*` headers from clients are dropped on every path.
 //!
 //! The core ([`Request`], over the trait [`Host`]) is independent of proxy-wasm and tested natively. `shell` connects it
@@ -42,6 +43,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod affinity;
+mod budget;
 mod config;
 mod decision;
 #[cfg(test)]
@@ -58,6 +60,7 @@ mod split;
 mod sub_response;
 
 pub use affinity::{Affinity, Partition, affinity};
+pub use budget::{BufferBudget, SMALL_BODY_BYTES};
 pub use config::{Config, ConfigError, DEFAULT_MAX_BODY_BYTES, MAX_BODY_BYTES_CEILING};
 pub use decision::Decision;
 pub use host::{Host, HostError, Level, SubRequest, SubResponse};

@@ -1,4 +1,4 @@
-//! The filter's own 413 responses, in the sidecar's format.
+//! The filter's own 413 and 503 responses, in the sidecar's format.
 
 use onceway_signal::Source;
 use onceway_signal::problem::{Problem, ProblemKind};
@@ -7,6 +7,9 @@ use onceway_signal::response::SignalResponse;
 use crate::Config;
 use crate::affinity::Partition;
 
+/// When a body may find a share: others end within seconds, stalled ones within Envoy's `request_timeout`.
+const RETRY_AFTER_S: u32 = 1;
+
 /// Rejects a body of more than `limit` bytes.
 pub(crate) fn body_too_large(source: Source, limit: u32) -> SignalResponse {
     let detail = format!(
@@ -14,6 +17,16 @@ pub(crate) fn body_too_large(source: Source, limit: u32) -> SignalResponse {
          raise max_body_bytes in the filter's configuration and the body limits behind it"
     );
     payload_too_large(source, detail)
+}
+
+/// Rejects a body that does not fit into the memory that all bodies share. The sender sends it again.
+pub(crate) fn no_share(source: Source, limit: u32) -> SignalResponse {
+    let detail = format!(
+        "the bodies that are being received and processed take what {limit} bytes allow; send it again. If honest senders \
+         meet this, raise max_buffered_bytes in the filter's configuration"
+    );
+    let problem = Problem::new(ProblemKind::Overloaded, detail).retry_after(RETRY_AFTER_S);
+    Problem { instance: Some(source.path()), ..problem }.into()
 }
 
 /// Rejects a body that exceeds a limit of splitting; `None` if it is within all of them. The body has `body_bytes` bytes and

@@ -10,11 +10,12 @@ use onceway_signal::{DecodeError, FINGERPRINT_HEADER, Origin, Source, TARGETS_HE
 use thiserror::Error;
 
 use crate::affinity::Partition;
+use crate::budget::BufferShare;
 use crate::forward::ForwardedHeaders;
 use crate::head::Head;
-use crate::rejection::{body_too_large, split_too_large};
+use crate::rejection::{body_too_large, no_share, split_too_large};
 use crate::split::{Split, Unsent};
-use crate::{Affinity, Config, Decision, Host, HostError, Level, SubResponse, affinity};
+use crate::{Affinity, BufferBudget, Config, Decision, Host, HostError, Level, SubResponse, affinity};
 
 /// What the proxy does with the request next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Request {
     config: Rc<Config>,
+    /// Kept until the request ends: Envoy holds the body until then, to send it again, and a split holds its own copy.
+    share: BufferShare,
     state: State,
 }
 
@@ -46,6 +49,8 @@ enum State {
 
 /// `%RESPONSE_CODE_DETAILS%` of a rejection.
 const TOO_LARGE: &str = "onceway_payload_too_large";
+/// `%RESPONSE_CODE_DETAILS%` of a body that found no share.
+const SHED: &str = "onceway_overloaded";
 /// `%RESPONSE_CODE_DETAILS%` of a merged response.
 const MERGED: &str = "onceway_split";
 
@@ -67,9 +72,9 @@ enum NotSplit {
 }
 
 impl Request {
-    /// A request before its headers.
-    pub fn new(config: Rc<Config>) -> Request {
-        Request { config, state: State::Passed }
+    /// A request before its headers. All requests of a VM share `budget`.
+    pub fn new(config: Rc<Config>, budget: Rc<BufferBudget>) -> Request {
+        Request { config, share: BufferShare::new(budget), state: State::Passed }
     }
 
     /// The headers have arrived; with `end_of_stream` nothing follows.
@@ -81,8 +86,11 @@ impl Request {
     /// The body has grown to `buffered` bytes; with `end_of_stream` it is complete. May repeat the same size.
     pub fn on_body(&mut self, host: &impl Host, buffered: usize, end_of_stream: bool) -> Action {
         let State::Buffering(origin) = &self.state else { return self.action() };
+        let limit = self.config.max_buffered_bytes;
         let step = if self.is_too_large(buffered) {
             self.reject(host, &body_too_large(origin.source, self.config.max_body_bytes))
+        } else if !self.share.grow_to(buffered, limit) {
+            host.respond(&no_share(origin.source, limit), SHED).map(|()| (State::Responded, Some(Decision::Shed)))
         } else if end_of_stream {
             self.decide(host, origin)
         } else {

@@ -24,10 +24,11 @@ fn the_defaults_are_within_their_bounds() {
 #[test]
 fn every_field_can_be_set() {
     let json = br#"{"max_body_bytes": 1, "max_alerts": 2, "max_fingerprints": 3, "max_split_bytes": 4,
-        "max_answer_bytes": 5, "max_subrequests_in_flight": 6, "split_timeout_ms": 7, "cluster": "c",
+        "max_answer_bytes": 5, "max_subrequests_in_flight": 6, "split_timeout_ms": 7, "max_buffered_bytes": 8, "cluster": "c",
         "targets": {"ignore": [{"severity": "info"}]}}"#;
     let expected = Config {
         max_body_bytes: 1,
+        max_buffered_bytes: 8,
         max_alerts: 2,
         max_fingerprints: 3,
         max_split_bytes: 4,

@@ -10,7 +10,7 @@ use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::{Action, Request};
 use crate::fake_host::{Call, FakeHost};
-use crate::{Affinity, Config, Decision, affinity};
+use crate::{Affinity, BufferBudget, Config, Decision, affinity};
 
 /// `sha256("prod:Deployment:payment-api")`.
 const PAYMENT_API: &str = "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1";
@@ -32,11 +32,11 @@ fn payment_api() -> String {
 }
 
 fn request() -> Request {
-    Request::new(Rc::default())
+    Request::new(Rc::default(), Rc::default())
 }
 
 fn limited() -> Request {
-    Request::new(Rc::new(Config { max_body_bytes: 10, ..Config::default() }))
+    Request::new(Rc::new(Config { max_body_bytes: 10, ..Config::default() }), Rc::default())
 }
 
 /// Posts a body in one piece to the path of Alertmanager's webhooks.
@@ -176,7 +176,7 @@ fn a_content_length_over_the_limit_is_rejected_at_the_headers() {
     for length in ["10", "11", "11x"] {
         let path = Source::Prometheus.path();
         let host = FakeHost::new(&[(":method", "POST"), (":path", path), ("content-length", length)]);
-        assert_eq!(Request::new(Rc::clone(&config)).on_headers(&host, false), Action::Pause);
+        assert_eq!(Request::new(Rc::clone(&config), Rc::default()).on_headers(&host, false), Action::Pause);
         assert_eq!(host.response().is_some(), length == "11", "{length}");
     }
 }
@@ -204,6 +204,41 @@ fn a_rejection_names_the_limit_and_what_to_do() {
     assert_eq!((problem.status, problem.uri), (413, "https://onceway.io/problems/payload-too-large"));
     assert_eq!(problem.instance, Some(Source::Prometheus.path()));
     assert!(problem.detail.contains("5242880 bytes") && problem.detail.contains("max_body_bytes"), "{problem:?}");
+}
+
+#[test]
+fn a_large_body_without_a_share_gets_503_and_a_small_one_passes_meanwhile() {
+    let budget = Rc::<BufferBudget>::default();
+    let config = Rc::new(Config { max_buffered_bytes: 1_000_000, ..Config::default() });
+    let start = || {
+        let (host, mut request) =
+            (FakeHost::post(Source::Prometheus.path()), Request::new(Rc::clone(&config), Rc::clone(&budget)));
+        assert_eq!(request.on_headers(&host, false), Action::Pause);
+        (host, request)
+    };
+    let (stalled_host, mut stalled) = start();
+    assert_eq!(stalled.on_body(&stalled_host, 950_000, false), Action::Pause);
+
+    let (host, mut large) = start();
+    assert_eq!(large.on_body(&host, 50_000, false), Action::Pause);
+    assert_eq!(host.response(), None);
+    assert_eq!(large.on_body(&host, 70_000, false), Action::Pause);
+    let Some(SignalResponse::Problem(problem)) = host.response() else { panic!("there is no share for it") };
+    assert_eq!((problem.status, problem.uri), (503, "https://onceway.io/problems/overloaded"));
+    assert_eq!((problem.retry_after_s, problem.instance), (Some(1), Some(Source::Prometheus.path())));
+    assert!(problem.detail.contains("1000000 bytes") && problem.detail.contains("max_buffered_bytes"), "{problem:?}");
+    assert_eq!(large.on_body(&host, 80_000, true), Action::Pause);
+    assert_eq!((host.calls(Call::Respond), host.counted()), (1, vec![Decision::Shed]));
+
+    let (host, mut small) = start();
+    host.buffer(payment_api().as_bytes());
+    assert_eq!(small.on_body(&host, payment_api().len(), true), Action::Continue);
+    assert_eq!(host.counted(), [Decision::Fingerprinted]);
+
+    drop(stalled);
+    let (host, mut large) = start();
+    assert_eq!(large.on_body(&host, 70_000, false), Action::Pause);
+    assert_eq!(host.response(), None);
 }
 
 #[test]

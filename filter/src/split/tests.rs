@@ -64,7 +64,7 @@ impl Scene {
     fn over(host: FakeHost, config: Config, alerts: &[String]) -> Scene {
         let body = webhook(alerts);
         host.buffer(body.as_bytes());
-        let mut request = Request::new(Rc::new(config));
+        let mut request = Request::new(Rc::new(config), Rc::default());
         assert_eq!(request.on_headers(&host, false), Action::Pause);
         request.on_body(&host, body.len(), true);
         Scene { host, request }
@@ -172,7 +172,7 @@ fn trailers_complete_a_body_that_is_split() {
     let host = FakeHost::post(Source::Prometheus.path());
     let body = webhook(&["a", "b"].map(firing));
     host.buffer(body.as_bytes());
-    let mut request = Request::new(Rc::default());
+    let mut request = Request::new(Rc::default(), Rc::default());
     assert_eq!(request.on_headers(&host, false), Action::Pause);
     assert_eq!(request.on_body(&host, body.len(), false), Action::Pause);
     assert_eq!(request.on_trailers(&host), Action::Pause);

@@ -10,6 +10,8 @@ mod clock;
 mod crd;
 mod disruptions;
 mod edge;
+mod edge_auth;
+mod edge_limits;
 mod faults;
 mod gc;
 mod index;

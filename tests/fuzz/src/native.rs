@@ -37,7 +37,7 @@ pub(super) fn run(case: &Case, config: &str, breaker: usize) -> Behavior {
     let headers = case.request.headers.clone();
     let host = Native(RefCell::new(State { headers, breaker, ..State::default() }));
     let config = Config::from_json(config.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
-    let mut request = Request::new(Rc::new(config));
+    let mut request = Request::new(Rc::new(config), Rc::default());
     let (held, passed) = send(case, &host, &mut request);
     if case.request.leaves {
         return host.behavior(End::Abandoned);

@@ -15,7 +15,7 @@
 //! ```
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ pub struct Receiver {
     interval_ms: u32,
     repeat_ms: u32,
     send_resolved: bool,
-    credentials: Option<PathBuf>,
+    http: Value,
 }
 
 /// Requests to the receiver, counted when their responses arrive.
@@ -87,7 +87,7 @@ impl Receiver {
             interval_ms: 200,
             repeat_ms: 3_600_000,
             send_resolved: false,
-            credentials: None,
+            http: json!({}),
         }
     }
 
@@ -111,16 +111,20 @@ impl Receiver {
 
     /// Sends the token in this file, which Alertmanager reads for each request.
     #[must_use]
-    pub fn credentials_file(self, path: PathBuf) -> Self {
-        Self { credentials: Some(path), ..self }
+    pub fn credentials_file(mut self, path: &Path) -> Self {
+        self.http["authorization"] = json!({ "credentials_file": path });
+        self
+    }
+
+    /// Trusts the authority in this file.
+    #[must_use]
+    pub fn ca_file(mut self, path: &Path) -> Self {
+        self.http["tls_config"] = json!({ "ca_file": path });
+        self
     }
 
     /// Alertmanager's configuration; JSON is valid YAML.
     fn config(&self) -> Value {
-        let mut webhook = json!({ "url": self.url, "send_resolved": self.send_resolved });
-        if let Some(path) = &self.credentials {
-            webhook["http_config"] = json!({ "authorization": { "credentials_file": path } });
-        }
         json!({
             "route": {
                 "receiver": "onceway",
@@ -131,7 +135,7 @@ impl Receiver {
             },
             "receivers": [{
                 "name": "onceway",
-                "webhook_configs": [webhook],
+                "webhook_configs": [{ "url": self.url, "send_resolved": self.send_resolved, "http_config": self.http }],
             }],
         })
     }

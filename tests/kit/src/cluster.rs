@@ -35,11 +35,13 @@ mod kubeconfig;
 mod namespace;
 mod sender;
 mod servers;
+mod tokens;
 
 pub use self::credentials::ADMIN_TOKEN;
 pub use self::kubeconfig::{Token, kubeconfig};
 pub use self::namespace::Namespace;
 pub use self::sender::{AUDIENCE, SenderAccount};
+pub use self::servers::ISSUER;
 
 use self::credentials::Credentials;
 

@@ -15,8 +15,10 @@ use crate::ports::Port;
 use crate::service::Service;
 use onceway_tools::Tool;
 
+mod auth;
 mod config;
 
+pub use self::auth::{AUTH_CONFIG, EdgeAuth};
 pub use self::config::{
     CONFIG, Edits, FILTER, Upstream, at, configure_filter, lengthen_timeouts, load_module, remove_filter,
 };

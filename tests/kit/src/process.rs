@@ -12,6 +12,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
@@ -161,6 +162,16 @@ impl Drop for Process {
             eprintln!("--- {}: the last lines of {}\n{}", self.name, self.log.display(), self.tail());
         }
     }
+}
+
+/// Raises this process's limit of open files, which children that start later inherit, to what the system allows: tests of
+/// a thousand connections need more than the usual 1,024.
+///
+/// # Errors
+/// If the system does not say what it allows.
+pub fn raise_file_limit() -> Result<()> {
+    let (_, allowed) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, allowed, allowed).context("the limit of open files cannot be raised")
 }
 
 /// Whether the thread runs a test: the harness names it after the test's path.

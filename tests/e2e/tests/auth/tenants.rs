@@ -137,7 +137,7 @@ async fn a_real_alertmanager_sends_the_token_in_its_credentials_file() -> Result
     let (sender, namespace, _) = tenant(&rig, "shop").await?;
     let path = rig.dir().join("alertmanager.token");
     std::fs::write(&path, sender.token().await?)?;
-    let receiver = Receiver::at(rig.envoy().url()).group_by(&["namespace"]).credentials_file(path.clone());
+    let receiver = Receiver::at(rig.envoy().url()).group_by(&["namespace"]).credentials_file(&path);
     let alertmanager = Alertmanager::start("alertmanager", rig.dir(), receiver).await?;
     let incidents = Incident::several(&namespace, 6);
     let alerts: Vec<Alert> = incidents.iter().map(|incident| incident.alert(0).just_begun()).collect();

@@ -1,7 +1,6 @@
 //! Senders: ServiceAccounts with the right to signal about some namespaces.
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleBinding};
 use kube::Client;
@@ -9,14 +8,12 @@ use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::{Value, json};
 
 use super::Namespace;
+use super::tokens::issue;
 
 /// The audience of senders' tokens, as `auth.audiences` has it by default.
 pub const AUDIENCE: &str = "onceway";
 /// The ClusterRole of `deploy/base/sender.yaml`.
 const SENDER_ROLE: &str = "onceway-sender";
-/// How long a sender's token is valid; longer than any test or demo runs.
-const TOKEN_SECONDS: i64 = 24 * 3600;
-
 /// A sender's ServiceAccount; it has no right until [`SenderAccount::permit`].
 #[derive(Clone)]
 pub struct SenderAccount {
@@ -69,16 +66,7 @@ impl SenderAccount {
     /// # Errors
     /// If the API server issues none.
     pub async fn token_for(&self, audience: &str) -> Result<String> {
-        let spec = TokenRequestSpec {
-            audiences: Some(vec![audience.to_owned()]),
-            expiration_seconds: Some(TOKEN_SECONDS),
-            ..TokenRequestSpec::default()
-        };
-        let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
-        let accounts = Api::<ServiceAccount>::namespaced(self.client.clone(), &self.namespace);
-        let issued = accounts.create_token_request(&self.name, &PostParams::default(), &request).await;
-        let status = issued.context("no token for the sender's ServiceAccount")?.status;
-        status.and_then(|status| status.token).context("a TokenRequest without a token")
+        issue(Api::namespaced(self.client.clone(), &self.namespace), &self.name, audience).await
     }
 
     /// Lets it signal about `namespace`.

@@ -15,6 +15,9 @@ use onceway_tools::Tool;
 const ETCD_CLIENTS: &str = "unix://etcd:1";
 const ETCD_PEERS: &str = "unix://etcd:2";
 
+/// The issuer of service accounts' tokens.
+pub const ISSUER: &str = "https://kubernetes.default.svc";
+
 /// The programs of both servers.
 pub(super) struct Binaries {
     pub(super) etcd: PathBuf,
@@ -61,7 +64,7 @@ pub(super) fn start_apiserver(program: &Path, dir: &Path, port: &Port) -> Result
             format!("--tls-private-key-file={KEY}"),
             "--authorization-mode=RBAC".to_owned(),
             format!("--token-auth-file={TOKENS}"),
-            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            format!("--service-account-issuer={ISSUER}"),
             format!("--service-account-key-file={SERVICE_ACCOUNT_PUBLIC_KEY}"),
             format!("--service-account-signing-key-file={SERVICE_ACCOUNT_KEY}"),
             "--service-cluster-ip-range=10.0.0.0/24".to_owned(),

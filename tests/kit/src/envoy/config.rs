@@ -33,6 +33,8 @@ pub struct Edits<'a> {
     pub upstreams: &'a [Upstream],
 }
 
+/// JSON pointer to the HTTP connection manager.
+pub(super) const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
 /// JSON pointer to the filter.
 pub const FILTER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0";
 /// JSON pointer to its configuration, below [`FILTER`].
@@ -86,7 +88,6 @@ pub fn remove_filter(config: &mut Value) {
 /// # Panics
 /// If one of the timeouts is not where it was.
 pub fn lengthen_timeouts(config: &mut Value) {
-    const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
     const CLUSTER: &str = "/static_resources/clusters/0";
     const HTTP: &str = "typed_extension_protocol_options/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     let timeouts = [
@@ -107,9 +108,16 @@ pub fn lengthen_timeouts(config: &mut Value) {
 /// # Errors
 /// If it is missing or not YAML.
 pub(super) fn shipped() -> Result<Value> {
-    let path = repository().join(CONFIG);
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_saphyr::from_str(&text).with_context(|| format!("{CONFIG} is not valid YAML"))
+    read(CONFIG)
+}
+
+/// Reads the configuration at `path`, below the repository's root.
+///
+/// # Errors
+/// If it is missing or not YAML.
+pub(super) fn read(path: &str) -> Result<Value> {
+    let text = fs::read_to_string(repository().join(path)).with_context(|| format!("cannot read {path}"))?;
+    serde_saphyr::from_str(&text).with_context(|| format!("{path} is not valid YAML"))
 }
 
 impl Edits<'_> {

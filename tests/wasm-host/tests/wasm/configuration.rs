@@ -62,7 +62,7 @@ fn a_configuration_that_cannot_be_read_is_rejected() {
 fn each_decision_has_a_counter_from_the_start() {
     let host = Host::new("");
     let counters: Vec<_> = host.counters().iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let expected = ["fingerprinted", "split", "several", "nothing", "undecodable", "too_large", "error"];
+    let expected = ["fingerprinted", "split", "several", "nothing", "undecodable", "too_large", "shed", "error"];
     let expected = expected.map(|outcome| (format!("onceway_filter_requests_total.outcome.{outcome}"), 0));
     assert_eq!(counters, expected.each_ref().map(|(name, value)| (name.as_str(), *value)));
 }

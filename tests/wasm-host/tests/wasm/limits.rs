@@ -71,6 +71,18 @@ fn a_webhook_of_the_maximum_size_takes_bounded_memory() {
 }
 
 #[test]
+fn a_body_gives_back_its_share_of_the_memory_however_its_request_ends() {
+    let mut host = Host::new(r#"{"max_body_bytes": 1000000, "max_buffered_bytes": 2000000}"#);
+    let large = " ".repeat(900_000);
+    for _ in 0..10 {
+        assert!(host.request(Request::post(ALERTS).body(&large)).passed());
+        assert!(host.request(Request::post(ALERTS).chunks([&large]).hangs_up()).local_response().is_none());
+        let result = host.request(Request::post(ALERTS).chunks([&large, &large]));
+        assert_eq!(result.local_response().map(|response| response.status), Some(413));
+    }
+}
+
+#[test]
 fn a_vm_that_serves_many_requests_does_not_grow() {
     let mut host = Host::new("");
     let mut serve = |count: usize| {
