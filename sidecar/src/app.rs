@@ -19,6 +19,7 @@ use uuid::Uuid;
 use self::senders::authentication;
 use self::serving::{Serving, serve_until};
 use self::sockets::Sockets;
+use crate::budgets::Budgeted;
 use crate::config::{AuthMode, Config};
 use crate::env::Env;
 use crate::executor::{self, Executor};
@@ -60,8 +61,8 @@ pub struct Service<C> {
     pub housekeeping: BoxFuture<'static, ()>,
 }
 
-/// Builds the incident tasks and the GC, over one executor.
-pub fn service(dependencies: Dependencies<'_>) -> Service<IncidentTasks<Arc<Executor>>> {
+/// Builds the incident tasks, within the budgets, and the GC, over one executor.
+pub fn service(dependencies: Dependencies<'_>) -> Service<Budgeted<IncidentTasks<Arc<Executor>>>> {
     let Dependencies { config, env, client, namespace, index, recheck, metrics } = dependencies;
     let (limits, lease) = (&config.limits, &config.lease);
     // Unique per process: a restarted container keeps its pod's name, and is still another holder.
@@ -86,8 +87,9 @@ pub fn service(dependencies: Dependencies<'_>) -> Service<IncidentTasks<Arc<Exec
     };
     let executor = Arc::new(Executor::new(client, calls, Arc::clone(&index), recheck, Arc::clone(&metrics)));
     let (for_house, measured) = (Arc::clone(&executor), Arc::clone(&metrics));
-    let collector = GarbageCollector::new(config, namespace, &env.pod_name, for_house, index, measured);
-    let commit = Arc::new(IncidentTasks::new(executor, settings, metrics));
+    let collector = GarbageCollector::new(config, namespace, &env.pod_name, for_house, Arc::clone(&index), measured);
+    let tasks = IncidentTasks::new(executor, settings, Arc::clone(&metrics));
+    let commit = Arc::new(Budgeted::new(tasks, limits, index, metrics));
     Service { commit, housekeeping: collector.run().boxed() }
 }
 

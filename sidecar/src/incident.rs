@@ -30,6 +30,8 @@ pub struct Submission {
     pub log: LogContext,
     /// Who asked; annotations of a new RR.
     pub provenance: Provenance,
+    /// The target's namespace, for the budgets; empty: none.
+    pub namespace: Arc<str>,
 }
 
 /// What log lines about a submission say besides its fingerprint.
@@ -98,6 +100,12 @@ pub enum SubmitError {
         /// The call and the API server's message.
         cause: String,
     },
+    /// An admission policy of the cluster denied the RR. The only error that is final: there is to be no RR.
+    #[error("not counted: {cause}")]
+    Denied {
+        /// The call and the policy's words.
+        cause: String,
+    },
     /// The outcome of a count is unknown and could not be resolved: the signals may or may not be counted.
     #[error("unknown whether the signals were counted ({cause}); send them again")]
     Unresolved {
@@ -125,6 +133,7 @@ impl SubmitError {
                                      (the log has the cause); send the signal again"
                     .to_owned()
             }
+            Self::Denied { .. } => "an admission policy of the cluster forbids a remediation here".to_owned(),
             Self::Unresolved { .. } => "unknown whether the signals were counted; send them again".to_owned(),
         }
     }

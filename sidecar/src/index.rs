@@ -1,31 +1,22 @@
 //! The index: the active RRs of each fingerprint, kept up to date by one watch per replica.
 //!
 //! It lags behind the API server. An RR in it is a hint that a read must confirm; an RR missing from it means nothing: only
-//! the claim decides what may be created. It serves the adoption of other writers' RRs, and GC.
+//! the claim decides what may be created. It serves the adoption of other writers' RRs, the budgets, and GC.
 
+mod active;
 pub mod observed;
 pub mod watch;
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use onceway_signal::Fingerprint;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+pub use self::active::ActiveRr;
+use self::active::ActiveRrs;
 use self::observed::Observed;
-
-/// What the index keeps of an active RR. Kept small: a namespace may hold 100,000 of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ActiveRr {
-    /// `metadata.name`.
-    pub name: Arc<str>,
-    /// `metadata.creationTimestamp` in Unix seconds.
-    pub created_s: i64,
-    /// Since when this replica has known it as a possible late create ([`Observed::may_be_late_create`]).
-    pub uncounted_since: Option<Instant>,
-}
 
 /// What the index knows of a fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +38,6 @@ pub struct Index {
     listed: Notify,
 }
 
-type ActiveRrs = HashMap<Fingerprint, Vec<ActiveRr>>;
-
 #[derive(Debug, Default)]
 struct Table {
     incidents: ActiveRrs,
@@ -66,7 +55,7 @@ impl Index {
         if !table.in_sync {
             return Lookup::NotInSync;
         }
-        let rrs = table.incidents.get(&fingerprint).map(Vec::as_slice).unwrap_or_default();
+        let rrs = table.incidents.of(fingerprint);
         Lookup::Active(rrs.iter().map(|rr| Arc::clone(&rr.name)).collect())
     }
 
@@ -87,7 +76,7 @@ impl Index {
     pub fn duplicates(&self) -> Vec<(Fingerprint, Vec<ActiveRr>)> {
         let table = self.table();
         let several = table.incidents.iter().filter(|(_, rrs)| rrs.len() > 1);
-        several.map(|(fingerprint, rrs)| (*fingerprint, rrs.clone())).collect()
+        several.map(|(fingerprint, rrs)| (fingerprint, rrs.to_vec())).collect()
     }
 
     /// RRs that have been possible late creates since `limit` or longer.
@@ -95,7 +84,7 @@ impl Index {
         let table = self.table();
         let all = table.incidents.iter().flat_map(|(fingerprint, rrs)| rrs.iter().map(move |rr| (fingerprint, rr)));
         let late = all.filter(|(_, rr)| rr.uncounted_since.is_some_and(|since| since <= limit));
-        late.map(|(fingerprint, rr)| (*fingerprint, Arc::clone(&rr.name))).collect()
+        late.map(|(fingerprint, rr)| (fingerprint, Arc::clone(&rr.name))).collect()
     }
 
     /// Returns when a fingerprint has got a second (or further) active RR since the last call.
@@ -114,11 +103,16 @@ impl Index {
         (table.incidents.len(), table.in_sync)
     }
 
+    /// The number of active RRs with a target in this namespace; empty: with a target in none.
+    pub fn active_in(&self, namespace: &str) -> usize {
+        self.table().incidents.active_in(namespace)
+    }
+
     /// A list begins.
     pub(crate) fn begin_list(&self) {
         let mut table = self.table();
         table.in_sync = false;
-        table.listing = HashMap::new();
+        table.listing = ActiveRrs::default();
     }
 
     /// An RR of the list in progress.
@@ -127,7 +121,7 @@ impl Index {
         // A list must not make a possible late create younger.
         let before = observed.fingerprint.and_then(|fingerprint| table.find(fingerprint, &observed.name));
         let since = before.and_then(|rr| rr.uncounted_since);
-        upsert(&mut table.listing, observed, since);
+        table.listing.upsert(observed, since);
     }
 
     /// The list is complete.
@@ -136,7 +130,7 @@ impl Index {
         table.incidents = std::mem::take(&mut table.listing);
         table.in_sync = true;
         self.listed.notify_one();
-        if table.incidents.values().any(|rrs| rrs.len() > 1) {
+        if table.incidents.iter().any(|(_, rrs)| rrs.len() > 1) {
             self.duplicated.notify_one();
         }
     }
@@ -146,7 +140,7 @@ impl Index {
         let mut table = self.table();
         if !observed.active {
             table.deactivate(observed);
-        } else if upsert(&mut table.incidents, observed, None) {
+        } else if table.incidents.upsert(observed, None) {
             self.duplicated.notify_one();
         }
     }
@@ -174,56 +168,18 @@ impl Index {
 
 impl Table {
     fn find(&self, fingerprint: Fingerprint, name: &str) -> Option<&ActiveRr> {
-        find(self.incidents.get(&fingerprint)?, name)
+        self.incidents.find(fingerprint, name)
     }
 
     /// The RR is terminal or deleted.
     fn deactivate(&mut self, observed: &Observed) {
-        let removed = observed.fingerprint.filter(|_| remove(&mut self.incidents, observed));
+        let removed = observed.fingerprint.filter(|_| self.incidents.remove(observed));
         let Some(fingerprint) = removed else { return };
         if self.inactive.len() >= MAX_INACTIVE {
             self.inactive.clear();
         }
         self.inactive.insert(fingerprint, Arc::clone(&observed.name));
     }
-}
-
-fn find<'a>(rrs: &'a [ActiveRr], name: &str) -> Option<&'a ActiveRr> {
-    rrs.iter().find(|rr| *rr.name == *name)
-}
-
-/// Adds, replaces or removes the RR. Returns whether it was added to a fingerprint that has other active RRs.
-fn upsert(incidents: &mut ActiveRrs, observed: &Observed, uncounted_since: Option<Instant>) -> bool {
-    let Some(fingerprint) = observed.fingerprint.filter(|_| observed.active) else {
-        remove(incidents, observed);
-        return false;
-    };
-    // Nearly every incident has one RR. An empty vector would allocate room for four at the first push: 12 MiB wasted for
-    // 100,000 incidents.
-    let rrs = incidents.entry(fingerprint).or_insert_with(|| Vec::with_capacity(1));
-    let before = rrs.len();
-    let since = uncounted_since.or_else(|| find(rrs, &observed.name).and_then(|rr| rr.uncounted_since));
-    rrs.retain(|rr| rr.name != observed.name);
-    rrs.push(ActiveRr {
-        name: Arc::clone(&observed.name),
-        created_s: observed.created_s,
-        uncounted_since: observed.may_be_late_create().then(|| since.unwrap_or_else(Instant::now)),
-    });
-    // By age, then by name: the same order in every replica.
-    rrs.sort_by(|a, b| (a.created_s, &a.name).cmp(&(b.created_s, &b.name)));
-    rrs.len() > before.max(1)
-}
-
-/// Removes the RR. Returns whether it was there.
-fn remove(incidents: &mut ActiveRrs, observed: &Observed) -> bool {
-    let Some(fingerprint) = observed.fingerprint else { return false };
-    let Slot::Occupied(mut slot) = incidents.entry(fingerprint) else { return false };
-    let was_there = find(slot.get(), &observed.name).is_some();
-    slot.get_mut().retain(|rr| rr.name != observed.name);
-    if slot.get().is_empty() {
-        slot.remove();
-    }
-    was_there
 }
 
 #[cfg(test)]

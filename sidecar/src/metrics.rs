@@ -4,6 +4,7 @@
 //! counters.
 
 mod auth;
+mod budgets;
 mod connections;
 mod in_flight;
 mod labels;
@@ -22,6 +23,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 pub use self::auth::{AuthCheck, AuthMetrics};
+use self::budgets::Budgets;
 pub use self::connections::{ConnectionMetrics, Port};
 pub use self::in_flight::InFlight;
 use self::labels::{ApiCallLabels, LimitLabels, LockFailureLabels, RemovedLabels, ResponseLabels, SignalLabels};
@@ -62,6 +64,7 @@ pub struct Metrics {
     open_connections: Gauge,
     panics: Counter,
     rejections: Rejections,
+    budgets: Budgets,
     auth: AuthMetrics,
 }
 
@@ -127,6 +130,7 @@ impl Metrics {
             open_connections: registry.add("http_connections", "Open connections on the signal port."),
             panics: registry.add("panics", "Panics, each of which ended one request or one incident's task; the log has their location."),
             rejections: Rejections::register(&mut registry),
+            budgets: Budgets::new(&mut registry),
             auth: AuthMetrics::new(&mut registry),
             connections: ConnectionMetrics::new(&mut registry),
             tls: TlsMetrics::new(&mut registry),

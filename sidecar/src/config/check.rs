@@ -117,6 +117,9 @@ impl Limits {
         between("limits.maxStoredPayloadBytes", self.max_stored_payload_bytes, 1024, MAX_STORED_PAYLOAD)?;
         between("limits.maxConnections", self.max_connections, 1, 1_000_000)?;
         between("limits.maxConnectionsPerPeer", self.max_connections_per_peer, 1, 1_000_000)?;
+        between("limits.maxActiveIncidents", self.max_active_incidents, 0, 10_000_000)?;
+        between("limits.maxActiveIncidentsPerNamespace", self.max_active_incidents_per_namespace, 0, 10_000_000)?;
+        between("limits.maxNewIncidentsPerMinute", self.max_new_incidents_per_minute, 0, 100_000)?;
         between("limits.maxRequestsInFlight", self.max_requests_in_flight, 1, 1_000_000)?;
         between("limits.maxSignalsInFlight", self.max_signals_in_flight, 1, u32::MAX as usize)?;
         let fan_out = self.max_incidents_per_request_in_flight;

@@ -48,6 +48,14 @@ pub struct Limits {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub deadline: Duration,
+    /// Active RemediationRequests, each of which is a repair, above which no new incident begins; 0: no limit. Further
+    /// signals of incidents that have one are always counted.
+    pub max_active_incidents: usize,
+    /// The same for targets in one namespace, and for targets in none; 0: no limit.
+    pub max_active_incidents_per_namespace: usize,
+    /// New incidents that one sender may begin in a minute, counted by each replica; 0: no limit. Without authentication
+    /// all senders are one.
+    pub max_new_incidents_per_minute: usize,
     /// Requests in flight, over all connections. Envoy's max_requests should not be larger.
     pub max_requests_in_flight: usize,
     /// Alerts in flight, resolved and rejected ones included, until their responses are written. A single request with
@@ -87,6 +95,9 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(5),
             deadline: Duration::from_secs(8),
+            max_active_incidents: 2000,
+            max_active_incidents_per_namespace: 500,
+            max_new_incidents_per_minute: 600,
             max_requests_in_flight: 8192,
             max_signals_in_flight: 20_000,
             max_incidents_per_request_in_flight: 64,

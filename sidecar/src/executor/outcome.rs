@@ -29,6 +29,12 @@ pub enum CallFailure {
         /// The server's message.
         reason: String,
     },
+    /// An admission policy or webhook denied the creation of an RR: somebody decided that there is to be none.
+    #[error("an admission policy denied it: {reason}")]
+    Denied {
+        /// The policy's words.
+        reason: String,
+    },
     /// The API server is overloaded (429) or failed (5xx), or a proxy responded in its place.
     #[error("the API server responded with {status}: {reason}")]
     Server {
@@ -78,7 +84,7 @@ impl CallFailure {
 
     /// Whether a retry would fail in the same way.
     pub fn is_lasting(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::Unusable { .. })
+        matches!(self, Self::Refused { .. } | Self::Denied { .. } | Self::Unusable { .. })
     }
 
     /// The metrics' label; one of a small set.
@@ -87,6 +93,7 @@ impl CallFailure {
             Self::Refused { status: 401, .. } => "unauthorized",
             Self::Refused { status: 403, .. } => "forbidden",
             Self::Refused { .. } => "refused",
+            Self::Denied { .. } => "denied",
             Self::Server { status: 429, .. } => "throttled",
             Self::Server { .. } => "server_error",
             Self::Timeout { .. } => "timeout",

@@ -46,8 +46,23 @@ pub(super) fn read(
         StatusCode::CONFLICT if has_reason(body, &["AlreadyExists", "Conflict"]) => {
             CallOutcome::definite(ApiResult::Conflict)
         }
+        _ if status.is_client_error()
+            && matches!(call, ApiCall::CreateRr { .. })
+            && is_policy_denial(&reason(body)) =>
+        {
+            CallOutcome::unknown(CallFailure::Denied { reason: reason(body) })
+        }
         _ => failed(status, retry_after, body),
     }
+}
+
+/// Whether this is the message of an admission policy or of a webhook that denied a request. Their statuses and reasons are
+/// also those of a missing right, an exceeded quota or an invalid object; only the message, whose frame the API server writes,
+/// tells them apart.
+fn is_policy_denial(message: &str) -> bool {
+    let by_policy = message.contains("ValidatingAdmissionPolicy '") && message.contains("' denied request: ");
+    let by_webhook = message.starts_with("admission webhook \"") && message.contains("\" denied the request");
+    by_policy || by_webhook
 }
 
 /// Reads the body of a 2xx.

@@ -47,6 +47,8 @@ pub(super) struct FiringIncident {
     pub(super) by_name: SignalList,
     /// Its target, as log lines show it: `[<cluster>:]<namespace>:<Kind>:<name>`.
     pub(super) target: Arc<str>,
+    /// The target's namespace; empty: none.
+    pub(super) namespace: Arc<str>,
     /// The index of its scope.
     scope: usize,
 }
@@ -117,7 +119,7 @@ pub(super) fn classify(
             uncommitted.excluded.push((place, fingerprint, rejection.to_string()));
             continue;
         }
-        let target = shown(first);
+        let (target, namespace) = (shown(first), Arc::from(&*first.target.namespace));
         entries.retain(|&index| {
             let Some(signal) = signal(payload, index) else { return false };
             let checked = policy.check_date(payload.source(), signal, received);
@@ -125,7 +127,7 @@ pub(super) fn classify(
         });
         if !entries.is_empty() {
             let (part, by_name) = (payload.partial(&entries), by_name(payload, &entries, received));
-            firing.push(FiringIncident { place, fingerprint, part, by_name, target, scope });
+            firing.push(FiringIncident { place, fingerprint, part, by_name, target, namespace, scope });
         }
     }
     uncommitted.reject_all(payload, misdated, metrics);

@@ -23,7 +23,7 @@ use crate::auth::{Auth, Sender};
 use crate::config::{DEADLINE_GRACE, Limits};
 use crate::incident::{Commit, Counted, LogContext, Submission, SubmitError};
 use crate::metrics::Metrics;
-use crate::rr::{Draft, Provenance, SignalList};
+use crate::rr::{Draft, Provenance};
 
 /// Commits request bodies.
 #[derive(Debug)]
@@ -98,12 +98,22 @@ impl<C: Commit> BodyCommitter<C> {
         let max_payload_bytes = self.limits.max_stored_payload_bytes;
         let request = Span::current();
         let commits = stream::iter(firing).map(|incident| {
-            let FiringIncident { place, fingerprint, part, by_name, target, .. } = incident;
+            let FiringIncident { place, fingerprint, part, by_name, target, namespace, .. } = incident;
+            let signals = nonzero(part.entries());
             let rules = Arc::clone(&self.policy.rules);
             let draft = Draft { body: body.clone(), part, rules, fingerprint, received, max_payload_bytes };
-            let log = LogContext { target, request: request.clone() };
-            let provenance = provenance.clone();
-            async move { (place, fingerprint, self.submit(draft, by_name, provenance, deadline, log).await) }
+            let submission = Submission {
+                fingerprint,
+                signals,
+                by_name,
+                received,
+                deadline,
+                spec: Arc::new(move || draft.spec()),
+                log: LogContext { target, request: request.clone() },
+                provenance: provenance.clone(),
+                namespace,
+            };
+            async move { (place, fingerprint, self.submit(submission).await) }
         });
         // Unordered: an incident that hangs must not delay those behind it.
         let in_flight = self.limits.max_incidents_per_request_in_flight;
@@ -112,6 +122,8 @@ impl<C: Commit> BodyCommitter<C> {
         if let Some(limit) = results.iter().find_map(|(.., result)| result.as_ref().err()?.limit()) {
             self.metrics.shed(limit);
         }
+        let denied = results.iter().filter(|(.., result)| matches!(result, Err(SubmitError::Denied { .. })));
+        self.metrics.rejected("policy", denied.count());
         let committed =
             results.into_iter().map(|(place, fingerprint, result)| (place, to_outcome(fingerprint, result)));
         let mut outcomes: Vec<(usize, SignalOutcome)> =
@@ -158,28 +170,12 @@ impl<C: Commit> BodyCommitter<C> {
         }
     }
 
-    async fn submit(
-        &self,
-        draft: Draft,
-        by_name: SignalList,
-        provenance: Provenance,
-        deadline: Instant,
-        log: LogContext,
-    ) -> Result<Counted, SubmitError> {
-        let (fingerprint, target) = (draft.fingerprint, Arc::clone(&log.target));
+    async fn submit(&self, submission: Submission) -> Result<Counted, SubmitError> {
+        let (fingerprint, deadline) = (submission.fingerprint, submission.deadline);
+        let target = Arc::clone(&submission.log.target);
         let late = |cause: &str| {
             warn!(%fingerprint, signal_target = &*target, cause, "signals not counted within limits.deadline");
             Err(SubmitError::deadline(self.limits.deadline, cause))
-        };
-        let submission = Submission {
-            fingerprint: draft.fingerprint,
-            signals: nonzero(draft.part.entries()),
-            by_name,
-            received: draft.received,
-            deadline,
-            spec: Arc::new(move || draft.spec()),
-            log,
-            provenance,
         };
         if Instant::now() >= deadline {
             // The sender is answered 503 and retries: a commit that starts now would count its signals twice.
@@ -214,6 +210,10 @@ fn failed_outcome(fingerprint: Fingerprint, error: &SubmitError) -> SignalOutcom
         SubmitError::Draining => (ProblemKind::Draining, RETRY_AFTER_S),
         SubmitError::Deadline { .. } => (ProblemKind::DeadlineExceeded, RETRY_AFTER_S),
         SubmitError::Refused { .. } => (ProblemKind::Refused, RETRY_AFTER_S),
+        SubmitError::Denied { .. } => {
+            let denial = ProblemKind::Forbidden;
+            return SignalOutcome::denied(Some(fingerprint.to_string()), denial, error.sender_text());
+        }
         SubmitError::Unresolved { .. } => (ProblemKind::OutcomeUnknown, RETRY_AFTER_S),
     };
     SignalOutcome::failed(fingerprint.to_string(), error.sender_text(), Failure { problem, retry_after_seconds })

@@ -154,6 +154,7 @@ impl Rig {
             spec: Arc::new(|| panic!("nothing here writes a spec")),
             log: LogContext::default(),
             provenance: Default::default(),
+            namespace: "".into(),
         };
         self.tasks.submit(submission).await
     }

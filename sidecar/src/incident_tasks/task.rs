@@ -189,6 +189,7 @@ impl<E: Execute> IncidentTask<E> {
         match failure {
             // An earlier write of the count may have happened; the failure only prevents finding out.
             _ if failure.is_lasting() && self.stage == Stage::ResolveOutcome => Err(SubmitError::Unresolved { cause }),
+            CallFailure::Denied { .. } => Err(SubmitError::Denied { cause }),
             _ if failure.is_lasting() => Err(SubmitError::Refused { cause }),
             _ => {
                 self.last_error.set(Some(cause));

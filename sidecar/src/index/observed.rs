@@ -22,6 +22,8 @@ pub struct Observed {
     pub created_s: i64,
     /// `spec.signalFingerprint`, if it is one: a single bad object must not make the whole list unreadable.
     pub fingerprint: Option<Fingerprint>,
+    /// The namespace of its target; empty: none.
+    pub namespace: Arc<str>,
     /// Whether it is neither terminal nor being deleted.
     pub active: bool,
     /// Whether no controller has started to work on it.
@@ -56,6 +58,7 @@ impl From<&RrView<'_>> for Observed {
             name: view.name().into(),
             created_s: view.created_s(),
             fingerprint: view.fingerprint(),
+            namespace: view.target_namespace().into(),
             active: view.is_active(),
             unstarted: matches!(view.overall_phase(), "" | "Pending"),
             count: view.occurrence_count(),

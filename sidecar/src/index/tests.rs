@@ -181,5 +181,30 @@ fn an_incident_with_one_rr_allocates_room_for_one() {
     for count in 0..3 {
         index.apply(&rr("rr-1", 1, "Pending", count));
     }
-    assert_eq!(index.table().incidents[&fingerprint()].capacity(), 1);
+    assert_eq!(index.table().incidents.room(fingerprint()), 1);
+}
+
+#[test]
+fn the_active_rrs_of_each_namespace_are_counted_once_through_all_changes() {
+    let index = in_sync();
+    let of = |name: &str, phase: &str, target: Value| -> Observed {
+        let mut object = object(name, 1, phase, 1);
+        object["spec"]["targetResource"] = target;
+        serde_json::from_value(object).unwrap()
+    };
+    let pod = json!({"kind": "Pod", "name": "p", "namespace": "prod"});
+    let counts = |index: &Index| ["prod", "test", ""].map(|namespace| index.active_in(namespace));
+    index.apply(&of("a", "", pod.clone()));
+    index.apply(&of("a", "Executing", pod.clone()));
+    index.apply(&of("b", "", json!({"kind": "Namespace", "name": "test"})));
+    index.apply(&of("c", "", json!({"kind": "Node", "name": "n"})));
+    index.apply(&of("d", "", json!(["malformed"])));
+    assert_eq!(counts(&index), [1, 1, 2]);
+    index.apply(&of("a", "Completed", pod.clone()));
+    index.remove(&of("b", "", json!({"kind": "Namespace", "name": "test"})));
+    assert_eq!(counts(&index), [0, 0, 2]);
+    index.begin_list();
+    index.list(&of("a", "", pod));
+    index.end_list();
+    assert_eq!(counts(&index), [1, 0, 0]);
 }

@@ -20,7 +20,8 @@ impl Rejections {
         Self(registration.add(
             "signals_rejected",
             "Signals that were rejected, by reason: unusable (no name, no target, or no valid one), cluster, namespace \
-             (targets.clusters, targets.denyNamespaces), too_old (events.maxAge), ahead (dated in the future).",
+             (targets.clusters, targets.denyNamespaces), too_old (events.maxAge), ahead (dated in the future), policy (an \
+             admission policy of the cluster; counted by incident).",
         ))
     }
 }
@@ -28,6 +29,9 @@ impl Rejections {
 impl Metrics {
     /// `signals` were rejected; `reason` is one of a small set.
     pub fn rejected(&self, reason: &'static str, signals: usize) {
+        if signals == 0 {
+            return;
+        }
         let signals = u64::try_from(signals).unwrap_or(u64::MAX);
         self.rejections.0.get_or_create(&Reason { reason }).inc_by(signals);
     }

@@ -18,6 +18,7 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
     metrics.shed("limits.maxSignalsInFlight");
     metrics.panicked();
     metrics.rejected("too_old", 2);
+    metrics.budget_exceeded("limits.maxActiveIncidents");
     metrics.auth().disabled();
     metrics.auth().result(AuthCheck::Token, "allowed");
     metrics.auth().cache(AuthCheck::Access, "miss");
@@ -39,6 +40,7 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
         "gateway_http_requests_shed_total{limit=\"limits.maxSignalsInFlight\"} 1",
         "gateway_panics_total 1",
         "gateway_signals_rejected_total{reason=\"too_old\"} 2",
+        "gateway_budget_exceeded_total{limit=\"limits.maxActiveIncidents\"} 1",
         "gateway_auth_disabled 1",
         "gateway_auth_results_total{check=\"token\",result=\"allowed\"} 1",
         "gateway_auth_cache_total{check=\"access\",result=\"miss\"} 1",

@@ -18,6 +18,8 @@ use super::resource::{CREATOR, CompletionStatus, DeduplicatedSignal, RoutingStat
 use super::signals::SignalList;
 use super::time::unix_ms;
 
+/// The kind of a namespace.
+const NAMESPACE: &str = "Namespace";
 /// The outcome that blocks new RRs of an incident until a human has reviewed this one.
 const MANUAL_REVIEW: &str = "ManualReviewRequired";
 
@@ -57,6 +59,18 @@ struct Metadata<'a> {
 struct Spec<'a> {
     #[serde(borrow)]
     signal_fingerprint: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    target_resource: Option<Lenient<TargetView<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct TargetView<'a> {
+    #[serde(borrow, default)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    namespace: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +127,15 @@ impl RrView<'_> {
     /// `spec.signalFingerprint`, if it is one.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.spec.signal_fingerprint.as_deref()?.parse().ok()
+    }
+
+    /// The namespace of the target, or the target's name if it is a namespace; empty: none.
+    pub fn target_namespace(&self) -> &str {
+        match &self.spec.target_resource {
+            Some(Lenient::Valid(TargetView { namespace: Some(namespace), .. })) => namespace,
+            Some(Lenient::Valid(TargetView { kind, name, .. })) if kind == NAMESPACE => name,
+            _ => "",
+        }
     }
 
     /// The identity of the sidecar that created the RR; `None` if something else created it.

@@ -246,6 +246,19 @@ async fn every_commit_failure_has_its_own_problem_kind() {
 }
 
 #[tokio::test]
+async fn an_incident_that_a_policy_denies_is_rejected_and_its_neighbours_are_counted() {
+    let rig = Rig::new();
+    rig.ledger.script(fingerprint("a"), Script::Fail(SubmitError::Denied { cause: "no repairs on Fridays".into() }));
+    let got = rig.post(&[firing("a"), firing("b")]).await;
+    assert_eq!((got.status, rig.ledger.count(fingerprint("b"))), (207, 1));
+    let body = got.body.to_string();
+    assert!(body.contains("an admission policy of the cluster forbids a remediation here"), "{body}");
+    assert!(!body.contains("Fridays"), "{body}");
+    rig.post(&[firing("a")]).await.problem(403, "forbidden");
+    assert!(rig.metric("gateway_signals_rejected_total{reason=\"policy\"} 2"));
+}
+
+#[tokio::test]
 async fn a_panic_fails_one_request_and_no_other() {
     let rig = Rig::new();
     rig.ledger.script(fingerprint("a"), Script::Panic);

@@ -163,3 +163,29 @@ fn a_page_of_a_list_has_the_creation_time_and_fields_of_each_rr_and_the_token_of
     let last = json!({"metadata": {"resourceVersion": "9", "continue": ""}, "items": []});
     assert_eq!(read_page(fingerprint(), last.to_string().as_bytes()).unwrap().next, None);
 }
+
+#[test]
+fn a_policy_that_denies_an_rr_is_told_from_a_missing_right_a_quota_and_an_invalid_object() {
+    let create = ApiCall::CreateRr { name: "rr-1".into() };
+    let label = |call: &ApiCall, code, message: &str| {
+        outcome_of(call, code, &json!({"kind": "Status", "reason": "Forbidden", "message": message}))
+            .failure
+            .unwrap()
+            .label()
+    };
+    let policy = "remediationrequests.kubernaut.ai \"rr-1\" is forbidden: ValidatingAdmissionPolicy 'freeze' with binding \
+                  'freeze' denied request: no repairs on Fridays";
+    let webhook = "admission webhook \"freeze.example.com\" denied the request: no repairs on Fridays";
+    for message in [policy, webhook] {
+        assert_eq!((label(&create, 403, message), label(&create, 422, message)), ("denied", "denied"), "{message}");
+        assert_eq!(label(&update_claim("7"), 403, message), "forbidden", "only an RR's creation is decided by it");
+        assert_eq!(label(&create, 500, message), "server_error");
+    }
+    for message in [
+        "remediationrequests.kubernaut.ai is forbidden: User \"x\" cannot create resource \"remediationrequests\"",
+        "remediationrequests.kubernaut.ai \"rr-1\" is forbidden: exceeded quota: rrs, requested: 1, used: 10, limited: 10",
+        "RemediationRequest.kubernaut.ai \"rr-1\" is invalid: spec.severity: Too long",
+    ] {
+        assert_eq!(label(&create, 403, message), "forbidden", "{message}");
+    }
+}

@@ -326,6 +326,7 @@ impl Rig {
             spec: Arc::new(|| panic!("the script never writes a spec")),
             log: LogContext::default(),
             provenance: Default::default(),
+            namespace: "".into(),
         };
         let tasks = self.tasks();
         tokio::spawn(async move { tasks.submit(submission).await })

@@ -1,0 +1,122 @@
+//! Budgets on repairs: how many incidents may be active, in all and per namespace, and how many new ones a sender may begin
+//! in a minute. Each RemediationRequest starts a repair, so a sender that goes wild, or a monitoring system that does, must not
+//! start thousands.
+//!
+//! An incident that is known is never limited: its signals are counted whatever the budgets say. While the index is not in
+//! sync nobody can tell which incidents are known, so nothing is limited then.
+
+mod ledger;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use onceway_signal::Fingerprint;
+use tokio::time::Instant;
+use tracing::warn;
+
+use self::ledger::{Budget, Ended, Known, Ledger, Request};
+use crate::config::Limits;
+use crate::incident::{Commit, Counted, Drain, Submission, SubmitError};
+use crate::index::{Index, Lookup};
+use crate::metrics::Metrics;
+
+/// Commits submissions within the budgets.
+pub struct Budgeted<C> {
+    commit: C,
+    index: Arc<Index>,
+    ledger: Mutex<Ledger>,
+    metrics: Arc<Metrics>,
+}
+
+impl<C> Budgeted<C> {
+    /// Commits with `commit` what the budgets in `limits` allow.
+    pub fn new(commit: C, limits: &Limits, index: Arc<Index>, metrics: Arc<Metrics>) -> Self {
+        let budget = Budget {
+            active: limits.max_active_incidents,
+            active_per_namespace: limits.max_active_incidents_per_namespace,
+            new_per_minute: limits.max_new_incidents_per_minute,
+        };
+        Self { commit, index, ledger: Mutex::new(Ledger::new(budget)), metrics }
+    }
+
+    /// Admits a submission. Returns whether [`Ledger::end`] must follow.
+    fn admit(&self, submission: &Submission) -> Result<bool, SubmitError> {
+        match self.index.lookup(submission.fingerprint) {
+            Lookup::Active(rrs) if rrs.is_empty() => {}
+            Lookup::Active(_) | Lookup::NotInSync => return Ok(false),
+        }
+        let request = Request {
+            fingerprint: submission.fingerprint,
+            namespace: Arc::clone(&submission.namespace),
+            sender: submission.provenance.sender.clone().unwrap_or_default(),
+        };
+        self.ledger().admit(&request, &*self.index, Instant::now()).map(|()| true).map_err(|exceeded| {
+            self.metrics.budget_exceeded(exceeded.limit);
+            warn!(
+                limit = exceeded.limit,
+                fingerprint = %request.fingerprint,
+                namespace = &*request.namespace,
+                sender = &*request.sender,
+                "a new incident exceeds a budget; its sender gets 503"
+            );
+            let retry_after_s = u32::try_from(exceeded.retry_after.as_secs()).unwrap_or(u32::MAX).max(1);
+            SubmitError::Overloaded { limit: exceeded.limit, retry_after_s }
+        })
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // Each operation leaves the ledger consistent.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: Commit> Commit for Budgeted<C> {
+    async fn submit(&self, submission: Submission) -> Result<Counted, SubmitError> {
+        let fingerprint = submission.fingerprint;
+        if !self.admit(&submission)? {
+            return self.commit.submit(submission).await;
+        }
+        let mut admission = Admission { budgeted: self, fingerprint, ended: Ended::Created };
+        let result = self.commit.submit(submission).await;
+        admission.ended = match &result {
+            Ok(counted) if !counted.created => Ended::Nothing,
+            // Nothing was tried, or the API server refused.
+            Err(SubmitError::Overloaded { .. } | SubmitError::Draining) => Ended::Nothing,
+            Err(SubmitError::Refused { .. } | SubmitError::Denied { .. }) => Ended::Nothing,
+            Ok(_) | Err(_) => Ended::Created,
+        };
+        result
+    }
+}
+
+/// An admitted submission: it ends when this is dropped, even if its request is cancelled.
+struct Admission<'b, C> {
+    budgeted: &'b Budgeted<C>,
+    fingerprint: Fingerprint,
+    ended: Ended,
+}
+
+impl<C> Drop for Admission<'_, C> {
+    fn drop(&mut self) {
+        self.budgeted.ledger().end(self.fingerprint, self.ended);
+    }
+}
+
+impl<C: Drain + Sync> Drain for Budgeted<C> {
+    async fn drain(&self) {
+        self.commit.drain().await;
+    }
+}
+
+impl Known for Index {
+    fn is_active(&self, fingerprint: Fingerprint) -> bool {
+        matches!(self.lookup(fingerprint), Lookup::Active(rrs) if !rrs.is_empty())
+    }
+
+    fn active(&self) -> usize {
+        self.size().0
+    }
+
+    fn active_in(&self, namespace: &str) -> usize {
+        Self::active_in(self, namespace)
+    }
+}
