@@ -93,7 +93,9 @@ impl Cluster {
         let servers = Some(Servers { apiserver, etcd, _port: port, scratch });
         let cluster = Self { admin, certificate_pem: Some(credentials.certificate_pem), servers };
         cluster.until_ready().await?;
-        deploy::apply_crd(&cluster.client()?, crd).await?;
+        let client = cluster.client()?;
+        deploy::apply_policies(&client).await?;
+        deploy::apply_crd(&client, crd).await?;
         Ok(Arc::new(cluster))
     }
 
@@ -188,6 +190,16 @@ impl Cluster {
     /// If the credentials cannot be used.
     pub fn client(&self) -> Result<Client> {
         Ok(Client::try_from(self.admin.clone())?)
+    }
+
+    /// A client with the rights of this token's account. It belongs to the runtime that creates it.
+    ///
+    /// # Errors
+    /// If it cannot be built.
+    pub fn client_of(&self, token: &str) -> Result<Client> {
+        let mut config = self.admin.clone();
+        config.auth_info = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
+        Ok(Client::try_from(config)?)
     }
 
     /// An anonymous client configuration without retries.

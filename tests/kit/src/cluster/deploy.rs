@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -20,6 +21,9 @@ use serde_json::Value;
 pub const BASE: &str = "deploy/base";
 /// The CRD among them, below the repository's root.
 pub const CRD: &str = "deploy/base/crd.yaml";
+
+/// The admission policies among them, below the repository's root.
+const POLICIES: &str = "deploy/base/admissionpolicy.yaml";
 
 /// How long a new CRD may take to be served.
 const SERVED_LIMIT: Duration = Duration::from_secs(30);
@@ -80,6 +84,22 @@ pub async fn apply_crd(client: &Client, path: &str) -> Result<()> {
         Err(kube::Error::Api(status)) if status.is_invalid() => Ok(()),
         other => bail!("the API server accepts an RR with an empty spec: {other:?}"),
     }
+}
+
+/// Applies the admission policies of the base, which confine every sidecar in the cluster: not for a user's.
+///
+/// # Errors
+/// If the API server rejects a manifest.
+pub async fn apply_policies(client: &Client) -> Result<()> {
+    for document in documents(POLICIES)? {
+        match document["kind"].as_str() {
+            Some("ValidatingAdmissionPolicy") => {
+                apply_all::<ValidatingAdmissionPolicy>(client, &document).await?;
+            }
+            _ => drop(apply_all::<ValidatingAdmissionPolicyBinding>(client, &document).await?),
+        }
+    }
+    Ok(())
 }
 
 /// Applies the ServiceAccount, roles and bindings of the base for `namespace`; returns the ServiceAccount's name.

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Secret, ServiceAccount};
 use kube::Client;
-use kube::api::{Api, DeleteParams, PostParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use serde_json::json;
 
 use super::{Cluster, deploy};
 
@@ -65,6 +66,25 @@ impl Namespace {
         let namespaces = Api::<NamespaceObject>::all(self.client.clone());
         let deleted = namespaces.delete(&self.name, &DeleteParams::default()).await;
         deleted.map(drop).with_context(|| format!("cannot delete the namespace {}", self.name))
+    }
+
+    /// Labels the namespace.
+    ///
+    /// # Errors
+    /// If the API server rejects it or does not respond.
+    pub async fn label(&self, label: &str, value: &str) -> Result<()> {
+        let namespaces = Api::<NamespaceObject>::all(self.client.clone());
+        let patch = Patch::Merge(json!({ "metadata": { "labels": { label: value } } }));
+        let labelled = namespaces.patch(&self.name, &PatchParams::default(), &patch).await;
+        labelled.map(drop).with_context(|| format!("cannot label the namespace {}", self.name))
+    }
+
+    /// A client with the rights of the sidecar.
+    ///
+    /// # Errors
+    /// If it cannot be built.
+    pub fn sidecars_client(&self) -> Result<Client> {
+        self.cluster.client_of(&self.token)
     }
 
     /// A client with all rights.

@@ -163,6 +163,10 @@ impl RigBuilder {
             None => Cluster::shared().await?,
         };
         let namespace = cluster.namespace(self.label).await?;
+        if self.config["duplicates"] == "skip" {
+            // The admission policy allows it only there.
+            namespace.label("onceway.io/duplicates", "skip").await?;
+        }
         let record = if self.bodies { Record::new() } else { Record::without_bodies() };
         let (mut proxies, mut sidecars) = (Vec::new(), Vec::new());
         for replica in 0..self.replicas {
