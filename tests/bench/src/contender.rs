@@ -53,8 +53,8 @@ impl Contender {
         let rig = Rig::replicas(replicas).in_cluster(Arc::clone(cluster)).without_fault_proxies().label("bench");
         match self {
             Self::Onceway => rig.with_envoy(),
-            // It does not know the configuration's section `auth`.
-            Self::Before => rig.program(before).with_auth().with_envoy(),
+            // It does not know every key of the configuration.
+            Self::Before => rig.program(before).as_configured().with_envoy(),
             Self::Sprayed => rig.with_envoy_edited(spray),
             Self::PerSignal => with_baseline(rig, Holder::Pod).with_envoy_edited(without_filter),
             Self::PerSignalLocked => with_baseline(rig, Holder::Signal).with_envoy_edited(without_filter),

@@ -32,6 +32,7 @@ pub struct RigBuilder {
     bodies: bool,
     long_timeouts: bool,
     auth: bool,
+    as_configured: bool,
     program: fn() -> Result<PathBuf>,
     environment: Vec<(&'static str, &'static str)>,
     label: &'static str,
@@ -51,6 +52,7 @@ impl Rig {
             bodies: true,
             long_timeouts: false,
             auth: false,
+            as_configured: false,
             program: built::sidecar,
             environment: Vec::new(),
             label: "rig",
@@ -133,6 +135,13 @@ impl RigBuilder {
         Self { auth: true, ..self }
     }
 
+    /// With no other configuration than the one that is set: for a program that does not know every key. Other rigs have no
+    /// budgets but those that are set, because they are about other things.
+    #[must_use]
+    pub fn as_configured(self) -> Self {
+        Self { as_configured: true, ..self }
+    }
+
     /// With timeouts in the replicas and in Envoy that no loaded machine reaches (30 s for a request, 15 s for an API
     /// call), so that a slow machine causes no 503: for tests that hold calls, or that count responses or API calls
     /// exactly. Envoy notices a replica that hangs late, and one that is gone as fast as by default.
@@ -152,8 +161,8 @@ impl RigBuilder {
             // At least the time that a request may take.
             self.config["shutdown"]["drainTimeout"] = json!("60s");
         }
-        if !self.auth {
-            self.config["auth"] = json!({ "mode": "none" });
+        if !self.as_configured {
+            open_up(&mut self.config, self.auth);
         }
         let program = tokio::task::spawn_blocking(self.program).await??;
         let scratch = Scratch::new("rig")?;
@@ -197,6 +206,18 @@ impl RigBuilder {
             None => None,
         };
         Ok(Rig { envoy, sidecars, proxies, record, namespace, client: Client::new(), scratch })
+    }
+}
+
+/// Authenticates nobody unless `auth`, and lifts the budgets that are not set.
+fn open_up(config: &mut Value, auth: bool) {
+    if !auth {
+        config["auth"] = json!({ "mode": "none" });
+    }
+    for budget in ["maxActiveIncidents", "maxActiveIncidentsPerNamespace", "maxNewIncidentsPerMinute"] {
+        if config["limits"][budget].is_null() {
+            config["limits"][budget] = json!(0);
+        }
     }
 }
 
