@@ -10,13 +10,14 @@ mod kube_review;
 mod review;
 mod scope;
 mod sender;
+mod strangers;
 mod verdicts;
 
 pub use self::credentials::Unauthenticated;
 pub use self::decide::{Access, Auth};
 pub use self::kube_review::{KubeReview, Settings};
 pub use self::review::{Question, Review, Undecided, Verdict};
-pub use self::scope::Scope;
+pub use self::scope::AccessScope;
 pub use self::sender::Sender;
 
 #[cfg(test)]

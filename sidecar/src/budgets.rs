@@ -50,7 +50,7 @@ impl<C> Budgeted<C> {
             sender: submission.provenance.sender.clone().unwrap_or_default(),
         };
         self.ledger().admit(&request, &*self.index, Instant::now()).map(|()| true).map_err(|exceeded| {
-            self.metrics.budget_exceeded(exceeded.limit);
+            self.metrics.budgets.exceeded(exceeded.limit);
             warn!(
                 limit = exceeded.limit,
                 fingerprint = %request.fingerprint,
@@ -79,9 +79,8 @@ impl<C: Commit> Commit for Budgeted<C> {
         let result = self.commit.submit(submission).await;
         admission.ended = match &result {
             Ok(counted) if !counted.created => Ended::Nothing,
-            // Nothing was tried, or the API server refused.
             Err(SubmitError::Overloaded { .. } | SubmitError::Draining) => Ended::Nothing,
-            Err(SubmitError::Refused { .. } | SubmitError::Denied { .. }) => Ended::Nothing,
+            Err(SubmitError::Refused { .. } | SubmitError::Denied { .. }) => Ended::Refused,
             Ok(_) | Err(_) => Ended::Created,
         };
         result

@@ -23,12 +23,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 pub use self::auth::{AuthCheck, AuthMetrics};
-use self::budgets::Budgets;
+pub use self::budgets::BudgetMetrics;
 pub use self::connections::{ConnectionMetrics, Port};
 pub use self::in_flight::InFlight;
 use self::labels::{ApiCallLabels, LimitLabels, LockFailureLabels, RemovedLabels, ResponseLabels, SignalLabels};
 use self::registration::{Histograms, Registration};
-use self::rejections::Rejections;
+pub use self::rejections::RejectionMetrics;
 pub use self::tls::TlsMetrics;
 
 /// The content type of [`Metrics::render`].
@@ -63,9 +63,12 @@ pub struct Metrics {
     requests_shed: Family<LimitLabels, Counter>,
     open_connections: Gauge,
     panics: Counter,
-    rejections: Rejections,
-    budgets: Budgets,
-    auth: AuthMetrics,
+    /// Rejected signals.
+    pub rejections: RejectionMetrics,
+    /// Budgets that were used up.
+    pub budgets: BudgetMetrics,
+    /// Authentication and authorization.
+    pub auth: AuthMetrics,
 }
 
 impl Default for Metrics {
@@ -129,8 +132,8 @@ impl Metrics {
             requests_shed: registry.add("http_requests_shed", "Requests that got 503 because a limit was reached."),
             open_connections: registry.add("http_connections", "Open connections on the signal port."),
             panics: registry.add("panics", "Panics, each of which ended one request or one incident's task; the log has their location."),
-            rejections: Rejections::register(&mut registry),
-            budgets: Budgets::new(&mut registry),
+            rejections: RejectionMetrics::new(&mut registry),
+            budgets: BudgetMetrics::new(&mut registry),
             auth: AuthMetrics::new(&mut registry),
             connections: ConnectionMetrics::new(&mut registry),
             tls: TlsMetrics::new(&mut registry),
@@ -234,11 +237,6 @@ impl Metrics {
     /// A connection was opened; it ends when the guard is dropped.
     pub fn connection(&self) -> InFlight {
         InFlight::new(&self.open_connections)
-    }
-
-    /// The metrics of authentication and authorization.
-    pub fn auth(&self) -> &AuthMetrics {
-        &self.auth
     }
 
     /// A request or an incident's task panicked.

@@ -41,7 +41,7 @@ pub(crate) use self::fixed_labels::{ALERT_NAME, ALERTNAME, SEVERITY};
 pub(crate) use self::known_labels::KnownLabels;
 pub(crate) use self::label_table::LabelRef;
 pub(crate) use self::memo::Memo;
-pub use self::scope::Scope;
+pub use self::scope::TargetScope;
 
 /// The compiled rules. As data they are their [`Document`]; two are equal if they decide alike.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub use self::scope::Scope;
 pub struct Rules {
     document: Document,
     set: RuleSet,
-    scope: Scope,
+    scope: TargetScope,
     hash: String,
 }
 
@@ -100,7 +100,7 @@ impl Rules {
     /// What is wrong with which rule.
     pub fn compile(document: Document) -> Result<Self, RuleError> {
         let (set, hash) = compile(&document)?;
-        let scope = Scope::compile(&document)?;
+        let scope = TargetScope::compile(&document)?;
         Ok(Self { document, set, scope, hash })
     }
 
@@ -116,7 +116,7 @@ impl Rules {
 
     fn empty() -> Self {
         let set = RuleSet::new(LabelTable::new(&[]), Vec::new(), Observers::new(Vec::new()), Vec::new());
-        Self { document: Document::default(), set, scope: Scope::default(), hash: String::new() }
+        Self { document: Document::default(), set, scope: TargetScope::default(), hash: String::new() }
     }
 
     /// A short hash of the rules, the built-in ones included: filter and sidecar have the same rules if it is equal. The
@@ -128,7 +128,7 @@ impl Rules {
 
     /// The clusters and namespaces that signals may be about.
     #[must_use]
-    pub const fn scope(&self) -> &Scope {
+    pub const fn scope(&self) -> &TargetScope {
         &self.scope
     }
 

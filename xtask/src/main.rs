@@ -7,8 +7,11 @@ use clap::{Parser, Subcommand};
 mod build;
 mod cargo;
 mod commands;
+mod copy;
 mod coverage;
+mod reproduce;
 mod run;
+mod sbom;
 
 use self::commands::Program;
 
@@ -61,6 +64,10 @@ enum Task {
     },
     /// Measure which lines of signal, claim and sidecar their own tests run; fails below 90 %
     Coverage,
+    /// Build what ships twice, in different places, and compare the digests
+    Reproduce,
+    /// List what the sidecar and the filter are made of, as CycloneDX
+    Sbom,
     /// Run all tests, end-to-end tests included; `-p PACKAGE` runs those of one crate
     #[command(disable_help_flag = true)]
     Test {
@@ -79,6 +86,8 @@ fn main() -> ExitCode {
         Task::Soak { options } => commands::show(Program::Soak, &options),
         Task::Fuzz { options } => commands::show(Program::Fuzz, &options),
         Task::Coverage => coverage::run(),
+        Task::Reproduce => reproduce::reproduce(),
+        Task::Sbom => sbom::sbom(),
         Task::Test { options } => commands::test(&options),
     };
     match result {

@@ -12,8 +12,9 @@ use tracing::{debug, warn};
 
 use super::credentials::{Token, TokenDigest, Unauthenticated};
 use super::review::{Question, Review, Undecided, Verdict};
-use super::scope::Scope;
+use super::scope::AccessScope;
 use super::sender::Sender;
+use super::strangers::Strangers;
 use super::verdicts::{Found, Verdicts};
 use crate::config::{self, Authorization};
 use crate::metrics::{AuthCheck, Metrics};
@@ -48,6 +49,7 @@ struct Gate {
     review: Arc<dyn Review>,
     authorization: Authorization,
     ttl: Duration,
+    strangers: Strangers,
     senders: Verdicts<TokenDigest, Arc<Sender>>,
     accesses: Verdicts<([u8; 32], Question), ()>,
     metrics: Arc<Metrics>,
@@ -57,7 +59,7 @@ impl Auth {
     /// `auth.mode: none`: everybody may signal about everything.
     pub fn disabled(metrics: &Metrics) -> Self {
         warn!("auth.mode is none: whoever reaches the signal port can start repairs of everything in the cluster");
-        metrics.auth().disabled();
+        metrics.auth.disabled();
         Self(None)
     }
 
@@ -67,6 +69,7 @@ impl Auth {
             review,
             authorization: config.authorization,
             ttl: config.cache_ttl,
+            strangers: Strangers::new(),
             senders: Verdicts::new(MAX_SENDERS, MAX_INVALID_TOKENS),
             accesses: Verdicts::new(MAX_ACCESSES, MAX_ACCESSES),
             metrics,
@@ -86,7 +89,12 @@ impl Auth {
 
     /// Whether `sender` may signal about each of `scopes`, in their order. What is not decided by `deadline` is
     /// unavailable.
-    pub async fn authorize(&self, sender: Option<&Arc<Sender>>, scopes: &[Scope], deadline: Instant) -> Vec<Access> {
+    pub async fn authorize(
+        &self,
+        sender: Option<&Arc<Sender>>,
+        scopes: &[AccessScope],
+        deadline: Instant,
+    ) -> Vec<Access> {
         match (&self.0, sender) {
             (None, _) => vec![Access::Allowed; scopes.len()],
             // Not reached: `authenticate` returns a sender, or fails.
@@ -99,12 +107,13 @@ impl Auth {
 impl Gate {
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Sender>, Unauthenticated> {
         let token = Token::of(headers).inspect_err(|_| {
-            self.metrics.auth().result(AuthCheck::Token, "denied");
+            self.metrics.auth.result(AuthCheck::Token, "denied");
         })?;
-        let (digest, review) = (token.digest(), Arc::clone(&self.review));
-        let ask = || {
+        let (digest, review, strangers) = (token.digest(), Arc::clone(&self.review), self.strangers.clone());
+        let ask = |was_accepted: bool| {
             let valid_for = token.valid_for(Timestamp::now()).unwrap_or(Duration::MAX);
             let answer = async move {
+                let _place = if was_accepted { None } else { Some(strangers.place().await?) };
                 Ok(match review.token(token.as_str()).await? {
                     Verdict::Allowed(sender) => Verdict::Allowed(Arc::new(sender)),
                     Verdict::Denied => Verdict::Denied,
@@ -120,13 +129,13 @@ impl Gate {
         }
     }
 
-    async fn authorize(&self, sender: &Arc<Sender>, scopes: &[Scope], deadline: Instant) -> Vec<Access> {
+    async fn authorize(&self, sender: &Arc<Sender>, scopes: &[AccessScope], deadline: Instant) -> Vec<Access> {
         let all = match self.authorization {
             Authorization::Gateway if !scopes.is_empty() => {
                 Some(self.access(sender, Question::Gateway, deadline).await)
             }
             Authorization::Signals if scopes.len() > MANY_SCOPES => {
-                let access = self.access(sender, Question::Signal(Scope::Cluster), deadline).await;
+                let access = self.access(sender, Question::Signal(AccessScope::Cluster), deadline).await;
                 Some(access).filter(|access| *access == Access::Allowed)
             }
             _ => None,
@@ -143,7 +152,7 @@ impl Gate {
         let key = (sender.identity(), question.clone());
         let (review, sender) = (Arc::clone(&self.review), Arc::clone(sender));
         let answer = async move { review.access(&sender, &question).await };
-        let found = timeout_at(deadline, self.accesses.get(key, || (self.ttl, answer))).await.unwrap_or_else(|_| {
+        let found = timeout_at(deadline, self.accesses.get(key, |_| (self.ttl, answer))).await.unwrap_or_else(|_| {
             let reason = "not within limits.deadline".to_owned();
             Found { answer: Err(Undecided { reason }), hit: false }
         });
@@ -155,7 +164,7 @@ impl Gate {
     }
 
     fn measured<V>(&self, check: AuthCheck, found: Found<V>) -> Result<Verdict<V>, Undecided> {
-        let metrics = self.metrics.auth();
+        let metrics = &self.metrics.auth;
         metrics.cache(check, if found.hit { "hit" } else { "miss" });
         let result = match &found.answer {
             Ok(Verdict::Allowed(_)) => "allowed",

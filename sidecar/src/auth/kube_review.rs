@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::review::{Question, Review, Undecided, Verdict};
-use super::scope::Scope;
+use super::scope::AccessScope;
 use super::sender::Sender;
 use crate::health::permissions::PermissionRecheck;
 use crate::metrics::Metrics;
@@ -84,9 +84,9 @@ impl KubeReview {
         let audiences = Some(self.settings.audiences.clone()).filter(|audiences| !audiences.is_empty());
         let spec = TokenReviewSpec { audiences, token: token.to_owned() };
         let review = TokenReview { spec, ..TokenReview::default() };
-        let status = self.create("tokenreviews", &review).await?.status.unwrap_or_default();
+        let status = self.create("tokenreviews", &review).await?.status.ok_or_else(no_status)?;
         if status.authenticated != Some(true) {
-            return Ok(Verdict::Denied);
+            return undecided_if_temporary(status.error.as_deref()).map(|()| Verdict::Denied);
         }
         // An API server that knows no audiences reviews the token for itself, and names none.
         let named = status.audiences.unwrap_or_default();
@@ -109,16 +109,20 @@ impl KubeReview {
         };
         let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
         let status = self.create("subjectaccessreviews", &review).await?.status;
-        // `evaluationError` is no reason to doubt a denial: one dangling RoleBinding anywhere would set it.
-        let status = status.ok_or_else(|| Undecided { reason: "a review without a status".to_owned() })?;
-        Ok(if status.allowed { Verdict::Allowed(()) } else { Verdict::Denied })
+        let status = status.ok_or_else(no_status)?;
+        if status.allowed {
+            return Ok(Verdict::Allowed(()));
+        }
+        undecided_if_temporary(status.evaluation_error.as_deref()).map(|()| Verdict::Denied)
     }
 
     fn attributes(&self, question: &Question) -> ResourceAttributes {
         let (group, resource, namespace, name) = match question {
-            Question::Signal(Scope::Namespace(namespace)) => (SIGNALS.0, SIGNALS.1, Some(namespace.to_string()), None),
+            Question::Signal(AccessScope::Namespace(namespace)) => {
+                (SIGNALS.0, SIGNALS.1, Some(namespace.to_string()), None)
+            }
             // Without a namespace: in all of them, and for what has none.
-            Question::Signal(Scope::Cluster) => (SIGNALS.0, SIGNALS.1, None, None),
+            Question::Signal(AccessScope::Cluster) => (SIGNALS.0, SIGNALS.1, None, None),
             Question::Gateway => {
                 let Settings { namespace, gateway_service, .. } = &self.settings;
                 ("", "services", Some(namespace.clone()), Some(gateway_service.clone()))
@@ -132,6 +136,31 @@ impl KubeReview {
             name,
             ..ResourceAttributes::default()
         }
+    }
+}
+
+fn no_status() -> Undecided {
+    Undecided { reason: "a review without a status".to_owned() }
+}
+
+/// Words in errors of authenticators and authorizers that are away for a while. Other errors are no reason to doubt a denial:
+/// every invalid token has one, and one dangling RoleBinding anywhere sets `evaluationError`.
+const TEMPORARY: [&str; 9] = [
+    "timed out",
+    "timeout",
+    "deadline exceeded",
+    "etcdserver",
+    "connection refused",
+    "connection reset",
+    "unavailable",
+    "could not retrieve",
+    "failed to call",
+];
+
+fn undecided_if_temporary(error: Option<&str>) -> Result<(), Undecided> {
+    match error {
+        Some(error) if TEMPORARY.iter().any(|word| error.contains(word)) => Err(Undecided { reason: error.to_owned() }),
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 
-use super::scope::Scope;
+use super::scope::AccessScope;
 use super::sender::Sender;
 
 /// What the API server decided.
@@ -26,7 +26,7 @@ pub struct Undecided {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Question {
     /// To signal about objects of this scope.
-    Signal(Scope),
+    Signal(AccessScope),
     /// To use the gateway at all.
     Gateway,
 }

@@ -13,9 +13,9 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, sleep};
 
-use super::{Access, Auth, Question, Review, Scope, Sender, Unauthenticated, Undecided, Verdict};
+use super::{Access, AccessScope, Auth, Question, Review, Sender, Unauthenticated, Undecided, Verdict};
 use crate::config::{self, Authorization};
 use crate::metrics::Metrics;
 
@@ -43,6 +43,9 @@ impl Review for Script {
     fn token<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Verdict<Sender>, Undecided>> {
         async move {
             self.token_reviews.fetch_add(1, Ordering::SeqCst);
+            if token.starts_with("stuck") {
+                std::future::pending::<()>().await;
+            }
             self.undecided().await?;
             let user = UserInfo { username: Some(token.to_owned()), ..UserInfo::default() };
             let sender = Sender::of(user).filter(|_| self.tokens.contains(token));
@@ -93,7 +96,7 @@ impl Rig {
         self.auth.authenticate(&headers).await.map(|sender| sender.expect("a sender"))
     }
 
-    async fn authorize(&self, token: &str, scopes: &[Scope]) -> Vec<Access> {
+    async fn authorize(&self, token: &str, scopes: &[AccessScope]) -> Vec<Access> {
         let sender = self.authenticate(token).await.unwrap();
         self.auth.authorize(Some(&sender), scopes, Instant::now() + Duration::from_secs(8)).await
     }
@@ -115,8 +118,8 @@ impl Rig {
     }
 }
 
-fn namespace(name: &str) -> Scope {
-    Scope::Namespace(name.into())
+fn namespace(name: &str) -> AccessScope {
+    AccessScope::Namespace(name.into())
 }
 
 fn signal(name: &str) -> Question {
@@ -141,7 +144,7 @@ async fn two_senders_have_each_their_own_rights() {
     let both = [namespace("shop"), namespace("bank")];
     assert_eq!(rig.authorize("a", &both).await, [Access::Allowed, Access::Denied]);
     assert_eq!(rig.authorize("b", &both).await, [Access::Denied, Access::Allowed]);
-    assert_eq!(rig.authorize("a", &[Scope::Cluster]).await, [Access::Denied]);
+    assert_eq!(rig.authorize("a", &[AccessScope::Cluster]).await, [Access::Denied]);
 }
 
 #[tokio::test]
@@ -204,8 +207,8 @@ async fn a_token_is_asked_for_again_when_it_expires() {
 
 #[tokio::test]
 async fn who_may_signal_about_everything_is_asked_once_for_many_namespaces() {
-    let rig = Rig::new(&["a", "b"], &[("a", Question::Signal(Scope::Cluster)), ("b", signal("ns-7"))]);
-    let many: Vec<Scope> = (0..100).map(|n| namespace(&format!("ns-{n}"))).collect();
+    let rig = Rig::new(&["a", "b"], &[("a", Question::Signal(AccessScope::Cluster)), ("b", signal("ns-7"))]);
+    let many: Vec<AccessScope> = (0..100).map(|n| namespace(&format!("ns-{n}"))).collect();
     assert_eq!(rig.authorize("a", &many).await, [Access::Allowed; 100]);
     assert_eq!(rig.access_reviews(), 1);
     let of_tenant = rig.authorize("b", &many).await;
@@ -217,7 +220,7 @@ async fn who_may_signal_about_everything_is_asked_once_for_many_namespaces() {
 async fn with_the_gateways_check_one_right_permits_everything() {
     let config = config::Auth { authorization: Authorization::Gateway, ..config::Auth::default() };
     let rig = Rig::with(config, &["a", "b"], &[("a", Question::Gateway), ("b", signal("shop"))]);
-    let both = [namespace("shop"), Scope::Cluster];
+    let both = [namespace("shop"), AccessScope::Cluster];
     assert_eq!(rig.authorize("a", &both).await, [Access::Allowed; 2]);
     assert_eq!(rig.authorize("b", &both).await, [Access::Denied; 2]);
     assert_eq!(rig.access_reviews(), 2);
@@ -228,6 +231,26 @@ async fn without_authentication_everybody_may_signal_about_everything_and_a_metr
     let metrics = Metrics::new();
     let auth = Auth::disabled(&metrics);
     assert_eq!(auth.authenticate(&HeaderMap::new()).await, Ok(None));
-    assert_eq!(auth.authorize(None, &[Scope::Cluster], Instant::now()).await, [Access::Allowed]);
+    assert_eq!(auth.authorize(None, &[AccessScope::Cluster], Instant::now()).await, [Access::Allowed]);
     assert!(metrics.render().unwrap().contains("gateway_auth_disabled 1\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_cannot_use_up_the_reviews_of_a_sender_that_is_known() {
+    let rig = Rig::new(&["am"], &[]);
+    let auth = Arc::new(rig.auth);
+    let ask = |token: &str| {
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, format!("Bearer {token}").parse().unwrap())]);
+        let auth = Arc::clone(&auth);
+        async move { auth.authenticate(&headers).await.map(|sender| sender.is_some()) }
+    };
+    assert_eq!(ask("am").await, Ok(true));
+    let strangers: Vec<_> = (0..200).map(|number| tokio::spawn(ask(&format!("stuck-{number}")))).collect();
+    // Those beyond the queue have their 503 at once, the others within its wait; three are with the API server.
+    sleep(Duration::from_secs(2)).await;
+    let ended = strangers.iter().filter(|stranger| stranger.is_finished()).count();
+    assert_eq!((ended, rig.script.token_reviews.load(Ordering::SeqCst)), (197, 4));
+    // What is known of the sender is outdated by now.
+    sleep(Duration::from_secs(61)).await;
+    assert_eq!(ask("am").await, Ok(true));
 }

@@ -67,8 +67,9 @@ where
     }
 
     /// The verdict on `key`: a known one, else that of the review that `ask` begins. An allowed one is kept for the time that
-    /// `ask` returns, from now, so that a right is never used for longer than that after it was reviewed.
-    pub(super) async fn get<F>(&self, key: K, ask: impl FnOnce() -> (Duration, F)) -> Found<V>
+    /// `ask` returns, from now, so that a right is never used for longer than that after it was reviewed. `ask` gets whether
+    /// the key was allowed when it was asked about last.
+    pub(super) async fn get<F>(&self, key: K, ask: impl FnOnce(bool) -> (Duration, F)) -> Found<V>
     where
         F: Future<Output = Answer<V>> + Send + 'static,
     {
@@ -78,7 +79,7 @@ where
         }
     }
 
-    fn known<F>(&self, key: K, ask: impl FnOnce() -> (Duration, F)) -> Known<V>
+    fn known<F>(&self, key: K, ask: impl FnOnce(bool) -> (Duration, F)) -> Known<V>
     where
         F: Future<Output = Answer<V>> + Send + 'static,
     {
@@ -93,7 +94,7 @@ where
         let number = state.next_flight;
         state.next_flight = number.wrapping_add(1);
         let in_flight = InFlight { state: Arc::clone(&self.0), key: key.clone(), number };
-        let (ttl, review) = ask();
+        let (ttl, review) = ask(state.allowed.contains(&key));
         let flight = async move {
             let answer = review.await;
             if let Ok(verdict) = &answer {
@@ -114,8 +115,8 @@ impl<K: Hash + Eq, V: Clone> State<K, V> {
     fn cached(&mut self, key: &K, now: Instant) -> Option<Verdict<V>> {
         match self.allowed.get(key) {
             Some((value, until)) if now < *until => return Some(Verdict::Allowed(value.clone())),
-            Some(_) => drop(self.allowed.pop(key)),
-            None => {}
+            // An outdated one stays: it says that the key was allowed when it was asked about last.
+            _ => {}
         }
         match self.denied.get(key) {
             Some(until) if now < *until => return Some(Verdict::Denied),

@@ -85,6 +85,8 @@ struct Admitted {
     waiting: usize,
     /// Whether one of them has created an RR, or may have.
     created: bool,
+    /// Whether one of them was refused.
+    refused: bool,
 }
 
 /// How an admitted submission ended.
@@ -94,6 +96,9 @@ pub(super) enum Ended {
     Created,
     /// It created nothing.
     Nothing,
+    /// The API server refused it after its claim was written: it is not active, and counts as a new incident of its sender,
+    /// because each costs a Lease.
+    Refused,
 }
 
 impl Ledger {
@@ -126,7 +131,10 @@ impl Ledger {
         *self.namespaces.entry(Arc::clone(&request.namespace)).or_default() += 1;
         self.order.push_back((now, request.fingerprint));
         let Request { fingerprint, namespace, sender } = request.clone();
-        self.admitted.insert(fingerprint, Admitted { since: now, namespace, sender, waiting: 1, created: false });
+        self.admitted.insert(
+            fingerprint,
+            Admitted { since: now, namespace, sender, waiting: 1, created: false, refused: false },
+        );
         Ok(())
     }
 
@@ -135,10 +143,11 @@ impl Ledger {
         let Some(admitted) = self.admitted.get_mut(&fingerprint) else { return };
         admitted.waiting = admitted.waiting.saturating_sub(1);
         admitted.created |= ended == Ended::Created;
+        admitted.refused |= ended == Ended::Refused;
         if admitted.waiting == 0 && !admitted.created {
-            let sender = Arc::clone(&admitted.sender);
+            let (sender, is_refunded) = (Arc::clone(&admitted.sender), !admitted.refused);
             self.remove(fingerprint);
-            if let Some(started) = self.senders.peek_mut(&sender) {
+            if is_refunded && let Some(started) = self.senders.peek_mut(&sender) {
                 started.pop_back();
             }
         }

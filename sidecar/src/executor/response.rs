@@ -46,9 +46,8 @@ pub(super) fn read(
         StatusCode::CONFLICT if has_reason(body, &["AlreadyExists", "Conflict"]) => {
             CallOutcome::definite(ApiResult::Conflict)
         }
-        _ if status.is_client_error()
-            && matches!(call, ApiCall::CreateRr { .. })
-            && is_policy_denial(&reason(body)) =>
+        StatusCode::FORBIDDEN | StatusCode::UNPROCESSABLE_ENTITY
+            if matches!(call, ApiCall::CreateRr { .. }) && is_policy_denial(&message(body)) =>
         {
             CallOutcome::unknown(CallFailure::Denied { reason: reason(body) })
         }
@@ -60,7 +59,9 @@ pub(super) fn read(
 /// also those of a missing right, an exceeded quota or an invalid object; only the message, whose frame the API server writes,
 /// tells them apart.
 fn is_policy_denial(message: &str) -> bool {
-    let by_policy = message.contains("ValidatingAdmissionPolicy '") && message.contains("' denied request: ");
+    // After the object's name, which the sidecar chose: a sender's text can only come later.
+    let policy = message.split_once("\" is forbidden: ").map_or("", |(_, policy)| policy);
+    let by_policy = policy.starts_with("ValidatingAdmissionPolicy '") && policy.contains("' denied request: ");
     let by_webhook = message.starts_with("admission webhook \"") && message.contains("\" denied the request");
     by_policy || by_webhook
 }
@@ -160,15 +161,19 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
 }
 
-/// The server's message: that of a Kubernetes `Status`, else the body as text.
+/// The server's message, truncated.
 fn reason(body: &[u8]) -> String {
+    truncate_chars(&message(body), MAX_REASON_CHARS).to_owned()
+}
+
+/// The server's message: that of a Kubernetes `Status`, else the body as text.
+fn message(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Status {
         message: String,
     }
-    let text = serde_json::from_slice::<Status>(body)
-        .map_or_else(|_| String::from_utf8_lossy(body).trim().to_owned(), |status| status.message);
-    truncate_chars(&text, MAX_REASON_CHARS).to_owned()
+    serde_json::from_slice::<Status>(body)
+        .map_or_else(|_| String::from_utf8_lossy(body).trim().to_owned(), |status| status.message)
 }
 
 #[cfg(test)]

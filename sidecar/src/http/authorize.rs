@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::admission::RETRY_AFTER_S;
 use super::classify::{Classified, Unpermitted};
-use crate::auth::{Access, Auth, Scope, Sender, Unauthenticated};
+use crate::auth::{Access, AccessScope, Auth, Sender, Unauthenticated};
 
 impl From<Unauthenticated> for Problem {
     fn from(error: Unauthenticated) -> Self {
@@ -41,12 +41,12 @@ pub(super) async fn refuse(
     unpermitted.into_iter().map(outcome).collect()
 }
 
-fn denial(fingerprint: &impl ToString, scope: &Scope) -> SignalOutcome {
+fn denial(fingerprint: &impl ToString, scope: &AccessScope) -> SignalOutcome {
     let reason = match scope {
-        Scope::Namespace(name) => {
+        AccessScope::Namespace(name) => {
             format!("the sender may not signal about namespace {}", truncate_quoted(name.as_bytes()))
         }
-        Scope::Cluster => "the sender may not signal about objects without a namespace".to_owned(),
+        AccessScope::Cluster => "the sender may not signal about objects without a namespace".to_owned(),
     };
     SignalOutcome::denied(Some(fingerprint.to_string()), ProblemKind::Forbidden, reason)
 }

@@ -11,8 +11,8 @@ use onceway_signal::response::SignalOutcome;
 use onceway_signal::{Fingerprint, Group, PartialPayload, Payload, Signal, Source, State};
 
 use super::policy::{Policy, PolicyRejection};
-use super::scopes::Scopes;
-use crate::auth::{Access, Scope};
+use super::scopes::AccessScopes;
+use crate::auth::{Access, AccessScope};
 use crate::metrics::Metrics;
 use crate::rr::SignalList;
 
@@ -24,7 +24,7 @@ pub(super) struct Classified {
     /// Everything else.
     pub(super) uncommitted: Uncommitted,
     /// The distinct scopes of the incidents, except of ignored ones.
-    pub(super) scopes: Vec<Scope>,
+    pub(super) scopes: Vec<AccessScope>,
 }
 
 /// An incident that the sender is not known to have a right for.
@@ -101,7 +101,7 @@ pub(super) fn classify(
     received: Timestamp,
     metrics: &Metrics,
 ) -> Classified {
-    let (mut firing, mut scopes) = (Vec::new(), Scopes::default());
+    let (mut firing, mut scopes) = (Vec::new(), AccessScopes::default());
     let mut uncommitted = Uncommitted::of(payload.source());
     let mut misdated: Vec<(usize, PolicyRejection)> = Vec::new();
     for Group { fingerprint, entries, .. } in groups {
@@ -115,7 +115,7 @@ pub(super) fn classify(
         };
         // All signals of an incident have its target.
         if let Err(rejection) = policy.check_scope(first) {
-            metrics.rejected(rejection.label(), entries.len());
+            metrics.rejections.add(rejection.label(), entries.len());
             uncommitted.excluded.push((place, fingerprint, rejection.to_string()));
             continue;
         }
@@ -166,10 +166,10 @@ impl Uncommitted {
         let mut misdated = misdated.into_iter().peekable();
         for (place, entry) in payload.entries().iter().enumerate() {
             if let Err(rejection) = &entry.signal {
-                metrics.rejected("unusable", 1);
+                metrics.rejections.add("unusable", 1);
                 self.reject(place, || rejection.to_string());
             } else if let Some((_, rejection)) = misdated.next_if(|(index, _)| *index == place) {
-                metrics.rejected(rejection.label(), 1);
+                metrics.rejections.add(rejection.label(), 1);
                 self.reject(place, || rejection.to_string());
             }
         }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -78,7 +79,7 @@ impl<C: Commit> BodyCommitter<C> {
     }
 
     /// The response to `body`, once all of its incidents that `sender` may signal about are committed, up to
-    /// `limits.maxIncidentsPerRequestInFlight` at a time.
+    /// `limits.maxIncidentsPerRequestInFlight` at a time. `checking` is how long the check of the credentials took.
     pub(super) async fn commit(
         &self,
         origin: Origin,
@@ -86,14 +87,19 @@ impl<C: Commit> BodyCommitter<C> {
         sender: Option<Arc<Sender>>,
         provenance: Provenance,
         body: Bytes,
+        checking: Duration,
     ) -> PermittedResponse {
         let received = Timestamp::now();
-        let deadline = Instant::now() + self.limits.deadline;
+        let now = Instant::now();
+        // A sender waits for the check of its credentials, too.
+        let deadline = now + self.limits.deadline.saturating_sub(checking);
         let (mut classified, permit) = match self.classify(&origin, &headers, &body, received) {
             Ok(classified) => classified,
             Err(problem) => return problem.into(),
         };
-        let refused = refuse(&self.auth, sender.as_ref(), &mut classified, deadline).await;
+        // Incidents whose right is known must not wait for the others until it is too late.
+        let decide_by = deadline.min(now + self.limits.api_call_timeout);
+        let refused = refuse(&self.auth, sender.as_ref(), &mut classified, decide_by).await;
         let Classified { firing, uncommitted, .. } = classified;
         let max_payload_bytes = self.limits.max_stored_payload_bytes;
         let request = Span::current();
@@ -123,7 +129,7 @@ impl<C: Commit> BodyCommitter<C> {
             self.metrics.shed(limit);
         }
         let denied = results.iter().filter(|(.., result)| matches!(result, Err(SubmitError::Denied { .. })));
-        self.metrics.rejected("policy", denied.count());
+        self.metrics.rejections.add("policy", denied.count());
         let committed =
             results.into_iter().map(|(place, fingerprint, result)| (place, to_outcome(fingerprint, result)));
         let mut outcomes: Vec<(usize, SignalOutcome)> =

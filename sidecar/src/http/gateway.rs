@@ -80,11 +80,13 @@ impl<C: Commit> Gateway<C> {
             Ok(origin) => origin,
             Err(error) => return Problem::new(ProblemKind::MalformedPayload, error.to_string()).into(),
         };
-        // Before the body is read: a stranger's costs nothing.
+        // Before the body is read: that of a stranger takes no memory.
+        let asked = Instant::now();
         let sender = match self.auth.authenticate(request.headers()).await {
             Ok(sender) => sender,
             Err(error) => return Problem::from(error).into(),
         };
+        let checking = asked.elapsed();
         let name = sender.as_ref().map(|sender| sender.name());
         Span::current().record("sender", name.map(|name| &**name));
         let request_id = request.extensions().get().map(|RequestId(id)| Arc::clone(id));
@@ -97,7 +99,7 @@ impl<C: Commit> Gateway<C> {
         let bodies = Arc::clone(&self.bodies);
         // Detached: when the sender disconnects, the commit still runs to its end and its outcome is known.
         let committed = tokio::spawn(
-            async move { bodies.commit(origin, headers, sender, provenance, body).await }.in_current_span(),
+            async move { bodies.commit(origin, headers, sender, provenance, body, checking).await }.in_current_span(),
         );
         committed.await.unwrap_or_else(|failure| {
             error!(%failure, "a request panicked");

@@ -26,7 +26,7 @@ pub struct Policy {
 pub(super) enum PolicyRejection {
     /// Its target is out of scope.
     #[error(transparent)]
-    Scope(#[from] Rejection),
+    OutOfScope(#[from] Rejection),
     /// The event happened too long ago.
     #[error("the event is dated {dated}, more than {max_age:?} ago; send events as they happen")]
     TooOld { dated: Timestamp, max_age: Duration },
@@ -39,9 +39,9 @@ impl PolicyRejection {
     /// The label of the metric.
     pub(super) const fn label(&self) -> &'static str {
         match self {
-            Self::Scope(Rejection::Cluster { .. }) => "cluster",
-            Self::Scope(Rejection::Namespace { .. }) => "namespace",
-            Self::Scope(_) => "unusable",
+            Self::OutOfScope(Rejection::Cluster { .. }) => "cluster",
+            Self::OutOfScope(Rejection::Namespace { .. }) => "namespace",
+            Self::OutOfScope(_) => "unusable",
             Self::TooOld { .. } => "too_old",
             Self::Ahead { .. } => "ahead",
         }

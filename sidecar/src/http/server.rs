@@ -6,6 +6,7 @@
 
 mod connection;
 mod lifetime;
+mod limits;
 mod open;
 mod peer;
 mod protocol;
@@ -18,12 +19,13 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use self::connection::Serving;
+pub use self::limits::SocketLimits;
 use self::open::OpenConnections;
 use crate::metrics::{Metrics, Port};
 use crate::tls::Acceptor;
@@ -34,25 +36,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const EVICTION_PAUSE: Duration = Duration::from_millis(5);
 /// How many connections are evicted at once where no file descriptor is free.
 const EVICTED_FOR_FILES: usize = 32;
-/// How often a failing accept is logged.
-const ACCEPT_WARNING: Duration = Duration::from_secs(10);
-
-/// The limits of one socket.
-#[derive(Clone, Copy, Debug)]
-pub struct SocketLimits {
-    /// Open connections. For one more, the idlest is closed.
-    pub connections: usize,
-    /// Open connections of one peer: an IPv4 address or an IPv6 /64. For one more, its own idlest is closed.
-    pub per_peer: usize,
-    /// How long the TLS handshake and the headers of a connection's first request may take, from the accept.
-    pub header_timeout: Duration,
-    /// How long a connection may be idle between two requests, on HTTP/1 including the headers of the second.
-    pub idle_timeout: Duration,
-    /// How long a peer may read nothing of what is written to it, and keep a connection open that it was asked to close.
-    pub write_timeout: Duration,
-    /// Whether a connection is HTTP/1 and closed after one request, so that none stays open idle.
-    pub once: bool,
-}
 
 /// A socket to serve.
 #[derive(Debug)]
@@ -90,16 +73,12 @@ pub async fn serve(socket: Socket, router: Router, metrics: Arc<Metrics>, stop: 
 }
 
 async fn accept(listener: &TcpListener, open: &OpenConnections) -> (TcpStream, SocketAddr) {
-    let mut warned: Option<Instant> = None;
     loop {
         let error = match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) => error,
         };
-        if warned.is_none_or(|warned| warned.elapsed() >= ACCEPT_WARNING) {
-            warned = Some(Instant::now());
-            warn!(%error, "cannot accept a connection; is the limit of open files too low?");
-        }
+        warn!(%error, "cannot accept a connection; is the limit of open files too low?");
         let evicted = open.free_files(EVICTED_FOR_FILES);
         sleep(if evicted > 0 { EVICTION_PAUSE } else { ACCEPT_PAUSE }).await;
     }

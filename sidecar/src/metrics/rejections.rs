@@ -4,7 +4,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
-use super::{Metrics, Registration};
+use super::registration::Registration;
 
 /// Why a signal is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -13,10 +13,10 @@ struct Reason {
 }
 
 /// See the module documentation.
-pub(super) struct Rejections(Family<Reason, Counter>);
+pub struct RejectionMetrics(Family<Reason, Counter>);
 
-impl Rejections {
-    pub(super) fn register(registration: &mut Registration) -> Self {
+impl RejectionMetrics {
+    pub(super) fn new(registration: &mut Registration) -> Self {
         Self(registration.add(
             "signals_rejected",
             "Signals that were rejected, by reason: unusable (no name, no target, or no valid one), cluster, namespace \
@@ -24,15 +24,13 @@ impl Rejections {
              admission policy of the cluster; counted by incident).",
         ))
     }
-}
 
-impl Metrics {
     /// `signals` were rejected; `reason` is one of a small set.
-    pub fn rejected(&self, reason: &'static str, signals: usize) {
+    pub fn add(&self, reason: &'static str, signals: usize) {
         if signals == 0 {
             return;
         }
         let signals = u64::try_from(signals).unwrap_or(u64::MAX);
-        self.rejections.0.get_or_create(&Reason { reason }).inc_by(signals);
+        self.0.get_or_create(&Reason { reason }).inc_by(signals);
     }
 }

@@ -17,11 +17,11 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
     metrics.answered("/api/v1/signals/prometheus", 202, Duration::from_millis(3));
     metrics.shed("limits.maxSignalsInFlight");
     metrics.panicked();
-    metrics.rejected("too_old", 2);
-    metrics.budget_exceeded("limits.maxActiveIncidents");
-    metrics.auth().disabled();
-    metrics.auth().result(AuthCheck::Token, "allowed");
-    metrics.auth().cache(AuthCheck::Access, "miss");
+    metrics.rejections.add("too_old", 2);
+    metrics.budgets.exceeded("limits.maxActiveIncidents");
+    metrics.auth.disabled();
+    metrics.auth.result(AuthCheck::Token, "allowed");
+    metrics.auth.cache(AuthCheck::Access, "miss");
     metrics.connections.evicted(Port::Signals, "peer");
     metrics.connections.refused(Port::Health, "total");
     metrics.tls.reload_failed();

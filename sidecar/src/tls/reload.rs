@@ -15,12 +15,16 @@ pub(super) enum Change {
 }
 
 /// What the last look found.
-pub(super) struct Watched(Result<Contents, TlsError>);
+pub(super) struct Watched {
+    found: Result<Contents, TlsError>,
+    /// Whether it is a certificate that cannot be used at this time: one that is not valid yet will be.
+    is_untimely: bool,
+}
 
 impl Watched {
     /// These contents are in use.
     pub(super) fn new(contents: Contents) -> Self {
-        Self(Ok(contents))
+        Self { found: Ok(contents), is_untimely: false }
     }
 
     /// The change since the last look.
@@ -29,11 +33,17 @@ impl Watched {
         found: Result<Contents, TlsError>,
         build: impl FnOnce(&Contents) -> Result<Built, TlsError>,
     ) -> Change {
-        if found == self.0 {
+        let is_new = found != self.found;
+        if !is_new && !self.is_untimely {
             return Change::None;
         }
         let built = found.as_ref().map_err(Clone::clone).and_then(build);
-        self.0 = found;
-        built.map_or_else(Change::Keep, Change::Use)
+        self.found = found;
+        self.is_untimely = matches!(built, Err(TlsError::Validity { .. }));
+        match built {
+            Ok(built) => Change::Use(built),
+            Err(error) if is_new => Change::Keep(error),
+            Err(_) => Change::None,
+        }
     }
 }

@@ -96,6 +96,21 @@ fn a_certificate_that_is_not_valid_yet_is_rejected() {
     assert!(error.contains("is not valid before"), "{error}");
 }
 
+#[test]
+fn a_certificate_that_is_not_valid_yet_is_used_as_soon_as_it_is() {
+    let authority = Authority::new();
+    let (_dir, tls) = files(&authority);
+    let [first, next] = [LATE, LATE].map(|until| contents(authority.issue(SERVER, until)));
+    let mut watched = Watched::new(first);
+    let mut look = |now: Timestamp| match watched.look(Ok(next.clone()), |c| build(&tls, c, now)) {
+        Change::None => "none",
+        Change::Use(_) => "use",
+        Change::Keep(_) => "keep",
+    };
+    let (early, now) = (Timestamp::from_second(0).unwrap(), Timestamp::now());
+    assert_eq!([early, early, now, now].map(&mut look), ["keep", "none", "use", "none"]);
+}
+
 /// The value of a metric without labels.
 fn value(metrics: &Metrics, name: &str) -> i64 {
     let text = metrics.render().unwrap();

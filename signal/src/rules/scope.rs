@@ -10,16 +10,17 @@ use super::pattern::Pattern;
 use crate::error::Rejection;
 use crate::limits::{MAX_CLUSTER, MAX_CLUSTERS, MAX_DENIED_NAMESPACES};
 use crate::signal::Signal;
+use crate::target::NAMESPACE;
 
 /// The clusters and namespaces that signals may be about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
+pub struct TargetScope {
     /// The accepted clusters; empty: any.
     clusters: Box<[Box<str>]>,
     denied_namespaces: Box<[Pattern]>,
 }
 
-impl Scope {
+impl TargetScope {
     pub(super) fn compile(document: &Document) -> Checked<Self> {
         let Document { clusters, deny_namespaces, .. } = document;
         bounded("clusters", clusters.len(), MAX_CLUSTERS)?;
@@ -56,10 +57,14 @@ impl Scope {
         {
             return Err(Rejection::Cluster { cluster: cluster.to_owned() });
         }
-        let namespace = &*signal.target.namespace;
-        if !namespace.is_empty() && self.denied_namespaces.iter().any(|denied| denied.matches(namespace)) {
-            return Err(Rejection::Namespace { namespace: namespace.to_owned() });
+        let is_denied = |namespace: &str| {
+            !namespace.is_empty() && self.denied_namespaces.iter().any(|denied| denied.matches(namespace))
+        };
+        // A namespace is in itself, whatever namespace the signal names beside it.
+        let itself = signal.resource.kind.eq_ignore_ascii_case(NAMESPACE).then_some(&*signal.resource.name);
+        match [Some(&*signal.target.namespace), itself].into_iter().flatten().find(|name| is_denied(name)) {
+            Some(namespace) => Err(Rejection::Namespace { namespace: namespace.to_owned() }),
+            None => Ok(()),
         }
-        Ok(())
     }
 }

@@ -313,7 +313,7 @@ proptest! {
             json!({"status": "firing", "alerts": alerts}).to_string()
         };
         let signals = |body: &str| -> Vec<String> {
-            let payload = onceway_signal::decode(&rules, &Origin::of(Source::Prometheus), body.as_bytes()).expect("a webhook");
+            let payload = onceway_signal::decode(&rules, Origin::of(Source::Prometheus), body.as_bytes()).expect("a webhook");
             payload.entries().iter().map(|entry| {
                 let signal = entry.signal.as_ref();
                 format!("{:?}", signal.map(|signal| (&signal.target, &signal.cluster, signal.rule, signal.state)))

@@ -54,8 +54,10 @@ fn a_denied_namespace_is_that_of_the_target() {
     for accepted in ["kube-systems", "default", "infra-team"] {
         assert_eq!(check(&rules, deployment(accepted), None), Ok(()), "{accepted}");
     }
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "name": "kube-system"});
-    check(&rules, namespace, None).unwrap_err();
+    for (version, kind) in [("v1", "Namespace"), ("v1", "namespace"), ("example.com/v1", "Namespace")] {
+        let namespace = json!({"apiVersion": version, "kind": kind, "namespace": "mine", "name": "kube-system"});
+        check(&rules, namespace, None).unwrap_err();
+    }
 }
 
 #[test]

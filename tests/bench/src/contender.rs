@@ -23,6 +23,8 @@ const POLICY: &str = "/static_resources/clusters/0/lb_policy";
 pub(super) enum Contender {
     /// The shipped programs and configuration.
     Onceway,
+    /// As shipped, with a sender that has a token and the right to signal about everything. The others authenticate nobody.
+    Authenticated,
     /// The sidecar from before a change.
     Before,
     /// As shipped, but Envoy sends each request to a random replica.
@@ -38,6 +40,7 @@ impl Contender {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Onceway => "Onceway",
+            Self::Authenticated => "Onceway, authenticated",
             Self::Before => "Onceway before",
             Self::Sprayed => "Onceway, replicas at random",
             Self::PerSignal => "per signal",
@@ -53,6 +56,7 @@ impl Contender {
         let rig = Rig::replicas(replicas).in_cluster(Arc::clone(cluster)).without_fault_proxies().label("bench");
         match self {
             Self::Onceway => rig.with_envoy(),
+            Self::Authenticated => return authenticated(rig).await,
             // It does not know every key of the configuration.
             Self::Before => rig.program(before).as_configured().with_envoy(),
             Self::Sprayed => rig.with_envoy_edited(spray),
@@ -62,6 +66,13 @@ impl Contender {
         .start()
         .await
     }
+}
+
+async fn authenticated(rig: RigBuilder) -> Result<Rig> {
+    let rig = rig.with_auth().with_envoy().start().await?;
+    let sender = rig.namespace().sender("alertmanager").await?;
+    sender.permit_everything().await?;
+    Ok(rig.with_token(&sender.token().await?))
 }
 
 /// With the baseline in place of each sidecar, its lock held by `holder`.

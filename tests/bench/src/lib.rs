@@ -12,6 +12,7 @@ use clap::{Parser, ValueEnum};
 
 mod affinity;
 mod audit;
+mod auth;
 mod bar;
 pub mod baseline;
 mod change;
@@ -71,6 +72,8 @@ enum Benchmark {
     Memory,
     /// Every signal sent to its owner, compared with random replicas
     Affinity,
+    /// Senders authenticated and authorized, compared with nobody
+    Auth,
     /// The filter in one Envoy worker, compared with the same Envoy without it and with the same work done natively
     Filter,
     /// This sidecar compared with one built before a change ($ONCEWAY_BEFORE); runs only if named
@@ -86,7 +89,8 @@ enum Depth {
 
 impl Benchmark {
     /// Those that need nothing but this repository.
-    const ALL: [Self; 6] = [Self::Latency, Self::Storms, Self::Scale, Self::Affinity, Self::Filter, Self::Memory];
+    const ALL: [Self; 7] =
+        [Self::Latency, Self::Storms, Self::Scale, Self::Affinity, Self::Auth, Self::Filter, Self::Memory];
 
     /// The stem of its files' names.
     fn name(self) -> String {
@@ -100,6 +104,7 @@ impl Benchmark {
             Self::Scale => scale::measure(depth).await,
             Self::Memory => memory::measure(depth).await,
             Self::Affinity => affinity::measure(depth).await,
+            Self::Auth => auth::measure(depth).await,
             Self::Filter => filter::measure(depth).await,
             Self::Change => change::measure(depth).await,
         }
@@ -112,6 +117,7 @@ impl Benchmark {
             Self::Scale => scale::report(data),
             Self::Memory => memory::report(data),
             Self::Affinity => affinity::report(data),
+            Self::Auth => auth::report(data),
             Self::Filter => filter::report(data),
             Self::Change => change::report(data),
         }

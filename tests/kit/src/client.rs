@@ -82,6 +82,11 @@ impl Client {
         Self { token: Some(token.to_owned()), ..self }
     }
 
+    /// The token that it sends.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Sends a GET.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use super::{KubeReview, MAX_REVIEWS, Settings};
-use crate::auth::{Question, Review, Scope, Sender, Verdict};
+use crate::auth::{AccessScope, Question, Review, Sender, Verdict};
 use crate::doubles::wire::{Met, Wire, status};
 use crate::health::permissions::PermissionRecheck;
 use crate::metrics::Metrics;
@@ -89,7 +89,7 @@ async fn a_token_that_the_api_server_does_not_know_or_that_is_for_another_audien
 #[tokio::test]
 async fn access_is_asked_with_all_that_is_known_of_the_sender() {
     let rig = Rig::new(ACCESSES, access(json!({"allowed": true})));
-    let question = Question::Signal(Scope::Namespace("shop".into()));
+    let question = Question::Signal(AccessScope::Namespace("shop".into()));
     assert_eq!(rig.review.access(&sender(), &question).await, Ok(Verdict::Allowed(())));
     let asked = json!({"user": "u", "uid": "1", "groups": ["g"], "extra": {"scopes": ["s"]},
         "resourceAttributes": {"verb": "create", "group": "onceway.io", "resource": "signals", "namespace": "shop"}});
@@ -101,7 +101,10 @@ async fn cluster_scoped_objects_and_the_gateway_have_questions_of_their_own() {
     let denied = json!({"allowed": false, "evaluationError": "a dangling RoleBinding"});
     let rig = Rig::new(ACCESSES, access(denied));
     for (question, attributes) in [
-        (Question::Signal(Scope::Cluster), json!({"verb": "create", "group": "onceway.io", "resource": "signals"})),
+        (
+            Question::Signal(AccessScope::Cluster),
+            json!({"verb": "create", "group": "onceway.io", "resource": "signals"}),
+        ),
         (
             Question::Gateway,
             json!({"verb": "create", "group": "", "resource": "services", "namespace": "incidents",
@@ -111,6 +114,20 @@ async fn cluster_scoped_objects_and_the_gateway_have_questions_of_their_own() {
         assert_eq!(rig.review.access(&sender(), &question).await, Ok(Verdict::Denied));
         assert_eq!(rig.wire.made(ACCESSES).last().unwrap().body["spec"]["resourceAttributes"], attributes);
     }
+}
+
+#[tokio::test]
+async fn an_authenticator_or_authorizer_that_is_away_for_a_while_is_no_denial() {
+    for error in
+        ["etcdserver: request timed out", "Post \"https://sso\": dial tcp 10.0.0.1:443: connect: connection refused"]
+    {
+        let rig = Rig::new(TOKENS, reviewed(json!({"authenticated": false, "error": error})));
+        assert!(rig.review.token("t").await.unwrap_err().to_string().contains(error));
+        let rig = Rig::new(ACCESSES, access(json!({"allowed": false, "evaluationError": error})));
+        rig.review.access(&sender(), &Question::Gateway).await.unwrap_err();
+    }
+    let rig = Rig::new(TOKENS, reviewed(json!(null)));
+    rig.review.token("t").await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]

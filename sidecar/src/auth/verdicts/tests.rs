@@ -31,7 +31,7 @@ impl Rig {
             reviews.fetch_add(1, Ordering::SeqCst);
             answer
         };
-        self.verdicts.get(key, || (TTL, review)).await.answer
+        self.verdicts.get(key, |_| (TTL, review)).await.answer
     }
 
     fn reviews(&self) -> usize {
@@ -90,7 +90,7 @@ async fn the_time_counts_from_the_question_not_from_a_slow_answer() {
         allowed()
     };
     let began = Instant::now();
-    assert_eq!(rig.verdicts.get(1, || (TTL, slow)).await.answer, allowed());
+    assert_eq!(rig.verdicts.get(1, |_| (TTL, slow)).await.answer, allowed());
     advance(TTL - Duration::from_secs(3)).await;
     assert_eq!((began.elapsed(), rig.get(1, denied()).await), (TTL, denied()));
 }
@@ -127,7 +127,7 @@ async fn a_storm_of_questions_about_one_key_is_one_review() {
             tokio::task::yield_now().await;
             allowed()
         };
-        rig.verdicts.get(1, || (TTL, review)).await
+        rig.verdicts.get(1, |_| (TTL, review)).await
     });
     let found = join_all(questions).await;
     assert!(found.iter().all(|found| found.answer == allowed()));
@@ -148,7 +148,7 @@ async fn a_review_goes_on_when_the_request_that_began_it_leaves() {
                 go.notified().await;
                 allowed()
             };
-            verdicts.get(1, || (TTL, review)).await.answer
+            verdicts.get(1, |_| (TTL, review)).await.answer
         })
     };
     let first = question();
@@ -165,7 +165,7 @@ async fn a_review_goes_on_when_the_request_that_began_it_leaves() {
 async fn a_review_that_nobody_waits_for_ends_and_leaves_nothing_behind() {
     let rig = Rig::new();
     let verdicts = Arc::clone(&rig.verdicts);
-    let hanging = tokio::spawn(async move { verdicts.get(1, || (TTL, std::future::pending())).await.hit });
+    let hanging = tokio::spawn(async move { verdicts.get(1, |_| (TTL, std::future::pending())).await.hit });
     tokio::task::yield_now().await;
     assert_eq!(rig.flights(), 1);
     hanging.abort();

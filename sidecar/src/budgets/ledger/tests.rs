@@ -112,6 +112,19 @@ fn what_created_nothing_costs_no_budget() {
 }
 
 #[test]
+fn a_refused_incident_is_not_active_but_one_of_the_senders_minute() {
+    let (shown, now) = (Shown::default(), Instant::now());
+    let mut ledger = Ledger::new(Budget { active: 1, new_per_minute: 3, ..NONE });
+    for number in 0..3 {
+        let incident = request(number, "prod", "a");
+        ledger.admit(&incident, &shown, now).unwrap();
+        ledger.end(incident.fingerprint, Ended::Refused);
+    }
+    assert_eq!(limit(ledger.admit(&request(3, "prod", "a"), &shown, now)), "limits.maxNewIncidentsPerMinute");
+    ledger.admit(&request(3, "prod", "b"), &shown, now).unwrap();
+}
+
+#[test]
 fn an_incident_that_one_of_its_submissions_created_costs_budget_though_the_others_created_nothing() {
     let (shown, now) = (Shown::default(), Instant::now());
     let mut ledger = Ledger::new(Budget { new_per_minute: 1, ..NONE });

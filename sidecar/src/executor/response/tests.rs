@@ -181,6 +181,15 @@ fn a_policy_that_denies_an_rr_is_told_from_a_missing_right_a_quota_and_an_invali
         assert_eq!(label(&update_claim("7"), 403, message), "forbidden", "only an RR's creation is decided by it");
         assert_eq!(label(&create, 500, message), "server_error");
     }
+    let long = format!("{}{}", "a".repeat(150), "b".repeat(400));
+    let long = policy.replacen("freeze", &long, 2);
+    assert_eq!(label(&create, 422, &long), "denied", "however long the names of policy and binding are");
+    let echoed = format!("RemediationRequest \"rr-1\" is invalid: spec.x: Invalid value: {policy:?}");
+    assert_eq!(
+        label(&create, 422, &echoed.replace("\\\" is forbidden", " is forbidden")),
+        "refused",
+        "a sender's text"
+    );
     for message in [
         "remediationrequests.kubernaut.ai is forbidden: User \"x\" cannot create resource \"remediationrequests\"",
         "remediationrequests.kubernaut.ai \"rr-1\" is forbidden: exceeded quota: rrs, requested: 1, used: 10, limited: 10",

@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::debug;
 
-use super::SocketLimits;
 use super::lifetime::{Step, on_eviction, on_time};
+use super::limits::SocketLimits;
 use super::open::{ArrivingBody, OpenConnection};
 use super::protocol::builder;
 use crate::tls::Acceptor;

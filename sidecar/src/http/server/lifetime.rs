@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::SocketLimits;
+use super::limits::SocketLimits;
 use super::ranks::{Rank, Stage};
 
 /// What to do with a connection.

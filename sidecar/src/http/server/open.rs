@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::SocketLimits;
+use super::limits::SocketLimits;
 use super::peer::Peer;
 use super::ranks::{ConnectionId, Rank};
 use super::table::{Admission, ConnectionTable, Limit, TableLimits};

@@ -5,12 +5,12 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 
-use super::SocketLimits;
+use super::limits::SocketLimits;
 
 /// Concurrent requests per HTTP/2 connection.
 const MAX_STREAMS: u32 = 1024;
-/// The headers of an HTTP/2 request, in bytes.
-const MAX_HEADER_BYTES: u32 = 16 * 1024;
+/// The headers of an HTTP/2 request, in bytes: of which a token may take 16 KiB.
+const MAX_HEADER_BYTES: u32 = 32 * 1024;
 /// The read buffer of an HTTP/1 connection, in bytes, which also limits its headers. hyper's default is 408 KiB: too much
 /// for thousands of connections.
 const READ_BUFFER_BYTES: usize = 32 * 1024;

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use http::header::AUTHORIZATION;
 use http_body_util::StreamBody;
 use k8s_openapi::api::authentication::v1::UserInfo;
-use onceway::auth::{Auth, Question, Review, Scope, Sender, Undecided, Verdict};
+use onceway::auth::{AccessScope, Auth, Question, Review, Sender, Undecided, Verdict};
 use onceway::config::{self, Limits};
 use onceway::rr::SENDER;
 use onceway_signal::Source;
@@ -37,7 +37,7 @@ impl Review for Tenant {
 
     fn access<'a>(&'a self, _: &'a Sender, question: &'a Question) -> BoxFuture<'a, Result<Verdict<()>, Undecided>> {
         self.questions.fetch_add(1, Ordering::SeqCst);
-        let namespace = |name: &str| *question == Question::Signal(Scope::Namespace(name.into()));
+        let namespace = |name: &str| *question == Question::Signal(AccessScope::Namespace(name.into()));
         let answer = match question {
             _ if namespace("prod") => Ok(Verdict::Allowed(())),
             _ if namespace("unknown") => Err(Undecided { reason: "secret internals".into() }),

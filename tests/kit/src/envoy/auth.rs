@@ -106,7 +106,9 @@ fn shipped() -> Result<Value> {
 /// Copies from `auth` what it has more than the plain configuration.
 fn add(config: &mut Value, auth: &Value) -> Result<()> {
     let added = |place: &str| auth.pointer(place).cloned().with_context(|| format!("{AUTH_CONFIG} has no {place}"));
-    at(config, FILTER_CHAIN)["transport_socket"] = added(&format!("{FILTER_CHAIN}/transport_socket"))?;
+    for field in ["transport_socket", "transport_socket_connect_timeout"] {
+        at(config, FILTER_CHAIN)[field] = added(&format!("{FILTER_CHAIN}/{field}"))?;
+    }
     for n in 0..FILTERS {
         let filter = added(&format!("{MANAGER}/http_filters/{n}"))?;
         insert(at(config, &format!("{MANAGER}/http_filters")), n, filter)?;

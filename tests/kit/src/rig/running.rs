@@ -87,17 +87,31 @@ impl Rig {
         self.client.clone().alert(self.sidecar(replica).url(), incident.webhook(n)).await
     }
 
+    /// The same rig, with a client and storms that send this token.
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Self {
+        Self { client: self.client.with_token(token), ..self }
+    }
+
     /// A storm about these incidents: through Envoy if there is one, else over the replicas at random.
     pub fn storm(&self, incidents: Vec<Incident>) -> Storm {
         match &self.envoy {
-            Some(envoy) => Storm::new(vec![envoy.url()], incidents),
+            Some(envoy) => self.storm_at(vec![envoy.url()], incidents),
             None => self.storm_without_affinity(incidents),
         }
     }
 
     /// A storm over the replicas at random, bypassing Envoy.
     pub fn storm_without_affinity(&self, incidents: Vec<Incident>) -> Storm {
-        Storm::new(self.sidecars.iter().map(Sidecar::url).collect(), incidents)
+        self.storm_at(self.sidecars.iter().map(Sidecar::url).collect(), incidents)
+    }
+
+    fn storm_at(&self, urls: Vec<String>, incidents: Vec<Incident>) -> Storm {
+        let storm = Storm::new(urls, incidents);
+        match self.client.token() {
+            Some(token) => storm.token(token),
+            None => storm,
+        }
     }
 }
 
