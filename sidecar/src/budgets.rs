@@ -1,9 +1,9 @@
 //! Budgets on repairs: how many incidents may be active, in all and per namespace, and how many new ones a sender may begin
-//! in a minute. Each RemediationRequest starts a repair, so a sender that goes wild, or a monitoring system that does, must not
-//! start thousands.
+//! in a minute. Each RemediationRequest starts a repair: a faulty sender must not start thousands.
 //!
-//! An incident that is known is never limited: its signals are counted whatever the budgets say. While the index is not in
-//! sync nobody can tell which incidents are known, so nothing is limited then.
+//! An incident with an active RR is never limited: its signals are counted whatever the budgets say. While the index is not
+//! in sync nobody can tell which incidents have one, so nothing is limited then. An incident whose RR has ended, but still
+//! takes signals (a manual review, a back-off), counts as a new one: the index does not know it.
 
 mod ledger;
 

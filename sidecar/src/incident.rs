@@ -69,7 +69,7 @@ pub struct Counted {
     pub last_seen: Timestamp,
 }
 
-/// Why a submission was not counted. Every variant means 503 with Retry-After: the sender must retry.
+/// Why a submission was not counted. Every variant but [`Self::Denied`] is a 503 with Retry-After: the sender must retry. That one is a rejection.
 ///
 /// `Display` is for the log: it has the cause, which may name namespaces, accounts and objects of the cluster. The sender gets
 /// [`Self::sender_text`].
@@ -103,7 +103,7 @@ pub enum SubmitError {
     /// An admission policy of the cluster denied the RR. The only error that is final: there is to be no RR.
     #[error("not counted: {cause}")]
     Denied {
-        /// The call and the policy's words.
+        /// The call and the policy's message.
         cause: String,
     },
     /// The outcome of a count is unknown and could not be resolved: the signals may or may not be counted.

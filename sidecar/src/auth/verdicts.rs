@@ -38,7 +38,7 @@ struct InFlight<K: Hash + Eq, V: Clone> {
     number: u64,
 }
 
-/// A verdict, and whether it was known, or asked for by another request, when it was needed.
+/// An answer; `hit` if it was cached, or came from a review that another request had started.
 pub(super) struct Found<V> {
     pub(super) answer: Answer<V>,
     pub(super) hit: bool,

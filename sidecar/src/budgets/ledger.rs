@@ -11,8 +11,7 @@ use lru::LruCache;
 use onceway_signal::Fingerprint;
 use tokio::time::Instant;
 
-/// How long an admitted incident is counted though the index does not show it: a watch is never that late while the index
-/// is in sync.
+/// How long an admitted incident counts without being in the index: longer than a watch in sync lags.
 const INDEX_LAG: Duration = Duration::from_secs(10);
 /// The time over which a sender's new incidents are counted.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -38,7 +37,7 @@ pub(super) struct Request {
     pub(super) fingerprint: Fingerprint,
     /// The target's namespace; empty: none.
     pub(super) namespace: Arc<str>,
-    /// Who signals; empty: nobody is asked.
+    /// The sender's user name; empty without authentication.
     pub(super) sender: Arc<str>,
 }
 
@@ -61,7 +60,7 @@ pub(super) struct Exceeded {
     pub(super) retry_after: Duration,
 }
 
-/// How long a sender should wait for incidents to end: nobody knows, so not too often.
+/// When an incident ends is unknown: this only bounds the rate of retries.
 const RETRY_ACTIVE: Duration = Duration::from_secs(30);
 
 /// See the module's documentation.

@@ -48,10 +48,10 @@ pub struct Limits {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub deadline: Duration,
-    /// Active RemediationRequests, each of which is a repair, above which no new incident begins; 0: no limit. Further
+    /// Incidents with an active RemediationRequest, which is a repair, above which no new one begins; 0: no limit. Further
     /// signals of incidents that have one are always counted.
     pub max_active_incidents: usize,
-    /// The same for targets in one namespace, and for targets in none; 0: no limit.
+    /// The same for RemediationRequests with targets in one namespace, and for those in none; 0: no limit.
     pub max_active_incidents_per_namespace: usize,
     /// New incidents that one sender may begin in a minute, counted by each replica; 0: no limit. Without authentication
     /// all senders are one.

@@ -32,7 +32,7 @@ pub enum CallFailure {
     /// An admission policy or webhook denied the creation of an RR: somebody decided that there is to be none.
     #[error("an admission policy denied it: {reason}")]
     Denied {
-        /// The policy's words.
+        /// The policy's message.
         reason: String,
     },
     /// The API server is overloaded (429) or failed (5xx), or a proxy responded in its place.
