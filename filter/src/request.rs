@@ -3,6 +3,7 @@
 //! Every path ends. A paused request continues, is rejected or is split at the end of its body, at its trailers or at the
 //! size limit, or ends when the proxy drops the stream. A split request is responded to with its last sub-response.
 
+use std::error::Error;
 use std::rc::Rc;
 
 use onceway_signal::response::SignalResponse;
@@ -203,7 +204,9 @@ impl Request {
         Ok(match started {
             Ok(split) => Some((State::Split(Box::new(split)), Some(Decision::Split))),
             Err(error) => {
-                host.log(Level::Warn, &format!("passing a body through whole, it could not be split: {error}"));
+                // A sender would see the error alone; operators see its cause, too.
+                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+                host.log(Level::Warn, &format!("passing a body through whole, it could not be split: {error}{cause}"));
                 None
             }
         })

@@ -65,7 +65,7 @@ pub(crate) enum Unsent {
     },
     /// The proxy did not send it.
     #[error("the proxy did not send the sub-request")]
-    Proxy(HostError),
+    Proxy(#[source] HostError),
 }
 
 impl Unsent {

@@ -128,9 +128,10 @@ async fn an_identity_of_the_maximum_length_is_stored_in_full() -> Result<()> {
     let target = &rr.spec.target_resource;
     assert_eq!((&target.name, &target.namespace), (&deployment, &Some(namespace)));
 
-    let body = event(&long(63), &long(63), &long(253), &long(253));
+    let kind = "K".repeat(63);
+    let body = event(&kind, &"n".repeat(63), &"d".repeat(253), &long(253));
     let rr = edge.accepted(Source::KubernetesEvent, body).await?;
-    assert_eq!((rr.spec.target_resource.kind, rr.spec.signal_name), (long(63), long(253)));
+    assert_eq!((rr.spec.target_resource.kind, rr.spec.signal_name), (kind, long(253)));
 
     let mut body: Value = serde_json::from_str(&event("Deployment", "prod", "api-version", "Failed"))?;
     body["involvedObject"]["apiVersion"] = json!("v".repeat(1000));

@@ -107,6 +107,7 @@ fn a_request_to_another_path_costs_almost_nothing() {
 fn the_module_is_small() {
     let size = fs::metadata(built::filter::path().unwrap()).unwrap().len();
     println!("{size} bytes");
-    // 110,000 of them came with the target rules: the table, and the reader of the document that extends it.
-    assert!(size < 530_000, "{size} bytes");
+    // 110,000 of them came with the target rules (the table, and the reader of the document that extends it), 25,000 with the
+    // limit of buffered bodies and the policy keys.
+    assert!(size < 560_000, "{size} bytes");
 }
