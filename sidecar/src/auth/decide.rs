@@ -42,7 +42,7 @@ pub enum Access {
     Unavailable,
 }
 
-/// Decides who may signal about what. Without a [`Gate`] everybody may signal about everything.
+/// Decides who may signal about what. Without a gate everybody may signal about everything.
 pub struct Auth(Option<Gate>);
 
 struct Gate {

@@ -18,7 +18,7 @@ pub struct Document {
     pub observers: Vec<OneOrMany>,
     /// Rules, tried in order before the built-in ones.
     pub rules: Vec<RuleDocument>,
-    /// The clusters that signals may name; empty: any. See [`Scope`](super::Scope).
+    /// The clusters that signals may name; empty: any. See [`TargetScope`](super::TargetScope).
     pub clusters: Vec<String>,
     /// Patterns of the namespaces whose objects no signal may be about.
     #[serde(rename = "denyNamespaces")]
