@@ -38,7 +38,7 @@ impl BufferShare {
     }
 
     /// The body has grown to `bytes`; `false` if all shares would take more than it may fill. The only body always fits, so
-    /// that none is rejected for ever.
+    /// that none is rejected permanently.
     pub(crate) fn grow_to(&mut self, bytes: usize, max_buffered_bytes: u32) -> bool {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let large = u64::from(max_buffered_bytes);

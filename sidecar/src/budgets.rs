@@ -16,7 +16,7 @@ use tracing::warn;
 use self::ledger::{Budget, Ended, Known, Ledger, Request};
 use crate::config::Limits;
 use crate::incident::{Commit, Counted, Drain, Submission, SubmitError};
-use crate::index::{Index, Lookup};
+use crate::index::Index;
 use crate::metrics::Metrics;
 
 /// Commits submissions within the budgets.
@@ -40,9 +40,8 @@ impl<C> Budgeted<C> {
 
     /// Admits a submission. Returns whether [`Ledger::end`] must follow.
     fn admit(&self, submission: &Submission) -> Result<bool, SubmitError> {
-        match self.index.lookup(submission.fingerprint) {
-            Lookup::Active(rrs) if rrs.is_empty() => {}
-            Lookup::Active(_) | Lookup::NotInSync => return Ok(false),
+        if self.index.has_active(submission.fingerprint) != Some(false) {
+            return Ok(false);
         }
         let request = Request {
             fingerprint: submission.fingerprint,
@@ -108,7 +107,7 @@ impl<C: Drain + Sync> Drain for Budgeted<C> {
 
 impl Known for Index {
     fn is_active(&self, fingerprint: Fingerprint) -> bool {
-        matches!(self.lookup(fingerprint), Lookup::Active(rrs) if !rrs.is_empty())
+        self.has_active(fingerprint) == Some(true)
     }
 
     fn active(&self) -> usize {

@@ -59,6 +59,12 @@ impl Index {
         Lookup::Active(rrs.iter().map(|rr| Arc::clone(&rr.name)).collect())
     }
 
+    /// Whether the fingerprint has an active RR; `None` if not in sync.
+    pub fn has_active(&self, fingerprint: Fingerprint) -> Option<bool> {
+        let table = self.table();
+        table.in_sync.then(|| !table.incidents.of(fingerprint).is_empty())
+    }
+
     /// Whether the RR of this name is known to be active.
     pub fn is_active(&self, fingerprint: Fingerprint, name: &str) -> bool {
         self.table().find(fingerprint, name).is_some()

@@ -162,18 +162,13 @@ async fn wait_until_granted(permissions: &Permissions, pending: Pending) {
 async fn check(permissions: &Permissions) -> Result<(), CheckFailure> {
     let Permissions { client, namespace, call_timeout, reviews } = permissions;
     let (namespace, call_timeout) = (namespace.as_str(), *call_timeout);
-    let missing = missing(client, Some(namespace), &RIGHTS, call_timeout).await?;
-    if !missing.is_empty() {
-        let list = missing.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
-        let advice = "apply deploy/base/role.yaml and rolebinding.yaml there, bound to this pod's ServiceAccount";
-        return Err(CheckFailure::Definite(format!("missing in namespace {namespace}: {list}; {advice}")));
-    }
-    let needed: &[Right] = if *reviews { &REVIEW_RIGHTS } else { &[] };
-    let missing = self::missing(client, None, needed, call_timeout).await?;
-    if !missing.is_empty() {
-        let list = missing.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
+    let in_namespace = missing(client, Some(namespace), &RIGHTS, call_timeout).await?;
+    let advice = "apply deploy/base/role.yaml and rolebinding.yaml there, bound to this pod's ServiceAccount";
+    none_missing(&in_namespace, &format!("in namespace {namespace}"), advice)?;
+    if *reviews {
+        let in_cluster = missing(client, None, &REVIEW_RIGHTS, call_timeout).await?;
         let advice = "apply deploy/base/reviews.yaml, bound to this pod's ServiceAccount, or set auth.mode: none";
-        return Err(CheckFailure::Definite(format!("missing in the whole cluster: {list}; {advice}")));
+        none_missing(&in_cluster, "in the whole cluster", advice)?;
     }
     let rrs = Api::<RemediationRequest>::namespaced(client.clone(), namespace);
     match within(call_timeout, rrs.get(ABSENT_RR)).await {
@@ -208,6 +203,14 @@ async fn missing(
         }
     }
     Ok(missing)
+}
+
+fn none_missing(missing: &[Right], place: &str, advice: &str) -> Result<(), CheckFailure> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
+    Err(CheckFailure::Definite(format!("missing {place}: {list}; {advice}")))
 }
 
 async fn within<T>(limit: Duration, call: impl Future<Output = kube::Result<T>>) -> kube::Result<T> {
