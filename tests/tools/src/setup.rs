@@ -7,11 +7,9 @@ use std::thread;
 use anyhow::{Context, Result, anyhow};
 
 use super::progress::{Lane, Overall};
-use super::{Found, Origin, Tool};
+use super::{Found, Origin, Package, Tool};
 
-/// Seconds that a cold build of kube-apiserver and etcd takes by itself on 2 cores, and of Alertmanager after it.
-const API_SERVER_SECONDS: u32 = 330;
-const ALERTMANAGER_SECONDS: u32 = 60;
+/// Seconds that fetching Envoy takes.
 const ENVOY_SECONDS: u32 = 15;
 
 /// Gets all of `tools` while `build` builds our own programs, which it is expected to do in `build_seconds`. Says where
@@ -60,13 +58,17 @@ fn get(tools: &[Tool], lane: &dyn Lane) -> Result<Vec<(Tool, Found)>> {
     Ok(found)
 }
 
+/// Expected seconds until all of `tools` are there, if none is.
 fn seconds(tools: &[Tool]) -> u32 {
-    let of = |tool: &Tool| match tool {
-        Tool::Envoy => ENVOY_SECONDS,
-        Tool::KubeApiserver => API_SERVER_SECONDS,
-        // Built together with kube-apiserver.
-        Tool::Etcd => 0,
-        Tool::Alertmanager => ALERTMANAGER_SECONDS,
+    let mut sets = Vec::new();
+    let of = |tool: &Tool| match tool.package() {
+        Package::PyPi(_) => ENVOY_SECONDS,
+        Package::Go(set) if sets.contains(&set) => 0,
+        Package::Go(set) => {
+            sets.push(set);
+            let (download, compile) = set.seconds();
+            download + compile
+        }
     };
     tools.iter().map(of).sum()
 }
