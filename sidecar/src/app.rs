@@ -150,7 +150,7 @@ struct Clients {
 async fn clients(config: &Config) -> anyhow::Result<Clients> {
     let mut kube = KubeConfig::infer()
         .await
-        .context("no cluster configured: set KUBECONFIG, or run in a pod with a service account (deploy/base)")?;
+        .context("no cluster configured: set KUBECONFIG, or run in a pod with a service account (deploy/chart)")?;
     kube.default_retry = false;
     kube.connect_timeout = Some(config.limits.api_call_timeout);
     let mut watch = kube.clone();

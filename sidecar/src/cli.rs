@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
 use crate::explain::ExplainArgs;
+use crate::install_filter::InstallFilterArgs;
 
 /// Turns every storm of alerts into exactly one RemediationRequest per incident.
 ///
@@ -30,6 +31,8 @@ pub struct Args {
 pub enum Command {
     /// Explain what would become of alerts and events.
     Explain(ExplainArgs),
+    /// Copy the filter's module into a directory, for an Envoy that mounts it.
+    InstallFilter(InstallFilterArgs),
 }
 
 impl Args {

@@ -16,6 +16,7 @@ pub mod http;
 pub mod incident;
 pub mod incident_tasks;
 pub mod index;
+pub mod install_filter;
 pub mod logging;
 pub mod metrics;
 pub mod rr;

@@ -12,8 +12,9 @@ use onceway::env::Env;
 use onceway::{app, logging, shutdown};
 use tokio_util::task::AbortOnDropHandle;
 
-/// The exit code of `explain` for an input that it cannot read; as that of wrong arguments.
-const UNREADABLE: u8 = 2;
+/// The exit code of `explain` for an input that it cannot read, and of `install-filter` for a module or a directory that it
+/// cannot use; as that of wrong arguments.
+const UNUSABLE: u8 = 2;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
@@ -22,13 +23,25 @@ async fn main() -> anyhow::Result<ExitCode> {
         print!("{}", default_yaml()?);
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(Command::InstallFilter(install)) = &args.command {
+        return Ok(match install.run() {
+            Ok((path, bytes)) => {
+                println!("installed {} ({bytes} bytes)", path.display());
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("onceway install-filter: {error}");
+                ExitCode::from(UNUSABLE)
+            }
+        });
+    }
     let config = args.configuration()?;
     if let Some(Command::Explain(explain)) = &args.command {
         return Ok(match explain.run(&config.targets, &mut stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("onceway explain: {error}");
-                ExitCode::from(UNREADABLE)
+                ExitCode::from(UNUSABLE)
             }
         });
     }

@@ -1,78 +1,89 @@
-//! `deploy/base` matches the sidecar's configuration, ports, probes and shutdown.
+//! What the chart `deploy/chart` renders matches the sidecar's configuration, ports, probes and shutdown.
 
 use std::fs;
 use std::time::Duration;
 
+use k8s_openapi::Resource;
+use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Container, PodSpec, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
 use onceway::config::Config;
 use onceway::health::permissions::{REVIEW_RIGHTS, RIGHTS, Right};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/base");
+const RENDERED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/rendered/onceway.yaml");
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/chart");
 
-fn text(file: &str) -> String {
-    fs::read_to_string(format!("{BASE}/{file}")).unwrap_or_else(|error| panic!("{file}: {error}"))
+/// The objects of this kind.
+fn all<T: DeserializeOwned + Resource>() -> Vec<T> {
+    let text = fs::read_to_string(RENDERED).unwrap();
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let of_kind = documents.into_iter().filter(|document| document["kind"] == T::KIND);
+    of_kind.map(|document| serde_json::from_value(document).unwrap()).collect()
 }
 
-fn read<T: DeserializeOwned>(file: &str) -> T {
-    serde_saphyr::from_str(&text(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+/// The only object of this kind.
+fn read<T: DeserializeOwned + Resource>() -> T {
+    let [object] = all::<T>().try_into().unwrap_or_else(|_| panic!("not exactly one {}", T::KIND));
+    object
+}
+
+/// The sidecar's configuration.
+fn configuration() -> Config {
+    Config::parse(&read::<ConfigMap>().data.unwrap()["onceway.yaml"]).unwrap()
 }
 
 fn pod() -> PodSpec {
-    read::<Deployment>("deployment.yaml").spec.unwrap().template.spec.unwrap()
+    read::<Deployment>().spec.unwrap().template.spec.unwrap()
 }
 
 fn container() -> Container {
     pod().containers.swap_remove(0)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Kustomization {
-    resources: Vec<String>,
-    config_map_generator: Vec<Generator>,
-}
-
-#[derive(Deserialize)]
-struct Generator {
-    name: String,
-    files: Vec<String>,
-}
-
 #[test]
-fn the_kustomization_names_every_file_but_the_crd() {
-    let kustomization: Kustomization = read("kustomization.yaml");
-    let mut named = kustomization.resources;
-    named.extend(kustomization.config_map_generator.into_iter().flat_map(|generator| generator.files));
-    named.extend(["crd.yaml", "kustomization.yaml"].map(str::to_owned));
-    let mut found: Vec<String> =
-        fs::read_dir(BASE).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    named.sort();
-    found.sort();
-    assert_eq!(named, found);
-}
-
-#[test]
-fn the_deployed_configuration_is_valid_and_mounted_where_the_sidecar_reads_it() {
-    Config::parse(&text("onceway.yaml")).unwrap();
+fn the_deployed_configuration_is_the_default_one_and_mounted_where_the_sidecar_reads_it() {
+    assert_eq!(configuration(), Config::default());
     assert_eq!(container().args.unwrap(), ["--config", "/etc/onceway/onceway.yaml"]);
     assert_eq!(container().volume_mounts.unwrap()[0].mount_path, "/etc/onceway");
     let map = pod().volumes.unwrap()[0].config_map.clone().unwrap().name;
-    assert_eq!(map, read::<Kustomization>("kustomization.yaml").config_map_generator[0].name);
+    assert_eq!(Some(map), read::<ConfigMap>().metadata.name);
+}
+
+#[test]
+fn the_charts_have_the_workspaces_version() {
+    for chart in [CHART, &format!("{CHART}-crds")] {
+        let text = fs::read_to_string(format!("{chart}/Chart.yaml")).unwrap();
+        let about: Value = serde_saphyr::from_str(&text).unwrap();
+        for key in ["version", "appVersion"] {
+            assert_eq!(about[key], env!("CARGO_PKG_VERSION"), "{key} in {chart}");
+        }
+    }
+}
+
+#[test]
+fn each_policy_confines_exactly_the_releases_account() {
+    let account = read::<ServiceAccount>().metadata;
+    let user = format!("system:serviceaccount:{}:{}", account.namespace.unwrap(), account.name.unwrap());
+    let policies = all::<ValidatingAdmissionPolicy>();
+    assert_eq!(policies.len(), 3);
+    for policy in policies {
+        let conditions = policy.spec.unwrap().match_conditions.unwrap();
+        assert_eq!(conditions[0].expression, format!("request.userInfo.username == '{user}'"));
+    }
 }
 
 #[test]
 fn the_ports_are_those_that_the_sidecar_listens_on() {
-    let listen = Config::parse(&text("onceway.yaml")).unwrap().listen;
+    let listen = configuration().listen;
     let expected = [("signals", listen.signals), ("health", listen.health), ("metrics", listen.metrics)]
         .map(|(name, address)| (name.to_owned(), i32::from(address.port())));
     let ports = container().ports.unwrap().into_iter().map(|port| (port.name.unwrap(), port.container_port));
     assert_eq!(ports.collect::<Vec<_>>(), expected);
-    let service = read::<Service>("service.yaml").spec.unwrap();
+    let service = read::<Service>().spec.unwrap();
     assert_eq!(service.cluster_ip.as_deref(), Some("None"), "Envoy hashes over the replicas themselves");
     assert_eq!(service.ports.unwrap().into_iter().map(|port| port.port).collect::<Vec<_>>(), [8080, 8081, 9090]);
 }
@@ -90,7 +101,7 @@ fn the_downward_api_sets_the_identity() {
 
 #[test]
 fn the_grace_period_covers_lame_duck_and_drain() {
-    let config = Config::parse(&text("onceway.yaml")).unwrap();
+    let config = configuration();
     let shutdown = config.shutdown.lame_duck + config.shutdown.drain_timeout;
     let grace = Duration::from_secs(pod().termination_grace_period_seconds.unwrap().try_into().unwrap());
     assert!(grace >= shutdown + Duration::from_secs(5), "{grace:?} for {shutdown:?}");
@@ -99,7 +110,7 @@ fn the_grace_period_covers_lame_duck_and_drain() {
 #[test]
 fn the_memory_limit_covers_what_the_configuration_allows() {
     const KIB: usize = 1024;
-    let limits = Config::parse(&text("onceway.yaml")).unwrap().limits;
+    let limits = configuration().limits;
     let (bodies, requests) = (limits.max_body_bytes_in_flight, limits.max_requests_in_flight * 10 * KIB);
     let (incidents, outcomes) = (limits.max_incidents * 3 * KIB, limits.max_signals_in_flight * 2 * KIB);
     let worst = bodies + requests + incidents + outcomes + limits.max_connections * 32 * KIB;
@@ -117,48 +128,47 @@ fn the_probes_use_served_paths() {
 
 #[test]
 fn every_selector_selects_the_same_pods() {
-    let deployment = read::<Deployment>("deployment.yaml").spec.unwrap();
+    let deployment = read::<Deployment>().spec.unwrap();
     let labels = deployment.template.metadata.unwrap().labels.unwrap();
-    assert_eq!(deployment.selector.match_labels.unwrap(), labels);
-    assert_eq!(read::<Service>("service.yaml").spec.unwrap().selector.unwrap(), labels);
-    let budget = read::<PodDisruptionBudget>("poddisruptionbudget.yaml").spec.unwrap();
-    assert_eq!(budget.selector.unwrap().match_labels.unwrap(), labels);
+    let selector = deployment.selector.match_labels.unwrap();
+    assert!(selector.iter().all(|(label, value)| labels.get(label) == Some(value)), "{selector:?} of {labels:?}");
+    assert_eq!(read::<Service>().spec.unwrap().selector.unwrap(), selector);
+    let budget = read::<PodDisruptionBudget>().spec.unwrap();
+    assert_eq!(budget.selector.unwrap().match_labels.unwrap(), selector);
 }
 
 #[test]
 fn the_role_is_bound_to_the_pods_service_account() {
-    let account = read::<ServiceAccount>("serviceaccount.yaml").metadata.name;
-    let binding: RoleBinding = read("rolebinding.yaml");
-    assert_eq!(Some(binding.role_ref.name), read::<Role>("role.yaml").metadata.name);
+    let account = read::<ServiceAccount>().metadata.name;
+    let binding: RoleBinding = read();
+    assert_eq!(Some(binding.role_ref.name), read::<Role>().metadata.name);
     assert_eq!(Some(binding.subjects.unwrap().swap_remove(0).name), account);
     assert_eq!(pod().service_account_name, account);
 }
 
 #[test]
 fn the_role_grants_exactly_the_permissions_that_the_sidecar_checks() {
-    assert_eq!(granted(read::<Role>("role.yaml").rules), needed(&RIGHTS));
+    assert_eq!(granted(read::<Role>().rules), needed(&RIGHTS));
 }
 
-/// The ClusterRole that lets the sidecar ask about senders, and its binding.
-fn reviews() -> (ClusterRole, ClusterRoleBinding) {
-    let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&text("reviews.yaml")).unwrap();
-    let [role, binding] = documents.try_into().unwrap();
-    (serde_json::from_value(role).unwrap(), serde_json::from_value(binding).unwrap())
+/// The ClusterRole whose name ends so.
+fn cluster_role(suffix: &str) -> ClusterRole {
+    let has = |role: &ClusterRole| role.metadata.name.as_ref().is_some_and(|name| name.ends_with(suffix));
+    all::<ClusterRole>().into_iter().find(has).unwrap()
 }
 
 #[test]
 fn the_cluster_role_grants_exactly_the_reviews_that_the_sidecar_checks() {
-    let (role, binding) = reviews();
+    let (role, binding): (_, ClusterRoleBinding) = (cluster_role("-reviews"), read());
     assert_eq!(granted(role.rules), needed(&REVIEW_RIGHTS));
     assert_eq!(Some(binding.role_ref.name), role.metadata.name);
-    let account = read::<ServiceAccount>("serviceaccount.yaml").metadata.name;
+    let account = read::<ServiceAccount>().metadata.name;
     assert_eq!(Some(binding.subjects.unwrap().swap_remove(0).name), account);
 }
 
 #[test]
 fn the_senders_role_grants_the_virtual_resource_and_nothing_else() {
-    let role: ClusterRole = read("sender.yaml");
-    assert_eq!(granted(role.rules), ["create signals.onceway.io"]);
+    assert_eq!(granted(cluster_role("-sender").rules), ["create signals.onceway.io"]);
 }
 
 fn granted(rules: Option<Vec<PolicyRule>>) -> Vec<String> {

@@ -13,8 +13,21 @@ use crate::run::run;
 const SERVERS: &[Tool] = &[Tool::Envoy, Tool::KubeApiserver, Tool::Etcd];
 
 /// Crates whose tests run no other program of ours and no server: `cargo xtask test -p` builds nothing else for them.
-const PURE: [&str; 7] =
-    ["onceway-signal", "onceway-claim", "onceway-filter", "onceway-model", "onceway", "onceway-tools", "xtask"];
+const PURE: [&str; 8] = [
+    "onceway-signal",
+    "onceway-claim",
+    "onceway-filter",
+    "onceway-model",
+    "onceway",
+    "onceway-images",
+    "onceway-tools",
+    "xtask",
+];
+
+/// Tests that need more than others: their crate and target.
+const E2E: (&str, &str) = ("onceway-e2e", "e2e");
+const IMAGE: (&str, &str) = ("onceway-e2e", "image");
+const GATEWAYS: (&str, &str) = ("onceway-gateways", "gateways");
 
 /// A program of the folder `tests`.
 #[derive(Clone, Copy)]
@@ -27,7 +40,16 @@ pub(crate) enum Program {
 
 impl Program {
     fn goal(self) -> Goal<'static> {
-        let goal = |title, bins, seconds| Goal { title, bins, tests: None, clock: false, tools: SERVERS, seconds };
+        let goal = |title, bins, seconds| Goal {
+            title,
+            bins,
+            tests: None,
+            clock: false,
+            previous: false,
+            images: false,
+            tools: SERVERS,
+            seconds,
+        };
         match self {
             Self::Demo => goal("Setting up the demo", &["demo"], 330),
             Self::Bench => goal("Setting up the benchmarks", &["bench", "baseline"], 600),
@@ -39,7 +61,16 @@ impl Program {
 
 /// Builds what ships.
 pub(crate) fn build() -> Result<()> {
-    let goal = Goal { title: "Building", bins: &[], tests: None, clock: false, tools: &[], seconds: 250 };
+    let goal = Goal {
+        title: "Building",
+        bins: &[],
+        tests: None,
+        clock: false,
+        previous: false,
+        images: false,
+        tools: &[],
+        seconds: 250,
+    };
     build::all(&goal).map(|built| built.print())
 }
 
@@ -63,8 +94,17 @@ pub(crate) fn prove(options: &[String]) -> Result<()> {
     run(prove)
 }
 
-/// Runs `cargo test` with these options, of the whole workspace or of the packages that they name.
+/// What the gateway matrix needs beside the servers, and no other test.
+const OF_GATEWAYS: [Tool; 5] = [Tool::Crane, Tool::Kubectl, Tool::EnvoyGateway, Tool::PilotDiscovery, Tool::PilotAgent];
+
+/// Runs `cargo test` with these options, of the whole workspace or of the packages that they name. The word `gateways` in front
+/// stands for the gateway matrix.
 pub(crate) fn test(options: &[String]) -> Result<()> {
+    if let Some((_, others)) = options.split_first().filter(|(first, _)| *first == "gateways") {
+        let (package, target) = GATEWAYS;
+        let matrix = ["--package", package, "--test", target].map(str::to_owned);
+        return test(&[&matrix, others].concat());
+    }
     let packages: Vec<&str> = packages(options);
     if !packages.is_empty() && packages.iter().all(|package| PURE.contains(package)) {
         let mut tests = cargo(&["test", "--release"]);
@@ -80,7 +120,9 @@ pub(crate) fn test(options: &[String]) -> Result<()> {
         bins: &[],
         tests: Some(&arguments),
         clock: true,
-        tools: &Tool::ALL,
+        previous: may_run(options, E2E),
+        images: may_run(options, IMAGE) || may_run(options, GATEWAYS),
+        tools: &tools(options),
         seconds: 900,
     };
     let built = build::all(&goal)?;
@@ -90,27 +132,58 @@ pub(crate) fn test(options: &[String]) -> Result<()> {
     run(tests)
 }
 
+/// What tests that run with these options of cargo run against.
+fn tools(options: &[String]) -> Vec<Tool> {
+    let with_gateways = may_run(options, GATEWAYS);
+    Tool::ALL.into_iter().filter(|tool| with_gateways || !OF_GATEWAYS.contains(tool)).collect()
+}
+
+/// Whether these options of cargo may run tests of this crate and target: not if they name others. What some tests alone need takes
+/// minutes to build.
+fn may_run(options: &[String], (package, target): (&str, &str)) -> bool {
+    let (packages, targets) = (packages(options), values(options, "--test", None));
+    (packages.is_empty() || packages.contains(&package)) && (targets.is_empty() || targets.contains(&target))
+}
+
 /// The packages that options of cargo name: `-p X`, `-pX`, `--package X` or `--package=X`, before a `--`.
 fn packages(options: &[String]) -> Vec<&str> {
-    let mut packages = Vec::new();
+    values(options, "--package", Some("-p"))
+}
+
+/// The values of an option of cargo, before a `--`, in each form that cargo takes.
+fn values<'a>(options: &'a [String], long: &str, short: Option<&str>) -> Vec<&'a str> {
+    let mut values = Vec::new();
     let mut options = options.iter().map(String::as_str).take_while(|option| *option != "--");
     while let Some(option) = options.next() {
-        match option {
-            "-p" | "--package" => packages.extend(options.next()),
-            _ => packages.extend(option.strip_prefix("--package=").or_else(|| option.strip_prefix("-p"))),
+        if option == long || Some(option) == short {
+            values.extend(options.next());
+        } else if let Some(value) = option.strip_prefix(long) {
+            values.extend(value.strip_prefix('='));
+        } else {
+            values.extend(short.and_then(|short| option.strip_prefix(short)));
         }
     }
-    packages
+    values
 }
 
 #[cfg(test)]
 mod tests {
-    use super::packages;
+    use super::{IMAGE, packages};
 
     #[test]
     fn packages_are_read_in_every_form_that_cargo_takes_and_not_behind_two_dashes() {
         let options = ["--locked", "-p", "a", "-pb", "--package", "c", "--package=d", "name", "--", "-p", "e"];
         assert_eq!(packages(&options.map(str::to_owned)), ["a", "b", "c", "d"]);
         assert!(packages(&["--locked".to_owned()]).is_empty());
+    }
+
+    #[test]
+    fn what_some_tests_need_is_built_unless_only_others_are_named() {
+        let may_run =
+            |options: &[&str]| super::may_run(&options.iter().map(|&option| option.into()).collect::<Vec<_>>(), IMAGE);
+        assert!(may_run(&[]) && may_run(&["--locked"]) && may_run(&["--test", "image"]));
+        assert!(may_run(&["--test=e2e", "--test=image"]) && may_run(&["--", "--test", "e2e"]));
+        assert!(!may_run(&["--test", "e2e", "races::"]) && !may_run(&["--test=e2e"]));
+        assert!(may_run(&["-p", "onceway-e2e"]) && !may_run(&["-p", "onceway-kit"]));
     }
 }

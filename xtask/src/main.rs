@@ -1,19 +1,28 @@
 //! `cargo xtask`: the project's commands. Thin: it builds and gets what a command needs, runs it, and says what is missing.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 mod build;
 mod cargo;
+mod chart;
 mod commands;
+mod compile;
 mod copy;
 mod coverage;
+mod git;
+mod images;
+mod platform;
 mod reproduce;
 mod run;
 mod sbom;
+mod shipped;
+mod target;
 
 use self::commands::Program;
+use self::images::Wanted;
 
 /// The project's commands.
 #[derive(Parser)]
@@ -64,11 +73,25 @@ enum Task {
     },
     /// Measure which lines of signal, claim and sidecar their own tests run; fails below 90 %
     Coverage,
-    /// Build what ships twice, in different places, and compare the digests
+    /// Write what is made of the Helm chart: its values, their reference, and manifests for `kubectl apply`; by Helm
+    Render(chart::Options),
+    /// Make the container images, as OCI layouts in target/images, without a container engine
+    Images {
+        /// Platform of the sidecar: amd64, arm64; by default each that there is a C compiler for
+        #[arg(long = "platform", value_name = "ARCH", value_parser = ["amd64", "arm64"])]
+        platforms: Vec<String>,
+        /// Where they will be pushed; writes DIR/values.yaml, for Helm, with names and digests
+        #[arg(long, value_name = "HOST/PATH")]
+        registry: Option<String>,
+        /// Directory for them [default: images in cargo's target directory]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Build what ships twice, in different places, and compare the digests of programs and images
     Reproduce,
     /// List what the sidecar and the filter are made of, as CycloneDX
     Sbom,
-    /// Run all tests, end-to-end tests included; `-p PACKAGE` runs those of one crate
+    /// Run all tests, end-to-end tests included; `-p PACKAGE` runs those of one crate, `gateways` the gateway matrix
     #[command(disable_help_flag = true)]
     Test {
         /// Options of `cargo test`, for example `-p onceway-signal`, or the name of a test
@@ -86,6 +109,10 @@ fn main() -> ExitCode {
         Task::Soak { options } => commands::show(Program::Soak, &options),
         Task::Fuzz { options } => commands::show(Program::Fuzz, &options),
         Task::Coverage => coverage::run(),
+        Task::Render(options) => chart::render(&options),
+        Task::Images { platforms, registry, out } => {
+            images::images(&Wanted { platforms: &platforms, out: out.as_deref(), registry: registry.as_deref() })
+        }
         Task::Reproduce => reproduce::reproduce(),
         Task::Sbom => sbom::sbom(),
         Task::Test { options } => commands::test(&options),

@@ -1,7 +1,6 @@
 //! Builds what ships twice, from two copies of the tree in different places, and compares the digests: whoever has the
 //! sources can check what was published.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
@@ -9,56 +8,50 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
 use crate::cargo::cargo;
-use crate::copy::{cargo_home, of_head};
+use crate::copy::of_head;
+use crate::images::maker_of;
+use crate::platform::Platform;
 use crate::run::run;
+use crate::shipped::{FILTER_TARGET, Shipped};
+use crate::target;
 
 /// Where the copies are; of different lengths, because a path of another length moves what follows it.
 const PLACES: [&str; 2] = ["reproduce-1", "reproduce-2/with/a/longer/path"];
-/// What ships: cargo's options, and the file.
-const ARTIFACTS: [(&[&str], &str); 2] = [
-    (&["--package", "onceway", "--bin", "onceway", "--release"], "target/release/onceway"),
-    (
-        &["--package", "onceway-filter", "--lib", "--profile", "wasm", "--target", "wasm32-wasip1"],
-        "target/wasm32-wasip1/wasm/onceway_filter.wasm",
-    ),
-];
+/// The images whose digests are compared; all that is in them depends on what their index names.
+const IMAGES: [&str; 2] = ["onceway", "onceway-filter"];
 
 /// Builds twice, and prints the digests. An error if they differ.
 pub(crate) fn reproduce() -> Result<()> {
+    let platform = Platform::of_host().context("the sidecar's image has no platform for this machine")?;
+    target::install(FILTER_TARGET, "the filter is built for WebAssembly")?;
+    target::install(platform.target, "the sidecar's image has a static program")?;
+    run(cargo(&["build", "--release", "--workspace", "--bin", "images"]))?;
     let mut digests = Vec::new();
     for place in PLACES {
         let tree = of_head(place)?;
-        for (options, file) in ARTIFACTS {
-            build(&tree, options)?;
-            let path = tree.join(file);
-            let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-            println!("sha256:{digest}  {:>11} bytes  {place}/{file}", bytes.len());
-            digests.push(digest);
+        let target = tree.join("target");
+        for shipped in [Shipped::Sidecar(platform), Shipped::Filter] {
+            let mut build = shipped.build(&tree)?;
+            build.arg("--locked").env("CARGO_TARGET_DIR", &target);
+            run(build)?;
+            digests.push(digest(&target.join(shipped.file()))?);
+        }
+        let out = target.join("images");
+        run(maker_of(&target, &[platform], &out, None, None)?)?;
+        for image in IMAGES {
+            digests.push(digest(&out.join(image).join("index.json"))?);
         }
     }
-    let (first, second) = digests.split_at(ARTIFACTS.len());
+    let (first, second) = digests.split_at(digests.len() / PLACES.len());
     ensure!(first == second, "the two builds differ");
-    println!("both builds are equal");
+    println!("both builds are equal: the sidecar for {}, the filter, and their images", platform.arch);
     Ok(())
 }
 
-/// Builds in a copy of the tree, with every path in what is built replaced: of the tree by `/onceway`, of cargo's home by
-/// `/cargo`.
-fn build(tree: &Path, options: &[&str]) -> Result<()> {
-    let (home, target) = (cargo_home()?, tree.join("target"));
-    let replaced = |flag: &str, from: &Path, to: &str| {
-        let mut option = OsString::from(flag);
-        option.push(from);
-        option.push(to);
-        option
-    };
-    let mut flags = replaced("--remap-path-prefix=", &home, "=/cargo");
-    flags.push(replaced(" --remap-path-prefix=", tree, "=/onceway"));
-    let mut c_flags = replaced("-ffile-prefix-map=", &home, "=/cargo");
-    c_flags.push(replaced(" -ffile-prefix-map=", tree, "=/onceway"));
-    let mut build = cargo(&["build", "--locked"]);
-    build.args(options).current_dir(tree).env("CARGO_TARGET_DIR", target);
-    build.env("RUSTFLAGS", flags).env("CFLAGS", c_flags).env("SOURCE_DATE_EPOCH", "0");
-    run(build)
+/// The digest of a file, which is printed, too.
+fn digest(file: &Path) -> Result<String> {
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    println!("sha256:{digest}  {:>11} bytes  {}", bytes.len(), file.display());
+    Ok(digest)
 }

@@ -22,7 +22,7 @@ pub struct Auth {
     /// names. none: whoever reaches the signal port can start repairs of everything in the cluster.
     pub mode: AuthMode,
     /// signals: a sender needs the right to create signals.onceway.io in the namespace of each signal's target, and
-    /// cluster-wide for targets without a namespace (ClusterRole onceway-sender of deploy/base). gateway: a sender
+    /// cluster-wide for targets without a namespace (ClusterRole onceway-sender of the chart). gateway: a sender
     /// needs the right to create the Service `gatewayService`, as in kubernaut, and can signal about everything.
     pub authorization: Authorization,
     /// The Service of `authorization: gateway`, in the sidecar's own namespace. It need not exist.

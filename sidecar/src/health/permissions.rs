@@ -22,7 +22,7 @@ const FIRST_RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause between two checks.
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(10);
 
-/// A permission that the sidecar needs; `deploy/base/role.yaml` grants exactly [`RIGHTS`].
+/// A permission that the sidecar needs; the Role of `deploy/chart` grants exactly [`RIGHTS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Right {
     /// The verb, for example "create".
@@ -52,7 +52,7 @@ pub const RIGHTS: [Right; 12] = [
 ];
 
 /// The permissions that the sidecar needs in the whole cluster to ask about senders, unless `auth.mode` is `none`;
-/// `deploy/base/reviews.yaml` grants exactly these.
+/// the ClusterRole `reviews` of `deploy/chart` grants exactly these.
 pub const REVIEW_RIGHTS: [Right; 2] = [
     Right { verb: "create", group: "authentication.k8s.io", resource: "tokenreviews", subresource: "" },
     Right { verb: "create", group: "authorization.k8s.io", resource: "subjectaccessreviews", subresource: "" },
@@ -163,18 +163,18 @@ async fn check(permissions: &Permissions) -> Result<(), CheckFailure> {
     let Permissions { client, namespace, call_timeout, reviews } = permissions;
     let (namespace, call_timeout) = (namespace.as_str(), *call_timeout);
     let in_namespace = missing(client, Some(namespace), &RIGHTS, call_timeout).await?;
-    let advice = "apply deploy/base/role.yaml and rolebinding.yaml there, bound to this pod's ServiceAccount";
+    let advice = "install the chart deploy/chart there, or bind its Role to this pod's ServiceAccount";
     none_missing(&in_namespace, &format!("in namespace {namespace}"), advice)?;
     if *reviews {
         let in_cluster = missing(client, None, &REVIEW_RIGHTS, call_timeout).await?;
-        let advice = "apply deploy/base/reviews.yaml, bound to this pod's ServiceAccount, or set auth.mode: none";
+        let advice = "install the chart deploy/chart, or bind its ClusterRole onceway-reviews to this pod's ServiceAccount, or set auth.mode: none";
         none_missing(&in_cluster, "in the whole cluster", advice)?;
     }
     let rrs = Api::<RemediationRequest>::namespaced(client.clone(), namespace);
     match within(call_timeout, rrs.get(ABSENT_RR)).await {
         Err(kube::Error::Api(status)) if status.is_not_found() && status.reason == "NotFound" => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => {
-            let why = "RemediationRequests are not served: apply deploy/base/crd.yaml";
+            let why = "RemediationRequests are not served: install kubernaut's CRD, or the chart deploy/chart-crds";
             Err(CheckFailure::Definite(why.into()))
         }
         Err(error) => Err(error.into()),

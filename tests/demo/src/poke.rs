@@ -17,7 +17,7 @@ pub(super) fn lines(rig: &Rig, sender: &str, token: &str) -> Result<String> {
     let mut text = format!(
         "
 The demo runs until Ctrl-C. Its sender is {sender}. A RoleBinding to the ClusterRole
-onceway-sender lets it signal about the namespace {namespace}, and about nothing else. Send an alert with its token
+onceway-sender.{namespace} lets it signal about the namespace {namespace}, and about nothing else. Send an alert with its token
 twice: the first creates an RR (201), the second is counted in it (202). Without the token it is a 401, and with another
 namespace in the alert a 403.
 
@@ -44,7 +44,8 @@ Freeze a replica (kill -STOP <process>), resume it (kill -CONT <process>), or ki
 
 Run a sidecar against your own cluster, with your own credentials:
 
-  kubectl apply --filename deploy/base/crd.yaml --filename deploy/base/sender.yaml
+  kubectl apply --filename deploy/chart-crds/templates/crd.yaml
+  kubectl apply --filename deploy/rendered/onceway.yaml --selector app.kubernetes.io/component=sender
   KUBECONFIG=~/.kube/config POD_NAME=onceway-0 POD_NAMESPACE=default target/release/onceway
 
 Logs and configurations: {}",

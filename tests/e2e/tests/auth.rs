@@ -119,7 +119,7 @@ async fn without_the_right_to_ask_a_replica_is_not_ready_and_names_it() -> Resul
     let rig = Rig::replicas(1).with_auth().start().await?;
     let (sender, _, incident) = tenant(&rig, "shop").await?;
     let bindings = Api::<ClusterRoleBinding>::all(rig.namespace().client().clone());
-    let name = format!("onceway-reviews-{}", rig.namespace().name());
+    let name = format!("onceway-reviews.{}", rig.namespace().name());
     bindings.delete(&name, &DeleteParams::default()).await?;
     // The API server may go by its cache for a moment; every token is another, so that the sidecar's does not answer.
     let until_refused = async {

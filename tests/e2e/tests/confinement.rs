@@ -1,4 +1,4 @@
-//! What the admission policies of `deploy/base` refuse to the sidecar's account, though its Role allows it. All other tests
+//! What the admission policies of `deploy/chart` refuse to the sidecar's account, though its Role allows it. All other tests
 //! run with these policies, too.
 
 use std::time::Duration;

@@ -21,8 +21,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::affinity::settled;
-
 const LIMIT: Duration = Duration::from_secs(60);
 const REPLICAS: usize = 3;
 /// As many as let each replica own at least one.
@@ -86,7 +84,7 @@ fn in_frames(text: &str, trailers: bool) -> impl Body<Data = Bytes, Error = Infa
 async fn opened() -> Result<(Rig, Incident, String)> {
     let rig = Rig::replicas(REPLICAS).with_envoy().with_long_timeouts().start().await?;
     let mut incidents = Incident::several("prod", INCIDENTS);
-    let mut owners = settled(&rig, &incidents, &mut 0, REPLICAS).await?;
+    let mut owners = rig.settled_owners(&rig.envoy().url(), &incidents, &mut 0, REPLICAS).await?;
     let incident = incidents.remove(0);
     let owner = owners.remove(incident.deployment()).context("every incident has an owner")?;
     Ok((rig, incident, owner))

@@ -9,9 +9,9 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use onceway_kit::fault_proxy::{Fault, LEASES, RR_STATUS, RRS, Rule, Verb};
 use onceway_kit::payload::Incident;
+use onceway_kit::poll;
 use onceway_kit::rig::{Rig, RrExt};
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
 
 /// How long garbage collection may take at the intervals of these tests.
 const SOON: Duration = Duration::from_secs(60);
@@ -38,15 +38,9 @@ fn leases(rig: &Rig) -> Api<Lease> {
     Api::namespaced(rig.namespace().client().clone(), rig.namespace().name())
 }
 
-/// Polls until `holds`: the event happens in another program.
+/// Waits until `holds`.
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
-    let poll = async {
-        while !holds().await? {
-            sleep(Duration::from_millis(20)).await;
-        }
-        anyhow::Ok(())
-    };
-    timeout(SOON, poll).await.with_context(|| format!("not {what} in time"))?
+    poll::until(SOON, what, async || Ok(holds().await?.then_some(()))).await
 }
 
 async fn duplicates_detected(rig: &Rig) -> Result<f64> {

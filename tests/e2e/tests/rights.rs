@@ -1,4 +1,4 @@
-//! The rights of `deploy/base` are the least that work: behaviour without each of them. (Every other end-to-end test
+//! The rights of `deploy/chart` are the least that work: behaviour without each of them. (Every other end-to-end test
 //! runs with these rights and a token of the sidecar's ServiceAccount.)
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ const SOON: Duration = Duration::from_secs(60);
 /// Clients read a token file again after a minute at the latest.
 const ROTATED: Duration = Duration::from_secs(120);
 
-/// The Role of `deploy/base` in a rig's namespace.
+/// The Role of `deploy/chart` in a rig's namespace.
 struct Rights {
     roles: Api<Role>,
     whole: Role,

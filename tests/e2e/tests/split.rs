@@ -1,7 +1,6 @@
 //! Webhooks of several incidents, in real Envoy: each incident's sub-request reaches its owner, and the response covers
 //! all.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -15,8 +14,6 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
-
-use crate::affinity::settled;
 
 /// The number of incidents in a large webhook.
 const INCIDENTS: usize = 60;
@@ -51,18 +48,6 @@ pub(crate) fn results(response: &ClientResponse) -> Vec<Value> {
     response.json()["results"].as_array().cloned().unwrap_or_default()
 }
 
-/// The replica that counted each incident in the calls from `since` on.
-fn counters(rig: &Rig, incidents: &[Incident], since: usize) -> BTreeMap<String, String> {
-    let calls = rig.record().calls();
-    let counts: Vec<_> = calls.iter().skip(since).filter(|call| call.is(Verb::Patch, RR_STATUS)).collect();
-    let counter = |incident: &Incident| {
-        let prefix = format!("rr-{}-", &incident.fingerprint().hex()[..12]);
-        let count = counts.iter().find(|call| call.name.as_ref().is_some_and(|name| name.starts_with(&prefix)))?;
-        Some((incident.deployment().to_owned(), count.replica.clone()))
-    };
-    incidents.iter().filter_map(counter).collect()
-}
-
 /// Waits until Envoy has no request in flight, downstream or upstream.
 pub(crate) async fn until_idle(rig: &Rig) -> Result<()> {
     const GAUGES: [&str; 3] = [
@@ -89,7 +74,7 @@ async fn each_of_sixty_incidents_in_one_webhook_reaches_the_replica_that_its_own
     let rig = Rig::replicas(3).with_envoy().with_long_timeouts().start().await?;
     let incidents = Incident::several("prod", INCIDENTS);
     let mut rounds = 0;
-    let owners = settled(&rig, &incidents, &mut rounds, 3).await?;
+    let owners = rig.settled_owners(&rig.envoy().url(), &incidents, &mut rounds, 3).await?;
     let since = rig.record().calls().len();
     let response = send(&rig, of_each(&incidents, rounds)).await?;
     assert_eq!((response.status.as_u16(), response.header("content-type")), (207, Some("application/json")));
@@ -98,7 +83,7 @@ async fn each_of_sixty_incidents_in_one_webhook_reaches_the_replica_that_its_own
     assert_eq!(fingerprints, expected, "in the webhook's order");
     let summary = json!({"total": 60, "created": 0, "deduplicated": 60, "rejected": 0, "failed": 0});
     assert_eq!(response.json()["summary"], summary);
-    assert_eq!(counters(&rig, &incidents, since), owners, "60 of 60");
+    assert_eq!(rig.counters(&incidents, since), owners, "60 of 60");
     for incident in &incidents {
         assert_eq!(rig.rrs_of(incident).await?[0].count(), rounds + 1);
     }
@@ -120,10 +105,10 @@ async fn with_a_replica_dead_nothing_of_a_webhook_of_sixty_incidents_is_lost() -
     }
     rig.envoy().until_healthy(2).await?;
     let mut rounds = 2;
-    let owners = settled(&rig, &incidents, &mut rounds, 2).await?;
+    let owners = rig.settled_owners(&rig.envoy().url(), &incidents, &mut rounds, 2).await?;
     let since = rig.record().calls().len();
     assert_eq!(send(&rig, of_each(&incidents, rounds)).await?.status, 207);
-    assert_eq!(counters(&rig, &incidents, since), owners, "by the owners among two replicas");
+    assert_eq!(rig.counters(&incidents, since), owners, "by the owners among two replicas");
     Ok(())
 }
 

@@ -12,8 +12,6 @@ use onceway_kit::rig::{Rig, RrExt};
 use onceway_signal::Source;
 use serde_json::{Value, json};
 
-use crate::affinity::settled;
-
 const NODES: usize = 10;
 /// Rules about node-exporter's metrics in kube-prometheus.
 const ALERTS: usize = 27;
@@ -127,14 +125,14 @@ async fn a_changed_rule_set_rolls_out_without_a_duplicate_of_an_incident_whose_k
     let rig = Rig::replicas(3).with_envoy().with_long_timeouts().start().await?;
     let incidents = Incident::several("prod", 24);
     let mut rounds = 0;
-    settled(&rig, &incidents, &mut rounds, 3).await?;
+    rig.settled_owners(&rig.envoy().url(), &incidents, &mut rounds, 3).await?;
     let response = rig.client().signal(&rig.envoy().url(), Source::Prometheus, about_queue("a")).await?;
     assert_eq!(response.status, 201, "{}", response.text());
     for sidecar in rig.sidecars() {
         sidecar.reconfigure(|config| config["targets"] = with_queues())?;
         sidecar.roll(ROLL_LIMIT).await?;
         rig.envoy().until_healthy(3).await?;
-        settled(&rig, &incidents, &mut rounds, 3).await?;
+        rig.settled_owners(&rig.envoy().url(), &incidents, &mut rounds, 3).await?;
     }
     for incident in &incidents {
         let rrs = rig.rrs_of(incident).await?;

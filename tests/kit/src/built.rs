@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::cluster::deploy::repository;
 
 pub mod filter;
+pub mod images;
 
 /// A path that is found, or whose file is built, once per process.
 #[derive(Default)]
@@ -40,6 +41,30 @@ impl Once {
 pub fn sidecar() -> Result<PathBuf> {
     static PATH: Once = Once::new();
     PATH.get(|| program("ONCEWAY_BIN", "onceway", "onceway"))
+}
+
+/// The sidecar of the previous version, which `cargo xtask test` builds.
+///
+/// # Errors
+/// If no variable names it.
+pub fn previous_sidecar() -> Result<PathBuf> {
+    previous("ONCEWAY_PREVIOUS_BIN")
+}
+
+/// The filter's module of the previous version, which `cargo xtask test` builds.
+///
+/// # Errors
+/// If no variable names it.
+pub fn previous_filter() -> Result<PathBuf> {
+    previous("ONCEWAY_PREVIOUS_FILTER_WASM")
+}
+
+fn previous(variable: &str) -> Result<PathBuf> {
+    let path = env::var_os(variable).map(PathBuf::from);
+    let path =
+        path.with_context(|| format!("{variable} is not set: `cargo xtask test` builds the previous version"))?;
+    ensure!(path.is_file(), "{variable} is {}, which is not a file", path.display());
+    Ok(path)
 }
 
 /// The program `bin` of `package`: what `variable` names, else what cargo builds. Runs cargo at each call.

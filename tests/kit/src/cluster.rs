@@ -80,6 +80,18 @@ impl Cluster {
     /// # Errors
     /// Those of [`Cluster::start`].
     pub async fn start_with_crd(crd: &str) -> Result<Arc<Self>> {
+        let cluster = Self::start_empty().await?;
+        let client = cluster.client()?;
+        deploy::apply_policies(&client).await?;
+        deploy::apply_crd(&client, crd).await?;
+        Ok(cluster)
+    }
+
+    /// Starts a cluster with nothing of ours in it.
+    ///
+    /// # Errors
+    /// If a server cannot be found, built or started, or is not ready in time.
+    pub async fn start_empty() -> Result<Arc<Self>> {
         let scratch = Scratch::new("cluster")?;
         let port = Port::reserve()?;
         let credentials = Credentials::create(scratch.path())?;
@@ -93,9 +105,6 @@ impl Cluster {
         let servers = Some(Servers { apiserver, etcd, _port: port, scratch });
         let cluster = Self { admin, certificate_pem: Some(credentials.certificate_pem), servers };
         cluster.until_ready().await?;
-        let client = cluster.client()?;
-        deploy::apply_policies(&client).await?;
-        deploy::apply_crd(&client, crd).await?;
         Ok(Arc::new(cluster))
     }
 

@@ -12,7 +12,9 @@
 //! | [`clock`] | a wall clock for one sidecar that the test sets |
 //! | [`storm`], [`payload`], [`client`] | senders and their payloads |
 //! | [`exposition`] | reads metrics |
+//! | [`helm`], [`registry`] | real Helm with the repository's charts, and a registry of images |
 //! | [`service`], [`process`], [`ports`], [`scratch`] | child processes, reserved ports, temporary directories |
+//! | [`poll`] | waits for the state of another program |
 //! | [`built`] | find or build our own programs; the crate `onceway-tools` does that for the servers |
 
 pub mod alertmanager;
@@ -23,9 +25,12 @@ pub mod cluster;
 pub mod envoy;
 pub mod exposition;
 pub mod fault_proxy;
+pub mod helm;
 pub mod payload;
+pub mod poll;
 pub mod ports;
 pub mod process;
+pub mod registry;
 pub mod rig;
 pub mod scratch;
 pub mod service;

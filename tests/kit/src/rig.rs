@@ -33,11 +33,13 @@
 //! uses [`RigBuilder::own_cluster`]. `rig.record()` is the history of all API calls, by replica.
 
 mod builder;
+mod owners;
 mod rrs;
 mod running;
 mod verdict;
 
 pub use self::builder::RigBuilder;
+pub use self::owners::Owners;
 pub use self::rrs::{Rr, RrExt};
 pub use self::running::Rig;
 pub use self::verdict::{IncidentVerdict, Verdict};

@@ -1,9 +1,11 @@
 //! A sidecar: the real program as a process that can be killed, frozen and restarted.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -22,14 +24,72 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 /// A replica. It keeps its ports across restarts.
 pub struct Sidecar {
     name: String,
+    /// What the next process at its addresses runs.
+    program: Arc<Mutex<PathBuf>>,
     service: Service,
     client: Client,
-    signals: Port,
-    health: Port,
-    metrics: Port,
+    listen: Listen,
     config_path: PathBuf,
     token_path: PathBuf,
     clock: Option<Clock>,
+}
+
+/// The reserved ports of a replica.
+pub struct Listen {
+    signals: Port,
+    health: Port,
+    metrics: Port,
+}
+
+impl Listen {
+    /// Ports of 127.0.0.1.
+    ///
+    /// # Errors
+    /// If the loopback interface has no port left.
+    pub fn reserve() -> Result<Self> {
+        Ok(Self { signals: Port::reserve()?, health: Port::reserve()?, metrics: Port::reserve()? })
+    }
+
+    /// For each of `count` replicas the same ports at an address of its own, 127.0.0.1 and up: as pods have.
+    ///
+    /// # Errors
+    /// If no port is free at all of them.
+    pub fn reserve_like_pods(count: usize) -> Result<Vec<Self>> {
+        let addresses = (1..=count).map(|host| Ok(Ipv4Addr::new(127, 0, 0, host.try_into()?)));
+        let addresses = addresses.collect::<Result<Vec<_>>>()?;
+        let same = || Ok::<_, anyhow::Error>(Port::reserve_same(&addresses)?.into_iter());
+        let ports = same()?.zip(same()?).zip(same()?);
+        Ok(ports.map(|((signals, health), metrics)| Self { signals, health, metrics }).collect())
+    }
+
+    /// The ports of the next pod of this network.
+    ///
+    /// # Errors
+    /// If one is in use, or the network is not of this machine.
+    pub fn reserve_in(network: PodNetwork) -> Result<Self> {
+        // No address is used twice: what another pod's address is remembered for is not meant for this one.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let address = Ipv4Addr::from_bits(network.first.to_bits() + NEXT.fetch_add(1, Ordering::Relaxed));
+        let reserve = |number| Port::reserve_at(address, number);
+        Ok(Self {
+            signals: reserve(network.signals)?,
+            health: reserve(network.health)?,
+            metrics: reserve(network.metrics)?,
+        })
+    }
+}
+
+/// Addresses of this machine for pods, which all listen on the same ports.
+#[derive(Clone, Copy, Debug)]
+pub struct PodNetwork {
+    /// The first pod's address; the next pods have the next.
+    pub first: Ipv4Addr,
+    /// The port for signals.
+    pub signals: u16,
+    /// The port for health checks.
+    pub health: u16,
+    /// The port for metrics.
+    pub metrics: u16,
 }
 
 /// The settings of a replica.
@@ -44,6 +104,8 @@ pub struct Settings<'a> {
     pub api_url: &'a str,
     /// Keys of its configuration other than the ports, as `--print-default-config` shows them; `{}` for the defaults.
     pub config: Value,
+    /// Where it listens.
+    pub listen: Listen,
     /// Its own wall clock, if it has one.
     pub clock: Option<Clock>,
     /// Environment variables beside those that every replica has.
@@ -51,14 +113,14 @@ pub struct Settings<'a> {
 }
 
 impl Sidecar {
-    /// Starts a replica in `namespace`, with the account and the rights that `deploy/base` gives it there. Does not
+    /// Starts a replica in `namespace`, with the account and the rights that `deploy/chart` gives it there. Does not
     /// wait until it is ready.
     ///
     /// # Errors
     /// If it cannot be started.
     pub fn start(namespace: &Namespace, settings: Settings<'_>) -> Result<Self> {
-        let Settings { name, program, dir, api_url, mut config, clock, environment } = settings;
-        let (signals, health, metrics) = (Port::reserve()?, Port::reserve()?, Port::reserve()?);
+        let Settings { name, program, dir, api_url, mut config, listen, clock, environment } = settings;
+        let Listen { signals, health, metrics } = &listen;
         config["listen"] = json!({ "signals": signals.addr(), "health": health.addr(), "metrics": metrics.addr() });
         let config_path = dir.join(format!("{name}.yaml"));
         fs::write(&config_path, format!("{config:#}\n"))?;
@@ -73,15 +135,17 @@ impl Sidecar {
         let (pod, pod_namespace) = (name.to_owned(), namespace.name().to_owned());
         let clock_environment = clock.as_ref().map(Clock::environment);
         let started_with = config_path.clone();
+        let program = Arc::new(Mutex::new(program));
+        let next = Arc::clone(&program);
         let service = Service::start(name, dir, move || {
-            let mut sidecar = Command::new(&program);
+            let mut sidecar = Command::new(&*next.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
             sidecar.envs(clock_environment.iter().flatten().cloned()).envs(environment.iter().copied());
             sidecar.arg("--config").arg(&started_with);
             sidecar.env("KUBECONFIG", &kubeconfig_path).env("POD_NAME", &pod).env("POD_NAMESPACE", &pod_namespace);
             sidecar
         })?;
         let (name, client) = (name.to_owned(), Client::new());
-        Ok(Self { name, service, client, signals, health, metrics, config_path, token_path, clock })
+        Ok(Self { name, program, service, client, listen, config_path, token_path, clock })
     }
 
     /// Its `POD_NAME`.
@@ -104,17 +168,17 @@ impl Sidecar {
 
     /// The URL for signals.
     pub fn url(&self) -> String {
-        format!("http://{}", self.signals.addr())
+        format!("http://{}", self.listen.signals.addr())
     }
 
     /// The address of its signal port.
     pub fn signals(&self) -> SocketAddr {
-        self.signals.addr()
+        self.listen.signals.addr()
     }
 
     /// The address of its health port.
     pub fn health(&self) -> SocketAddr {
-        self.health.addr()
+        self.listen.health.addr()
     }
 
     /// Replaces its process as a rolling update does: sends SIGTERM, waits until it has drained and ended, starts
@@ -126,6 +190,11 @@ impl Sidecar {
         self.service.stop(limit).await?;
         self.service.restart()?;
         self.until_ready().await
+    }
+
+    /// Has the next process at its addresses run this program.
+    pub fn use_program(&self, program: PathBuf) {
+        *self.program.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = program;
     }
 
     /// Changes its configuration, which the next process at its addresses reads.
@@ -177,7 +246,7 @@ impl Sidecar {
     /// # Errors
     /// If it does not respond.
     pub async fn readiness(&self) -> Result<ClientResponse> {
-        self.client.get(&format!("http://{}/readyz", self.health.addr())).await
+        self.client.get(&format!("http://{}/readyz", self.listen.health.addr())).await
     }
 
     /// Whether it reports ready.
@@ -190,12 +259,12 @@ impl Sidecar {
     /// # Errors
     /// If it does not respond.
     pub async fn scrape(&self) -> Result<Scrape> {
-        let response = self.client.get(&format!("http://{}/metrics", self.metrics.addr())).await;
+        let response = self.client.get(&format!("http://{}/metrics", self.listen.metrics.addr())).await;
         response.map(|response| Scrape::new(response.text())).with_context(|| format!("no metrics of {}", self.name))
     }
 
     /// The address of its metrics port.
     pub fn metrics(&self) -> SocketAddr {
-        self.metrics.addr()
+        self.listen.metrics.addr()
     }
 }

@@ -115,7 +115,10 @@ async fn a_missing_permission_is_named_until_it_is_granted() {
     });
     tokio::time::sleep(FIRST_RETRY_PAUSE / 2).await;
     let why = &readiness.reasons()[0].1;
-    assert!(why.starts_with("missing in namespace incidents: patch leases.coordination.k8s.io; apply"), "{why}");
+    assert!(
+        why.starts_with("missing in namespace incidents: patch leases.coordination.k8s.io; install the chart"),
+        "{why}"
+    );
     granted.notified().await;
     waiting.await.unwrap();
     assert!(readiness.reasons().is_empty());
@@ -152,7 +155,7 @@ async fn without_the_crd_it_is_not_ready_and_names_what_to_apply() {
     let recheck = PermissionRecheck::default();
     let monitor = tokio::spawn(monitor_permissions(permissions(client), readiness.clone(), recheck));
     tokio::time::sleep(FIRST_RETRY_PAUSE / 2).await;
-    assert!(readiness.reasons()[0].1.contains("deploy/base/crd.yaml"), "{:?}", readiness.reasons());
+    assert!(readiness.reasons()[0].1.contains("deploy/chart-crds"), "{:?}", readiness.reasons());
     monitor.abort();
 }
 
@@ -203,7 +206,7 @@ async fn the_rights_to_ask_about_senders_are_checked_cluster_wide_and_only_where
     tokio::time::sleep(FIRST_RETRY_PAUSE / 2).await;
     let why = &readiness.reasons()[0].1;
     let missing =
-        "missing in the whole cluster: create tokenreviews.authentication.k8s.io; apply deploy/base/reviews.yaml";
+        "missing in the whole cluster: create tokenreviews.authentication.k8s.io; install the chart deploy/chart";
     assert!(why.starts_with(missing), "{why}");
     let last = asked.lock().unwrap()[RIGHTS.len()..].to_vec();
     assert_eq!(last.len(), REVIEW_RIGHTS.len());

@@ -1,4 +1,4 @@
-//! Each rule of `deploy/base/crd.yaml`, on the real API server.
+//! Each rule of `deploy/chart-crds/templates/crd.yaml`, on the real API server.
 
 use anyhow::{Context, Result};
 use http::Request;

@@ -17,13 +17,17 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The manifests that every overlay builds on, below the repository's root.
-pub const BASE: &str = "deploy/base";
-/// The CRD among them, below the repository's root.
-pub const CRD: &str = "deploy/base/crd.yaml";
+/// What the chart `deploy/chart` renders for the sidecars, below the repository's root: no helm is needed to read it.
+pub const RENDERED: &str = "deploy/rendered/onceway.yaml";
+/// The CRD, below the repository's root.
+pub const CRD: &str = "deploy/chart-crds/templates/crd.yaml";
 
-/// The admission policies among them, below the repository's root.
-const POLICIES: &str = "deploy/base/admissionpolicy.yaml";
+/// The account that its admission policies confine: that of one release. Rigs share a cluster and its policies, and each
+/// has an account of this name in a namespace of its own.
+const ONE_ACCOUNT: &str = "request.userInfo.username == 'system:serviceaccount:onceway:onceway'";
+/// The same for the accounts of all rigs. A test by Helm shows that one release's policies confine its account alone.
+const EVERY_ACCOUNT: &str = "request.userInfo.username.startsWith('system:serviceaccount:') && \
+                             request.userInfo.username.endsWith(':onceway')";
 
 /// How long a new CRD may take to be served.
 const SERVED_LIMIT: Duration = Duration::from_secs(30);
@@ -86,84 +90,86 @@ pub async fn apply_crd(client: &Client, path: &str) -> Result<()> {
     }
 }
 
-/// Applies the admission policies of the base, which confine every sidecar in the cluster: not for a user's.
+/// Applies the admission policies of the chart, for every sidecar in the cluster: not for a user's.
 ///
 /// # Errors
-/// If the API server rejects a manifest.
+/// If the API server rejects a manifest, or the policies confine another account than they did.
 pub async fn apply_policies(client: &Client) -> Result<()> {
-    for document in documents(POLICIES)? {
+    for mut document in documents(RENDERED)? {
         match document["kind"].as_str() {
             Some("ValidatingAdmissionPolicy") => {
+                let condition = document.pointer_mut("/spec/matchConditions/0/expression");
+                let condition = condition.filter(|condition| *condition == ONE_ACCOUNT);
+                *condition.with_context(|| format!("{RENDERED}: a policy without {ONE_ACCOUNT}"))? =
+                    EVERY_ACCOUNT.into();
                 apply_all::<ValidatingAdmissionPolicy>(client, &document).await?;
             }
-            _ => drop(apply_all::<ValidatingAdmissionPolicyBinding>(client, &document).await?),
+            Some("ValidatingAdmissionPolicyBinding") => {
+                apply_all::<ValidatingAdmissionPolicyBinding>(client, &document).await?;
+            }
+            _ => {}
         }
     }
     Ok(())
 }
 
-/// Applies the ServiceAccount, roles and bindings of the base for `namespace`; returns the ServiceAccount's name.
+/// Applies the ServiceAccount, roles and bindings of the chart for `namespace`; returns the ServiceAccount's name.
 ///
 /// # Errors
-/// If the base has no ServiceAccount, or the API server rejects a manifest.
+/// If the chart has no ServiceAccount, or the API server rejects a manifest.
 pub async fn apply_rbac(client: &Client, namespace: &str) -> Result<String> {
     let mut account = None;
-    for path in yaml_files(BASE)? {
-        for mut document in documents(&path)? {
-            let Some(kind) = document["kind"].as_str().map(str::to_owned) else { continue };
-            put_into(&mut document, namespace);
-            match kind.as_str() {
-                "ServiceAccount" => account = Some(apply_in::<ServiceAccount>(client, namespace, &document).await?),
-                "Role" => drop(apply_in::<Role>(client, namespace, &document).await?),
-                "RoleBinding" => drop(apply_in::<RoleBinding>(client, namespace, &document).await?),
-                "ClusterRole" => drop(apply_all::<ClusterRole>(client, &document).await?),
-                "ClusterRoleBinding" => {
-                    document["metadata"]["name"] = cluster_binding(&document["metadata"]["name"], namespace).into();
-                    apply_all::<ClusterRoleBinding>(client, &document).await?;
-                }
-                // Workloads and kustomizations have no effect in a cluster without nodes.
-                _ => {}
+    for mut document in documents(RENDERED)? {
+        let Some(kind) = document["kind"].as_str().map(str::to_owned) else { continue };
+        put_into(&mut document, namespace);
+        match kind.as_str() {
+            "ServiceAccount" => account = Some(apply_in::<ServiceAccount>(client, namespace, &document).await?),
+            "Role" => drop(apply_in::<Role>(client, namespace, &document).await?),
+            "RoleBinding" => drop(apply_in::<RoleBinding>(client, namespace, &document).await?),
+            "ClusterRole" => {
+                rename(&mut document["metadata"]["name"], namespace);
+                apply_all::<ClusterRole>(client, &document).await?;
             }
+            "ClusterRoleBinding" => {
+                rename(&mut document["metadata"]["name"], namespace);
+                rename(&mut document["roleRef"]["name"], namespace);
+                apply_all::<ClusterRoleBinding>(client, &document).await?;
+            }
+            // Workloads have no effect in a cluster without nodes.
+            _ => {}
         }
     }
-    account.with_context(|| format!("no ServiceAccount in {BASE}"))
+    account.with_context(|| format!("no ServiceAccount in {RENDERED}"))
 }
 
-/// The name of a ClusterRoleBinding of the base for the sidecar of one namespace: rigs share a cluster.
-fn cluster_binding(name: &Value, namespace: &str) -> String {
-    format!("{}-{namespace}", name.as_str().unwrap_or_default())
+/// The name of a cluster-scoped object of the chart for a release in `namespace`, as the chart has it there: rigs share a
+/// cluster, and a user's may have a release of its own.
+pub(super) fn cluster_name(name: &str, namespace: &str) -> String {
+    format!("{name}.{namespace}")
 }
 
-/// Deletes what [`apply_rbac`] has bound in the whole cluster for the sidecar of `namespace`. The ClusterRoles stay: others
-/// may be bound to them.
+fn rename(name: &mut Value, namespace: &str) {
+    *name = cluster_name(name.as_str().unwrap_or_default(), namespace).into();
+}
+
+/// Deletes what [`apply_rbac`] has made in the whole cluster for the sidecar of `namespace`.
 ///
 /// # Errors
-/// If the base cannot be read, or the API server rejects it.
+/// If the manifests cannot be read, or the API server rejects it.
 pub async fn unbind(client: &Client, namespace: &str) -> Result<()> {
-    let bindings = Api::<ClusterRoleBinding>::all(client.clone());
-    for path in yaml_files(BASE)? {
-        for document in documents(&path)?.iter().filter(|document| document["kind"] == "ClusterRoleBinding") {
-            bindings
-                .delete(&cluster_binding(&document["metadata"]["name"], namespace), &DeleteParams::default())
-                .await?;
+    let (roles, bindings) = (Api::<ClusterRole>::all(client.clone()), Api::<ClusterRoleBinding>::all(client.clone()));
+    for document in documents(RENDERED)? {
+        let name = cluster_name(document["metadata"]["name"].as_str().unwrap_or_default(), namespace);
+        match document["kind"].as_str() {
+            Some("ClusterRole") => drop(roles.delete(&name, &DeleteParams::default()).await?),
+            Some("ClusterRoleBinding") => drop(bindings.delete(&name, &DeleteParams::default()).await?),
+            _ => {}
         }
     }
     Ok(())
 }
 
-fn yaml_files(dir: &str) -> Result<Vec<String>> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(repository().join(dir)).with_context(|| format!("cannot read {dir}"))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".yaml") {
-            paths.push(format!("{dir}/{name}"));
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-/// Does what kustomize's `namespace` does, for the few kinds that are applied here.
+/// Puts a manifest of the namespace `onceway` into another, for the few kinds that are applied here.
 fn put_into(document: &mut Value, namespace: &str) {
     for subject in document.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
         if subject["kind"] == "ServiceAccount" {

@@ -14,7 +14,7 @@ use super::{Cluster, deploy};
 /// How long a sidecar's token is valid; longer than any test, demo or soak runs.
 const TOKEN_SECONDS: i64 = 24 * 3600;
 
-/// A namespace with the ServiceAccount, Role and binding of `deploy/base`.
+/// A namespace with the ServiceAccount, Role and binding of `deploy/chart`.
 ///
 /// It is not deleted when dropped: a cluster without controllers would never finish that. It ends with the cluster.
 pub struct Namespace {
@@ -37,6 +37,17 @@ impl Cluster {
         let created = Api::all(client.clone()).create(&PostParams::default(), &object).await;
         let name = created.context("cannot create a namespace")?.metadata.name.context("a namespace without a name")?;
         Namespace::set_up(Arc::clone(self), client, name).await
+    }
+}
+
+impl Cluster {
+    /// The namespace of this name, which exists, with the sidecar's account and rights in it.
+    ///
+    /// # Errors
+    /// If the API server rejects it or does not respond.
+    pub async fn existing_namespace(self: &Arc<Self>, name: &str) -> Result<Namespace> {
+        let client = self.client()?;
+        Namespace::set_up(Arc::clone(self), client, name.to_owned()).await
     }
 }
 
@@ -106,7 +117,7 @@ impl Namespace {
         request_token(&self.client, &self.name, &self.account, Some(bound)).await
     }
 
-    /// A token of the sidecar's ServiceAccount, with the rights that `deploy/base` grants.
+    /// A token of the sidecar's ServiceAccount, with the rights that `deploy/chart` grants.
     pub fn token(&self) -> &str {
         &self.token
     }

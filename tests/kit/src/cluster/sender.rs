@@ -7,12 +7,12 @@ use kube::Client;
 use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::{Value, json};
 
-use super::Namespace;
 use super::tokens::issue;
+use super::{Namespace, deploy};
 
 /// The audience of senders' tokens, as `auth.audiences` has it by default.
 pub const AUDIENCE: &str = "onceway";
-/// The ClusterRole of `deploy/base/sender.yaml`.
+/// The senders' ClusterRole of `deploy/chart`.
 const SENDER_ROLE: &str = "onceway-sender";
 /// A sender's ServiceAccount; it has no right until [`SenderAccount::permit`].
 #[derive(Clone)]
@@ -106,9 +106,10 @@ impl SenderAccount {
     }
 
     fn binding(&self) -> Value {
+        let role = deploy::cluster_name(SENDER_ROLE, &self.namespace);
         json!({
             "metadata": { "name": self.binding_name() },
-            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": SENDER_ROLE },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role },
             "subjects": [{ "kind": "ServiceAccount", "name": self.name, "namespace": self.namespace }],
         })
     }

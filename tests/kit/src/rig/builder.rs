@@ -16,7 +16,7 @@ use crate::envoy::{Envoy, Upstream, lengthen_timeouts};
 use crate::fault_proxy::{FaultProxy, Record};
 use crate::ports::Port;
 use crate::scratch::Scratch;
-use crate::sidecar::{Settings, Sidecar};
+use crate::sidecar::{Listen, PodNetwork, Settings, Sidecar};
 
 /// Changes Envoy's configuration.
 type Edit = Box<dyn FnOnce(&mut Value) + Send>;
@@ -31,11 +31,14 @@ pub struct RigBuilder {
     clocks: bool,
     bodies: bool,
     long_timeouts: bool,
+    like_pods: bool,
+    pods: Option<PodNetwork>,
     auth: bool,
     as_configured: bool,
     program: fn() -> Result<PathBuf>,
     environment: Vec<(&'static str, &'static str)>,
     label: &'static str,
+    namespace: Option<&'static str>,
     config: Value,
 }
 
@@ -51,11 +54,14 @@ impl Rig {
             clocks: false,
             bodies: true,
             long_timeouts: false,
+            like_pods: false,
+            pods: None,
             auth: false,
             as_configured: false,
             program: built::sidecar,
             environment: Vec::new(),
             label: "rig",
+            namespace: None,
             config: json!({}),
         }
     }
@@ -110,6 +116,18 @@ impl RigBuilder {
         Self { program, ..self }
     }
 
+    /// With replicas that listen as pods do: each at an address of its own, all on the same ports.
+    #[must_use]
+    pub fn like_pods(self) -> Self {
+        Self { like_pods: true, ..self }
+    }
+
+    /// With replicas that listen as pods of this network.
+    #[must_use]
+    pub fn pods_in(self, network: PodNetwork) -> Self {
+        Self { pods: Some(network), ..self }
+    }
+
     /// With these variables in the environment of each replica.
     #[must_use]
     pub fn environment(self, environment: Vec<(&'static str, &'static str)>) -> Self {
@@ -120,6 +138,12 @@ impl RigBuilder {
     #[must_use]
     pub fn label(self, label: &'static str) -> Self {
         Self { label, ..self }
+    }
+
+    /// In the namespace of this name, which exists.
+    #[must_use]
+    pub fn in_namespace(self, name: &'static str) -> Self {
+        Self { namespace: Some(name), ..self }
     }
 
     /// With these keys of the sidecar's configuration, as `onceway --print-default-config` shows them.
@@ -164,6 +188,7 @@ impl RigBuilder {
         if !self.as_configured {
             open_up(&mut self.config, self.auth);
         }
+        let listen = self.listen()?;
         let program = tokio::task::spawn_blocking(self.program).await??;
         let scratch = Scratch::new("rig")?;
         let cluster = match self.cluster {
@@ -171,14 +196,17 @@ impl RigBuilder {
             None if self.own_cluster => Cluster::start().await?,
             None => Cluster::shared().await?,
         };
-        let namespace = cluster.namespace(self.label).await?;
+        let namespace = match self.namespace {
+            Some(name) => cluster.existing_namespace(name).await?,
+            None => cluster.namespace(self.label).await?,
+        };
         if self.config["duplicates"] == "skip" {
             // The admission policy allows it only there.
             namespace.label("onceway.io/duplicates", "skip").await?;
         }
         let record = if self.bodies { Record::new() } else { Record::without_bodies() };
         let (mut proxies, mut sidecars) = (Vec::new(), Vec::new());
-        for replica in 0..self.replicas {
+        for (replica, listen) in listen.into_iter().enumerate() {
             let name = format!("onceway-{replica}");
             if self.fault_proxies {
                 proxies.push(FaultProxy::start(&cluster, &name, &record).await?);
@@ -188,7 +216,7 @@ impl RigBuilder {
             let clock = if self.clocks { Some(Clock::start(scratch.path(), &name).await?) } else { None };
             let environment = self.environment.clone();
             let (name, dir, api_url) = (name.as_str(), scratch.path(), api_url.as_str());
-            let settings = Settings { name, program, dir, api_url, config, clock, environment };
+            let settings = Settings { name, program, dir, api_url, config, listen, clock, environment };
             sidecars.push(Sidecar::start(&namespace, settings)?);
         }
         try_join_all(sidecars.iter().map(Sidecar::until_ready)).await?;
@@ -206,6 +234,16 @@ impl RigBuilder {
             None => None,
         };
         Ok(Rig { envoy, sidecars, proxies, record, namespace, client: Client::new(), scratch })
+    }
+}
+
+impl RigBuilder {
+    fn listen(&self) -> Result<Vec<Listen>> {
+        match self.pods {
+            Some(network) => (0..self.replicas).map(|_| Listen::reserve_in(network)).collect(),
+            None if self.like_pods => Listen::reserve_like_pods(self.replicas),
+            None => (0..self.replicas).map(|_| Listen::reserve()).collect(),
+        }
     }
 }
 

@@ -1,0 +1,90 @@
+{{- /*
+The sidecar's configuration: `config` as it is, and what has a place of its own in the values because something else depends on
+it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter), `ports` (the Service), `budgets`.
+*/ -}}
+{{- define "onceway.config" -}}
+{{- $values := .Values -}}
+{{- range $key, $place := dict "auth" "auth" "tls" "tls" "targets" "targets" "listen" "ports" "namespace" "the release's namespace" -}}
+{{- if hasKey $values.config $key -}}
+{{- fail (printf "config.%s: set %s instead, which has more to it than the sidecar's configuration" $key (ternary $place (printf "the value `%s`" $place) (eq $key "namespace"))) -}}
+{{- end -}}
+{{- end -}}
+{{- range $key := keys $values.budgets -}}
+{{- if hasKey (default dict $values.config.limits) $key -}}
+{{- fail (printf "config.limits.%s: set budgets.%s instead" $key $key) -}}
+{{- end -}}
+{{- end -}}
+{{- $config := deepCopy $values.config -}}
+{{- $_ := set $config "auth" (omit $values.auth "senders") -}}
+{{- $_ := set $config "limits" (merge (deepCopy (default dict $config.limits)) (deepCopy $values.budgets)) -}}
+{{- $listen := dict -}}
+{{- range $port, $number := $values.ports -}}
+{{- $_ := set $listen $port (printf "[::]:%d" (int $number)) -}}
+{{- end -}}
+{{- $_ := set $config "listen" $listen -}}
+{{- with $values.targets -}}
+{{- $_ := set $config "targets" . -}}
+{{- end -}}
+{{- if $values.tls.secretName -}}
+{{- $tls := dict "cert" "/etc/onceway-tls/tls.crt" "key" "/etc/onceway-tls/tls.key" "metrics" $values.tls.metrics -}}
+{{- if $values.tls.clientCertificates -}}
+{{- $_ := set $tls "clientCa" "/etc/onceway-tls/ca.crt" -}}
+{{- $_ := set $tls "clientSans" $values.tls.clientSans -}}
+{{- end -}}
+{{- $_ := set $config "tls" $tls -}}
+{{- end -}}
+{{- toYaml $config -}}
+{{- end -}}
+
+{{- /* Envoy's configuration as the repository has it: where all kinds of gateway take their settings from. */ -}}
+{{- define "onceway.envoy" -}}
+{{- .Files.Get "files/envoy.yaml" -}}
+{{- end -}}
+
+{{- /* Its HTTP connection manager. */ -}}
+{{- define "onceway.manager" -}}
+{{- $envoy := include "onceway.envoy" . | fromYaml -}}
+{{- $listener := index $envoy.static_resources.listeners 0 -}}
+{{- (index (index $listener.filter_chains 0).filters 0).typed_config | toYaml -}}
+{{- end -}}
+
+{{- /*
+The filter's configuration as JSON: that of the file, the sidecar's body limit and target rules, which have to be the same in
+both, and what `filter.config` says.
+*/ -}}
+{{- define "onceway.filterConfig" -}}
+{{- $manager := include "onceway.manager" . | fromYaml -}}
+{{- $config := (index $manager.http_filters 0).typed_config.config.configuration.value | fromJson -}}
+{{- with (default dict .Values.config.limits).maxBodyBytes -}}
+{{- $_ := set $config "max_body_bytes" . -}}
+{{- end -}}
+{{- with .Values.targets -}}
+{{- $_ := set $config "targets" . -}}
+{{- end -}}
+{{- mergeOverwrite $config (deepCopy .Values.filter.config) | toJson -}}
+{{- end -}}
+
+{{- /* A duration of Envoy's ("0.025s") as Kubernetes APIs want it ("25ms"). */ -}}
+{{- define "onceway.milliseconds" -}}
+{{- printf "%dms" (mulf (trimSuffix "s" .) 1000 | int64) -}}
+{{- end -}}
+
+{{- /*
+The mappers of Envoy's own responses for a gateway that has other routes, too: for our paths alone. The rest of a shared
+listener keeps its 408 and 5xx.
+*/ -}}
+{{- define "onceway.mappers" -}}
+{{- $manager := include "onceway.manager" . | fromYaml -}}
+{{- $path := dict "header_filter" (dict "header" (dict "name" ":path" "string_match" (dict "prefix" (include "onceway.path" .)))) -}}
+{{- $mappers := list -}}
+{{- range $mapper := $manager.local_reply_config.mappers -}}
+{{- $filter := dict "and_filter" (dict "filters" (list $mapper.filter $path)) -}}
+{{- $mappers = append $mappers (set (deepCopy $mapper) "filter" $filter) -}}
+{{- end -}}
+{{- toYaml $mappers -}}
+{{- end -}}
+
+{{- /* The only route: (match prefix). */ -}}
+{{- define "onceway.path" -}}
+/api/v1/signals/
+{{- end -}}

@@ -1,0 +1,54 @@
+//! Wrong values are refused, with what to do.
+
+use anyhow::{Result, ensure};
+
+use super::{Helm, IMAGES};
+
+#[tokio::test]
+async fn values_that_the_schema_does_not_know_are_refused_with_their_place() -> Result<()> {
+    let helm = Helm::offline()?;
+    for (value, place) in [
+        ("replica=3", "replica"),
+        ("replicas=0", "/replicas"),
+        ("gateway.kind=nginx", "/gateway/kind"),
+        ("gateway.envoy.replica=1", "replica"),
+        ("image.digest=sha256:abc", "/image/digest"),
+        ("auth.mode=off", "/auth/mode"),
+        ("auth.sender=x", "sender"),
+        ("auth.senders[0].namespaces[0]=shop", "serviceAccount"),
+        ("budgets.maxActiveIncidents=-1", "/budgets/maxActiveIncidents"),
+        ("tls.secret=x", "secret"),
+        ("ports.signals=0", "/ports/signals"),
+        ("monitoring.podMonitor.enabled=yes", "/monitoring/podMonitor/enabled"),
+    ] {
+        let why = helm.refused(&[&["--set", value], &IMAGES[..]].concat()).await?;
+        ensure!(why.contains("don't meet the specifications of the schema"), "{value}: {why}");
+        ensure!(why.contains(place), "{value}: {place} is not in {why}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn values_that_contradict_each_other_are_refused_with_what_to_do() -> Result<()> {
+    const REPOSITORY: &str = "image.repository=registry.example.com/onceway";
+    let helm = Helm::offline()?;
+    for (values, advice) in [
+        (&[][..], "image.repository is empty. Build the images with `cargo xtask images"),
+        (&[REPOSITORY, "gateway.kind=istio"], "set filter.repository and filter.digest"),
+        (&[REPOSITORY, "gateway.kind=envoyGateway"], "-f target/images/values.yaml"),
+        (&[REPOSITORY, "config.auth.mode=none"], "config.auth: set the value `auth` instead"),
+        (&[REPOSITORY, "config.namespace=other"], "config.namespace: set the release's namespace instead"),
+        (&[REPOSITORY, "config.limits.maxActiveIncidents=1"], "set budgets.maxActiveIncidents instead"),
+        (&[REPOSITORY, "tls.secretName=x", "gateway.kind=envoy"], "gateway.envoy.upstreamTls.secretName"),
+        (&[REPOSITORY, "gateway.envoy.drainSeconds=10", "gateway.kind=envoy"], "must exceed"),
+        (
+            &[REPOSITORY, "auth.senders[0].serviceAccount.name=a", "auth.senders[0].serviceAccount.namespace=b"],
+            "b/a may signal about nothing",
+        ),
+    ] {
+        let arguments: Vec<&str> = values.iter().flat_map(|value| ["--set", value]).collect();
+        let why = helm.refused(&arguments).await?;
+        ensure!(why.contains(advice), "{values:?}: {why}");
+    }
+    Ok(())
+}
