@@ -1,6 +1,5 @@
 //! The charts by real Helm, against the real API server and real Envoy.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -8,11 +7,9 @@ use k8s_openapi::api::core::v1::Namespace as NamespaceObject;
 use kube::Client;
 use kube::api::{Api, PostParams};
 use onceway_kit::cluster::Cluster;
-use onceway_kit::cluster::deploy::repository;
-use onceway_kit::helm::program;
+use onceway_kit::helm::{self, CHART};
 use onceway_kit::scratch::Scratch;
 use serde_json::Value;
-use tokio::process::Command;
 
 mod crds;
 mod envoy;
@@ -22,33 +19,29 @@ mod schema;
 mod senders;
 mod table;
 
-/// The chart, from the repository's root.
-const CHART: &str = "deploy/chart";
 /// Its images, which nothing pulls in a cluster without nodes.
 const IMAGES: [&str; 2] = ["--values", "deploy/chart/ci/rendered-values.yaml"];
 
-/// Helm with folders of its own.
+/// Helm with folders of its own, whose output the tests show.
 struct Helm {
-    program: PathBuf,
-    scratch: Scratch,
+    helm: helm::Helm,
     client: Option<Client>,
+    // Holds its files.
+    _scratch: Scratch,
 }
 
 impl Helm {
     /// Without a cluster.
     fn offline() -> Result<Self> {
-        Ok(Self { program: program()?, scratch: Scratch::new("helm")?, client: None })
+        let scratch = Scratch::new("helm")?;
+        Ok(Self { helm: helm::Helm::offline(scratch.path())?, client: None, _scratch: scratch })
     }
 
     /// With all rights in `cluster`.
     fn of(cluster: &Arc<Cluster>) -> Result<Self> {
-        let helm = Self { client: Some(cluster.client()?), ..Self::offline()? };
-        std::fs::write(helm.kubeconfig(), cluster.admin_kubeconfig("default"))?;
-        Ok(helm)
-    }
-
-    fn kubeconfig(&self) -> PathBuf {
-        self.scratch.path().join("kubeconfig")
+        let scratch = Scratch::new("helm")?;
+        let helm = helm::Helm::new(cluster, scratch.path())?;
+        Ok(Self { helm, client: Some(cluster.client()?), _scratch: scratch })
     }
 
     fn client(&self) -> Client {
@@ -65,19 +58,12 @@ impl Helm {
 
     /// Runs it from the repository's root, and prints what it was and said. Standard output, or the error.
     async fn run(&self, arguments: &[&str]) -> Result<String> {
-        let dir = self.scratch.path();
-        let mut helm = Command::new(&self.program);
-        helm.args(arguments).current_dir(repository()).env("KUBECONFIG", self.kubeconfig());
-        for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
-            helm.env(variable, dir.join(variable));
-        }
-        let output = helm.output().await.context("cannot run helm; name Helm 4 in HELM")?;
-        let (out, error) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+        let ran = self.helm.run(arguments).await;
         // Rendered manifests would hide everything else.
         let renders = ["template", "get"].contains(&arguments[0]) || arguments.contains(&"--dry-run=server");
-        let shown = if renders { "" } else { &out };
-        println!("$ helm {}\n{shown}{error}", arguments.join(" "));
-        if output.status.success() { Ok(out) } else { bail!("{}", error.trim()) }
+        let shown = ran.as_deref().unwrap_or_default();
+        println!("$ helm {}\n{}", arguments.join(" "), if renders { "" } else { shown });
+        ran
     }
 
     /// The objects that the chart renders for the release `onceway` in the namespace `onceway`, with these arguments.

@@ -50,7 +50,7 @@ impl Site {
         let registry = Registry::start(scratch.path()).await?;
         let images = tokio::task::spawn_blocking(built::images::path).await??;
         let digest = registry.push(&images.join(MODULE), MODULE).await?;
-        let helm = Helm::new(&cluster, scratch.path()).await?;
+        let helm = Helm::new(&cluster, scratch.path())?;
         let site = Self { cluster, helm, registry, digest, scratch };
         site.create_namespace(NAMESPACE).await?;
         Ok(site)

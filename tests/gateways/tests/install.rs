@@ -85,10 +85,7 @@ async fn run(site: &Site, commands: &[&String], variables: &[(&str, OsString)]) 
     let script = commands.iter().map(|line| line.replace(IMAGES, &values.to_string_lossy()) + "\n").collect::<String>();
     let mut shell = Command::new("bash");
     shell.args(["-o", "errexit", "-o", "nounset", "-o", "pipefail", "-c", &script]).current_dir(repository());
-    shell.env("PATH", path).env("KUBECONFIG", site.helm.kubeconfig()).kill_on_drop(true);
-    for (variable, folder) in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"].map(|name| (name, "helm")) {
-        shell.env(variable, site.dir().join(folder));
-    }
+    shell.env("PATH", path).envs(site.helm.environment()).kill_on_drop(true);
     shell.envs(variables.iter().map(|(name, value)| (name, value)));
     let output = tokio::time::timeout(LIMIT, shell.output()).await.context("the commands do not end")??;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -14,31 +14,44 @@ use crate::cluster::deploy::repository;
 /// The chart of sidecars and gateways, below the repository's root.
 pub const CHART: &str = "deploy/chart";
 
-/// The program: found, or else built.
-///
-/// # Errors
-/// If it can neither be found nor built.
-pub fn program() -> Result<PathBuf> {
-    Tool::Helm.get()
-}
-
-/// Helm with all rights in a cluster. It keeps its files in a directory of the test's.
+/// Helm, with its files in a directory of the test's.
 pub struct Helm {
     program: PathBuf,
     dir: PathBuf,
-    kubeconfig: PathBuf,
 }
 
 impl Helm {
-    /// Helm in `cluster`, one that we started, with files in `dir`.
+    /// Helm without a cluster, with files in `dir`. Blocks while it is built, if it is not there.
     ///
     /// # Errors
-    /// If Helm can neither be found nor built, or `dir` cannot be written.
-    pub async fn new(cluster: &Cluster, dir: &Path) -> Result<Self> {
-        let program = tokio::task::spawn_blocking(program).await??;
-        let kubeconfig = dir.join("helm.kubeconfig");
-        fs::write(&kubeconfig, cluster.admin_kubeconfig("default"))?;
-        Ok(Self { program, dir: dir.to_owned(), kubeconfig })
+    /// If Helm can neither be found nor built.
+    pub fn offline(dir: &Path) -> Result<Self> {
+        Ok(Self { program: Tool::Helm.get()?, dir: dir.to_owned() })
+    }
+
+    /// Helm with all rights in `cluster`, one that we started. Blocks as [`Helm::offline`] does.
+    ///
+    /// # Errors
+    /// Those of [`Helm::offline`], or if `dir` cannot be written.
+    pub fn new(cluster: &Cluster, dir: &Path) -> Result<Self> {
+        let helm = Self::offline(dir)?;
+        fs::write(helm.kubeconfig(), cluster.admin_kubeconfig("default"))?;
+        Ok(helm)
+    }
+
+    fn kubeconfig(&self) -> PathBuf {
+        self.dir.join("helm.kubeconfig")
+    }
+
+    /// The variables by which Helm, and what is run beside it, finds the cluster, and its own cache, configuration and data, which are
+    /// the user's otherwise.
+    pub fn environment(&self) -> [(&'static str, PathBuf); 4] {
+        [
+            ("KUBECONFIG", self.kubeconfig()),
+            ("HELM_CACHE_HOME", self.dir.join("helm-cache")),
+            ("HELM_CONFIG_HOME", self.dir.join("helm-config")),
+            ("HELM_DATA_HOME", self.dir.join("helm-data")),
+        ]
     }
 
     /// Installs the chart with these values as `release` in `namespace`, or upgrades it; returns what Helm prints.
@@ -63,27 +76,16 @@ impl Helm {
         .await
     }
 
-    /// The kubeconfig with all rights that it uses.
-    pub fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
-    }
-
     /// Runs Helm with these arguments from the repository's root; returns what it prints.
     ///
     /// # Errors
     /// If it fails; the error has its reason.
     pub async fn run(&self, arguments: &[&str]) -> Result<String> {
         let mut helm = Command::new(&self.program);
-        helm.args(arguments).current_dir(repository()).env("KUBECONFIG", &self.kubeconfig).kill_on_drop(true);
-        // Its cache, configuration and data, which are the user's otherwise.
-        for (variable, folder) in
-            [("HELM_CACHE_HOME", "helm-cache"), ("HELM_CONFIG_HOME", "helm-config"), ("HELM_DATA_HOME", "helm-data")]
-        {
-            helm.env(variable, self.dir.join(folder));
-        }
+        helm.args(arguments).current_dir(repository()).envs(self.environment()).kill_on_drop(true);
         let output = helm.output().await.context("cannot start Helm")?;
-        let (printed, reason) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        ensure!(output.status.success(), "helm {} failed: {reason}{printed}", arguments.join(" "));
-        Ok(printed.into_owned())
+        // The reason alone: tests look for words in it that may be arguments, too.
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(String::from_utf8(output.stdout)?)
     }
 }

@@ -11,10 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context, Result};
 use tokio::net::TcpSocket;
 
-/// How often another number is tried, if the first is in use at one of several addresses.
-const ATTEMPTS: u32 = 20;
-
-/// A reserved TCP port of a loopback address.
+/// A reserved TCP port of an address of this machine.
 #[derive(Debug)]
 pub struct Port {
     // Held, never read: the bound socket reserves the port.
@@ -29,22 +26,6 @@ impl Port {
     /// If the loopback interface has no port left.
     pub fn reserve() -> Result<Self> {
         Self::reserve_at(Ipv4Addr::LOCALHOST, 0)
-    }
-
-    /// Reserves the same port, which the kernel chooses, at each of these loopback addresses: as pods of a Service have one.
-    ///
-    /// # Errors
-    /// If no port is free at all of them.
-    pub fn reserve_same(addresses: &[Ipv4Addr]) -> Result<Vec<Self>> {
-        let mut attempts = 0;
-        loop {
-            let number = Self::reserve()?.number();
-            let ports: Result<Vec<Self>> = addresses.iter().map(|address| Self::reserve_at(*address, number)).collect();
-            attempts += 1;
-            if ports.is_ok() || attempts == ATTEMPTS {
-                return ports;
-            }
-        }
     }
 
     /// Reserves this port of this address.
@@ -73,22 +54,10 @@ impl Port {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::net::Ipv4Addr;
 
     use tokio::net::{TcpListener, TcpStream};
 
     use super::Port;
-
-    #[tokio::test]
-    async fn one_port_is_reserved_at_several_addresses() {
-        let addresses = [1, 2, 3].map(|host| Ipv4Addr::new(127, 0, 0, host));
-        let ports = Port::reserve_same(&addresses).unwrap();
-        assert!(ports.iter().all(|port| port.number() == ports[0].number()));
-        for (port, address) in ports.iter().zip(addresses) {
-            assert_eq!(port.addr().ip(), address);
-            TcpListener::bind(port.addr()).await.unwrap();
-        }
-    }
 
     #[tokio::test]
     async fn a_reserved_port_can_be_bound_repeatedly_by_its_server_and_by_no_other() {

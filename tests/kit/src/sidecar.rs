@@ -50,18 +50,6 @@ impl Listen {
         Ok(Self { signals: Port::reserve()?, health: Port::reserve()?, metrics: Port::reserve()? })
     }
 
-    /// For each of `count` replicas the same ports at an address of its own, 127.0.0.1 and up: as pods have.
-    ///
-    /// # Errors
-    /// If no port is free at all of them.
-    pub fn reserve_like_pods(count: usize) -> Result<Vec<Self>> {
-        let addresses = (1..=count).map(|host| Ok(Ipv4Addr::new(127, 0, 0, host.try_into()?)));
-        let addresses = addresses.collect::<Result<Vec<_>>>()?;
-        let same = || Ok::<_, anyhow::Error>(Port::reserve_same(&addresses)?.into_iter());
-        let ports = same()?.zip(same()?).zip(same()?);
-        Ok(ports.map(|((signals, health), metrics)| Self { signals, health, metrics }).collect())
-    }
-
     /// The ports of the next pod of this network.
     ///
     /// # Errors

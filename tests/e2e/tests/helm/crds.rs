@@ -4,8 +4,8 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams};
 use onceway_kit::cluster::Cluster;
+use onceway_kit::poll;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
 
 use super::Helm;
 
@@ -26,13 +26,7 @@ async fn a_crd_of_someone_else_is_not_replaced_and_ours_survives_its_release() -
     assert_eq!(crds.get(NAME).await?.spec, foreign.spec);
 
     crds.delete(NAME, &DeleteParams::default()).await?;
-    let gone = async {
-        while crds.get_opt(NAME).await?.is_some() {
-            sleep(Duration::from_millis(50)).await;
-        }
-        anyhow::Ok(())
-    };
-    timeout(REMOVED, gone).await.context("the CRD is not removed")??;
+    poll::until(REMOVED, "the CRD is removed", async || Ok(crds.get_opt(NAME).await?.is_none().then_some(()))).await?;
     helm.run(&install).await?;
     helm.run(&["upgrade", "onceway-crds", CHART, "--namespace", "default"]).await?;
     let ours = crds.get(NAME).await?;

@@ -6,11 +6,11 @@ use anyhow::{Context, Result, ensure};
 use onceway_kit::client::Client;
 use onceway_kit::envoy::{FILTER, at};
 use onceway_kit::payload::Incident;
+use onceway_kit::poll;
 use onceway_kit::ports::Port;
 use onceway_kit::rig::Rig;
 use onceway_signal::Source;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
 use super::{Helm, object};
 
@@ -74,16 +74,12 @@ async fn it_counts_signals_and_shows_its_statistics_and_nothing_else_of_its_admi
     assert_eq!(client.post(&format!("{url}/ready")).await?.status, 404, "for reading only");
 
     // A sender that keeps its connection is asked to open another, between two requests.
-    let began = Instant::now();
-    loop {
+    poll::until(LIMIT, "a connection is closed", async || {
         let again = rig.client().signal(&rig.envoy().url(), Source::Prometheus, webhook.clone()).await?;
         ensure!(again.status.is_success(), "{}", again.text());
-        if again.header("connection") == Some("close") {
-            return Ok(());
-        }
-        ensure!(began.elapsed() < LIMIT, "a connection is never closed");
-        sleep(Duration::from_millis(100)).await;
-    }
+        Ok((again.header("connection") == Some("close")).then_some(()))
+    })
+    .await
 }
 
 #[tokio::test]

@@ -8,9 +8,9 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
 use onceway_kit::cluster::Cluster;
+use onceway_kit::poll;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
 
 use super::{CHART, Helm, IMAGES};
 
@@ -93,17 +93,15 @@ async fn two_releases_of_one_name_live_in_two_namespaces_and_each_confines_its_o
         let leases = Api::<Lease>::namespaced(cluster.client_of(&token)?, namespace);
         // The policy may be enforced between a create and its undoing.
         let admin = Api::<Lease>::namespaced(helm.client(), namespace);
-        let refused = async {
-            loop {
-                match leases.create(&PostParams::default(), &lease("foreign")?).await {
-                    Err(kube::Error::Api(status)) => return Ok(status.message.clone()),
-                    Err(error) => return Err(anyhow::Error::from(error)),
-                    Ok(_) => drop(admin.delete("foreign", &DeleteParams::default()).await?),
-                }
-                sleep(Duration::from_millis(50)).await;
+        let message = poll::until(ENFORCED, "the policies are enforced", async || {
+            match leases.create(&PostParams::default(), &lease("foreign")?).await {
+                Err(kube::Error::Api(status)) => return Ok(Some(status.message.clone())),
+                Err(error) => return Err(error.into()),
+                Ok(_) => drop(admin.delete("foreign", &DeleteParams::default()).await?),
             }
-        };
-        let message = timeout(ENFORCED, refused).await.context("the policies are not enforced")??;
+            Ok(None)
+        })
+        .await?;
         ensure!(message.contains(&format!("pair-leases.{namespace}")), "not by the release's policy: {message}");
         leases.create(&PostParams::default(), &lease("onceway-1")?).await?;
         helm.run(&["uninstall", "pair", "--namespace", namespace]).await?;

@@ -5,9 +5,9 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessRevie
 use kube::Client;
 use kube::api::{Api, PostParams};
 use onceway_kit::cluster::Cluster;
+use onceway_kit::poll;
 use serde_json::json;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
 
 use super::{CHART, Helm, IMAGES};
 
@@ -43,13 +43,11 @@ async fn each_sender_may_signal_about_its_namespaces_and_no_other() -> Result<()
     helm.run(&[&install[..], &IMAGES].concat()).await?;
 
     let (client, tenant, platform) = (helm.client(), format!("{shop}:tenant"), format!("{bank}:platform"));
-    let bound = async {
-        while !(may_signal(&client, &tenant, Some(&shop)).await? && may_signal(&client, &platform, None).await?) {
-            sleep(Duration::from_millis(50)).await;
-        }
-        anyhow::Ok(())
-    };
-    timeout(BOUND, bound).await.context("the senders have no right")??;
+    poll::until(BOUND, "the senders have their rights", async || {
+        let both = may_signal(&client, &tenant, Some(&shop)).await? && may_signal(&client, &platform, None).await?;
+        Ok(both.then_some(()))
+    })
+    .await?;
     assert!(!may_signal(&client, &tenant, Some(&bank)).await?);
     assert!(!may_signal(&client, &tenant, None).await?);
     assert!(may_signal(&client, &platform, Some(&shop)).await?);
@@ -57,13 +55,11 @@ async fn each_sender_may_signal_about_its_namespaces_and_no_other() -> Result<()
 
     // Taken from the values, the rights go.
     helm.run(&[&["upgrade", "onceway", CHART, "--namespace", &namespace], &IMAGES[..]].concat()).await?;
-    let unbound = async {
-        while may_signal(&client, &tenant, Some(&shop)).await? || may_signal(&client, &platform, None).await? {
-            sleep(Duration::from_millis(50)).await;
-        }
-        anyhow::Ok(())
-    };
-    timeout(BOUND, unbound).await.context("the senders keep their rights")??;
+    poll::until(BOUND, "the senders have no rights", async || {
+        let one = may_signal(&client, &tenant, Some(&shop)).await? || may_signal(&client, &platform, None).await?;
+        Ok((!one).then_some(()))
+    })
+    .await?;
     helm.run(&["uninstall", "onceway", "--namespace", &namespace]).await?;
     Ok(())
 }

@@ -10,10 +10,10 @@ use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use onceway_kit::client::Client;
+use onceway_kit::poll;
 use onceway_kit::ports::Port;
 use onceway_kit::service::Service;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
 
 use crate::container::write_files;
 use crate::manifests;
@@ -32,7 +32,6 @@ const READY: &str = "http://127.0.0.1:8081/readyz";
 /// How long it may take to be ready, and its predecessor to give its ports back.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 const PORTS_LIMIT: Duration = Duration::from_secs(10);
-const ASK_EVERY: Duration = Duration::from_millis(20);
 
 /// The running control plane.
 pub(super) struct ControlPlane {
@@ -127,12 +126,10 @@ fn start_server(program: &Path, dir: &Path, kubeconfig: &Path, admin: &Port) -> 
 
 /// It does not end if it cannot listen.
 async fn until_ports_are_free() -> Result<()> {
-    let began = Instant::now();
     for port in PORTS {
-        while let Err(error) = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
-            ensure!(began.elapsed() < PORTS_LIMIT, "Envoy Gateway needs port {port} of this network: {error}");
-            sleep(ASK_EVERY).await;
-        }
+        let what = format!("Envoy Gateway's port {port} is free in this network");
+        let free = async || Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).ok().map(drop));
+        poll::until(PORTS_LIMIT, &what, free).await?;
     }
     Ok(())
 }

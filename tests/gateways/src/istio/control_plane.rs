@@ -111,7 +111,7 @@ async fn apply_crds(cluster: &Cluster, dir: &Path, istiod: &Path, api: RouteApi)
 async fn kubernetes_crds(cluster: &Cluster, dir: &Path) -> Result<String> {
     let chart = tokio::task::spawn_blocking(|| Tool::EnvoyGateway.get()).await??.with_file_name("crds");
     let chart = chart.to_str().context("a cache at a path that is no UTF-8")?;
-    let helm = Helm::new(cluster, dir).await?;
+    let helm = Helm::new(cluster, dir)?;
     helm.run(&["template", "crds", chart, "--set", "crds.gatewayAPI.enabled=true,crds.gatewayAPI.channel=standard"])
         .await
 }

@@ -31,7 +31,6 @@ pub struct RigBuilder {
     clocks: bool,
     bodies: bool,
     long_timeouts: bool,
-    like_pods: bool,
     pods: Option<PodNetwork>,
     auth: bool,
     as_configured: bool,
@@ -54,7 +53,6 @@ impl Rig {
             clocks: false,
             bodies: true,
             long_timeouts: false,
-            like_pods: false,
             pods: None,
             auth: false,
             as_configured: false,
@@ -116,13 +114,7 @@ impl RigBuilder {
         Self { program, ..self }
     }
 
-    /// With replicas that listen as pods do: each at an address of its own, all on the same ports.
-    #[must_use]
-    pub fn like_pods(self) -> Self {
-        Self { like_pods: true, ..self }
-    }
-
-    /// With replicas that listen as pods of this network.
+    /// With replicas that listen as pods of this network: each at an address of its own, all on the same ports.
     #[must_use]
     pub fn pods_in(self, network: PodNetwork) -> Self {
         Self { pods: Some(network), ..self }
@@ -241,7 +233,6 @@ impl RigBuilder {
     fn listen(&self) -> Result<Vec<Listen>> {
         match self.pods {
             Some(network) => (0..self.replicas).map(|_| Listen::reserve_in(network)).collect(),
-            None if self.like_pods => Listen::reserve_like_pods(self.replicas),
             None => (0..self.replicas).map(|_| Listen::reserve()).collect(),
         }
     }
