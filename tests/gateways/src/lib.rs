@@ -7,7 +7,7 @@
 //! | [`site`] | a cluster, a registry and Helm: what a gateway is installed into |
 //! | [`envoy_gateway`] | Envoy Gateway and the Envoy that it configures |
 //! | [`istio`] | Istio: istiod, and its agent with the Envoy that it runs |
-//! | [`isolation`], [`mounts`] | a network and files of their own for programs that expect a container |
+//! | [`isolation`], [`mounts`] | networks and files of their own for programs that expect a container |
 //! | [`manifests`], [`endpoints`], [`container`] | what `kubectl`, the endpoints' controller and a kubelet do elsewhere |
 //!
 //! There are no nodes: Helm installs the chart into a real API server, the control planes read from there what it made, and

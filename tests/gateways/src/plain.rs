@@ -182,19 +182,19 @@ impl Gateway for Plain {
 
     fn set_replicas<'a>(&'a self, replicas: &'a [Upstream]) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let (same_ports, running) = {
+            let has_some = {
                 let mut state = self.state();
-                let ports =
-                    |replicas: &[Upstream]| replicas.first().map(|first| (first.signals.port(), first.health.port()));
-                let same = ports(&state.replicas) == ports(replicas);
+                let known = |replica: &Upstream| state.replicas.iter().any(|old| old.signals == replica.signals);
+                let has_some = state.envoy.is_some() && replicas.iter().any(known);
                 state.replicas = replicas.to_vec();
-                (same, state.envoy.is_some())
+                has_some
             };
             self.write_hosts(replicas)?;
-            if same_ports && running {
+            if has_some {
                 return until_replicas(&self.admin_url(), CLUSTER, replicas).await;
             }
-            // Pods have the ports of their Service; replicas of another rig have others.
+            // The first ones, or those of another rig: Envoy keeps hosts that are healthy although DNS has forgotten them, and
+            // those before still run.
             self.roll().await
         })
     }

@@ -11,6 +11,7 @@ use onceway_gateways::site::Site;
 use serde_json::Value;
 
 use crate::checks::Check;
+
 /// A kind of gateway.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -23,6 +24,9 @@ pub(crate) enum Kind {
 
 /// All kinds, in the order of the table.
 pub(crate) const GATEWAYS: [Kind; 4] = [Kind::Plain, Kind::EnvoyGateway, Kind::Istio, Kind::IstioKubernetes];
+
+/// What runs side by side: in each, one after another. They take about the same time.
+pub(crate) const LANES: [[Kind; 2]; 2] = [[Kind::Plain, Kind::IstioKubernetes], [Kind::EnvoyGateway, Kind::Istio]];
 
 impl Kind {
     /// For people.

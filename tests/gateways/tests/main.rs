@@ -1,31 +1,28 @@
 //! The gateway matrix: each check through each gateway, with the gateway's real control plane.
 //!
 //! `cargo xtask test gateways` runs it and prints the matrix; words behind `--` select checks by name, such as
-//! `istio::` or `killed`. Checks of one gateway share what they start and run one after another.
+//! `istio::` or `killed`. Checks of one gateway share what they start and run one after another; two gateways run side by side.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
-use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Trial};
 use onceway_gateways::isolation;
 use onceway_kit::built;
 use onceway_tools::Tool;
-use tokio::runtime::Runtime;
-use tokio::time::Instant;
 
 use self::checks::CHECKS;
-use self::kind::{GATEWAYS, Kind};
-use self::matrix::{Matrix, Outcome};
-use self::stage::Stage;
+use self::column::{Cell, Column};
+use self::kind::{Kind, LANES};
+use self::matrix::Matrix;
 
 mod checks;
+mod column;
 mod install;
 mod kind;
 mod matrix;
 mod running;
-mod stage;
 
 /// The row of the installation's page.
 const INSTALL: &str = "the_commands_of_the_installation_page_lead_to_an_rr";
@@ -33,6 +30,7 @@ const INSTALL: &str = "the_commands_of_the_installation_page_lead_to_an_rr";
 fn main() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     if !arguments.list {
+        isolation::allow()?;
         // There is no network to fetch anything from afterwards.
         for tool in Tool::ALL {
             tool.get()?;
@@ -40,46 +38,48 @@ fn main() -> Result<ExitCode> {
         for program in [built::sidecar, built::filter::path, built::filter::trapping, built::images::path] {
             program()?;
         }
-        isolation::enter()?;
     }
-    // They share a gateway, and two cores.
-    arguments.test_threads = Some(1);
+    // One for each lane: each waits most of the time, so two cores are enough for two.
+    arguments.test_threads = Some(LANES.len());
     let rows = [INSTALL].into_iter().chain(CHECKS.iter().map(|check| check.name)).collect();
     let matrix = Arc::new(Matrix::new(rows));
-    let runtime = Arc::new(Runtime::new().expect("the system has threads"));
-    let stage = Arc::new(Stage::new());
-    let mut trials = Vec::new();
-    for kind in GATEWAYS {
-        let mut add = |row: &'static str, run: Cell| trials.push(trial(kind, row, run, &matrix, &runtime));
-        let of_page = Arc::clone(&stage);
-        let follow = move || async move {
-            of_page.clear().await;
-            install::follow(kind).await
-        };
-        add(INSTALL, Box::new(|| Box::pin(follow())));
-        for check in CHECKS.iter().filter(|check| kind.runs(check)) {
-            let stage = Arc::clone(&stage);
-            add(check.name, Box::new(move || Box::pin(async move { stage.run(kind, check).await })));
-        }
-    }
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    let [first, second] =
+        LANES.map(|kinds| kinds.into_iter().flat_map(|kind| column(kind, &matrix)).collect::<Vec<_>>());
+    let conclusion = libtest_mimic::run(&arguments, in_turns(first, second));
     print!("{matrix}");
     Ok(conclusion.exit_code())
 }
 
-/// What fills a cell of the matrix; returns a remark.
-type Cell = Box<dyn FnOnce() -> LocalBoxFuture<'static, Result<String>> + Send>;
+/// The checks of a column, in their order.
+fn column(kind: Kind, matrix: &Arc<Matrix>) -> Vec<Trial> {
+    let column = Arc::new(Column::new(kind));
+    let checks = CHECKS.iter().filter(|check| kind.runs(check)).map(|check| (check.name, Cell::Check(check)));
+    let cells = [(INSTALL, Cell::Install)].into_iter().chain(checks);
+    cells.map(|(row, cell)| trial(&column, row, cell, matrix)).collect()
+}
 
-fn trial(kind: Kind, row: &'static str, run: Cell, matrix: &Arc<Matrix>, runtime: &Arc<Runtime>) -> Trial {
-    let (matrix, runtime) = (Arc::clone(matrix), Arc::clone(runtime));
-    Trial::test(format!("{}::{row}", kind.module()), move || {
-        let began = Instant::now();
-        let result = runtime.block_on(run());
-        let outcome = Outcome { result, elapsed: began.elapsed() };
-        matrix.record(kind, row, &outcome);
+/// One of each in turns, so that as many threads take as many from either.
+fn in_turns<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut all = Vec::new();
+    loop {
+        let before = all.len();
+        all.extend(first.next());
+        all.extend(second.next());
+        if all.len() == before {
+            return all;
+        }
+    }
+}
+
+fn trial(column: &Arc<Column>, row: &'static str, cell: Cell, matrix: &Arc<Matrix>) -> Trial {
+    let (column, matrix) = (Arc::clone(column), Arc::clone(matrix));
+    Trial::test(format!("{}::{row}", column.kind.module()), move || {
+        let outcome = column.run(cell);
+        matrix.record(column.kind, row, &outcome);
         if let Err(error) = &outcome.result {
             // At once, too: the list of failures comes after the last check.
-            eprintln!("{}::{row}: {error:#}", kind.module());
+            eprintln!("{}::{row}: {error:#}", column.kind.module());
         }
         outcome.result.map(drop).map_err(|error| format!("{error:?}").into())
     })

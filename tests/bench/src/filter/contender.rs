@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use onceway_kit::built;
-use onceway_kit::envoy::{Envoy, Upstream, configure_filter, remove_filter};
+use onceway_kit::envoy::{Envoy, Upstream, configure_filter, remove_filter, unconfigure_filter};
 use onceway_kit::ports::Port;
 use onceway_kit::scratch::Scratch;
 use serde_json::{Value, json};
@@ -49,7 +49,8 @@ impl Contender {
                 all.iter().all(|other| other.name != name),
                 "${AGAINST}: two modules are named {name}; rename one, since figures are listed by name"
             );
-            all.push(Self::start(name, Some(module), upstreams).await?);
+            // One of an earlier commit may not know the settings of today.
+            all.push(Self::start_edited(name, Some(module), upstreams, unconfigure_filter).await?);
         }
         Ok(all)
     }

@@ -63,6 +63,14 @@ pub fn configure_filter(config: &mut Value, fields: &Value) {
     *value = filter.to_string().into();
 }
 
+/// Removes all settings of the filter, which then has its defaults.
+///
+/// # Panics
+/// If the filter is not where it was.
+pub fn unconfigure_filter(config: &mut Value) {
+    *at(config, &format!("{FILTER}{PLUGIN}")) = "{}".into();
+}
+
 /// Sets another module for the filter.
 ///
 /// # Panics
