@@ -72,7 +72,7 @@ enum Benchmark {
     Memory,
     /// Every signal sent to its owner, compared with random replicas
     Affinity,
-    /// Senders authenticated and authorized, compared with nobody; runs only if named
+    /// Senders authenticated and authorized, compared with nobody
     Auth,
     /// The filter in one Envoy worker, compared with the same Envoy without it and with the same work done natively
     Filter,
@@ -89,7 +89,8 @@ enum Depth {
 
 impl Benchmark {
     /// Those that need nothing but this repository.
-    const ALL: [Self; 6] = [Self::Latency, Self::Storms, Self::Scale, Self::Affinity, Self::Filter, Self::Memory];
+    const ALL: [Self; 7] =
+        [Self::Latency, Self::Storms, Self::Scale, Self::Affinity, Self::Auth, Self::Filter, Self::Memory];
 
     /// The stem of its files' names.
     fn name(self) -> String {
