@@ -52,7 +52,8 @@ fn out_of_scope(rules: &Rules, signal: &Signal<'_>) -> Option<String> {
     if signal.state != State::Firing {
         return None;
     }
-    rules.scope().check(signal).err().map(|rejection| rejection.to_string())
+    let checked = rules.scope().check(signal.cluster.as_deref(), &signal.resource, &signal.target);
+    checked.err().map(|rejection| rejection.to_string())
 }
 
 fn usable(rules: &Rules, alert: usize, source: Source, signal: &Signal<'_>, suppressed: bool) -> Explained {

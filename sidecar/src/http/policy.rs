@@ -56,7 +56,7 @@ impl Policy {
 
     /// Whether a signal may be about its target.
     pub(super) fn check_scope(&self, signal: &Signal<'_>) -> Result<(), PolicyRejection> {
-        Ok(self.rules.scope().check(signal)?)
+        Ok(self.rules.scope().check(signal.cluster.as_deref(), &signal.resource, &signal.target)?)
     }
 
     /// Whether a signal's date can be right at `now`. A date that is missing or unreadable can: the time of receipt takes its

@@ -5,11 +5,12 @@
 //! a kubernaut controller that updates the object sends the spec again, so its Go types must round-trip it unchanged:
 //! times are in whole seconds, and no field is empty.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, CustomResourceExt};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// The value of `spec.signalType`; there is only one.
@@ -108,8 +109,10 @@ pub struct RemediationRequestSpec {
     #[schemars(length(max = 253))]
     pub cluster_id: Option<String>,
     /// When the signal began to fire.
+    #[schemars(with = "DateTime")]
     pub firing_time: Time,
     /// When the signal was received.
+    #[schemars(with = "DateTime")]
     pub received_time: Time,
     /// The signal's labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -184,9 +187,11 @@ pub struct RemediationRequestStatus {
 pub struct Deduplication {
     /// When the first counted signal was received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<DateTime>")]
     pub first_seen_at: Option<Time>,
     /// When the last counted signal was received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<DateTime>")]
     pub last_seen_at: Option<Time>,
     /// How many signals were counted, the first included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -216,6 +221,7 @@ pub struct DeduplicatedSignal {
     #[schemars(length(max = 50))]
     pub severity: String,
     /// When the last of them was received.
+    #[schemars(with = "DateTime")]
     pub last_seen_at: Time,
 }
 
@@ -235,10 +241,29 @@ pub struct CompletionStatus {
 pub struct RoutingStatus {
     /// Until then no new RR is created for the incident.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<DateTime>")]
     pub next_allowed_execution: Option<Time>,
     /// The RR of the same incident that this one duplicates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<String>,
+}
+
+/// The schema of a [`Time`]. k8s-openapi has it only together with the schemas of all its types, which take three times as long to
+/// compile as the types.
+struct DateTime;
+
+impl JsonSchema for DateTime {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "DateTime".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@ use super::document::Document;
 use super::pattern::Pattern;
 use crate::error::Rejection;
 use crate::limits::{MAX_CLUSTER, MAX_CLUSTERS, MAX_DENIED_NAMESPACES};
-use crate::signal::Signal;
-use crate::target::NAMESPACE;
+use crate::target::{NAMESPACE, Resource, Target};
 
 /// The clusters and namespaces that signals may be about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,13 +44,13 @@ impl TargetScope {
         })
     }
 
-    /// Whether a signal may be about its target. A signal that names no cluster is in the scope of `clusters`, and a target
+    /// Whether a signal that names this cluster and this object may be about this target. A signal that names no cluster is in the scope of `clusters`, and a target
     /// without a namespace in that of `denyNamespaces`.
     ///
     /// # Errors
     /// [`Rejection::Cluster`] or [`Rejection::Namespace`].
-    pub fn check(&self, signal: &Signal<'_>) -> Result<(), Rejection> {
-        if let Some(cluster) = signal.cluster.as_deref()
+    pub fn check(&self, cluster: Option<&str>, resource: &Resource<'_>, target: &Target<'_>) -> Result<(), Rejection> {
+        if let Some(cluster) = cluster
             && !self.clusters.is_empty()
             && !self.clusters.iter().any(|accepted| **accepted == *cluster)
         {
@@ -61,8 +60,8 @@ impl TargetScope {
             !namespace.is_empty() && self.denied_namespaces.iter().any(|denied| denied.matches(namespace))
         };
         // A namespace is in itself, whatever namespace the signal names beside it.
-        let itself = signal.resource.kind.eq_ignore_ascii_case(NAMESPACE).then_some(&*signal.resource.name);
-        match [Some(&*signal.target.namespace), itself].into_iter().flatten().find(|name| is_denied(name)) {
+        let itself = resource.kind.eq_ignore_ascii_case(NAMESPACE).then_some(&*resource.name);
+        match [Some(&*target.namespace), itself].into_iter().flatten().find(|name| is_denied(name)) {
             Some(namespace) => Err(Rejection::Namespace { namespace: namespace.to_owned() }),
             None => Ok(()),
         }

@@ -16,7 +16,8 @@ fn check(rules: &Rules, object: Value, cluster: Option<&str>) -> Result<(), Reje
     event["clusterName"] = json!(cluster);
     let body = event.to_string();
     let payload = decode(rules, Origin::of(Source::KubernetesEvent), body.as_bytes()).unwrap();
-    rules.scope().check(&only(&payload).signal.unwrap())
+    let signal = only(&payload).signal.unwrap();
+    rules.scope().check(signal.cluster.as_deref(), &signal.resource, &signal.target)
 }
 
 fn deployment(namespace: &str) -> Value {

@@ -1,7 +1,7 @@
 //! The gateway matrix: each check through each gateway, with the gateway's real control plane.
 //!
 //! `cargo xtask test gateways` runs it and prints the matrix; words behind `--` select checks by name, such as
-//! `istio::` or `killed`. Checks of one gateway share what they start and run one after another; two gateways run side by side.
+//! `istio::` or `killed`. Checks of one gateway share what they start and run one after another; gateways run side by side.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,12 +15,14 @@ use onceway_tools::Tool;
 use self::checks::CHECKS;
 use self::column::{Cell, Column};
 use self::kind::{Kind, LANES};
+use self::lane::Lane;
 use self::matrix::Matrix;
 
 mod checks;
 mod column;
 mod install;
 mod kind;
+mod lane;
 mod matrix;
 mod running;
 
@@ -39,47 +41,61 @@ fn main() -> Result<ExitCode> {
             program()?;
         }
     }
-    // One for each lane: each waits most of the time, so two cores are enough for two.
-    arguments.test_threads = Some(LANES.len());
     let rows = [INSTALL].into_iter().chain(CHECKS.iter().map(|check| check.name)).collect();
     let matrix = Arc::new(Matrix::new(rows));
-    let [first, second] =
-        LANES.map(|kinds| kinds.into_iter().flat_map(|kind| column(kind, &matrix)).collect::<Vec<_>>());
-    let conclusion = libtest_mimic::run(&arguments, in_turns(first, second));
+    let lanes: Vec<_> = LANES.iter().map(|kinds| lane(kinds, &arguments, &matrix)).collect();
+    // Some wait for their turn while others run, so that a lane waits for no other.
+    arguments.test_threads = Some(2 * LANES.len());
+    let conclusion = libtest_mimic::run(&arguments, in_turns(lanes));
     print!("{matrix}");
     Ok(conclusion.exit_code())
 }
 
-/// The checks of a column, in their order.
-fn column(kind: Kind, matrix: &Arc<Matrix>) -> Vec<Trial> {
-    let column = Arc::new(Column::new(kind));
-    let checks = CHECKS.iter().filter(|check| kind.runs(check)).map(|check| (check.name, Cell::Check(check)));
-    let cells = [(INSTALL, Cell::Install)].into_iter().chain(checks);
-    cells.map(|(row, cell)| trial(&column, row, cell, matrix)).collect()
+/// The checks of a lane that these arguments select, in their order.
+fn lane(kinds: &[Kind], arguments: &Arguments, matrix: &Arc<Matrix>) -> Vec<Trial> {
+    let lane = Arc::new(Lane::default());
+    let cells = kinds.iter().flat_map(|kind| cells(Arc::new(Column::new(*kind))));
+    let selected = cells.filter(|(column, row, _)| is_selected(&name(column, row), arguments));
+    selected.enumerate().map(|(number, cell)| trial(cell, number, Arc::clone(&lane), Arc::clone(matrix))).collect()
 }
 
-/// One of each in turns, so that as many threads take as many from either.
-fn in_turns<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    let mut all = Vec::new();
-    loop {
-        let before = all.len();
-        all.extend(first.next());
-        all.extend(second.next());
-        if all.len() == before {
-            return all;
-        }
-    }
+/// The cells of a column, each with its row.
+fn cells(column: Arc<Column>) -> impl Iterator<Item = (Arc<Column>, &'static str, Cell)> {
+    let kind = column.kind;
+    let checks = CHECKS.iter().filter(move |check| kind.runs(check)).map(|check| (check.name, Cell::Check(check)));
+    [(INSTALL, Cell::Install)].into_iter().chain(checks).map(move |(row, cell)| (Arc::clone(&column), row, cell))
 }
 
-fn trial(column: &Arc<Column>, row: &'static str, cell: Cell, matrix: &Arc<Matrix>) -> Trial {
-    let (column, matrix) = (Arc::clone(column), Arc::clone(matrix));
-    Trial::test(format!("{}::{row}", column.kind.module()), move || {
+fn name(column: &Column, row: &str) -> String {
+    format!("{}::{row}", column.kind.module())
+}
+
+/// Whether the arguments select the test of this name. The harness selects, too; the turns must be numbered before.
+fn is_selected(name: &str, arguments: &Arguments) -> bool {
+    let fits = |filter: &String| if arguments.exact { name == filter } else { name.contains(filter.as_str()) };
+    arguments.filter.iter().all(fits) && !arguments.skip.iter().any(fits)
+}
+
+/// One of each lane in turns, so that each begins at once and no thread waits for a check that no thread has.
+fn in_turns<T>(lanes: Vec<Vec<T>>) -> Vec<T> {
+    let mut lanes: Vec<_> = lanes.into_iter().map(Vec::into_iter).collect();
+    let longest = lanes.iter().map(ExactSizeIterator::len).max().unwrap_or_default();
+    (0..longest).flat_map(|_| lanes.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect()
+}
+
+fn trial(
+    (column, row, cell): (Arc<Column>, &'static str, Cell),
+    number: usize,
+    lane: Arc<Lane>,
+    matrix: Arc<Matrix>,
+) -> Trial {
+    Trial::test(name(&column, row), move || {
+        let _turn = lane.wait(number);
         let outcome = column.run(cell);
         matrix.record(column.kind, row, &outcome);
         if let Err(error) = &outcome.result {
             // At once, too: the list of failures comes after the last check.
-            eprintln!("{}::{row}: {error:#}", column.kind.module());
+            eprintln!("{}: {error:#}", name(&column, row));
         }
         outcome.result.map(drop).map_err(|error| format!("{error:?}").into())
     })
