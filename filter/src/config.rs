@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use onceway_signal::limits::MAX_ALERTS;
+use onceway_signal::problem::ProblemTypes;
 use onceway_signal::rules::Rules;
 use serde::Deserialize;
 use thiserror::Error;
@@ -48,6 +49,8 @@ pub struct Config {
     pub cluster: Option<String>,
     /// The target rules, which come before the built-in ones: the same document as the sidecar's `targets`.
     pub targets: Rules,
+    /// Whose types and titles the filter's own problems have: the same as the sidecar's `problemTypes`.
+    pub problem_types: ProblemTypes,
 }
 
 impl Default for Config {
@@ -63,6 +66,7 @@ impl Default for Config {
             split_timeout_ms: 9_000,
             cluster: None,
             targets: Rules::default(),
+            problem_types: ProblemTypes::default(),
         }
     }
 }

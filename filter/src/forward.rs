@@ -2,7 +2,7 @@
 
 use std::str::from_utf8;
 
-use onceway_signal::media_type::{is_json, is_plain};
+use onceway_signal::media_type::{is_plain, may_be_json};
 use onceway_signal::{FINGERPRINT_HEADER, Hex, TARGETS_HEADER};
 
 use crate::header_map::visit;
@@ -15,7 +15,7 @@ const ALLOWED: [&str; 8] =
 #[derive(Debug)]
 pub(crate) struct ForwardedHeaders {
     headers: Vec<(&'static str, String)>,
-    is_json: bool,
+    may_be_json: bool,
     is_plain: bool,
     is_utf8: bool,
 }
@@ -23,10 +23,11 @@ pub(crate) struct ForwardedHeaders {
 impl ForwardedHeaders {
     /// Reads a serialised header map; `None` if it is malformed.
     pub(crate) fn parse(map: &[u8]) -> Option<ForwardedHeaders> {
-        let mut forwarded = ForwardedHeaders { headers: Vec::new(), is_json: false, is_plain: true, is_utf8: true };
+        let mut forwarded =
+            ForwardedHeaders { headers: Vec::new(), may_be_json: may_be_json(None), is_plain: true, is_utf8: true };
         visit(map, |name, value| {
             match name {
-                b"content-type" => forwarded.is_json = is_json(value),
+                b"content-type" => forwarded.may_be_json = may_be_json(Some(value)),
                 b"content-encoding" => forwarded.is_plain = is_plain(value),
                 _ => {}
             }
@@ -44,7 +45,12 @@ impl ForwardedHeaders {
     /// A body that is not plain JSON passes through whole, so that the sidecar rejects it once. So does a request with a
     /// header to forward that is not UTF-8: proxy-wasm takes the headers of a sub-request as text.
     pub(crate) fn can_split(&self) -> bool {
-        self.is_json && self.is_plain && self.is_utf8
+        self.may_be_json && self.is_plain && self.is_utf8
+    }
+
+    /// The request's id, as Envoy knows it.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.headers.iter().find(|(name, _)| *name == "x-request-id").map(|(_, id)| &**id)
     }
 
     /// The headers of the sub-request for this fingerprint, by the rules of this hash. Envoy hashes a sub-request on its

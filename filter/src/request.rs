@@ -89,9 +89,9 @@ impl Request {
         let State::Buffering(origin) = &self.state else { return self.action() };
         let limit = self.config.max_buffered_bytes;
         let step = if self.is_too_large(buffered) {
-            self.reject(host, &body_too_large(origin.source, self.config.max_body_bytes))
+            self.reject(host, body_too_large(origin.source, self.config.max_body_bytes))
         } else if !self.share.grow_to(buffered, limit) {
-            host.respond(&no_share(origin.source, limit), SHED).map(|()| (State::Responded, Some(Decision::Shed)))
+            self.respond(host, no_share(origin.source, limit), SHED).map(|()| (State::Responded, Some(Decision::Shed)))
         } else if end_of_stream {
             self.decide(host, origin)
         } else {
@@ -113,7 +113,8 @@ impl Request {
         if !split.on_sub_response(host, response) {
             return;
         }
-        self.state = match host.respond(&split.response(), MERGED) {
+        let response = split.response();
+        self.state = match self.respond(host, response, MERGED) {
             Ok(()) => State::Responded,
             Err(error) => {
                 // The sidecars count some signals twice: better than a sender that gets no response.
@@ -142,7 +143,7 @@ impl Request {
         }
         let limit = self.config.max_body_bytes;
         if head.content_length.is_some_and(|length| length > u64::from(limit)) {
-            return self.reject(host, &body_too_large(origin.source, limit));
+            return self.reject(host, body_too_large(origin.source, limit));
         }
         Ok((State::Buffering(origin), None))
     }
@@ -194,7 +195,7 @@ impl Request {
             return Ok(None);
         }
         if let Some(rejection) = split_too_large(source, &self.config, body.len(), alerts, &partitions) {
-            return self.reject(host, &rejection).map(Some);
+            return self.reject(host, rejection).map(Some);
         }
         let started = self.cluster(host).and_then(|cluster| {
             let mut split = Split::new(Rc::clone(&self.config), source, cluster, headers, body, partitions);
@@ -221,9 +222,13 @@ impl Request {
         cluster.filter(|name| !name.is_empty()).ok_or(NotSplit::NoCluster)
     }
 
-    fn reject(&self, host: &impl Host, rejection: &SignalResponse) -> Step {
-        host.respond(rejection, TOO_LARGE)?;
+    fn reject(&self, host: &impl Host, rejection: SignalResponse) -> Step {
+        self.respond(host, rejection, TOO_LARGE)?;
         Ok((State::Responded, Some(Decision::TooLarge)))
+    }
+
+    fn respond(&self, host: &impl Host, response: SignalResponse, details: &'static str) -> Result<(), HostError> {
+        host.respond(&response.typed(self.config.problem_types), details)
     }
 
     /// Fails open: a failed host call costs the request its affinity, never its delivery.

@@ -142,6 +142,7 @@ impl Split {
         match merge(outcomes) {
             SignalResponse::Problem(mut problem) => {
                 problem.instance = Some(self.source.path());
+                problem.request_id = self.headers.request_id().map(str::to_owned);
                 SignalResponse::Problem(problem)
             }
             response => response,

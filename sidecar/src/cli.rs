@@ -21,6 +21,9 @@ pub struct Args {
     /// Print the default configuration with every key documented, then exit
     #[arg(long)]
     pub print_default_config: bool,
+    /// Print the configuration in use, of --config and its profile, with every key documented, then exit
+    #[arg(long)]
+    pub print_config: bool,
     /// What to do instead of running a replica
     #[command(subcommand)]
     pub command: Option<Command>,

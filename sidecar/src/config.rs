@@ -7,17 +7,21 @@ mod auth;
 mod check;
 mod error;
 mod events;
+mod freshness;
 mod limits;
 mod load;
 mod print;
+mod profile;
 mod sections;
 mod tls;
 
 pub use self::auth::{Auth, AuthMode, Authorization};
 pub use self::error::ConfigError;
-pub use self::events::Events;
+pub use self::events::{Events, NormalEvents};
+pub use self::freshness::Freshness;
 pub use self::limits::{DEADLINE_GRACE, Limits};
-pub use self::print::default_yaml;
+pub use self::print::{default_yaml, yaml};
+pub use self::profile::Profile;
 pub use self::sections::{Batching, Config, Duplicates, Housekeeping, Index, Lease, Listen, Log, LogFormat, Shutdown};
 pub use self::tls::Tls;
 

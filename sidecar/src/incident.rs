@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use onceway_signal::Fingerprint;
+use onceway_signal::{Fingerprint, Source};
 use tokio::time::Instant;
 use tracing::Span;
 
@@ -16,6 +16,8 @@ use crate::rr::{Provenance, RemediationRequestSpec, SignalList};
 pub struct Submission {
     /// The incident.
     pub fingerprint: Fingerprint,
+    /// What sent the signals.
+    pub source: Source,
     /// The number of firing signals.
     pub signals: NonZeroU32,
     /// The same signals by name.

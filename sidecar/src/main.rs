@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use onceway::cli::{Args, Command};
-use onceway::config::default_yaml;
+use onceway::config::{default_yaml, yaml};
 use onceway::env::Env;
 use onceway::{app, logging, shutdown};
 use tokio_util::task::AbortOnDropHandle;
@@ -36,6 +36,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         });
     }
     let config = args.configuration()?;
+    if args.print_config {
+        print!("{}", yaml(&config)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(Command::Explain(explain)) = &args.command {
         return Ok(match explain.run(&config.targets, &mut stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,

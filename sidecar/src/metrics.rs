@@ -1,13 +1,17 @@
 //! The sidecar's metrics. Every metric is registered here, with its help text.
 //!
-//! Names follow kubernaut's gateway (`gateway_*`), so that its dashboards keep working. The encoder appends `_total` to
-//! counters.
+//! Where kubernaut's gateway has a metric of the same meaning, ours has its name, its type and its labels, and sometimes more labels:
+//! its dashboards and alerts keep working. `tests/kubernaut/metrics.json` lists its metrics, and those that we do not have, with the
+//! reason; a test compares. The encoder appends `_total` to counters.
 
 mod auth;
+mod bounded;
 mod budgets;
 mod connections;
+mod deduplication;
 mod in_flight;
 mod labels;
+mod process;
 mod registration;
 mod rejections;
 mod tls;
@@ -23,19 +27,27 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 pub use self::auth::{AuthCheck, AuthMetrics};
+use self::bounded::BoundedValues;
 pub use self::budgets::BudgetMetrics;
 pub use self::connections::{ConnectionMetrics, Port};
+pub use self::deduplication::{DeduplicationMetrics, MAX_SIGNAL_NAMES};
 pub use self::in_flight::InFlight;
-use self::labels::{ApiCallLabels, LimitLabels, LockFailureLabels, RemovedLabels, ResponseLabels, SignalLabels};
+use self::labels::{
+    ApiCallLabels, CreatedLabels, CreationErrorLabels, LimitLabels, LockFailureLabels, RemovedLabels, ResponseLabels,
+    SignalLabels,
+};
+use self::process::ProcessMetrics;
 use self::registration::{Histograms, Registration};
 pub use self::rejections::RejectionMetrics;
 pub use self::tls::TlsMetrics;
 
-/// The content type of [`Metrics::render`].
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
 /// Buckets of batch sizes: from a lone signal to the largest storm.
 const SIGNALS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0];
+
+/// Severities that are always told apart in a label: the usual ones of alerts, and the types of events.
+const SEVERITIES: [&str; 9] = ["critical", "error", "warning", "info", "none", "unknown", "Error", "Warning", "Normal"];
+/// How many more are, per process; later ones are `other`.
+const MAX_MORE_SEVERITIES: usize = 20;
 
 /// All metrics of the sidecar.
 pub struct Metrics {
@@ -45,8 +57,11 @@ pub struct Metrics {
     /// How the files of `tls` are.
     pub tls: TlsMetrics,
     signals_received: Family<SignalLabels, Counter>,
-    signals_deduplicated: Counter,
-    crds_created: Counter,
+    severities: BoundedValues,
+    /// Signals of incidents that have an RR.
+    pub deduplication: DeduplicationMetrics,
+    crds_created: Family<CreatedLabels, Counter>,
+    crd_creation_errors: Family<CreationErrorLabels, Counter>,
     duplicate_crds: Counter,
     removed: Family<RemovedLabels, Counter>,
     indexed: Gauge,
@@ -86,15 +101,24 @@ impl fmt::Debug for Metrics {
 impl Metrics {
     /// Registers every metric.
     pub fn new() -> Self {
-        let mut registry = Registration(Registry::with_prefix("gateway"));
+        let mut all = Registry::default();
+        all.register_collector(Box::new(ProcessMetrics));
+        let mut registry = Registration(all.sub_registry_with_prefix("gateway"));
         Self {
-            signals_received: registry.add("signals_received", "Signals decoded from requests, by source and state."),
-            signals_deduplicated: registry
-                .add("signals_deduplicated", "Signals counted in a RemediationRequest that existed before them."),
+            signals_received: registry.add(
+                "signals_received",
+                "Signals decoded from requests, by source, severity (other beyond the usual ones and 20 more) and state.",
+            ),
+            severities: BoundedValues::new(&SEVERITIES, MAX_MORE_SEVERITIES),
+            deduplication: DeduplicationMetrics::new(&mut registry),
             crds_created: registry.add(
                 "crds_created",
                 "RemediationRequests that were reported as created (201). One whose creator failed before its first count \
                  is not included in any replica's value.",
+            ),
+            crd_creation_errors: registry.add(
+                "crd_creation_errors",
+                "Calls that should have created a RemediationRequest and did not, by their outcome. Most are repeated.",
             ),
             duplicate_crds: registry.add(
                 "duplicate_crds_detected",
@@ -137,11 +161,11 @@ impl Metrics {
             auth: AuthMetrics::new(&mut registry),
             connections: ConnectionMetrics::new(&mut registry),
             tls: TlsMetrics::new(&mut registry),
-            registry: registry.0,
+            registry: all,
         }
     }
 
-    /// All metrics in the OpenMetrics text format; see [`CONTENT_TYPE`].
+    /// All metrics in the OpenMetrics text format.
     ///
     /// # Errors
     /// If a metric cannot be written as text.
@@ -151,19 +175,18 @@ impl Metrics {
         Ok(text)
     }
 
-    /// A signal was decoded; `state` is "firing", "resolved" or "rejected".
-    pub fn received(&self, source: &'static str, state: &'static str) {
-        self.signals_received.get_or_create(&SignalLabels { source, state }).inc();
+    /// `signals` were decoded; `state` is "firing", "resolved", "ignored" or "rejected".
+    pub fn received(&self, source_type: &'static str, severity: &str, state: &'static str, signals: u64) {
+        let severity = self.severities.value(severity);
+        self.signals_received.get_or_create(&SignalLabels { source_type, severity, state }).inc_by(signals);
+        if state == "firing" {
+            self.deduplication.fired(signals);
+        }
     }
 
-    /// `signals` were counted in an RR that existed before them.
-    pub fn deduplicated(&self, signals: u32) {
-        self.signals_deduplicated.inc_by(u64::from(signals));
-    }
-
-    /// An RR was created, and its creator's signals were counted in it.
-    pub fn created(&self) {
-        self.crds_created.inc();
+    /// An RR was created for signals of this source, and its creator's signals were counted in it.
+    pub fn created(&self, source_type: &'static str) {
+        self.crds_created.get_or_create(&CreatedLabels { source_type, status: "created" }).inc();
     }
 
     /// An RR was found besides an older active one of its incident.
@@ -216,6 +239,9 @@ impl Metrics {
     pub fn api_call(&self, verb: &'static str, resource: &'static str, outcome: &'static str, took: Duration) {
         let call = ApiCallLabels { verb, resource, outcome };
         self.api_calls.get_or_create(&call).inc();
+        if (verb, resource) == ("create", "remediationrequests") && !matches!(outcome, "ok" | "conflict") {
+            self.crd_creation_errors.get_or_create(&CreationErrorLabels { error_type: outcome }).inc();
+        }
         self.api_call_seconds.get_or_create(&call).observe(took.as_secs_f64());
     }
 
@@ -225,8 +251,8 @@ impl Metrics {
     }
 
     /// A response was sent.
-    pub fn answered(&self, path: &'static str, status: u16, took: Duration) {
-        self.request_seconds.get_or_create(&ResponseLabels { path, status }).observe(took.as_secs_f64());
+    pub fn answered(&self, endpoint: &'static str, method: &'static str, status: u16, took: Duration) {
+        self.request_seconds.get_or_create(&ResponseLabels { endpoint, method, status }).observe(took.as_secs_f64());
     }
 
     /// A request got 503 because the limit of this name was reached.

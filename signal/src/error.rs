@@ -15,7 +15,7 @@ pub enum DecodeError {
         offset: usize,
     },
     /// The body is not JSON, or is incomplete.
-    #[error("the body is not JSON: {problem}; send {expected} as one JSON object")]
+    #[error("the body is malformed JSON: {problem}; send {expected} as one JSON object")]
     NotJson {
         /// What the path takes.
         expected: &'static str,

@@ -24,6 +24,7 @@
 //! * `null` and the empty string count as absent (only a label's value must be a string). A value of the wrong type is
 //!   rejected, except in annotations, which do not affect the fingerprint.
 //! * A bad alert does not affect the others of its webhook: it becomes a [`Rejection`], they stay signals.
+//! * An alert without a label `cluster` is in the cluster that `commonLabels.cluster` names, else in that of the path's query.
 //! * The webhook's `version` is not read: `alerts[].labels` is what matters. Rejecting an unknown version would lose
 //!   alerts permanently, because Alertmanager does not retry after 4xx.
 
@@ -45,6 +46,7 @@ pub mod problem;
 mod problem_kind;
 pub mod response;
 pub mod rules;
+pub mod security_headers;
 mod signal;
 mod source;
 mod target;

@@ -100,7 +100,8 @@ impl<'a> Payload<'a> {
         alerts: impl Iterator<Item = &'a str>,
     ) -> Self {
         let context = Context { rules, cluster: origin.cluster() };
-        let entries = alerts.map(|raw| Entry { raw, signal: alertmanager::signal(raw, own.state, context) }).collect();
+        let entries =
+            alerts.map(|raw| Entry { raw, signal: alertmanager::signal(raw, own.inherited(), context) }).collect();
         Self { origin, body, entries, own }
     }
 

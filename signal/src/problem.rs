@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::outcome::MultiStatus;
-pub use crate::problem_kind::ProblemKind;
+pub use crate::problem_kind::{ProblemKind, ProblemTypes};
 
 /// A problem, as sent to the client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,6 +20,12 @@ pub struct Problem {
     /// The path of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<&'static str>,
+    /// The id of the request, as in its header `X-Request-ID`: a member of kubernaut's problems, not of ours.
+    #[serde(rename = "request_id", skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The kind in our words, beside the types of others, which have fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
     /// The outcome of each signal, if the request had several.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub multi_status: Option<Box<MultiStatus>>,
@@ -33,7 +39,29 @@ impl Problem {
     #[must_use]
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         let (status, uri, title) = kind.description();
-        Self { uri, title, status, detail: detail.into(), instance: None, multi_status: None, retry_after_s: None }
+        Self {
+            uri,
+            title,
+            status,
+            detail: detail.into(),
+            instance: None,
+            request_id: None,
+            kind: None,
+            multi_status: None,
+            retry_after_s: None,
+        }
+    }
+
+    /// The same problem with the types, titles and members of `types`.
+    #[must_use]
+    pub fn typed(self, types: ProblemTypes) -> Self {
+        if types == ProblemTypes::Onceway {
+            return Self { request_id: None, ..self };
+        }
+        match ProblemKind::from_uri(self.uri).and_then(|kind| Some((kind, kind.kubernaut()?))) {
+            Some((kind, (uri, title))) => Self { uri, title, kind: Some(kind.slug()), ..self },
+            None => self,
+        }
     }
 
     /// Sets the header `Retry-After`, in seconds.

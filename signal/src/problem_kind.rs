@@ -44,7 +44,23 @@ pub enum ProblemKind {
     Refused,
     /// Whether the signals were counted is unknown.
     OutcomeUnknown,
+    /// The replica is not ready: the response of a probe, never of a signal.
+    NotReady,
 }
+
+/// Whose URIs and titles name the kinds of problems.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProblemTypes {
+    /// Ours.
+    #[default]
+    Onceway,
+    /// Those of kubernaut's gateway where it has the same case; ours elsewhere.
+    Kubernaut,
+}
+
+/// The start of every URI of ours.
+const URIS: &str = "https://onceway.io/problems/";
 
 /// The URI of a kind: an identifier, which need not resolve.
 macro_rules! uri {
@@ -53,9 +69,16 @@ macro_rules! uri {
     };
 }
 
+/// The URI of a type of kubernaut's gateway.
+macro_rules! kubernaut {
+    ($slug:literal) => {
+        concat!("https://kubernaut.ai/problems/", $slug)
+    };
+}
+
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::MalformedPayload,
         Self::UnusableSignals,
         Self::Unauthenticated,
@@ -75,12 +98,41 @@ impl ProblemKind {
         Self::DeadlineExceeded,
         Self::Refused,
         Self::OutcomeUnknown,
+        Self::NotReady,
     ];
 
     /// The kind that a problem's URI names, if it is a kind of this list.
     #[must_use]
     pub fn from_uri(uri: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.description().1 == uri)
+    }
+
+    /// The kind of this name, the last part of its URI, if it is a kind of this list.
+    #[must_use]
+    pub fn from_slug(slug: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.slug() == slug)
+    }
+
+    /// The name: the last part of the URI.
+    pub(crate) fn slug(self) -> &'static str {
+        let (_, uri, _) = self.description();
+        uri.strip_prefix(URIS).unwrap_or(uri)
+    }
+
+    /// The type and the title of kubernaut's gateway for the same case, if it has it. Its types follow the status.
+    pub(crate) const fn kubernaut(self) -> Option<(&'static str, &'static str)> {
+        Some(match self.description().0 {
+            400 => (kubernaut!("validation-error"), "Bad Request"),
+            401 => (kubernaut!("unauthorized"), "Unauthorized"),
+            403 => (kubernaut!("forbidden"), "Forbidden"),
+            405 => (kubernaut!("method-not-allowed"), "Method Not Allowed"),
+            413 => (kubernaut!("payload-too-large"), "Request Entity Too Large"),
+            415 => (kubernaut!("unsupported-media-type"), "Unsupported Media Type"),
+            500 => (kubernaut!("internal-error"), "Internal Server Error"),
+            503 => (kubernaut!("service-unavailable"), "Service Unavailable"),
+            // Its 404 is plain text.
+            _ => return None,
+        })
     }
 
     /// Whether it refuses the sender, not the signal.
@@ -112,6 +164,28 @@ impl ProblemKind {
             Self::DeadlineExceeded => (503, uri!("deadline-exceeded"), "The signals were not durably counted in time"),
             Self::Refused => (503, uri!("refused"), "The signals could not be stored"),
             Self::OutcomeUnknown => (503, uri!("outcome-unknown"), "Whether the signals were counted is unknown"),
+            Self::NotReady => (503, uri!("not-ready"), "The replica is not ready"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ProblemKind;
+
+    #[test]
+    fn a_kind_is_found_by_its_uri_and_by_its_name_which_is_also_that_of_its_json() {
+        for kind in ProblemKind::ALL {
+            assert_eq!(ProblemKind::from_uri(kind.description().1), Some(kind));
+            assert_eq!(ProblemKind::from_slug(kind.slug()), Some(kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.slug());
+        }
+        assert_eq!((ProblemKind::from_slug("unheard-of"), ProblemKind::from_slug("")), (None, None));
+    }
+
+    #[test]
+    fn only_an_unknown_path_has_no_type_of_kubernauts() {
+        let without: Vec<_> = ProblemKind::ALL.into_iter().filter(|kind| kind.kubernaut().is_none()).collect();
+        assert_eq!(without, [ProblemKind::NotFound]);
     }
 }

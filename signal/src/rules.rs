@@ -37,7 +37,7 @@ mod view;
 pub use self::compile::RuleError;
 pub use self::compiled::RuleId;
 pub use self::document::{Document, KindDocument, Matchers, NameDocument, NamePart, OneOrMany, RuleDocument};
-pub(crate) use self::fixed_labels::{ALERT_NAME, ALERTNAME, SEVERITY};
+pub(crate) use self::fixed_labels::{ALERT_NAME, ALERTNAME, CLUSTER, SEVERITY};
 pub(crate) use self::known_labels::KnownLabels;
 pub(crate) use self::label_table::LabelRef;
 pub(crate) use self::memo::Memo;

@@ -4,7 +4,7 @@ it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter), `port
 */ -}}
 {{- define "onceway.config" -}}
 {{- $values := .Values -}}
-{{- range $key, $place := dict "auth" "auth" "tls" "tls" "targets" "targets" "listen" "ports" "namespace" "the release's namespace" -}}
+{{- range $key, $place := dict "auth" "auth" "tls" "tls" "targets" "targets" "listen" "ports" "profile" "profile" "namespace" "the release's namespace" -}}
 {{- if hasKey $values.config $key -}}
 {{- fail (printf "config.%s: set %s instead, which has more to it than the sidecar's configuration" $key (ternary $place (printf "the value `%s`" $place) (eq $key "namespace"))) -}}
 {{- end -}}
@@ -15,7 +15,13 @@ it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter), `port
 {{- end -}}
 {{- end -}}
 {{- $config := deepCopy $values.config -}}
-{{- $_ := set $config "auth" (omit $values.auth "senders") -}}
+{{- if ne $values.profile "none" -}}
+{{- $_ := set $config "profile" $values.profile -}}
+{{- end -}}
+{{- $auth := omit $values.auth "senders" -}}
+{{- $_ := set $auth "authorization" (include "onceway.authorization" .) -}}
+{{- $_ := set $auth "audiences" (include "onceway.audiences" . | fromJsonArray) -}}
+{{- $_ := set $config "auth" $auth -}}
 {{- $_ := set $config "limits" (merge (deepCopy (default dict $config.limits)) (deepCopy $values.budgets)) -}}
 {{- $listen := dict -}}
 {{- range $port, $number := $values.ports -}}
@@ -36,6 +42,25 @@ it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter), `port
 {{- toYaml $config -}}
 {{- end -}}
 
+{{- /* Which right a sender needs: the value, else that of the profile. */ -}}
+{{- define "onceway.authorization" -}}
+{{- default (ternary "gateway" "signals" (eq .Values.profile "kubernaut")) .Values.auth.authorization -}}
+{{- end -}}
+
+{{- /* The audiences of senders' tokens as JSON: the value, else those of the profile. */ -}}
+{{- define "onceway.audiences" -}}
+{{- if kindIs "slice" .Values.auth.audiences -}}
+{{- toJson .Values.auth.audiences -}}
+{{- else -}}
+{{- ternary (list) (list "onceway") (eq .Values.profile "kubernaut") | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Whose types problems have: the value, else those of the profile. */ -}}
+{{- define "onceway.problemTypes" -}}
+{{- default (ternary "kubernaut" "onceway" (eq .Values.profile "kubernaut")) .Values.config.problemTypes -}}
+{{- end -}}
+
 {{- /* Envoy's configuration as the repository has it: where all kinds of gateway take their settings from. */ -}}
 {{- define "onceway.envoy" -}}
 {{- .Files.Get "files/envoy.yaml" -}}
@@ -49,8 +74,8 @@ it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter), `port
 {{- end -}}
 
 {{- /*
-The filter's configuration as JSON: that of the file, the sidecar's body limit and target rules, which have to be the same in
-both, and what `filter.config` says.
+The filter's configuration as JSON: that of the file, the sidecar's body limit, target rules and types of problems, which have to be
+the same in both, and what `filter.config` says.
 */ -}}
 {{- define "onceway.filterConfig" -}}
 {{- $manager := include "onceway.manager" . | fromYaml -}}
@@ -60,6 +85,9 @@ both, and what `filter.config` says.
 {{- end -}}
 {{- with .Values.targets -}}
 {{- $_ := set $config "targets" . -}}
+{{- end -}}
+{{- if ne (include "onceway.problemTypes" .) "onceway" -}}
+{{- $_ := set $config "problem_types" (include "onceway.problemTypes" .) -}}
 {{- end -}}
 {{- mergeOverwrite $config (deepCopy .Values.filter.config) | toJson -}}
 {{- end -}}

@@ -61,6 +61,16 @@ labels:
   {{- include "onceway.labels" (list $root (index . 2)) | nindent 2 }}
 {{- end -}}
 
+{{- /* The Service of plain Envoy, and its port: the values, else those of the profile. */ -}}
+{{- define "onceway.envoy.serviceName" -}}
+{{- $profile := ternary "gateway-service" (printf "%s-envoy" (include "onceway.fullname" .)) (eq .Values.profile "kubernaut") -}}
+{{- default $profile .Values.gateway.envoy.service.name -}}
+{{- end -}}
+
+{{- define "onceway.envoy.servicePort" -}}
+{{- default (ternary 8080 10000 (eq .Values.profile "kubernaut")) .Values.gateway.envoy.service.port -}}
+{{- end -}}
+
 {{- /* The sidecars' Service, as other namespaces resolve it. */ -}}
 {{- define "onceway.host" -}}
 {{ include "onceway.fullname" . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}

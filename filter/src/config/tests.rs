@@ -1,3 +1,4 @@
+use onceway_signal::problem::ProblemTypes;
 use onceway_signal::rules::Rules;
 
 use super::{Config, DEFAULT_MAX_BODY_BYTES};
@@ -25,7 +26,7 @@ fn the_defaults_are_within_their_bounds() {
 fn every_field_can_be_set() {
     let json = br#"{"max_body_bytes": 1, "max_alerts": 2, "max_fingerprints": 3, "max_split_bytes": 4,
         "max_answer_bytes": 5, "max_subrequests_in_flight": 6, "split_timeout_ms": 7, "max_buffered_bytes": 8, "cluster": "c",
-        "targets": {"ignore": [{"severity": "info"}]}}"#;
+        "targets": {"ignore": [{"severity": "info"}]}, "problem_types": "kubernaut"}"#;
     let expected = Config {
         max_body_bytes: 1,
         max_buffered_bytes: 8,
@@ -37,6 +38,7 @@ fn every_field_can_be_set() {
         split_timeout_ms: 7,
         cluster: Some("c".to_owned()),
         targets: serde_json::from_str::<Rules>(r#"{"ignore": [{"severity": "info"}]}"#).unwrap(),
+        problem_types: ProblemTypes::Kubernaut,
     };
     assert_ne!(expected.targets, Rules::default());
     assert_eq!(Config::from_json(json).unwrap(), expected);

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use onceway_signal::problem::ProblemTypes;
 use onceway_signal::response::SignalResponse;
 use onceway_signal::rules::Rules;
 use onceway_signal::{FINGERPRINT_HEADER, Origin, Source};
@@ -204,6 +205,20 @@ fn a_rejection_names_the_limit_and_what_to_do() {
     assert_eq!((problem.status, problem.uri), (413, "https://onceway.io/problems/payload-too-large"));
     assert_eq!(problem.instance, Some(Source::Prometheus.path()));
     assert!(problem.detail.contains("5242880 bytes") && problem.detail.contains("max_body_bytes"), "{problem:?}");
+}
+
+#[test]
+fn problems_have_the_types_that_the_configuration_names() {
+    let host = FakeHost::post(Source::Prometheus.path()).with("content-length", "5242881");
+    let config = Config { problem_types: ProblemTypes::Kubernaut, ..Config::default() };
+    let mut request = Request::new(Rc::new(config), Rc::default());
+    assert_eq!(request.on_headers(&host, false), Action::Pause);
+    let Some(SignalResponse::Problem(problem)) = host.response() else { panic!("it is over the limit") };
+    assert_eq!(
+        (problem.uri, problem.title),
+        ("https://kubernaut.ai/problems/payload-too-large", "Request Entity Too Large")
+    );
+    assert_eq!(problem.kind, Some("payload-too-large"));
 }
 
 #[test]

@@ -16,6 +16,7 @@
 use std::ptr::null_mut;
 
 use onceway_signal::response::SignalResponse;
+use onceway_signal::security_headers::SECURITY_HEADERS;
 use proxy_wasm::types::{BufferType, MapType, MetricType};
 
 use crate::{HostError, header_map};
@@ -125,6 +126,7 @@ pub(super) fn send_local_response(response: &SignalResponse, details: &str) -> R
     let seconds = response.retry_after_s().map(|seconds| seconds.to_string());
     headers.extend(seconds.as_ref().map(|seconds| (&b"retry-after"[..], seconds.as_bytes())));
     headers.extend(response.www_authenticate().map(|scheme| (&b"www-authenticate"[..], scheme.as_bytes())));
+    headers.extend(SECURITY_HEADERS.map(|(name, value)| (name.as_bytes(), value.as_bytes())));
     let headers = header_map::serialize(&headers);
     let body = response.to_json();
     // SAFETY: the proxy reads details, body and headers during the call only.

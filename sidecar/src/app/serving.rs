@@ -57,8 +57,9 @@ pub async fn serve_until<C: Commit + Drain>(
     let limits = &config.limits;
     let rules = Arc::new(config.targets.clone());
     info!(targets = rules.hash(), "target rules compiled");
-    let policy = Policy::new(rules, config.events.clone());
-    let gateway = Gateway::new(Arc::clone(&commit), policy, limits.clone(), Arc::clone(&metrics), auth);
+    let policy = Policy::new(rules, config.events.clone(), config.freshness.clone());
+    let (committed, measured) = (Arc::clone(&commit), Arc::clone(&metrics));
+    let gateway = Gateway::new(committed, policy, limits.clone(), measured, auth, config.problem_types);
     let signal_limits = SocketLimits {
         connections: limits.max_connections,
         per_peer: limits.max_connections_per_peer,
@@ -81,7 +82,8 @@ pub async fn serve_until<C: Commit + Drain>(
     let scrapes = Socket { listener: scrapes, port: Port::Metrics, limits: ops_limits, tls: scrapes_tls };
 
     let signals = serve(signals, gateway.router(), Arc::clone(&metrics), stop_signals.clone());
-    let health = serve(health, ops::health(readiness.clone()), Arc::clone(&metrics), stop_ops.clone());
+    let health =
+        serve(health, ops::health(readiness.clone(), config.problem_types), Arc::clone(&metrics), stop_ops.clone());
     let scrapes = serve(scrapes, ops::metrics(Arc::clone(&metrics)), metrics, stop_ops.clone());
     let mut signals = AbortOnDropHandle::new(tokio::spawn(signals));
     let ops = [health, scrapes].map(|port| AbortOnDropHandle::new(tokio::spawn(port)));

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use onceway_signal::Source;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
@@ -38,6 +39,7 @@ async fn the_wired_service_counts_a_signal_at_the_api_server_and_drains() {
     (0..2).for_each(|_| by_name.add("PodDown", "critical", Timestamp::now()));
     let submission = Submission {
         fingerprint: fingerprint(),
+        source: Source::Prometheus,
         signals: NonZeroU32::new(2).unwrap(),
         by_name,
         received: Timestamp::now(),

@@ -24,6 +24,7 @@ impl Config {
         self.check_ports()?;
         self.check_housekeeping()?;
         self.check_events()?;
+        self.check_freshness()?;
         self.check_tls()?;
         let level = &self.log.level;
         rule(
@@ -82,6 +83,13 @@ impl Config {
     fn check_events(&self) -> Result<(), ConfigError> {
         let max_age = self.events.max_age;
         rule("events.maxAge", max_age, max_age <= HOUR * 8760, "must be at most 8760h; 0s means any age")
+    }
+
+    fn check_freshness(&self) -> Result<(), ConfigError> {
+        let range = Duration::from_secs(1)..=HOUR * 24;
+        let (age, ahead) = (self.freshness.max_request_age, self.freshness.max_ahead);
+        rule("freshness.maxRequestAge", age, range.contains(&age), "must be from 1s to 24h")?;
+        rule("freshness.maxAhead", ahead, range.contains(&ahead), "must be from 1s to 24h")
     }
 
     fn check_tls(&self) -> Result<(), ConfigError> {

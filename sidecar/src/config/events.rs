@@ -14,10 +14,24 @@ pub struct Events {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub max_age: Duration,
+    /// What to do with an event of type Normal. ignore: it is nothing to do (200), except that a node is not ready or lacks a
+    /// resource. reject: each gets 400, as from kubernaut.
+    pub normal: NormalEvents,
+}
+
+/// What to do with events of type Normal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NormalEvents {
+    /// They are nothing to do, but for some about nodes.
+    #[default]
+    Ignore,
+    /// They are rejected.
+    Reject,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { max_age: Duration::from_secs(3600) }
+        Self { max_age: Duration::from_secs(3600), normal: NormalEvents::default() }
     }
 }

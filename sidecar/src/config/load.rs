@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::error::ConfigError;
+use super::profile::Profile;
 use super::sections::Config;
 
 impl Config {
@@ -23,7 +24,11 @@ impl Config {
     pub fn parse(yaml: &str) -> Result<Self, ConfigError> {
         // A file of comments alone is YAML's null, and means the defaults.
         let config: Option<Self> = serde_saphyr::from_str(yaml).map_err(|error| ConfigError::Parse(Box::new(error)))?;
-        let config = config.unwrap_or_default();
+        let mut config = config.unwrap_or_default();
+        if config.profile != Profile::None {
+            let explicit = serde_saphyr::from_str(yaml).map_err(|error| ConfigError::Parse(Box::new(error)))?;
+            config.apply_profile(&explicit);
+        }
         config.check()?;
         Ok(config)
     }

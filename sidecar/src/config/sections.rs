@@ -3,19 +3,26 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use onceway_signal::problem::ProblemTypes;
 use onceway_signal::rules::Rules;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::auth::Auth;
 use super::events::Events;
+use super::freshness::Freshness;
 use super::limits::Limits;
+use super::profile::Profile;
 use super::tls::Tls;
 
 /// Every configuration key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Config {
+    /// A set of defaults for a known situation; keys that are written here win over it. none: those that
+    /// --print-default-config shows. kubernaut: this replica takes the place of kubernaut's gateway (docs/kubernaut.md).
+    /// --print-config shows the result.
+    pub profile: Profile,
     /// The namespace of the RemediationRequests and their Leases. null: the sidecar's own namespace (POD_NAMESPACE).
     pub namespace: Option<String>,
     /// Rules that name the target of an alert, tried before the built-in ones, and which targets signals may be about. The
@@ -24,6 +31,13 @@ pub struct Config {
     pub targets: Rules,
     /// Kubernetes events.
     pub events: Events,
+    /// How old requests may be, and how far ahead of a replica's clock they and their signals may be dated.
+    pub freshness: Freshness,
+    /// The `type` and `title` of problems. onceway: https://onceway.io/problems/..., one for each cause. kubernaut:
+    /// https://kubernaut.ai/problems/... as from its gateway, one for each status, with our cause in `kind`. The filter's
+    /// plugin configuration has the same value under `problem_types`.
+    #[schemars(with = "String")]
+    pub problem_types: ProblemTypes,
     /// The addresses to listen on. `[::]` means every IPv6 and IPv4 address, or every IPv4 address on a machine without
     /// IPv6. With port 0 the kernel chooses a port. The addresses in use are logged at startup.
     pub listen: Listen,

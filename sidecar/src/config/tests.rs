@@ -104,6 +104,8 @@ fn a_value_out_of_range_is_rejected_with_its_key() {
         ("listen: {metrics: '0.0.0.0:8081'}", "listen.metrics"),
         ("listen: {metrics: '[::1]:8080'}", "listen.metrics"),
         ("events: {maxAge: 8761h}", "events.maxAge"),
+        ("freshness: {maxRequestAge: 0s}", "freshness.maxRequestAge"),
+        ("freshness: {maxAhead: 25h}", "freshness.maxAhead"),
         ("log: {level: 'a=b=c'}", "log.level"),
     ];
     for (yaml, key) in cases {

@@ -140,7 +140,7 @@ fn control_characters_of_a_sender_do_not_reach_the_terminal() {
 #[test]
 fn an_input_that_cannot_be_read_is_an_error_that_names_it_and_nothing_is_written() {
     for (source, text, problem) in [
-        (None, "no JSON", "not JSON"),
+        (None, "no JSON", "malformed JSON"),
         (None, r#"{"type":"ADDED","object":{}}"#, "a frame of a Kubernetes watch"),
         (None, "[1]", "amtool"),
         (Some("kubernetes-event"), r#"{"alerts":[]}"#, "an Alertmanager webhook"),

@@ -103,9 +103,13 @@ pub(super) fn classify(
 ) -> Classified {
     let (mut firing, mut scopes) = (Vec::new(), AccessScopes::default());
     let mut uncommitted = Uncommitted::of(payload.source());
-    let mut misdated: Vec<(usize, PolicyRejection)> = Vec::new();
+    let mut refused: Vec<(usize, PolicyRejection)> = Vec::new();
     for Group { fingerprint, entries, .. } in groups {
         let place = entries.first().copied().unwrap_or_default();
+        if let Some(Err(rejection)) = signal(payload, place).map(|first| policy.check_type(payload.source(), first)) {
+            refused.push((place, rejection));
+            continue;
+        }
         let scope = scopes.of_entries(payload, &entries);
         let mut entries: Vec<usize> = entries.into_iter().filter(|&index| state(payload, index) == FIRING).collect();
         let first = entries.first().and_then(|&index| signal(payload, index));
@@ -123,14 +127,14 @@ pub(super) fn classify(
         entries.retain(|&index| {
             let Some(signal) = signal(payload, index) else { return false };
             let checked = policy.check_date(payload.source(), signal, received);
-            checked.map_err(|rejection| misdated.push((index, rejection))).is_ok()
+            checked.map_err(|rejection| refused.push((index, rejection))).is_ok()
         });
         if !entries.is_empty() {
             let (part, by_name) = (payload.partial(&entries), by_name(payload, &entries, received));
             firing.push(FiringIncident { place, fingerprint, part, by_name, target, namespace, scope });
         }
     }
-    uncommitted.reject_all(payload, misdated, metrics);
+    uncommitted.reject_all(payload, refused, metrics);
     Classified { firing, uncommitted, scopes: scopes.into_list() }
 }
 
@@ -160,15 +164,15 @@ impl Uncommitted {
         Self { source, nothing: Vec::new(), excluded: Vec::new(), rejected: Vec::new(), unnamed: None }
     }
 
-    /// Adds the entries that are no signals and those with these dates, in the order of the body.
-    fn reject_all(&mut self, payload: &Payload<'_>, mut misdated: Vec<(usize, PolicyRejection)>, metrics: &Metrics) {
-        misdated.sort_unstable_by_key(|(place, _)| *place);
-        let mut misdated = misdated.into_iter().peekable();
+    /// Adds the entries that are no signals and those that are refused one by one, in the order of the body.
+    fn reject_all(&mut self, payload: &Payload<'_>, mut refused: Vec<(usize, PolicyRejection)>, metrics: &Metrics) {
+        refused.sort_unstable_by_key(|(place, _)| *place);
+        let mut refused = refused.into_iter().peekable();
         for (place, entry) in payload.entries().iter().enumerate() {
             if let Err(rejection) = &entry.signal {
                 metrics.rejections.add("unusable", 1);
                 self.reject(place, || rejection.to_string());
-            } else if let Some((_, rejection)) = misdated.next_if(|(index, _)| *index == place) {
+            } else if let Some((_, rejection)) = refused.next_if(|(index, _)| *index == place) {
                 metrics.rejections.add(rejection.label(), 1);
                 self.reject(place, || rejection.to_string());
             }
@@ -225,4 +229,9 @@ pub(super) fn state(payload: &Payload<'_>, index: usize) -> &'static str {
         Some(Ok(_)) => "resolved",
         _ => "rejected",
     }
+}
+
+/// The severity of the signal at `index`, as the metrics label it.
+pub(super) fn severity<'p>(payload: &'p Payload<'_>, index: usize) -> &'p str {
+    signal(payload, index).map_or("unknown", |signal| &*signal.severity)
 }

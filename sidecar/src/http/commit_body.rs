@@ -11,14 +11,14 @@ use jiff::Timestamp;
 use onceway_signal::problem::{Problem, ProblemKind};
 use onceway_signal::response::{Failure, Metadata, SignalOutcome, SignalResponse, merge};
 use onceway_signal::truncate::truncate_quoted;
-use onceway_signal::{FINGERPRINT_HEADER, Fingerprint, Group, Origin, TARGETS_HEADER, decode};
+use onceway_signal::{FINGERPRINT_HEADER, Fingerprint, Group, Origin, Payload, Source, TARGETS_HEADER, decode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tracing::{Span, debug, warn};
 
 use super::admission::{Admission, RETRY_AFTER_S};
 use super::authorize::refuse;
-use super::classify::{Classified, FiringIncident, classify, state};
+use super::classify::{Classified, FiringIncident, classify, severity, state};
 use super::policy::Policy;
 use crate::auth::{Auth, Sender};
 use crate::config::{DEADLINE_GRACE, Limits};
@@ -101,6 +101,7 @@ impl<C: Commit> BodyCommitter<C> {
         let decide_by = deadline.min(now + self.limits.api_call_timeout);
         let refused = refuse(&self.auth, sender.as_ref(), &mut classified, decide_by).await;
         let Classified { firing, uncommitted, .. } = classified;
+        let source = origin.source;
         let max_payload_bytes = self.limits.max_stored_payload_bytes;
         let request = Span::current();
         let commits = stream::iter(firing).map(|incident| {
@@ -110,6 +111,7 @@ impl<C: Commit> BodyCommitter<C> {
             let draft = Draft { body: body.clone(), part, rules, fingerprint, received, max_payload_bytes };
             let submission = Submission {
                 fingerprint,
+                source,
                 signals,
                 by_name,
                 received,
@@ -150,13 +152,21 @@ impl<C: Commit> BodyCommitter<C> {
     ) -> Result<(Classified, OwnedSemaphorePermit), Problem> {
         let payload = decode(&self.policy.rules, origin, body)
             .map_err(|error| Problem::new(ProblemKind::MalformedPayload, error.to_string()))?;
-        for index in 0..payload.entries().len() {
-            self.metrics.received(origin.source.as_str(), state(&payload, index));
-        }
+        self.measure(origin.source, &payload);
         let permit = self.admission.signals(payload.entries().len())?;
         let groups = payload.groups();
         self.compare(headers, &groups);
         Ok((classify(&payload, groups, &self.policy, received, &self.metrics), permit))
+    }
+
+    /// Alerts of one webhook are often alike, and one look-up counts all that follow each other.
+    fn measure(&self, source: Source, payload: &Payload<'_>) {
+        let labels = |index: &usize| (severity(payload, *index), state(payload, *index));
+        let indices: Vec<usize> = (0..payload.entries().len()).collect();
+        for alike in indices.chunk_by(|one, next| labels(one) == labels(next)) {
+            let Some((severity, state)) = alike.first().map(labels) else { continue };
+            self.metrics.received(source.as_str(), severity, state, alike.len() as u64);
+        }
     }
 
     /// A header that differs from the computed fingerprint means that filter and sidecar have different versions or target

@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::post;
+use axum::{Extension, Router};
 use http::header::ALLOW;
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, Method, Uri};
 use jiff::Timestamp;
-use onceway_signal::problem::{Problem, ProblemKind};
+use onceway_signal::problem::{Problem, ProblemKind, ProblemTypes};
 use onceway_signal::response::{MultiStatus, SignalOutcome, SignalResponse, Status};
 use onceway_signal::{Origin, Source};
 use tokio::time::Instant;
 use tracing::{Instrument, Span, debug, error, warn};
 
-use super::OTHER_PATH;
 use super::admission::{Admission, RETRY_AFTER_S};
 use super::commit_body::{BodyCommitter, FilterHeaders, PermittedResponse};
 use super::intake::read_body;
@@ -24,8 +23,9 @@ use super::policy::Policy;
 use super::request_context::{RequestId, in_span};
 use super::request_time::check_timestamp;
 use super::response::to_http;
+use super::{OTHER_METHOD, OTHER_PATH};
 use crate::auth::Auth;
-use crate::config::Limits;
+use crate::config::{Freshness, Limits};
 use crate::incident::Commit;
 use crate::metrics::Metrics;
 use crate::rr::Provenance;
@@ -38,15 +38,34 @@ pub struct Gateway<C> {
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
     auth: Arc<Auth>,
+    freshness: Freshness,
+    problem_types: ProblemTypes,
+}
+
+/// What the response to a request and its metrics say of the request.
+struct Asked {
+    /// The path, or [`OTHER_PATH`].
+    path: &'static str,
+    method: &'static str,
+    id: RequestId,
+    at: Instant,
 }
 
 impl<C: Commit> Gateway<C> {
     /// Submits signals to `commit`, within `limits`, with targets by the rules of `policy`, of senders that `auth` permits.
-    pub fn new(commit: Arc<C>, policy: Policy, limits: Limits, metrics: Arc<Metrics>, auth: Arc<Auth>) -> Arc<Self> {
+    pub fn new(
+        commit: Arc<C>,
+        policy: Policy,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+        auth: Arc<Auth>,
+        problem_types: ProblemTypes,
+    ) -> Arc<Self> {
         let admission = Arc::new(Admission::new(&limits, Arc::clone(&metrics)));
         let (admitted, measured, permitted) = (Arc::clone(&admission), Arc::clone(&metrics), Arc::clone(&auth));
+        let freshness = policy.freshness.clone();
         let bodies = BodyCommitter::new(commit, policy, limits.clone(), admitted, measured, permitted);
-        Arc::new(Self { bodies: Arc::new(bodies), limits, admission, metrics, auth })
+        Arc::new(Self { bodies: Arc::new(bodies), limits, admission, metrics, auth, freshness, problem_types })
     }
 
     /// The routes of the signal port.
@@ -62,10 +81,10 @@ impl<C: Commit> Gateway<C> {
     }
 
     async fn receive(self: Arc<Self>, source: Source, request: Request) -> Response {
-        let started = Instant::now();
+        let asked = Asked::now(source.path(), request.method(), request.extensions().get());
         let _in_flight = self.metrics.request();
         let response = self.respond(source, request).await;
-        self.finish(source.path(), started, response)
+        self.finish(asked, response)
     }
 
     async fn respond(&self, source: Source, request: Request) -> PermittedResponse {
@@ -73,7 +92,7 @@ impl<C: Commit> Gateway<C> {
             Ok(permit) => permit,
             Err(exceeded) => return exceeded.into(),
         };
-        if let Err(problem) = check_timestamp(request.headers(), Timestamp::now()) {
+        if let Err(problem) = check_timestamp(request.headers(), Timestamp::now(), &self.freshness) {
             return problem.into();
         }
         let origin = match Origin::new(source, request.uri().query()) {
@@ -109,39 +128,64 @@ impl<C: Commit> Gateway<C> {
         })
     }
 
-    async fn method_not_allowed(State(gateway): State<Arc<Self>>, uri: Uri) -> Response {
+    async fn method_not_allowed(
+        State(gateway): State<Arc<Self>>,
+        method: Method,
+        uri: Uri,
+        id: Option<Extension<RequestId>>,
+    ) -> Response {
         let path = Source::from_path(uri.path()).map_or(OTHER_PATH, Source::path);
         let problem =
             Problem::new(ProblemKind::MethodNotAllowed, "this path accepts only POST; send signals with POST");
-        let mut response = gateway.finish(path, Instant::now(), problem.into());
+        let mut response = gateway.finish(Asked::now(path, &method, id.as_deref()), problem.into());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         response
     }
 
-    async fn not_found(State(gateway): State<Arc<Self>>) -> Response {
+    async fn not_found(State(gateway): State<Arc<Self>>, method: Method, id: Option<Extension<RequestId>>) -> Response {
         let [prometheus, event] = Source::ALL.map(Source::path);
         let detail =
             format!("no such path; send Alertmanager webhooks to {prometheus} and Kubernetes events to {event}");
-        gateway.finish(OTHER_PATH, Instant::now(), Problem::new(ProblemKind::NotFound, detail).into())
+        let asked = Asked::now(OTHER_PATH, &method, id.as_deref());
+        gateway.finish(asked, Problem::new(ProblemKind::NotFound, detail).into())
     }
 
     /// Logs and measures a response, and writes it as HTTP.
-    fn finish(&self, path: &'static str, started: Instant, response: PermittedResponse) -> Response {
+    fn finish(&self, asked: Asked, response: PermittedResponse) -> Response {
         let PermittedResponse { response, permit } = response;
+        let Asked { path, method, id: RequestId(id), at } = asked;
         let response = match response {
             SignalResponse::Problem(problem) => {
                 log(path, &problem);
                 let instance = (path != OTHER_PATH).then_some(path);
-                SignalResponse::from(Problem { instance, ..*problem })
+                SignalResponse::from(Problem { instance, request_id: Some(id.to_string()), ..*problem })
             }
             response => {
                 log_rejected(path, &response);
                 response
             }
         };
-        let response = to_http(&response, permit);
-        self.metrics.answered(path, response.status().as_u16(), started.elapsed());
+        let response = to_http(&response.typed(self.problem_types), permit);
+        self.metrics.answered(path, method, response.status().as_u16(), at.elapsed());
         response
+    }
+}
+
+impl Asked {
+    /// Of a request that has just arrived.
+    fn now(path: &'static str, method: &Method, id: Option<&RequestId>) -> Self {
+        // A client can make up any method, and a label has a bounded number of values.
+        let method = match *method {
+            Method::POST => "POST",
+            Method::GET => "GET",
+            Method::HEAD => "HEAD",
+            Method::PUT => "PUT",
+            Method::PATCH => "PATCH",
+            Method::DELETE => "DELETE",
+            Method::OPTIONS => "OPTIONS",
+            _ => OTHER_METHOD,
+        };
+        Self { path, method, id: id.cloned().unwrap_or_default(), at: Instant::now() }
     }
 }
 

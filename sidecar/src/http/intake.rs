@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
-use onceway_signal::media_type::{is_json, is_plain};
+use onceway_signal::media_type::{is_plain, may_be_json};
 use onceway_signal::problem::{Problem, ProblemKind};
 use tokio::time::timeout;
 use tracing::debug;
@@ -62,11 +62,10 @@ fn check_size(size: usize, limits: &Limits) -> Result<(), Problem> {
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let reject = |detail| Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
-    let Some(media_type) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else {
-        return reject("the request has no Content-Type; send application/json".to_owned());
-    };
-    if !is_json(media_type) {
-        return reject(format!("Content-Type {} is not supported; send application/json", truncate_quoted(media_type)));
+    let media_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if !may_be_json(media_type) {
+        let quoted = truncate_quoted(media_type.unwrap_or_default());
+        return reject(format!("Content-Type {quoted} is not supported; send application/json"));
     }
     match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         Some(encoding) if !is_plain(encoding) => reject(format!(

@@ -1,5 +1,6 @@
-//! Which usable signals are rejected all the same: those about a cluster or a namespace that is out of scope, and those with
-//! a date that cannot be right. Only firing signals are checked: the others ask for nothing.
+//! Which usable signals are rejected all the same: those about a cluster or a namespace that is out of scope, those with a
+//! date that cannot be right, and, if asked, events of type Normal. Of the others only firing signals are checked: the rest ask for
+//! nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,16 +10,17 @@ use onceway_signal::rules::Rules;
 use onceway_signal::{Rejection, Signal, Source};
 use thiserror::Error;
 
-use crate::config::Events;
+use crate::config::{Events, Freshness, NormalEvents};
 
-/// How far ahead of a replica's clock a signal may be dated: more than clocks of one system differ.
-pub const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
+/// The type of an event that reports no trouble; an event's type is its signal's severity.
+const NORMAL: &str = "Normal";
 
-/// The target rules with their scope, and how old an event may be.
+/// The target rules with their scope, which events are accepted, and which dates.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     pub(super) rules: Arc<Rules>,
     events: Events,
+    pub(super) freshness: Freshness,
 }
 
 /// Why a usable signal is rejected.
@@ -31,8 +33,11 @@ pub(super) enum PolicyRejection {
     #[error("the event is dated {dated}, more than {max_age:?} ago; send events as they happen")]
     TooOld { dated: Timestamp, max_age: Duration },
     /// It has not happened yet.
-    #[error("the signal is dated {dated}, more than {MAX_AHEAD:?} ahead; set the sender's clock")]
-    Ahead { dated: Timestamp },
+    #[error("the signal is dated {dated}, more than {max_ahead:?} ahead; set the sender's clock")]
+    Ahead { dated: Timestamp, max_ahead: Duration },
+    /// It is an event that reports no trouble.
+    #[error("events of type Normal are not accepted; send those of type Warning or Error")]
+    Normal,
 }
 
 impl PolicyRejection {
@@ -44,14 +49,21 @@ impl PolicyRejection {
             Self::OutOfScope(_) => "unusable",
             Self::TooOld { .. } => "too_old",
             Self::Ahead { .. } => "ahead",
+            Self::Normal => "normal",
         }
     }
 }
 
 impl Policy {
     /// A policy of these rules and these settings.
-    pub fn new(rules: Arc<Rules>, events: Events) -> Self {
-        Self { rules, events }
+    pub fn new(rules: Arc<Rules>, events: Events, freshness: Freshness) -> Self {
+        Self { rules, events, freshness }
+    }
+
+    /// Whether a signal may be of its type.
+    pub(super) fn check_type(&self, source: Source, signal: &Signal<'_>) -> Result<(), PolicyRejection> {
+        let is_normal = source == Source::KubernetesEvent && signal.severity == NORMAL;
+        if is_normal && self.events.normal == NormalEvents::Reject { Err(PolicyRejection::Normal) } else { Ok(()) }
     }
 
     /// Whether a signal may be about its target.
@@ -71,8 +83,9 @@ impl Policy {
             return Ok(());
         };
         let age = now.duration_since(dated);
-        if is_longer(-age, MAX_AHEAD) {
-            return Err(PolicyRejection::Ahead { dated });
+        let max_ahead = self.freshness.max_ahead;
+        if is_longer(-age, max_ahead) {
+            return Err(PolicyRejection::Ahead { dated, max_ahead });
         }
         let max_age = self.events.max_age;
         if source == Source::KubernetesEvent && !max_age.is_zero() && is_longer(age, max_age) {

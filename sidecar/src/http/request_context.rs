@@ -18,21 +18,25 @@ use super::OTHER_PATH;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The header with a request's trace, by W3C Trace Context.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// The longest id, in characters; a longer one is truncated.
+/// The longest id, in characters.
 const MAX_REQUEST_ID: usize = 64;
 
 /// A request's id, as an extension of the request: 1 to 64 of letters, digits and `-._`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestId(pub Arc<str>);
 
 impl RequestId {
-    /// The sender's id without other characters, or a new one if it sent none.
+    /// The sender's id, or a new one if it sent none or one that is no id. An id is taken as it is or not at all: a changed one
+    /// would be found neither by the sender nor in the log of the proxy in front.
     fn of(headers: &HeaderMap) -> Self {
-        let sent = headers.get(REQUEST_ID).map(HeaderValue::as_bytes).unwrap_or_default();
-        let is_kept = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
-        let id: String = sent.iter().copied().filter(is_kept).take(MAX_REQUEST_ID).map(char::from).collect();
-        Self(if id.is_empty() { Uuid::new_v4().to_string().into() } else { id.into() })
+        let sent = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));
+        Self(sent.map_or_else(|| Uuid::new_v4().to_string().into(), Arc::from))
     }
+}
+
+fn is_request_id(text: &str) -> bool {
+    let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    (1..=MAX_REQUEST_ID).contains(&text.len()) && text.bytes().all(is_kept)
 }
 
 /// Runs a request in its span, and returns its id with the response.
@@ -80,15 +84,17 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_kept_without_the_characters_that_no_id_needs() {
-        assert_eq!(id(b"b8e64bd8-9a1f-4c2d-8f15-0c3d52f5a0c9"), "b8e64bd8-9a1f-4c2d-8f15-0c3d52f5a0c9");
-        assert_eq!(id(b"a b\"},{\\n\xff/c"), "abnc");
-        assert_eq!(id(&[b'x'; 5000]), "x".repeat(MAX_REQUEST_ID));
+    fn an_id_is_kept_as_it_is() {
+        for sane in ["b8e64bd8-9a1f-4c2d-8f15-0c3d52f5a0c9", "7", "A_b.c-9", &"x".repeat(MAX_REQUEST_ID)] {
+            assert_eq!(id(sane.as_bytes()), sane);
+        }
     }
 
     #[test]
     fn a_request_without_a_usable_id_gets_a_new_one() {
-        for made in [RequestId::of(&HeaderMap::new()).0.to_string(), id(b""), id(b"{}"), id(b"\xc3\xa9")] {
+        let long = [b'x'; MAX_REQUEST_ID + 1];
+        let sent: [&[u8]; 6] = [b"", b"{}", b"\xc3\xa9", b"a b", b"a/b\"}", &long];
+        for made in sent.map(id).into_iter().chain([RequestId::of(&HeaderMap::new()).0.to_string()]) {
             assert_eq!((made.len(), made.as_bytes()[14]), (36, b'4'), "{made}");
         }
         assert_ne!(id(b""), id(b""));

@@ -1,27 +1,23 @@
 //! The header `X-Timestamp`, by which a sender may say when it sent a request: one that was recorded and is sent again later
 //! is rejected. It is checked only where it is sent, and does not replace TLS or authentication.
 
-use std::time::Duration;
-
 use http::HeaderMap;
 use jiff::Timestamp;
 use onceway_signal::problem::{Problem, ProblemKind};
 use onceway_signal::truncate::truncate_quoted;
 
 use super::policy::is_longer;
+use crate::config::Freshness;
 
 /// The header: RFC 3339, or seconds since 1970.
 const X_TIMESTAMP: &str = "x-timestamp";
-/// How long ago a request may have been sent: longer than a sender's retries and a proxy's queue.
-const MAX_AGE: Duration = Duration::from_secs(5 * 60);
-/// How far ahead of this replica's clock it may be dated.
-const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 
 /// Checks the header against `now`.
 ///
 /// # Errors
 /// A [`Problem`] if it is malformed, there twice, or out of range.
-pub(super) fn check_timestamp(headers: &HeaderMap, now: Timestamp) -> Result<(), Problem> {
+pub(super) fn check_timestamp(headers: &HeaderMap, now: Timestamp, freshness: &Freshness) -> Result<(), Problem> {
+    let Freshness { max_request_age, max_ahead } = *freshness;
     let mut values = headers.get_all(X_TIMESTAMP).into_iter();
     let Some(value) = values.next() else { return Ok(()) };
     let invalid = |detail| Err(Problem::new(ProblemKind::InvalidTimestamp, detail));
@@ -33,11 +29,14 @@ pub(super) fn check_timestamp(headers: &HeaderMap, now: Timestamp) -> Result<(),
         return invalid(format!("X-Timestamp {} is neither RFC 3339 nor seconds since 1970", quoted()));
     };
     let age = now.duration_since(sent);
-    if is_longer(age, MAX_AGE) {
-        return invalid(format!("X-Timestamp {} is more than {MAX_AGE:?} ago; send the signals anew", quoted()));
+    if is_longer(age, max_request_age) {
+        return invalid(format!(
+            "X-Timestamp {} is more than {max_request_age:?} ago; send the signals anew",
+            quoted()
+        ));
     }
-    if is_longer(-age, MAX_AHEAD) {
-        return invalid(format!("X-Timestamp {} is more than {MAX_AHEAD:?} ahead; set the sender's clock", quoted()));
+    if is_longer(-age, max_ahead) {
+        return invalid(format!("X-Timestamp {} is more than {max_ahead:?} ahead; set the sender's clock", quoted()));
     }
     Ok(())
 }
@@ -52,18 +51,25 @@ fn parse(text: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::{HeaderMap, HeaderValue};
     use jiff::Timestamp;
 
     use super::check_timestamp;
+    use crate::config::Freshness;
 
     fn check(values: &[&str]) -> Result<(), String> {
+        check_within(values, Freshness::default())
+    }
+
+    fn check_within(values: &[&str], freshness: Freshness) -> Result<(), String> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append("X-Timestamp", HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let now: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
-        check_timestamp(&headers, now).map_err(|problem| {
+        check_timestamp(&headers, now, &freshness).map_err(|problem| {
             assert_eq!((problem.status, problem.uri), (400, "https://onceway.io/problems/invalid-timestamp"));
             problem.detail
         })
@@ -92,6 +98,16 @@ mod tests {
         for ahead in ["2026-11-25T12:05:01Z", "1795608301", "9999-12-30T22:00:00Z"] {
             assert!(check(&[ahead]).unwrap_err().contains("more than 300s ahead"), "{ahead}");
         }
+    }
+
+    #[test]
+    fn both_ends_of_the_range_are_the_configurations() {
+        let narrow = || Freshness { max_request_age: Duration::from_secs(60), max_ahead: Duration::from_secs(120) };
+        for fresh in ["2026-11-25T11:59:00Z", "2026-11-25T12:02:00Z"] {
+            check_within(&[fresh], narrow()).unwrap();
+        }
+        assert!(check_within(&["2026-11-25T11:58:59Z"], narrow()).unwrap_err().contains("more than 60s ago"));
+        assert!(check_within(&["2026-11-25T12:02:01Z"], narrow()).unwrap_err().contains("more than 120s ahead"));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use onceway_signal::media_type::JSON;
 use onceway_signal::response::SignalResponse;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -19,6 +20,9 @@ pub(super) fn to_http(response: &SignalResponse, permit: Option<OwnedSemaphorePe
     }
     if let Some(scheme) = response.www_authenticate() {
         http.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+    }
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        http.headers_mut().insert(ACCEPT, HeaderValue::from_static(JSON));
     }
     http
 }

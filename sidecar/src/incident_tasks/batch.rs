@@ -21,6 +21,8 @@ pub(super) struct Batch {
     pub(super) signals: NonZeroU32,
     /// The latest deadline of its submissions; beyond it no sender waits.
     pub(super) deadline: Instant,
+    /// The source of the first submission's signals.
+    pub(super) source: &'static str,
     /// The inputs of its calls. Only the first submission's spec is kept, because each spec keeps its request's body in
     /// memory.
     pub(super) context: Context,
@@ -54,10 +56,11 @@ impl Batch {
     }
 
     fn of(submission: Submission, result: ResultSender) -> Self {
-        let Submission { fingerprint, signals, by_name, received, deadline, spec, log, provenance, .. } = submission;
+        let Submission { fingerprint, source, signals, by_name, received, deadline, spec, log, provenance, .. } =
+            submission;
         let (first_received, last_received, spec) = (received, received, Some(spec));
         let context = Context { fingerprint, first_received, last_received, by_name, spec, provenance };
-        Self { signals, deadline, context, log, results: vec![result] }
+        Self { signals, deadline, source: source.as_str(), context, log, results: vec![result] }
     }
 
     /// Reports to every submission that it is counted in `rr`, and to the first one whether it created the RR.

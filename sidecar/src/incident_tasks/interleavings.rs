@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, Phase, Rr};
-use onceway_signal::Fingerprint;
+use onceway_signal::{Fingerprint, Source};
 use shuttle::future::{JoinHandle, block_on, spawn, yield_now};
 use shuttle::scheduler::{DfsScheduler, PctScheduler, Scheduler};
 use shuttle::{Config, FailurePersistence, Runner};
@@ -147,6 +147,7 @@ impl Rig {
     async fn submit(&self, incident: u8) -> Result<Counted, SubmitError> {
         let submission = Submission {
             fingerprint: fingerprint(incident),
+            source: Source::Prometheus,
             signals: 1.try_into().unwrap(),
             by_name: SignalList::default(),
             received: Timestamp::UNIX_EPOCH,

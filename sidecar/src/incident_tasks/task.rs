@@ -236,9 +236,14 @@ impl<E: Execute> IncidentTask<E> {
     fn record_commit(&self, batch: &Batch, rr: &Rr, created: bool) {
         let (metrics, signals) = (&self.shared.metrics, batch.signals.get());
         metrics.batch(signals);
-        metrics.deduplicated(signals - u32::from(created));
+        // One signal of a new RR is the one that it was created for.
+        let mut first = u32::from(created);
+        for (name, count) in batch.context.by_name.counts() {
+            metrics.deduplication.deduplicated(name, count.saturating_sub(first));
+            first = 0;
+        }
         if created {
-            metrics.created();
+            metrics.created(batch.source);
             let (fingerprint, LogContext { target, request }) = (self.fingerprint, &batch.log);
             let (signal_target, name) = (&**target, &*rr.name);
             info!(parent: request, %fingerprint, signal_target, name, signals, "created a RemediationRequest");

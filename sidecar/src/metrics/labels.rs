@@ -1,12 +1,29 @@
-//! The label sets of the metrics. Every label has a small, closed set of values: a sender cannot choose any.
+//! The label sets of the metrics. Every label has a small set of values: either a closed one, or a bounded one of those that
+//! senders choose (`bounded`).
+
+use std::sync::Arc;
 
 use prometheus_client::encoding::EncodeLabelSet;
 
-/// Source and state of a signal.
+/// Source, severity and state of a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct SignalLabels {
-    pub(super) source: &'static str,
+    pub(super) source_type: &'static str,
+    pub(super) severity: Arc<str>,
     pub(super) state: &'static str,
+}
+
+/// The source of the signal that an RR was created for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CreatedLabels {
+    pub(super) source_type: &'static str,
+    pub(super) status: &'static str,
+}
+
+/// Why an RR could not be created.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CreationErrorLabels {
+    pub(super) error_type: &'static str,
 }
 
 /// Why a call about a claim's Lease had no definite result.
@@ -32,7 +49,8 @@ pub(super) struct ApiCallLabels {
 /// A response to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ResponseLabels {
-    pub(super) path: &'static str,
+    pub(super) endpoint: &'static str,
+    pub(super) method: &'static str,
     pub(super) status: u16,
 }
 

@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 
+use prometheus_client::collector::Collector;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
@@ -13,9 +14,14 @@ const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 pub(super) type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// A registry under construction.
-pub(super) struct Registration(pub(super) Registry);
+pub(super) struct Registration<'r>(pub(super) &'r mut Registry);
 
-impl Registration {
+impl Registration<'_> {
+    /// Adds what writes its metrics itself, help texts with their full stop included.
+    pub(super) fn collect(&mut self, collector: impl Collector) {
+        self.0.register_collector(Box::new(collector));
+    }
+
     pub(super) fn add<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
         self.with(name, help, M::default())
     }

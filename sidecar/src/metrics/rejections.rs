@@ -20,7 +20,8 @@ impl RejectionMetrics {
         Self(registration.add(
             "signals_rejected",
             "Signals that were rejected, by reason: unusable (no name, no target, or no valid one), cluster, namespace \
-             (targets.clusters, targets.denyNamespaces), too_old (events.maxAge), ahead (dated in the future), policy (an \
+             (targets.clusters, targets.denyNamespaces), too_old (events.maxAge), ahead (dated in the future), normal \
+             (events.normal), policy (an \
              admission policy of the cluster; counted by incident).",
         ))
     }

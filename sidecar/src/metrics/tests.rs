@@ -5,16 +5,19 @@ use super::{AuthCheck, Metrics, Port};
 #[test]
 fn every_metric_is_shown_with_its_help_text_and_value() {
     let metrics = Metrics::default();
-    metrics.received("prometheus", "firing");
-    metrics.deduplicated(3);
-    metrics.created();
+    metrics.received("prometheus", "critical", "firing", 4);
+    metrics.deduplication.deduplicated(Some("PodDown"), 2);
+    metrics.deduplication.deduplicated(None, 1);
+    metrics.deduplication.deduplicated(Some("PodUp"), 0);
+    metrics.created("prometheus");
     metrics.lock_failure("timeout");
     metrics.fingerprint_mismatch();
     metrics.batch(7);
     metrics.queued(5);
     metrics.dequeued(2);
     metrics.api_call("create", "leases", "conflict", Duration::from_millis(3));
-    metrics.answered("/api/v1/signals/prometheus", 202, Duration::from_millis(3));
+    metrics.api_call("create", "remediationrequests", "timeout", Duration::from_millis(3));
+    metrics.answered("/api/v1/signals/prometheus", "POST", 202, Duration::from_millis(3));
     metrics.shed("limits.maxSignalsInFlight");
     metrics.panicked();
     metrics.rejections.add("too_old", 2);
@@ -28,15 +31,19 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
     metrics.tls.in_use(1_800_000_000);
     let text = metrics.render().unwrap();
     for line in [
-        "gateway_signals_received_total{source=\"prometheus\",state=\"firing\"} 1",
-        "gateway_signals_deduplicated_total 3",
-        "gateway_crds_created_total 1",
+        "gateway_signals_received_total{source_type=\"prometheus\",severity=\"critical\",state=\"firing\"} 4",
+        "gateway_signals_deduplicated_total{signal_name=\"PodDown\"} 2",
+        "gateway_signals_deduplicated_total{signal_name=\"other\"} 1",
+        "gateway_deduplication_cache_hits_total 3",
+        "gateway_deduplication_rate 0.75",
+        "gateway_crds_created_total{source_type=\"prometheus\",status=\"created\"} 1",
+        "gateway_crd_creation_errors_total{error_type=\"timeout\"} 1",
         "gateway_lock_acquisition_failures_total{reason=\"timeout\"} 1",
         "gateway_fingerprint_mismatches_total 1",
         "gateway_batch_size_sum 7.0",
         "gateway_queue_depth 3",
         "gateway_api_calls_total{verb=\"create\",resource=\"leases\",outcome=\"conflict\"} 1",
-        "gateway_http_request_duration_seconds_count{path=\"/api/v1/signals/prometheus\",status=\"202\"} 1",
+        "gateway_http_request_duration_seconds_count{endpoint=\"/api/v1/signals/prometheus\",method=\"POST\",status=\"202\"} 1",
         "gateway_http_requests_shed_total{limit=\"limits.maxSignalsInFlight\"} 1",
         "gateway_panics_total 1",
         "gateway_signals_rejected_total{reason=\"too_old\"} 2",
@@ -72,6 +79,9 @@ fn a_guard_counts_until_it_is_dropped() {
 #[test]
 fn help_texts_end_with_one_full_stop() {
     let text = Metrics::new().render().unwrap();
+    for help in text.lines().filter(|line| line.starts_with("# HELP")) {
+        assert!(help.ends_with('.'), "{help}");
+    }
     assert!(text.lines().filter(|line| line.starts_with("# HELP")).count() > 5);
     assert!(!text.contains(".."), "{text}");
 }

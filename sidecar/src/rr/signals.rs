@@ -61,6 +61,11 @@ impl SignalList {
         self.0.iter().map(|signal| u64::from(signal.count)).sum()
     }
 
+    /// Each name with its count; no name: the signals that have no entry of their own.
+    pub fn counts(&self) -> impl Iterator<Item = (Option<&str>, u32)> {
+        self.0.iter().map(|signal| (Some(&*signal.name).filter(|name| *name != OTHERS), signal.count))
+    }
+
     /// The entries as they are stored.
     pub fn stored(&self) -> Vec<DeduplicatedSignal> {
         self.0.iter().map(DeduplicatedSignal::from).collect()

@@ -20,6 +20,7 @@ use onceway::http::gateway::Gateway;
 use onceway::http::policy::Policy;
 use onceway::incident::SubmitError;
 use onceway::metrics::Metrics;
+use onceway_signal::problem::ProblemTypes;
 use onceway_signal::rules::Rules;
 use onceway_signal::{Fingerprint, Origin, Source, decode};
 use serde_json::{Value, json};
@@ -65,9 +66,19 @@ impl Rig {
     }
 
     fn of(limits: Limits, policy: Policy, auth: impl FnOnce(&Arc<Metrics>) -> Auth) -> Self {
+        Self::with_types(limits, policy, auth, ProblemTypes::default())
+    }
+
+    /// A gateway whose problems have these types.
+    fn with_types(
+        limits: Limits,
+        policy: Policy,
+        auth: impl FnOnce(&Arc<Metrics>) -> Auth,
+        types: ProblemTypes,
+    ) -> Self {
         let (ledger, metrics) = (Ledger::new(), Arc::new(Metrics::new()));
         let auth = Arc::new(auth(&metrics));
-        let router = Gateway::new(Arc::clone(&ledger), policy, limits, Arc::clone(&metrics), auth).router();
+        let router = Gateway::new(Arc::clone(&ledger), policy, limits, Arc::clone(&metrics), auth, types).router();
         Self { ledger, metrics, router }
     }
 
@@ -149,7 +160,11 @@ async fn the_first_signal_creates_and_the_next_one_is_a_duplicate() {
     assert_eq!((second.status, &second.body["metadata"]["count"]), (202, &json!(2)));
     assert_eq!(second.body["metadata"]["lastOccurrence"], "2026-03-01T10:00:00Z");
     assert_eq!(rig.ledger.specs().len(), 1);
-    assert!(rig.metric("gateway_signals_received_total{source=\"prometheus\",state=\"firing\"} 2"));
+    assert!(
+        rig.metric(
+            "gateway_signals_received_total{source_type=\"prometheus\",severity=\"warning\",state=\"firing\"} 2"
+        )
+    );
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::error::Rejection;
 use crate::json::{Object, Text, non_empty};
 use crate::labels::Labels;
 use crate::limits::{MAX_CLUSTER, MAX_SIGNAL_NAME};
-use crate::rules::{ALERT_NAME, ALERTNAME, Decided, KnownLabels, Memo, Rules, SEVERITY};
+use crate::rules::{ALERT_NAME, ALERTNAME, CLUSTER, Decided, KnownLabels, Memo, Rules, SEVERITY};
 use crate::signal::{Signal, State, severity, time};
 use crate::target::bounded;
 
@@ -20,8 +20,16 @@ use crate::target::bounded;
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) rules: &'a Rules,
-    /// The cluster of an alert that names none.
+    /// The cluster of an alert that names none, and whose webhook names none.
     pub(crate) cluster: Option<&'a str>,
+}
+
+/// What a webhook says of its alerts that do not say it themselves.
+#[derive(Clone, Copy)]
+pub(crate) struct Inherited<'i, 'a> {
+    pub(crate) state: State,
+    /// `commonLabels.cluster`, for alerts without a label `cluster`.
+    pub(crate) cluster: Option<&'i Cow<'a, str>>,
 }
 
 /// The fields of an alert that are read; other fields are ignored.
@@ -50,8 +58,12 @@ pub(super) struct AlertFields<'a> {
 /// Outer: whether the member exists; inner: whether it is not null.
 pub(super) type Member<T> = Option<Option<T>>;
 
-/// One alert of a webhook as a signal; `group` is the state of the webhook, which applies to an alert without its own.
-pub(crate) fn signal<'a>(alert: &'a str, group: State, context: Context<'a>) -> Result<Signal<'a>, Rejection> {
+/// One alert of a webhook as a signal.
+pub(crate) fn signal<'a>(
+    alert: &'a str,
+    inherited: Inherited<'_, 'a>,
+    context: Context<'a>,
+) -> Result<Signal<'a>, Rejection> {
     let Object(alert): Object<Alert<'_>> =
         from_str(alert).map_err(|error| Rejection::malformed("the alert", &error))?;
     let labels = alert.labels.map(RawValue::get);
@@ -65,7 +77,7 @@ pub(crate) fn signal<'a>(alert: &'a str, group: State, context: Context<'a>) -> 
         annotations: Some(alert.annotations.map(RawValue::get)),
         starts_at: Some(alert.starts_at),
     };
-    fields.signal(&known, &mut Memo::default(), group, context)
+    fields.signal(&known, &mut Memo::default(), inherited, context)
 }
 
 impl<'a> AlertFields<'a> {
@@ -74,7 +86,7 @@ impl<'a> AlertFields<'a> {
         self,
         known: &KnownLabels<'a>,
         memo: &mut Memo<'a>,
-        group: State,
+        inherited: Inherited<'_, 'a>,
         context: Context<'a>,
     ) -> Result<Signal<'a>, Rejection> {
         let name = known.get(ALERTNAME).or_else(|| known.get(ALERT_NAME)).cloned();
@@ -84,12 +96,17 @@ impl<'a> AlertFields<'a> {
         // Only an alert without a name has no target.
         let decided = context.rules.decide(known, memo).ok_or(Rejection::Missing { field: "labels.alertname" })?;
         let Decided { ignored, rule, resource, target, cluster } = decided;
-        let state = match non_empty(self.status.flatten()).map_or(group, |status| state(&status)) {
+        let state = match non_empty(self.status.flatten()).map_or(inherited.state, |status| state(&status)) {
             State::Firing if ignored => State::Ignored,
             state => state,
         };
-        let cluster = cluster.or_else(|| context.cluster.map(Cow::Borrowed));
-        let cluster = cluster.map(|cluster| bounded("labels.cluster", cluster, MAX_CLUSTER)).transpose()?;
+        // An alert that has the label has an own cluster, even if its rule says that the label names something else.
+        let common = inherited.cluster.filter(|_| known.get(CLUSTER).is_none());
+        let (cluster, field) = match (cluster, common) {
+            (None, Some(common)) => (Some(common.clone()), "commonLabels.cluster"),
+            (cluster, _) => (cluster.or_else(|| context.cluster.map(Cow::Borrowed)), "labels.cluster"),
+        };
+        let cluster = cluster.map(|cluster| bounded(field, cluster, MAX_CLUSTER)).transpose()?;
         target.unambiguous(cluster.as_deref())?;
         Ok(Signal {
             state,

@@ -1,13 +1,16 @@
 //! The fast path: reads a common webhook in one pass. serde_json alone would scan each label four times (to find the
 //! end of the alerts, of the alert and of the labels, and to read them), and that scan dominates the cost of a signal.
 
-use super::alert::{AlertFields, Context, Member, state};
+use super::alert::{AlertFields, Context, Inherited, Member, state};
 use super::webhook::{Keys, OwnFields};
 use crate::entry::Entry;
 use crate::json::{Cursor, Literal, Text, non_empty};
 use crate::limits::MAX_ALERTS;
-use crate::rules::{KnownLabels, Memo, Rules};
+use crate::rules::{CLUSTER, KnownLabels, Memo, Rules};
 use crate::signal::State;
+
+/// Alerts are read before their webhook is. It is read again if one of them inherits anything else.
+const UNKNOWN: Inherited<'static, 'static> = Inherited { state: State::Firing, cluster: None };
 
 /// The alerts of a webhook and its own fields. `None` if serde_json has to read it, because it is unusual or invalid.
 pub(crate) fn decode_fast<'a>(body: &'a str, context: Context<'a>) -> Option<(Vec<Entry<'a>>, OwnFields<'a>)> {
@@ -19,7 +22,12 @@ pub(crate) fn decode_fast<'a>(body: &'a str, context: Context<'a>) -> Option<(Ve
     if webhook.has_alerts_without_state && group != State::Firing {
         return None;
     }
-    Some((webhook.alerts?, webhook.keys.own(body, group)))
+    // It follows the alerts, whose clusters are decided by then.
+    let cluster = non_empty(webhook.common_cluster.flatten());
+    if webhook.has_alerts_without_cluster && cluster.is_some() {
+        return None;
+    }
+    Some((webhook.alerts?, webhook.keys.own(body, group, cluster)))
 }
 
 /// The webhook as read so far.
@@ -27,11 +35,14 @@ struct Webhook<'a> {
     context: Context<'a>,
     keys: Keys<'a>,
     status: Member<Text<'a>>,
+    has_common_labels: Member<()>,
+    common_cluster: Member<Text<'a>>,
     alerts: Option<Vec<Entry<'a>>>,
     /// Those of the current alert.
     known: KnownLabels<'a>,
     memo: Memo<'a>,
     has_alerts_without_state: bool,
+    has_alerts_without_cluster: bool,
 }
 
 impl<'a> Webhook<'a> {
@@ -40,10 +51,13 @@ impl<'a> Webhook<'a> {
             context,
             keys: Keys::default(),
             status: None,
+            has_common_labels: None,
+            common_cluster: None,
             alerts: None,
             known: context.rules.known_labels(),
             memo: Memo::default(),
             has_alerts_without_state: false,
+            has_alerts_without_cluster: false,
         }
     }
 
@@ -66,6 +80,12 @@ impl<'a> Webhook<'a> {
                 Some(())
             }
             "status" => once(&mut self.status, cursor.unless_null(Cursor::text)?),
+            "commonLabels" => {
+                let common = &mut self.common_cluster;
+                let labels =
+                    |cursor: &mut Cursor<'a>| cursor.object(|cursor, name| common_label(cursor, &name, common));
+                once(&mut self.has_common_labels, cursor.unless_null(labels)?)
+            }
             _ => cursor.skip(),
         }
     }
@@ -76,7 +96,8 @@ impl<'a> Webhook<'a> {
         let raw = cursor.raw(|cursor| cursor.object(|cursor, key| fields.member(cursor, key, known, rules)))?;
         let status = fields.status.as_ref().and_then(Option::as_ref);
         self.has_alerts_without_state |= status.is_none_or(|Text(status)| status.is_empty());
-        Some(Entry { raw, signal: fields.signal(&self.known, &mut self.memo, State::Firing, self.context) })
+        self.has_alerts_without_cluster |= self.known.get(CLUSTER).is_none();
+        Some(Entry { raw, signal: fields.signal(&self.known, &mut self.memo, UNKNOWN, self.context) })
     }
 }
 
@@ -108,6 +129,13 @@ fn label<'a>(cursor: &mut Cursor<'a>, name: Literal<'a>, known: &mut KnownLabels
     }
 }
 
+fn common_label<'a>(cursor: &mut Cursor<'a>, name: &Literal<'a>, cluster: &mut Member<Text<'a>>) -> Option<()> {
+    match name.plain()? {
+        "cluster" => once(cluster, cursor.unless_null(Cursor::text)?),
+        _ => cursor.skip(),
+    }
+}
+
 /// Fills a slot; `None` if it is filled already.
 fn once<T>(slot: &mut Option<T>, value: T) -> Option<()> {
     slot.replace(value).is_none().then_some(())
@@ -128,10 +156,10 @@ mod tests {
         {"status":"firing","labels":{"alertname":"A","namespace":"prod","pod":"web-0","x":"\u00e9😀"},
          "annotations":{"a":{"b":[1,-0.5e+3,true,false,null,[],{}]}},"startsAt":"2026-01-01T00:00:00Z","endsAt":""} ,
         {"labels":{"alertname":"B","node":"n"},"annotations":null,"startsAt":null,"status":"firing"},
-        {"labels":{},"status":"resolved"}],"truncatedAlerts":10,"x":[]} "#;
+        {"labels":{},"status":"resolved"}],"truncatedAlerts":10,"commonLabels":{"a":[],"cluster":""},"x":[]} "#;
 
     /// Fragments of a webhook, valid and invalid.
-    const PIECES: [&str; 40] = [
+    const PIECES: [&str; 43] = [
         "\"",
         "\\",
         "{",
@@ -171,6 +199,9 @@ mod tests {
         "\"a\":null,",
         "\"a\":{},",
         "\"startsAt\":1,",
+        "\"commonLabels\":{\"cluster\":\"east\"},",
+        "\"cluster\":\"\",",
+        "\"cluster\":1,",
         "[[[[",
     ];
 
@@ -185,7 +216,7 @@ mod tests {
     /// The result of serde_json.
     fn decode_slow(body: &str) -> Option<String> {
         let Webhook { alerts, own } = Webhook::decode(body).ok()?;
-        let entry = |raw| Entry { raw, signal: signal(raw, own.state, context()) };
+        let entry = |raw| Entry { raw, signal: signal(raw, own.inherited(), context()) };
         let entries: Vec<_> = alerts.into_iter().map(RawValue::get).map(entry).collect();
         Some(format!("{entries:?} {own:?}"))
     }
@@ -211,6 +242,21 @@ mod tests {
                     "{group} {alert}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn an_alert_without_a_cluster_has_that_of_the_common_labels() {
+        for labels in [r#""cluster":"west""#, r#""cluster":"""#, r#""a":"b""#] {
+            for common in [r#"{"cluster":"east"}"#, r#"{"cluster":""}"#, r#"{"cluster":null,"x":[1]}"#, "null", "{}"] {
+                let alert = format!(r#"{{"labels":{{"alertname":"A",{labels}}},"status":"firing"}}"#);
+                let body = format!(r#"{{"alerts":[{alert}],"commonLabels":{common}}}"#);
+                assert!(agrees_with_serde_json(&body) && decode_slow(&body).is_some(), "{body}");
+            }
+        }
+        for common in ["[]", "7", r#"{"cluster":1}"#, r#"{"cluster":"a","cluster":"a"}"#, r#"{},"commonLabels":{}"#] {
+            let body = format!(r#"{{"alerts":[],"commonLabels":{common}}}"#);
+            assert_eq!((decode_fast(&body).map(|_| ()), decode_slow(&body)), (None, None), "{body}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The webhook around the alerts: one pass that finds each alert, and the other fields, as slices of the body.
 
+use std::borrow::Cow;
 use std::fmt::{Formatter, Result as FmtResult};
 
 use serde::Deserialize;
@@ -7,8 +8,8 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Error as JsonError, from_str};
 
-use super::alert::state;
-use crate::json::{Text, non_empty};
+use super::alert::{Inherited, state};
+use crate::json::{Object, Text, non_empty};
 use crate::limits::MAX_ALERTS;
 use crate::signal::State;
 
@@ -22,7 +23,7 @@ pub(crate) struct Webhook<'a> {
 
 /// The fields of a webhook other than its alerts, byte for byte: members of an object with the commas between them,
 /// without the braces.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OwnFields<'a> {
     /// Those before the alerts.
     pub(crate) before: &'a str,
@@ -30,11 +31,18 @@ pub(crate) struct OwnFields<'a> {
     pub(crate) after: &'a str,
     /// The state of the whole group.
     pub(crate) state: State,
+    /// `commonLabels.cluster`: the cluster of an alert that has no such label.
+    pub(crate) cluster: Option<Cow<'a, str>>,
 }
 
-impl OwnFields<'_> {
+impl<'a> OwnFields<'a> {
+    /// What its alerts inherit.
+    pub(crate) fn inherited(&self) -> Inherited<'_, 'a> {
+        Inherited { state: self.state, cluster: self.cluster.as_ref() }
+    }
+
     /// No fields, for an event.
-    pub(crate) const NONE: Self = Self { before: "", after: "", state: State::Firing };
+    pub(crate) const NONE: Self = Self { before: "", after: "", state: State::Firing, cluster: None };
 }
 
 impl<'a> Webhook<'a> {
@@ -42,7 +50,8 @@ impl<'a> Webhook<'a> {
         let members: Members<'a> = from_str(body)?;
         let Some(alerts) = members.alerts else { return Err(JsonError::missing_field("alerts")) };
         let state = non_empty(members.status.flatten()).map_or(State::Firing, |status| state(&status));
-        Ok(Self { alerts: alerts.0, own: members.keys.own(body, state) })
+        let cluster = members.common_labels.flatten().and_then(|Object(labels)| non_empty(labels.cluster));
+        Ok(Self { alerts: alerts.0, own: members.keys.own(body, state, cluster) })
     }
 }
 
@@ -62,14 +71,14 @@ impl<'a> Keys<'a> {
         }
     }
 
-    pub(super) fn own(&self, body: &'a str, state: State) -> OwnFields<'a> {
+    pub(super) fn own(&self, body: &'a str, state: State, cluster: Option<Cow<'a, str>>) -> OwnFields<'a> {
         let offset = |key: &str| key.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
         let before = match (self.first, self.alerts) {
             (Some(first), Some(alerts)) => body.get(offset(first)..offset(alerts)).unwrap_or_default(),
             _ => "",
         };
         let after = self.after_alerts.and_then(|key| body.get(offset(key)..)).unwrap_or_default();
-        OwnFields { before: without_end(before, ','), after: without_end(after, '}'), state }
+        OwnFields { before: without_end(before, ','), after: without_end(after, '}'), state, cluster }
     }
 }
 
@@ -79,12 +88,21 @@ fn without_end(text: &str, mark: char) -> &str {
     text.strip_suffix(mark).unwrap_or(text).trim_ascii_end()
 }
 
+/// What is read of `commonLabels`. Alertmanager puts there what all alerts have, so only other senders write a label there that
+/// an alert lacks.
+#[derive(Deserialize)]
+struct CommonLabels<'a> {
+    #[serde(borrow)]
+    cluster: Option<Text<'a>>,
+}
+
 /// The members of the object.
 #[derive(Default)]
 struct Members<'a> {
     alerts: Option<Alerts<'a>>,
     /// Outer: whether the member exists; inner: whether it is not null.
     status: Option<Option<Text<'a>>>,
+    common_labels: Option<Option<Object<CommonLabels<'a>>>>,
     keys: Keys<'a>,
 }
 
@@ -115,6 +133,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
                     members.alerts = map.next_value()?;
                 }
                 "status" => reject_duplicate(members.status.replace(map.next_value()?), "status")?,
+                "commonLabels" => reject_duplicate(members.common_labels.replace(map.next_value()?), "commonLabels")?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

@@ -1,5 +1,6 @@
 //! A partial payload as byte ranges of the body, so that it can be decoded or sent without the rest of the body.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::str::from_utf8;
 
@@ -18,6 +19,7 @@ pub struct PartialPayload {
     before: Range<usize>,
     after: Range<usize>,
     state: State,
+    cluster: Option<Box<str>>,
     alerts: Vec<Range<usize>>,
 }
 
@@ -32,6 +34,7 @@ impl Payload<'_> {
             before: self.range(self.own.before),
             after: self.range(self.own.after),
             state: self.own.state,
+            cluster: self.own.cluster.as_deref().map(Box::from),
             alerts: alerts.map(|alert| self.range(alert.raw)).collect(),
         }
     }
@@ -107,7 +110,8 @@ impl PartialPayload {
             return decode(rules, &self.origin, body).ok();
         }
         let text = |range: &Range<usize>| from_utf8(body.get(range.clone())?).ok();
-        let own = OwnFields { before: text(&self.before)?, after: text(&self.after)?, state: self.state };
+        let cluster = self.cluster.as_deref().map(Cow::Borrowed);
+        let own = OwnFields { before: text(&self.before)?, after: text(&self.after)?, state: self.state, cluster };
         let alerts: Vec<&str> = self.alerts.iter().map(text).collect::<Option<_>>()?;
         Some(Payload::of_alerts(rules, &self.origin, body, own, alerts.into_iter()))
     }

@@ -1,7 +1,7 @@
 use serde_json::{Value, json, to_value};
 
 use super::{Failure, Metadata, SignalOutcome, SignalResponse, Status, merge, read};
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::{Problem, ProblemKind, ProblemTypes};
 
 fn counted(created: bool, fingerprint: &str) -> SignalOutcome {
     let metadata = Metadata {
@@ -187,6 +187,26 @@ fn a_single_failure_and_a_single_rejection_are_read_again_by_their_detail() {
     }
     let response = merge(vec![rejected(0)]);
     assert_eq!(read(400, None, &response.to_json()), Some(vec![rejected(0)]), "with its index");
+}
+
+#[test]
+fn a_problem_in_the_words_of_kubernaut_keeps_its_kind_and_is_read_again_by_it() {
+    for kind in ProblemKind::ALL {
+        let ours = merge(vec![failed("bb", kind, 3)]);
+        let theirs = ours.clone().typed(ProblemTypes::Kubernaut);
+        let read = |response: &SignalResponse| read(response.status(), response.retry_after_s(), &response.to_json());
+        assert_eq!(read(&theirs), read(&ours), "{kind:?}");
+        assert_eq!(ours.clone().typed(ProblemTypes::Onceway), ours);
+        assert_eq!(theirs.clone().typed(ProblemTypes::Kubernaut), theirs);
+    }
+    let problem = Problem { request_id: Some("7".into()), ..Problem::new(ProblemKind::Draining, "d") };
+    assert_eq!(problem.clone().typed(ProblemTypes::Onceway).request_id, None);
+    let problem = problem.typed(ProblemTypes::Kubernaut);
+    let expected = json!({
+        "type": "https://kubernaut.ai/problems/service-unavailable", "title": "Service Unavailable", "status": 503,
+        "detail": "d", "request_id": "7", "kind": "draining",
+    });
+    assert_eq!(serde_json::to_value(problem).unwrap(), expected);
 }
 
 #[test]

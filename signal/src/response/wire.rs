@@ -6,7 +6,7 @@ use serde_json::{from_slice, to_vec};
 use super::{Failure, MultiStatus, SignalOutcome, SignalResponse, Status, http_status};
 use crate::media_type::{JSON, PROBLEM_JSON};
 use crate::outcome::alert_of;
-use crate::problem::ProblemKind;
+use crate::problem::{ProblemKind, ProblemTypes};
 
 impl SignalResponse {
     /// The HTTP status.
@@ -43,6 +43,15 @@ impl SignalResponse {
         if self.status() == 401 { Some("Bearer") } else { None }
     }
 
+    /// The same response, with its problem in the words of `types`.
+    #[must_use]
+    pub fn typed(self, types: ProblemTypes) -> Self {
+        match self {
+            Self::Problem(problem) => problem.typed(types).into(),
+            other => other,
+        }
+    }
+
     /// The body. Serializing strings and numbers cannot fail; if it did, the body would be empty and the status still
     /// right.
     #[must_use]
@@ -76,6 +85,7 @@ pub fn read(status: u16, retry_after_s: Option<u32>, body: &[u8]) -> Option<Vec<
 struct ProblemBody {
     #[serde(rename = "type")]
     uri: String,
+    kind: Option<String>,
     detail: String,
     results: Option<Vec<SignalOutcome>>,
 }
@@ -87,7 +97,8 @@ fn read_problem(status: u16, retry_after_s: Option<u32>, body: ProblemBody) -> O
         let failed = results.iter().any(|outcome| outcome.status == Status::Failed);
         return (failed == is_temporary).then_some(results);
     }
-    let kind = ProblemKind::from_uri(&body.uri);
+    let named = body.kind.as_deref().and_then(ProblemKind::from_slug);
+    let kind = named.or_else(|| ProblemKind::from_uri(&body.uri));
     if !is_temporary {
         let alert = alert_of(&body.detail);
         return Some(vec![match kind.filter(|kind| kind.is_denial()) {

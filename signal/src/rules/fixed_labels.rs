@@ -23,10 +23,12 @@ pub(super) const FIXED: &[&str] = &[
     "pod_name",
     "kubernetes_pod_name",
     "k8s_pod_name",
+    "cluster",
 ];
 pub(crate) const ALERTNAME: LabelRef = LabelRef::plain(Slot::new(0));
 pub(crate) const ALERT_NAME: LabelRef = LabelRef::plain(Slot::new(1));
 pub(crate) const SEVERITY: LabelRef = LabelRef::plain(Slot::new(2));
+pub(crate) const CLUSTER: LabelRef = LabelRef::plain(Slot::new(18));
 pub(super) const NAMESPACE: Slot = Slot::new(3);
 pub(super) const CONTAINER: Slot = Slot::new(4);
 pub(super) const JOB: Slot = Slot::new(7);
@@ -64,12 +66,13 @@ pub(super) fn names_observer(label: LabelRef) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{CONTAINER, EXPORTER, FIRST_EXPORTER, FIRST_POD, FIXED, JOB, NAMESPACE, PODS, SERVICE};
+    use super::{CLUSTER, CONTAINER, EXPORTER, FIRST_EXPORTER, FIRST_POD, FIXED, JOB, NAMESPACE, PODS, SERVICE};
 
     #[test]
     fn the_slots_are_those_of_the_table() {
         assert_eq!(FIXED[FIRST_EXPORTER..FIRST_POD], *EXPORTER);
-        assert_eq!(FIXED[FIRST_POD..], *PODS);
+        assert_eq!(FIXED[FIRST_POD..CLUSTER.slot().index()], *PODS);
+        assert_eq!(FIXED[CLUSTER.slot().index()..], ["cluster"]);
         assert_eq!(FIXED[CONTAINER.index()..FIRST_EXPORTER], ["container", "instance", "endpoint"]);
         assert_eq!([NAMESPACE, JOB, SERVICE].map(|slot| FIXED[slot.index()]), ["namespace", "job", "service"]);
     }

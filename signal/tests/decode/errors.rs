@@ -27,7 +27,8 @@ fn a_body_that_is_not_json_is_rejected_with_line_and_column() {
         ("\u{feff}{\"alerts\":[]}", "expected value at line 1 column 1"),
     ] {
         let error = decode_error(Source::Prometheus, body);
-        let expected = format!("the body is not JSON: {message}; send an Alertmanager webhook as one JSON object");
+        let expected =
+            format!("the body is malformed JSON: {message}; send an Alertmanager webhook as one JSON object");
         assert_eq!(error.to_string(), expected);
     }
     let error = decode_error(Source::KubernetesEvent, "{").to_string();

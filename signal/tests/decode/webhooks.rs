@@ -1,9 +1,10 @@
 //! The webhook as a whole: states, groups, and a bad alert among good ones.
 
-use onceway_signal::{Group, Source, State};
+use onceway_signal::rules::Rules;
+use onceway_signal::{DecodeError, Group, Origin, Source, State, decode};
 use serde_json::{Value, json};
 
-use crate::support::{alert, decode_webhook, sha256, signal_of, webhook, webhook_of};
+use crate::support::{alert, decode_webhook, rejection_of, sha256, signal_of, webhook, webhook_of};
 
 fn state(group: Value, own: Value) -> State {
     signal_of(&json!({"status": group, "alerts": [{"status": own, "labels": {"alertname": "A"}}]}).to_string()).state
@@ -25,6 +26,49 @@ fn an_alert_without_a_state_has_the_state_of_its_webhook() {
         assert_eq!(state(none.clone(), none.clone()), State::Firing);
     }
     assert_eq!(signal_of(r#"{"alerts":[{"labels":{"alertname":"A"}}],"status":"resolved"}"#).state, State::Resolved);
+}
+
+#[test]
+fn an_alert_without_a_cluster_has_that_of_the_common_labels_before_that_of_the_path() {
+    let cluster = |labels: Value, common: Value, query: Option<&str>| {
+        let body = json!({"alerts": [alert(labels)], "commonLabels": common}).to_string();
+        let origin = Origin::new(Source::Prometheus, query).unwrap();
+        let payload = decode(Rules::built_in(), &origin, body.as_bytes()).unwrap();
+        let part = payload.partial(&[0]);
+        let sliced = part.slice(body.as_bytes()).unwrap();
+        let sliced = decode(Rules::built_in(), &origin, &sliced).unwrap();
+        let read = part.decode(Rules::built_in(), body.as_bytes()).unwrap();
+        let clusters = [&payload, &sliced, &read]
+            .map(|payload| payload.entries()[0].signal.as_ref().unwrap().cluster.as_deref().map(str::to_owned));
+        assert!(clusters.iter().all(|found| *found == clusters[0]), "{clusters:?}");
+        clusters[0].clone()
+    };
+    let (own, none) = (json!({"alertname": "A", "cluster": "own"}), json!({"alertname": "A", "cluster": ""}));
+    let common = json!({"cluster": "comm\"on", "alertname": "A"});
+    assert_eq!(cluster(own.clone(), common.clone(), Some("cluster=path")).as_deref(), Some("own"));
+    assert_eq!(cluster(none.clone(), common.clone(), Some("cluster=path")).as_deref(), Some("comm\"on"));
+    assert_eq!(cluster(none.clone(), json!({}), Some("cluster=path")).as_deref(), Some("path"));
+    assert_eq!(cluster(none.clone(), json!({"cluster": ""}), None), None);
+    // The label names something else, by the rule of its exporter: then the webhook's names that, too.
+    let other = json!({"alertname": "A", "cluster": "es", "job": "elasticsearch-exporter"});
+    assert_eq!(cluster(other, json!({"cluster": "es"}), None), None);
+    assert!(cluster(none, common, None).is_some());
+}
+
+#[test]
+fn a_cluster_of_the_common_labels_that_is_too_long_is_named_by_its_path() {
+    let body = json!({"alerts": [alert(json!({"alertname": "A"}))], "commonLabels": {"cluster": "c".repeat(254)}});
+    let rejection = rejection_of(&body.to_string()).to_string();
+    assert!(rejection.contains("`commonLabels.cluster` is 254 characters"), "{rejection}");
+}
+
+#[test]
+fn common_labels_that_are_no_labels_are_rejected() {
+    for common in ["[]", "7", r#"{"cluster":["a"]}"#, r#"{"cluster":"a","cluster":"b"}"#] {
+        let body = format!(r#"{{"alerts":[],"commonLabels":{common}}}"#);
+        let error = decode(Rules::built_in(), Origin::of(Source::Prometheus), body.as_bytes()).unwrap_err();
+        assert!(matches!(error, DecodeError::WrongShape { .. }), "{common}: {error}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use onceway_filter::header_map::serialize;
 use onceway_filter::{Action, Config, Decision, Host, HostError, Level, Request, SubRequest, SubResponse};
 use onceway_signal::response::SignalResponse;
+use onceway_signal::security_headers::SECURITY_HEADERS;
 use onceway_wasm_host::{
     DECISION_METRIC_PREFIX, End, LocalResponse, SubRequest as SentSubRequest, SubResponse as DeliveredSubResponse,
 };
@@ -138,6 +139,7 @@ impl Host for Native {
     fn respond(&self, answer: &SignalResponse, details: &'static str) -> Result<(), HostError> {
         let mut headers = vec![("content-type".to_owned(), answer.media_type().to_owned())];
         headers.extend(answer.retry_after_s().map(|seconds| ("retry-after".to_owned(), seconds.to_string())));
+        headers.extend(SECURITY_HEADERS.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let body = String::from_utf8(answer.to_json()).map_err(|_| FAILED)?;
         let response = LocalResponse { status: answer.status().into(), details: details.to_owned(), headers, body };
         self.0.borrow_mut().response.get_or_insert(response);

@@ -17,6 +17,12 @@ cluster differs from one machine.
 {{- $secured := index (index $edge.static_resources.listeners 0).filter_chains 0 -}}
 {{- $_ := set $chain "transport_socket" $secured.transport_socket -}}
 {{- $_ := set $chain "transport_socket_connect_timeout" $secured.transport_socket_connect_timeout -}}
+{{- /* HSTS, the last header of Envoy's own responses there. */ -}}
+{{- $edgeManager := (index $secured.filters 0).typed_config -}}
+{{- $strict := last (last $edgeManager.local_reply_config.mappers).headers_to_add -}}
+{{- range $mapper := $manager.local_reply_config.mappers -}}
+{{- $_ := set $mapper "headers_to_add" (append $mapper.headers_to_add $strict) -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* Senders open a new connection now and then, so that none is left at a pod that is about to end: see deployment.yaml. */ -}}

@@ -7,7 +7,7 @@ use onceway_signal::{Origin, Source, decode};
 use serde_json::{Value, json};
 
 use super::Policy;
-use crate::config::Events;
+use crate::config::{Events, Freshness};
 
 fn now() -> Timestamp {
     "2026-11-25T12:00:00Z".parse().unwrap()
@@ -22,7 +22,7 @@ fn of_date(source: Source, date: Value, max_age: Duration) -> &'static str {
         }
     };
     let body = body.to_string();
-    let policy = Policy::new(Arc::default(), Events { max_age });
+    let policy = Policy::new(Arc::default(), Events { max_age, ..Events::default() }, Freshness::default());
     let payload = decode(&policy.rules, Origin::of(source), body.as_bytes()).unwrap();
     let signal = payload.entries()[0].signal.as_ref().unwrap();
     policy.check_date(source, signal, now()).map_or_else(|rejection| rejection.label(), |()| "accepted")
@@ -71,7 +71,7 @@ fn a_date_that_is_missing_or_unreadable_is_no_reason_to_reject() {
 #[test]
 fn a_rejection_says_what_happened_and_what_to_do() {
     let rules: Rules = serde_json::from_value(json!({"denyNamespaces": ["kube-*"]})).unwrap();
-    let policy = Policy::new(Arc::new(rules), Events::default());
+    let policy = Policy::new(Arc::new(rules), Events::default(), Freshness::default());
     let body = json!({"alerts": [{"labels": {"alertname": "A", "namespace": "kube-system", "deployment": "coredns"},
         "startsAt": "2026-11-25T13:00:00Z"}]})
     .to_string();

@@ -21,6 +21,7 @@ use super::lifetime::{Step, on_eviction, on_time};
 use super::limits::SocketLimits;
 use super::open::{ArrivingBody, OpenConnection};
 use super::protocol::builder;
+use crate::http::security::{is_https, secure};
 use crate::tls::Acceptor;
 
 /// What every connection of a socket needs.
@@ -78,14 +79,18 @@ impl Serving {
     {
         let open = Arc::new(open);
         let service = {
-            let (open, router) = (Arc::clone(&open), self.router.clone());
+            let (open, router, tls) = (Arc::clone(&open), self.router.clone(), self.tls.is_some());
             service_fn(move |request: http::Request<hyper::body::Incoming>| {
                 let (arriving, in_flight) = open.request();
+                let https = is_https(request.headers(), tls);
                 let response = router.clone().call(request.map(|body| ArrivingBody::new(body, arriving)));
                 async move {
                     let response = response.await;
                     drop(in_flight);
-                    response
+                    response.map(|mut response| {
+                        secure(response.headers_mut(), https);
+                        response
+                    })
                 }
             })
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, Phase, Rr};
-use onceway_signal::Fingerprint;
+use onceway_signal::{Fingerprint, Source};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -319,6 +319,7 @@ impl Rig {
         (0..signals).for_each(|_| by_name.add("PodDown", "warning", Timestamp::now()));
         let submission = Submission {
             fingerprint: fingerprint(incident),
+            source: Source::Prometheus,
             signals: signals.try_into().unwrap(),
             by_name,
             received: Timestamp::now(),

@@ -1,7 +1,9 @@
 //! Usable signals that are rejected all the same: out of scope, or with a date that cannot be right.
 
+use std::sync::Arc;
+
 use jiff::{Timestamp, ToSpan};
-use onceway::config::{Events, Limits};
+use onceway::config::{Events, Freshness, Limits, NormalEvents};
 use onceway::http::policy::Policy;
 use onceway_signal::Source;
 use onceway_signal::rules::Rules;
@@ -11,7 +13,7 @@ use super::{Got, Rig, fingerprint, firing, post, resolved};
 
 fn scoped(document: Value) -> Rig {
     let rules: Rules = serde_json::from_value(document).unwrap();
-    Rig::with_policy(Limits::default(), Policy::new(rules.into(), Events::default()))
+    Rig::with_policy(Limits::default(), Policy::new(rules.into(), Events::default(), Freshness::default()))
 }
 
 /// A firing alert about the Deployment `web`.
@@ -141,4 +143,23 @@ async fn a_stale_request_is_rejected_where_it_says_when_it_was_sent() {
         assert!(got.problem(400, "invalid-timestamp").contains(&stale), "{got:?}");
     }
     assert_eq!(rig.ledger.total(), 3);
+}
+
+#[tokio::test]
+async fn events_of_type_normal_are_rejected_if_asked_and_alerts_of_such_a_severity_are_not() {
+    let events = Events { normal: NormalEvents::Reject, ..Events::default() };
+    let rig = Rig::with_policy(Limits::default(), Policy::new(Arc::default(), events, Freshness::default()));
+    let send = |type_: &str, reason: &str, kind: &str| {
+        let event = json!({"type": type_, "reason": reason, "involvedObject": {"kind": kind, "name": "api"}});
+        rig.send(post(Source::KubernetesEvent).body(event.to_string().into()).unwrap())
+    };
+    for (reason, kind) in [("Scheduled", "Pod"), ("NodeNotReady", "Node")] {
+        let got = send("Normal", reason, kind).await;
+        assert!(got.problem(400, "unusable-signals").contains("type Normal"), "{got:?}");
+    }
+    assert!(rig.metric("gateway_signals_rejected_total{reason=\"normal\"} 2"));
+    assert_eq!(send("Warning", "BackOff", "Pod").await.status, 201);
+    let mut alert = firing("web");
+    alert["labels"]["severity"] = json!("Normal");
+    assert_eq!(rig.post(&[alert]).await.status, 201);
 }

@@ -3,7 +3,11 @@
 use axum::body::Body;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{Method, Request};
+use onceway::auth::Auth;
+use onceway::config::Limits;
+use onceway::http::policy::Policy;
 use onceway_signal::Source;
+use onceway_signal::problem::ProblemTypes;
 use serde_json::json;
 
 use super::{Rig, firing, nameless, post, webhook};
@@ -29,7 +33,9 @@ async fn signals_without_a_target_get_400_and_are_named_by_index() {
     got.problem(400, "unusable-signals");
     let messages = got.body["results"].as_array().unwrap().iter().map(|result| result["message"].as_str().unwrap());
     assert!(messages.enumerate().all(|(index, message)| message.starts_with(&format!("alerts[{index}]: "))));
-    assert!(rig.metric("gateway_signals_received_total{source=\"prometheus\",state=\"rejected\"} 3"));
+    assert!(rig.metric(
+        "gateway_signals_received_total{source_type=\"prometheus\",severity=\"unknown\",state=\"rejected\"} 3"
+    ));
     assert_eq!(rig.ledger.total(), 0);
 }
 
@@ -64,8 +70,8 @@ async fn only_plain_json_is_accepted() {
         }
         rig.send(request.body(webhook(&[firing("a")]).into()).unwrap())
     };
-    for rejected in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonp")] {
-        assert!(send(rejected, None).await.problem(415, "unsupported-media-type").contains("application/json"));
+    for rejected in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp"] {
+        assert!(send(Some(rejected), None).await.problem(415, "unsupported-media-type").contains("application/json"));
     }
     let detail = send(Some("application/json"), Some("gzip")).await.problem(415, "unsupported-media-type").to_owned();
     assert!(detail.contains("uncompressed"), "{detail}");
@@ -73,9 +79,9 @@ async fn only_plain_json_is_accepted() {
     assert!(send(Some(long), None).await.problem(415, "unsupported-media-type").len() < 300);
     assert!(send(Some("application/json"), Some(long)).await.problem(415, "unsupported-media-type").len() < 300);
     assert_eq!(rig.ledger.total(), 0);
-    for accepted in ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json ;a=b"]
-    {
-        assert!(matches!(send(Some(accepted), Some("identity")).await.status, 201 | 202), "{accepted}");
+    let json = ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json ;a=b"];
+    for accepted in json.map(Some).into_iter().chain([None, Some("")]) {
+        assert!(matches!(send(accepted, Some("identity")).await.status, 201 | 202), "{accepted:?}");
     }
 }
 
@@ -93,7 +99,32 @@ async fn other_paths_and_methods_are_rejected_and_the_right_ones_named() {
         assert!(got.problem(404, "not-found").contains(Source::Prometheus.path()));
         assert_eq!(got.body.get("instance"), None);
     }
-    assert!(rig.metric("gateway_http_request_duration_seconds_count{path=\"other\",status=\"404\"} 4"));
+    assert!(
+        rig.metric("gateway_http_request_duration_seconds_count{endpoint=\"other\",method=\"POST\",status=\"404\"} 4")
+    );
+    rig.send(request(Method::from_bytes(b"BREW").unwrap(), "/")).await.problem(404, "not-found");
+    assert!(
+        rig.metric("gateway_http_request_duration_seconds_count{endpoint=\"other\",method=\"other\",status=\"404\"} 1")
+    );
+}
+
+#[tokio::test]
+async fn problems_have_the_types_and_members_that_the_configuration_names() {
+    let rig = Rig::with_types(
+        Limits::default(),
+        Policy::default(),
+        |metrics| Auth::disabled(metrics),
+        ProblemTypes::Kubernaut,
+    );
+    let request = || post(Source::Prometheus).header("x-request-id", "7f3c");
+    let got = rig.send(request().body("{".into()).unwrap()).await;
+    assert_eq!(got.body["type"], "https://kubernaut.ai/problems/validation-error");
+    assert_eq!((&got.body["title"], &got.body["kind"]), (&json!("Bad Request"), &json!("malformed-payload")));
+    assert_eq!((&got.body["request_id"], &got.body["instance"]), (&json!("7f3c"), &json!(Source::Prometheus.path())));
+    let got = rig.send(Request::get("/nowhere").body(Body::empty()).unwrap()).await;
+    assert_eq!(got.body["type"], "https://onceway.io/problems/not-found", "which kubernaut has not");
+    let ours = Rig::new().send(request().body("{".into()).unwrap()).await;
+    assert_eq!((ours.body.get("request_id"), ours.body.get("kind")), (None, None));
 }
 
 #[tokio::test]

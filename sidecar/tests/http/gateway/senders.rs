@@ -28,7 +28,7 @@ fn alert(id: Option<&str>) -> Request<Body> {
 async fn every_response_has_the_requests_id_or_a_new_one() {
     let rig = Rig::new();
     assert_eq!(request_id(&rig, alert(Some("b8e64bd8-9a1f"))).await, "b8e64bd8-9a1f");
-    assert_eq!(request_id(&rig, alert(Some("a b<script>"))).await, "abscript");
+    assert_eq!(request_id(&rig, alert(Some("a b<script>"))).await.len(), 36, "which is no id");
     let (first, second) = (request_id(&rig, alert(None)).await, request_id(&rig, alert(None)).await);
     assert!(first.len() == 36 && first != second, "{first} {second}");
     for request in [Request::get("/nowhere"), Request::get(Source::Prometheus.path()), Request::post("/nowhere")] {

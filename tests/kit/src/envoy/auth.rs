@@ -18,6 +18,8 @@ pub const AUTH_CONFIG: &str = "envoy/onceway-auth.yaml";
 const FILTERS: usize = 2;
 /// JSON pointer to the mapper that it adds, below [`MANAGER`].
 const MAPPER: &str = "/local_reply_config/mappers/1";
+/// JSON pointer to the header that it adds to all of Envoy's own responses, below [`MANAGER`].
+const STRICT: &str = "/local_reply_config/mappers/3/headers_to_add/4";
 /// JSON pointer to the cluster that it adds.
 const API_SERVER: &str = "/static_resources/clusters/1";
 const FILTER_CHAIN: &str = "/static_resources/listeners/0/filter_chains/0";
@@ -113,7 +115,12 @@ fn add(config: &mut Value, auth: &Value) -> Result<()> {
         let filter = added(&format!("{MANAGER}/http_filters/{n}"))?;
         insert(at(config, &format!("{MANAGER}/http_filters")), n, filter)?;
     }
-    insert(at(config, &format!("{MANAGER}/local_reply_config/mappers")), 1, added(&format!("{MANAGER}{MAPPER}"))?)?;
+    let (mappers, strict) = (format!("{MANAGER}/local_reply_config/mappers"), added(&format!("{MANAGER}{STRICT}"))?);
+    let Some(plain) = at(config, &mappers).as_array_mut() else { bail!("{mappers} is no list") };
+    for mapper in plain {
+        mapper["headers_to_add"].as_array_mut().context("a mapper without headers")?.push(strict.clone());
+    }
+    insert(at(config, &mappers), 1, added(&format!("{MANAGER}{MAPPER}"))?)?;
     insert(at(config, "/static_resources/clusters"), 1, added(API_SERVER)?)
 }
 

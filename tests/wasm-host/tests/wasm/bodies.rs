@@ -1,5 +1,6 @@
 //! Bodies and paths that several tests send.
 
+use onceway_signal::security_headers::SECURITY_HEADERS;
 use proptest::test_runner::Config;
 use serde_json::{Value, json};
 
@@ -61,4 +62,10 @@ pub(super) fn payment_api() -> String {
 /// A property test of `cases` cases. Its output shows a failed case; no regression files are written.
 pub(super) fn cases(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..Config::default() }
+}
+
+/// The headers of a response of the filter's own with this media type.
+pub(super) fn own_headers(media_type: &str) -> Vec<(String, String)> {
+    let headers = [("content-type", media_type)].into_iter().chain(SECURITY_HEADERS);
+    headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

@@ -3,14 +3,14 @@
 use onceway_wasm_host::{Host, LocalResponse, Request};
 use serde_json::Value;
 
-use super::bodies::{ALERTS, EVENTS, PAYMENT_API, deployment, payment_api, webhook};
+use super::bodies::{ALERTS, EVENTS, PAYMENT_API, deployment, own_headers, payment_api, webhook};
 
 const LIMIT: usize = 5 * 1024 * 1024;
 
 fn assert_too_large(rejection: &LocalResponse, limit: usize) {
     assert_eq!(rejection.status, 413);
     assert_eq!(rejection.details, "onceway_payload_too_large");
-    assert_eq!(rejection.headers, [("content-type".to_owned(), "application/problem+json".to_owned())]);
+    assert_eq!(rejection.headers, own_headers("application/problem+json"));
     let problem: Value = serde_json::from_str(&rejection.body).unwrap();
     assert_eq!(problem["type"], "https://onceway.io/problems/payload-too-large");
     assert_eq!(problem["title"], "The payload is too large");

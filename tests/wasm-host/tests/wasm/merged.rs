@@ -8,11 +8,12 @@ use bytes::Bytes;
 use http::Request as HttpRequest;
 use http_body_util::{BodyExt, Full};
 use onceway::auth::Auth;
-use onceway::config::{Events, Limits};
+use onceway::config::{Events, Freshness, Limits};
 use onceway::http::gateway::Gateway;
 use onceway::http::policy::Policy;
 use onceway::incident::{Commit, Counted, Submission, SubmitError};
 use onceway::metrics::Metrics;
+use onceway_signal::problem::ProblemTypes;
 use onceway_signal::rules::Rules;
 use onceway_signal::{Fingerprint, Origin, Source, decode};
 use onceway_wasm_host::{End, Host, Request, SubResponse};
@@ -71,7 +72,14 @@ impl Sidecar {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let metrics = Arc::new(Metrics::new());
         let auth = Arc::new(Auth::disabled(&metrics));
-        let gateway = Gateway::new(Arc::new(Scripted(failures)), policy, Limits::default(), metrics, auth);
+        let gateway = Gateway::new(
+            Arc::new(Scripted(failures)),
+            policy,
+            Limits::default(),
+            metrics,
+            auth,
+            ProblemTypes::default(),
+        );
         Arc::new(Sidecar { runtime, gateway })
     }
 
@@ -167,7 +175,7 @@ fn unusable_alerts_too_many_to_name_get_the_same_response() {
 #[test]
 fn what_only_the_sidecar_rejects_gets_the_same_response() {
     let rules: Rules = serde_json::from_value(json!({"denyNamespaces": ["denied"]})).unwrap();
-    let sidecar = Sidecar::of([], Policy::new(rules.into(), Events::default()));
+    let sidecar = Sidecar::of([], Policy::new(rules.into(), Events::default(), Freshness::default()));
     let ahead = |mut alert: Value| {
         alert["startsAt"] = json!("2999-01-01T00:00:00Z");
         alert

@@ -1,11 +1,11 @@
 //! Bodies of several incidents: the sub-requests, and the response.
 
-use onceway_signal::problem::{Problem, ProblemKind};
+use onceway_signal::problem::{Problem, ProblemKind, ProblemTypes};
 use onceway_signal::response::{Metadata, SignalOutcome, SignalResponse, merge};
 use onceway_wasm_host::{End, Host, Request, SubRequest, SubResponse};
 use serde_json::{Value, from_str};
 
-use super::bodies::{ALERTS, PAYMENT_API, WORKER_NODE, alert, deployment, node, payment_api, webhook};
+use super::bodies::{ALERTS, PAYMENT_API, WORKER_NODE, alert, deployment, node, own_headers, payment_api, webhook};
 
 /// The response of a sidecar that created an RR for the fingerprint.
 fn created(request: &SubRequest) -> SubResponse {
@@ -88,7 +88,7 @@ fn each_incident_gets_a_sub_request_and_the_sender_one_response() {
     }
     let response = result.local_response().expect("one response");
     assert_eq!((response.status, response.details.as_str()), (207, "onceway_split"));
-    assert_eq!(response.headers, [("content-type".to_owned(), "application/json".to_owned())]);
+    assert_eq!(response.headers, own_headers("application/json"));
     let merged = merge([WORKER_NODE, PAYMENT_API].map(outcome).to_vec());
     assert_eq!(response.body.as_bytes(), merged.to_json());
     assert_eq!(result.decisions(), ["split"]);
@@ -228,6 +228,33 @@ fn a_body_not_declared_as_json_passes_through_whole_and_the_sidecar_rejects_it_o
     let result = Host::new("").request(request.body(&body));
     assert_eq!((result.body(), result.fingerprint().as_deref()), (Some(body.as_bytes()), Some(WORKER_NODE)));
     assert_eq!(result.decisions(), ["several"]);
+}
+
+#[test]
+fn a_body_without_a_declared_type_is_split() {
+    let mut host = Host::new("");
+    host.respond(created);
+    let body = webhook([node("worker-node-1"), deployment("payment-api")]);
+    let result = host.request(Request::new("POST", ALERTS).body(&body));
+    assert_eq!((result.local_response().unwrap().status, result.sub_requests.len()), (207, 2));
+}
+
+#[test]
+fn problems_have_the_types_of_the_configuration_and_those_of_sub_responses_are_read_in_any() {
+    let mut host = Host::new(r#"{"problem_types": "kubernaut"}"#);
+    host.respond(|_| {
+        let problem = Problem::new(ProblemKind::Draining, "the replica is shutting down").retry_after(1);
+        sub_response(&SignalResponse::from(problem).typed(ProblemTypes::Kubernaut))
+    });
+    let body = webhook([node("worker-node-1"), deployment("payment-api")]);
+    let result = host.request(Request::post(ALERTS).header("x-request-id", "7f3c").body(&body));
+    let problem: Value = from_str(&result.local_response().unwrap().body).unwrap();
+    assert_eq!(problem["type"], "https://kubernaut.ai/problems/service-unavailable");
+    assert_eq!((&problem["title"], &problem["kind"]), (&"Service Unavailable".into(), &"draining".into()));
+    assert_eq!(
+        (&problem["request_id"], &problem["results"][1]["failure"]["problem"]),
+        (&"7f3c".into(), &"draining".into())
+    );
 }
 
 #[test]

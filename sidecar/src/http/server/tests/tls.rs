@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use http::response::Parts;
 use http_body_util::BodyExt;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -60,11 +61,16 @@ impl TlsRig {
 
     /// The status of a request over a connection of its own.
     async fn get(&self, client: &TlsClient<'_>) -> Result<u16, String> {
+        self.head(client).await.map(|head| head.status.as_u16())
+    }
+
+    /// The head of the response to a request over a connection of its own.
+    async fn head(&self, client: &TlsClient<'_>) -> Result<Parts, String> {
         let stream = self.connect(client).await.map_err(|error| error.to_string())?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
         tokio::spawn(connection);
         let response = sender.send_request(request("/fast")).await.map_err(|error| format!("{error:?}"))?;
-        Ok(response.status().as_u16())
+        Ok(response.into_parts().0)
     }
 
     /// Whether a client of this identity gets a response.
@@ -79,6 +85,20 @@ impl TlsRig {
         assert_eq!(statuses[0], statuses[1], "TLS 1.2 and 1.3 differ");
         statuses[0]
     }
+}
+
+#[tokio::test]
+async fn a_response_over_tls_has_hsts_and_one_without_has_none() {
+    let rig = TlsRig::new().await;
+    let head = rig.head(&TlsClient::new(&rig.authority)).await.unwrap();
+    assert_eq!(head.headers["strict-transport-security"], "max-age=31536000; includeSubDomains");
+    assert_eq!(head.headers["x-frame-options"], "DENY");
+    let plain = Rig::with(LIMITS).await;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(plain.connect().await)).await.unwrap();
+    tokio::spawn(connection);
+    let response = sender.send_request(request("/fast")).await.unwrap();
+    assert!(!response.headers().contains_key("strict-transport-security"));
+    assert_eq!(response.headers()["x-frame-options"], "DENY");
 }
 
 #[tokio::test]
