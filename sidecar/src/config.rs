@@ -10,6 +10,7 @@ mod events;
 mod limits;
 mod load;
 mod print;
+mod scope;
 mod sections;
 mod tls;
 
@@ -18,6 +19,7 @@ pub use self::error::ConfigError;
 pub use self::events::Events;
 pub use self::limits::{DEADLINE_GRACE, Limits};
 pub use self::print::default_yaml;
+pub use self::scope::Scope;
 pub use self::sections::{Batching, Config, Duplicates, Housekeeping, Index, Lease, Listen, Log, LogFormat, Shutdown};
 pub use self::tls::Tls;
 

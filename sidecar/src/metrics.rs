@@ -10,6 +10,7 @@ mod in_flight;
 mod labels;
 mod registration;
 mod rejections;
+mod targets;
 mod tls;
 
 use std::fmt;
@@ -29,6 +30,7 @@ pub use self::in_flight::InFlight;
 use self::labels::{ApiCallLabels, LimitLabels, LockFailureLabels, RemovedLabels, ResponseLabels, SignalLabels};
 use self::registration::{Histograms, Registration};
 pub use self::rejections::RejectionMetrics;
+pub use self::targets::TargetMetrics;
 pub use self::tls::TlsMetrics;
 
 /// The content type of [`Metrics::render`].
@@ -67,6 +69,8 @@ pub struct Metrics {
     pub rejections: RejectionMetrics,
     /// Budgets that were used up.
     pub budgets: BudgetMetrics,
+    /// How the targets of new RRs were found.
+    pub targets: TargetMetrics,
     /// Authentication and authorization.
     pub auth: AuthMetrics,
 }
@@ -134,6 +138,7 @@ impl Metrics {
             panics: registry.add("panics", "Panics, each of which ended one request or one incident's task; the log has their location."),
             rejections: RejectionMetrics::new(&mut registry),
             budgets: BudgetMetrics::new(&mut registry),
+            targets: TargetMetrics::new(&mut registry),
             auth: AuthMetrics::new(&mut registry),
             connections: ConnectionMetrics::new(&mut registry),
             tls: TlsMetrics::new(&mut registry),

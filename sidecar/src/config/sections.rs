@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::Auth;
 use super::events::Events;
 use super::limits::Limits;
+use super::scope::Scope;
 use super::tls::Tls;
 
 /// Every configuration key.
@@ -22,6 +23,8 @@ pub struct Config {
     /// filter's plugin configuration has the same document under the same key. docs/targets.md explains it.
     #[schemars(with = "Targets")]
     pub targets: Rules,
+    /// Which targets may be remediated at all: those with a label. docs/targets.md explains it.
+    pub scope: Scope,
     /// Kubernetes events.
     pub events: Events,
     /// The addresses to listen on. `[::]` means every IPv6 and IPv4 address, or every IPv4 address on a machine without
@@ -74,6 +77,17 @@ struct Targets {
     /// `- kube-system`.
     #[schemars(rename = "denyNamespaces")]
     deny_namespaces: Vec<String>,
+    /// How the workload that a new RemediationRequest names (spec.targetResource) is found. verify: by reads of the API server,
+    /// as the rights allow: a pod's chain of controllers, and whether it exists. derive: by names, as far as they are certain.
+    /// named: not at all; it is the object that the signal names. No fingerprint depends on it.
+    resolve: String,
+    /// What becomes of a signal whose target exists nowhere, which only verify can tell. create: a RemediationRequest. reject:
+    /// it is answered 200 and rejected.
+    missing: String,
+    /// The names of the cluster that the sidecar is in: the targets of signals that name another one are not looked for. Empty:
+    /// every name is one.
+    #[schemars(rename = "localClusters")]
+    local_clusters: Vec<String>,
 }
 
 /// The three ports. They are separate so that each can be exposed to its own clients only.

@@ -24,11 +24,11 @@ pub fn health(readiness: Readiness) -> Router {
 
 async fn ready(State(readiness): State<Readiness>) -> (StatusCode, String) {
     let reasons = readiness.reasons();
-    if reasons.is_empty() {
-        return (StatusCode::OK, "ready\n".to_owned());
-    }
-    let lines = reasons.iter().map(|(task, why)| format!("{task}: {why}\n"));
-    (StatusCode::SERVICE_UNAVAILABLE, std::iter::once("not ready\n".to_owned()).chain(lines).collect())
+    let (status, head) =
+        if reasons.is_empty() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") };
+    let lines =
+        reasons.iter().chain(&readiness.details()).map(|(task, why)| format!("{task}: {why}\n")).collect::<String>();
+    (status, format!("{head}{lines}"))
 }
 
 /// `/metrics`, in the OpenMetrics text format.
@@ -73,6 +73,9 @@ mod tests {
         assert_eq!(get(&router, "/readyz").await, (503, "not ready\npermissions: missing: get leases\n".to_owned()));
         assert_eq!((get(&router, "/livez").await.0, get(&router, "/healthz").await.0), (200, 200));
         drop(pending);
+        readiness.detail("targets", Some("told by names".to_owned()));
+        assert_eq!(get(&router, "/readyz").await, (200, "ready\ntargets: told by names\n".to_owned()));
+        readiness.detail("targets", None);
         assert_eq!(get(&router, "/readyz").await, (200, "ready\n".to_owned()));
         assert_eq!(get(&router, "/metrics").await.0, 404);
     }
