@@ -4,6 +4,7 @@ pub mod open_files;
 mod senders;
 pub mod serving;
 pub mod sockets;
+mod targets;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 use self::senders::authentication;
 use self::serving::{Serving, serve_until};
 use self::sockets::Sockets;
+use self::targets::{Targets, needs_verified, targets};
 use crate::budgets::Budgeted;
 use crate::config::{AuthMode, Config};
 use crate::env::Env;
@@ -29,8 +31,11 @@ use crate::health::{Pending, Readiness};
 use crate::incident::{Commit, Drain};
 use crate::incident_tasks::{self, IncidentTasks};
 use crate::index::Index;
-use crate::index::watch::{WatchSinks, follow, silence_limit};
+use crate::index::watch::{WatchSinks, follow};
 use crate::metrics::Metrics;
+use crate::scope::{self, Scoped};
+use crate::watching::silence_limit;
+use crate::workload::Workloads;
 
 /// How long a replica delays its readiness for the first list of RRs.
 const FIRST_LIST: Duration = Duration::from_secs(30);
@@ -47,6 +52,10 @@ pub struct Dependencies<'a> {
     pub namespace: &'a str,
     /// The active RRs, as far as they are known.
     pub index: Arc<Index>,
+    /// Finds the workloads that RRs name.
+    pub workloads: Workloads,
+    /// Which targets are in scope.
+    pub scope: scope::Settings,
     /// To notify on 401/403.
     pub recheck: PermissionRecheck,
     /// The metrics.
@@ -61,9 +70,9 @@ pub struct Service<C> {
     pub housekeeping: BoxFuture<'static, ()>,
 }
 
-/// Builds the incident tasks, within the budgets, and the GC, over one executor.
-pub fn service(dependencies: Dependencies<'_>) -> Service<Budgeted<IncidentTasks<Arc<Executor>>>> {
-    let Dependencies { config, env, client, namespace, index, recheck, metrics } = dependencies;
+/// Builds the incident tasks, within scope and budgets, and the GC, over one executor.
+pub fn service(dependencies: Dependencies<'_>) -> Service<Scoped<Budgeted<IncidentTasks<Arc<Executor>>>>> {
+    let Dependencies { config, env, client, namespace, index, workloads, scope, recheck, metrics } = dependencies;
     let (limits, lease) = (&config.limits, &config.lease);
     // Unique per process: a restarted container keeps its pod's name, and is still another holder.
     let identity: Arc<str> = format!("{}_{}", env.pod_name, Uuid::new_v4().simple()).into();
@@ -85,11 +94,14 @@ pub fn service(dependencies: Dependencies<'_>) -> Service<Budgeted<IncidentTasks
         max_bytes_per_second: config.batching.max_bytes_per_second,
         takeover_after: lease.takeover_after,
     };
-    let executor = Arc::new(Executor::new(client, calls, Arc::clone(&index), recheck, Arc::clone(&metrics)));
+    let executor = Executor::new(client, calls, Arc::clone(&index), workloads.clone(), recheck, Arc::clone(&metrics));
+    let executor = Arc::new(executor);
     let (for_house, measured) = (Arc::clone(&executor), Arc::clone(&metrics));
     let collector = GarbageCollector::new(config, namespace, &env.pod_name, for_house, Arc::clone(&index), measured);
     let tasks = IncidentTasks::new(executor, settings, Arc::clone(&metrics));
-    let commit = Arc::new(Budgeted::new(tasks, limits, index, metrics));
+    let budgeted = Budgeted::new(tasks, limits, Arc::clone(&index), Arc::clone(&metrics));
+    // What is out of scope uses up no budget.
+    let commit = Arc::new(Scoped::new(budgeted, scope, workloads, index, metrics));
     Service { commit, housekeeping: collector.run().boxed() }
 }
 
@@ -111,21 +123,33 @@ where
     let (index, recheck) = (Arc::new(Index::default()), PermissionRecheck::default());
 
     let auth = Arc::new(authentication(&config, &env, client.clone(), recheck.clone(), Arc::clone(&metrics)));
+    let has_scope = config.scope.label.is_some();
     let permissions = Permissions {
-        client: client.clone(),
-        namespace: namespace.to_owned(),
-        call_timeout: config.limits.api_call_timeout,
         reviews: config.auth.mode == AuthMode::Kubernetes,
+        scope: has_scope,
+        targets: has_scope && needs_verified(&config),
+        ..Permissions::new(client.clone(), namespace, config.limits.api_call_timeout)
     };
+    let Targets { workloads, scope, background: targeting } =
+        targets(&config, permissions.clone(), watch.clone(), readiness.clone(), &recheck, &metrics);
     let permissions = monitor_permissions(permissions, readiness.clone(), recheck.clone());
     let kept = WatchSinks { index: Arc::clone(&index), recheck: recheck.clone(), metrics: Arc::clone(&metrics) };
     let following = follow(watch, namespace.to_owned(), config.index.watch_timeout, kept);
     let listed = until_listed(readiness.pending("index", "listing the RemediationRequests"), Arc::clone(&index));
-    let dependencies =
-        Dependencies { config: &config, env: &env, client, namespace, index, recheck, metrics: Arc::clone(&metrics) };
+    let dependencies = Dependencies {
+        config: &config,
+        env: &env,
+        client,
+        namespace,
+        index,
+        workloads,
+        scope,
+        recheck,
+        metrics: Arc::clone(&metrics),
+    };
     let Service { commit, housekeeping } = build(dependencies);
     let background = async move {
-        tokio::join!(permissions, following, listed, housekeeping);
+        tokio::join!(permissions, targeting, following, listed, housekeeping);
     };
     let background = AbortOnDropHandle::new(tokio::spawn(background));
     let serving = Serving { commit, auth, metrics, readiness };

@@ -12,6 +12,7 @@ mod limits;
 mod load;
 mod print;
 mod profile;
+mod scope;
 mod sections;
 mod tls;
 
@@ -22,6 +23,7 @@ pub use self::freshness::Freshness;
 pub use self::limits::{DEADLINE_GRACE, Limits};
 pub use self::print::{default_yaml, yaml};
 pub use self::profile::Profile;
+pub use self::scope::Scope;
 pub use self::sections::{Batching, Config, Duplicates, Housekeeping, Index, Lease, Listen, Log, LogFormat, Shutdown};
 pub use self::tls::Tls;
 

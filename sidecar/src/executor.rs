@@ -7,10 +7,12 @@ mod claim;
 mod execute;
 mod find;
 mod measured;
+mod metadata;
 mod outcome;
 mod request;
 mod resource;
 mod response;
+mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,22 +23,27 @@ use onceway_claim::ApiCall;
 use onceway_signal::Fingerprint;
 use serde::de::DeserializeOwned;
 
-use self::api::{Api, ApiResponse};
+use self::api::Api;
 pub(crate) use self::claim::{CLAIM_LABELS, FLOOR, INTENT, fingerprint_of_claim};
 pub use self::execute::{Context, Execute};
 use self::find::Finder;
+pub use self::metadata::MetadataReader;
 pub use self::outcome::{CallFailure, CallOutcome};
 use self::request::Requests;
 pub(crate) use self::resource::{LEASES, RR_STATUS, RRS, ResourceKind};
+use self::transport::{ApiResponse, Transport};
 use crate::health::permissions::PermissionRecheck;
 use crate::index::Index;
 use crate::metrics::Metrics;
+use crate::rr::RemediationRequestSpec;
+use crate::workload::Workloads;
 
 /// Everything that one replica does at the API server, except the watch.
 pub struct Executor {
     api: Api,
     finder: Finder,
     index: Arc<Index>,
+    workloads: Workloads,
 }
 
 /// Settings of an [`Executor`].
@@ -61,21 +68,19 @@ impl Executor {
         client: Client,
         settings: Settings,
         index: Arc<Index>,
+        workloads: Workloads,
         recheck: PermissionRecheck,
         metrics: Arc<Metrics>,
     ) -> Self {
         let Settings { namespace, identity, lease_duration, max_calls_in_flight, call_timeout } = settings;
         let requests = Requests::new(&namespace, identity, lease_duration);
-        Self {
-            api: Api::new(client, requests, max_calls_in_flight, call_timeout, recheck, metrics),
-            finder: Finder::new(Arc::clone(&index)),
-            index,
-        }
+        let transport = Transport::new(client, max_calls_in_flight, call_timeout, recheck, metrics);
+        Self { api: Api { transport, requests }, finder: Finder::new(Arc::clone(&index)), index, workloads }
     }
 
     /// Executes a call that no signal waits for: a read or a delete.
     pub(crate) async fn execute_off_path(&self, call: &ApiCall, fingerprint: Fingerprint) -> CallOutcome {
-        self.api.call(call, fingerprint, None).await
+        self.api.call(call, fingerprint, None, None).await
     }
 
     /// Sends a request that is not part of the protocol, within the same limits and with the same metrics.
@@ -98,13 +103,37 @@ impl Executor {
         let ApiResponse { status, body, .. } = self.api.send(kind, request).await?;
         response::read_object(status, &body)
     }
+
+    /// Whether the batch of this call is about to create an RR, so that its workload may be looked for beside the call. A
+    /// first incident is so from its first call; one that had an RR, or may have one, once an open claim is written.
+    fn is_about_to_create(&self, call: &ApiCall, context: &Context) -> bool {
+        match call {
+            ApiCall::GetClaim => self.index.is_new(context.fingerprint),
+            ApiCall::CreateClaim(fields) | ApiCall::UpdateClaim { fields, .. } => !fields.created,
+            _ => false,
+        }
+    }
+
+    /// The spec of the batch's new RR, with the workload that was found: the same, however often it is created.
+    async fn spec(&self, context: &Context) -> Option<RemediationRequestSpec> {
+        let write = context.spec.as_ref()?;
+        let found = context.target.find(&self.workloads).await;
+        Some(RemediationRequestSpec { target_resource: found.target.clone(), ..write() })
+    }
 }
 
 impl Execute for Executor {
     async fn execute(&self, call: &ApiCall, context: &Context) -> CallOutcome {
+        if context.spec.is_some() && self.is_about_to_create(call, context) {
+            context.target.begin(&self.workloads);
+        }
         match call {
             ApiCall::FindRr { except } => self.finder.find(&self.api, context.fingerprint, except.as_ref()).await,
-            _ => self.api.call(call, context.fingerprint, Some(context)).await,
+            ApiCall::CreateRr { .. } => {
+                let spec = self.spec(context).await;
+                self.api.call(call, context.fingerprint, Some(context), spec.as_ref()).await
+            }
+            _ => self.api.call(call, context.fingerprint, Some(context), None).await,
         }
     }
 

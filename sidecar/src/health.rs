@@ -6,5 +6,6 @@
 
 pub mod permissions;
 mod readiness;
+pub mod targets;
 
 pub use self::readiness::{Pending, Readiness};

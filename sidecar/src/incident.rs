@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use onceway_signal::response::TargetRejection;
 use onceway_signal::{Fingerprint, Source};
 use tokio::time::Instant;
 use tracing::Span;
 
 use crate::rr::{Provenance, RemediationRequestSpec, SignalList};
+use crate::workload::NewTarget;
 
 /// The firing signals of one fingerprint in one request. They get one result and are counted individually.
 pub struct Submission {
@@ -28,6 +30,8 @@ pub struct Submission {
     pub deadline: Instant,
     /// Writes the spec of a new RR.
     pub spec: WriteSpec,
+    /// What the new RR names.
+    pub target: NewTarget,
     /// What log lines about it say.
     pub log: LogContext,
     /// Who asked; annotations of a new RR.
@@ -51,7 +55,8 @@ impl Default for LogContext {
     }
 }
 
-/// Writes the spec of a new RR. Called only where one is created, so that duplicates do not pay for it.
+/// Writes the spec of a new RR, which names the object that the signal does. Called only where one is created, so that
+/// duplicates do not pay for it.
 pub type WriteSpec = Arc<dyn Fn() -> RemediationRequestSpec + Send + Sync>;
 
 /// The durable outcome of a [`Submission`]: its signals are counted in the status of the named RR.
@@ -71,7 +76,8 @@ pub struct Counted {
     pub last_seen: Timestamp,
 }
 
-/// Why a submission was not counted. Every variant but [`Self::Denied`] is a 503 with Retry-After: the sender must retry. That one is a rejection.
+/// Why a submission was not counted. Every variant but [`Self::Denied`] and [`Self::Rejected`] is a 503 with Retry-After: the
+/// sender must retry. Those two are final: there is to be no RR.
 ///
 /// `Display` is for the log: it has the cause, which may name namespaces, accounts and objects of the cluster. The sender gets
 /// [`Self::sender_text`].
@@ -102,10 +108,19 @@ pub enum SubmitError {
         /// The call and the API server's message.
         cause: String,
     },
-    /// An admission policy of the cluster denied the RR. The only error that is final: there is to be no RR.
+    /// An admission policy of the cluster denied the RR. Final.
     #[error("not counted: {cause}")]
     Denied {
         /// The call and the policy's message.
+        cause: String,
+    },
+    /// Its target is out of scope, or does not exist. Final, and no error of the sender's.
+    #[error("not counted: {}", .0.message)]
+    Rejected(Box<TargetRejection>),
+    /// Whether its target is in scope could not be decided.
+    #[error("not counted: cannot decide whether the target is in scope: {cause}; send the signal again")]
+    Undecided {
+        /// What could not be read, and why.
         cause: String,
     },
     /// The outcome of a count is unknown and could not be resolved: the signals may or may not be counted.
@@ -136,6 +151,10 @@ impl SubmitError {
                     .to_owned()
             }
             Self::Denied { .. } => "an admission policy of the cluster forbids a remediation here".to_owned(),
+            Self::Rejected(rejection) => rejection.message.clone(),
+            Self::Undecided { .. } => {
+                "not counted: whether the target is in scope could not be decided; send the signal again".to_owned()
+            }
             Self::Unresolved { .. } => "unknown whether the signals were counted; send them again".to_owned(),
         }
     }

@@ -65,6 +65,13 @@ impl Index {
         table.in_sync.then(|| !table.incidents.of(fingerprint).is_empty())
     }
 
+    /// Whether the fingerprint is new: it has no active RR, and none was seen to end, which might still take signals. `false` if
+    /// not in sync.
+    pub fn is_new(&self, fingerprint: Fingerprint) -> bool {
+        let table = self.table();
+        table.in_sync && table.incidents.of(fingerprint).is_empty() && !table.inactive.contains_key(&fingerprint)
+    }
+
     /// Whether the RR of this name is known to be active.
     pub fn is_active(&self, fingerprint: Fingerprint, name: &str) -> bool {
         self.table().find(fingerprint, name).is_some()

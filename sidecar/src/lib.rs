@@ -20,8 +20,11 @@ pub mod install_filter;
 pub mod logging;
 pub mod metrics;
 pub mod rr;
+pub mod scope;
 pub mod shutdown;
 pub mod tls;
+pub mod watching;
+pub mod workload;
 
 // Doubles never ship, so they are not in `src`. Unit tests of several modules share them.
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod labels;
 mod process;
 mod registration;
 mod rejections;
+mod targets;
 mod tls;
 
 use std::fmt;
@@ -39,6 +40,7 @@ use self::labels::{
 use self::process::ProcessMetrics;
 use self::registration::{Histograms, Registration};
 pub use self::rejections::RejectionMetrics;
+pub use self::targets::TargetMetrics;
 pub use self::tls::TlsMetrics;
 
 /// Buckets of batch sizes: from a lone signal to the largest storm.
@@ -82,6 +84,8 @@ pub struct Metrics {
     pub rejections: RejectionMetrics,
     /// Budgets that were used up.
     pub budgets: BudgetMetrics,
+    /// How the targets of new RRs were found.
+    pub targets: TargetMetrics,
     /// Authentication and authorization.
     pub auth: AuthMetrics,
 }
@@ -158,6 +162,7 @@ impl Metrics {
             panics: registry.add("panics", "Panics, each of which ended one request or one incident's task; the log has their location."),
             rejections: RejectionMetrics::new(&mut registry),
             budgets: BudgetMetrics::new(&mut registry),
+            targets: TargetMetrics::new(&mut registry),
             auth: AuthMetrics::new(&mut registry),
             connections: ConnectionMetrics::new(&mut registry),
             tls: TlsMetrics::new(&mut registry),

@@ -4,6 +4,7 @@ mod provenance;
 mod resource;
 mod signals;
 mod spec;
+mod target;
 mod time;
 mod view;
 
@@ -15,5 +16,6 @@ pub use self::resource::{
 };
 pub use self::signals::SignalList;
 pub use self::spec::Draft;
+pub(crate) use self::target::api_version;
 pub(crate) use self::time::timestamp;
 pub use self::view::{Malformed, RrView};

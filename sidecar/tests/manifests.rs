@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, Service, Service
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
 use onceway::config::Config;
-use onceway::health::permissions::{REVIEW_RIGHTS, RIGHTS, Right};
+use onceway::health::permissions::{REVIEW_RIGHTS, RIGHTS, Right, target_rights};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -158,12 +158,19 @@ fn cluster_role(suffix: &str) -> ClusterRole {
 }
 
 #[test]
-fn the_cluster_role_grants_exactly_the_reviews_that_the_sidecar_checks() {
-    let (role, binding): (_, ClusterRoleBinding) = (cluster_role("-reviews"), read());
-    assert_eq!(granted(role.rules), needed(&REVIEW_RIGHTS));
-    assert_eq!(Some(binding.role_ref.name), role.metadata.name);
+fn the_cluster_roles_grant_exactly_the_reviews_and_the_reads_that_the_sidecar_checks() {
+    let targets: Vec<Right> = target_rights().collect();
     let account = read::<ServiceAccount>().metadata.name;
-    assert_eq!(Some(binding.subjects.unwrap().swap_remove(0).name), account);
+    let bindings = all::<ClusterRoleBinding>();
+    for (suffix, rights) in [("-reviews", &REVIEW_RIGHTS[..]), ("-targets", &targets[..])] {
+        let role = cluster_role(suffix);
+        assert_eq!(granted(role.rules), needed(rights));
+        let binds = |binding: &&ClusterRoleBinding| Some(&binding.role_ref.name) == role.metadata.name.as_ref();
+        let subjects = bindings.iter().find(binds).unwrap().subjects.clone().unwrap();
+        assert_eq!(subjects.into_iter().map(|subject| Some(subject.name)).collect::<Vec<_>>(), [account.clone()]);
+    }
+    // The right to watch namespaces comes with `scope.label`.
+    assert_eq!(bindings.len(), 2);
 }
 
 #[test]
@@ -174,13 +181,14 @@ fn the_senders_role_grants_the_virtual_resource_and_nothing_else() {
 fn granted(rules: Option<Vec<PolicyRule>>) -> Vec<String> {
     let mut granted: Vec<String> = Vec::new();
     for rule in rules.unwrap() {
-        let (groups, resources) = (rule.api_groups.unwrap(), rule.resources.unwrap());
-        assert_eq!((groups.len(), resources.len()), (1, 1), "one group and one resource per rule");
-        let (resource, subresource) = resources[0].split_once('/').unwrap_or((&resources[0], ""));
-        let slash = if subresource.is_empty() { "" } else { "/" };
-        let dot = if groups[0].is_empty() { "" } else { "." };
-        let object = format!("{resource}{dot}{}{slash}{subresource}", groups[0]);
-        granted.extend(rule.verbs.iter().map(|verb| format!("{verb} {object}")));
+        let [group] = &rule.api_groups.unwrap()[..] else { panic!("not one group per rule") };
+        for resource in rule.resources.unwrap() {
+            let (resource, subresource) = resource.split_once('/').unwrap_or((&resource, ""));
+            let slash = if subresource.is_empty() { "" } else { "/" };
+            let dot = if group.is_empty() { "" } else { "." };
+            let object = format!("{resource}{dot}{group}{slash}{subresource}");
+            granted.extend(rule.verbs.iter().map(|verb| format!("{verb} {object}")));
+        }
     }
     granted.sort();
     granted

@@ -12,7 +12,7 @@ use crate::labels::Labels;
 use crate::limits::{MAX_CLUSTER, MAX_KIND, MAX_NAME, MAX_NAMESPACE, MAX_SIGNAL_NAME};
 use crate::rules::RuleId;
 use crate::signal::{Signal, State, severity, time};
-use crate::target::{Grammar, Resource, Target, bounded, is_api_kind};
+use crate::target::{Grammar, Resource, bounded, is_api_kind};
 use crate::truncate::truncate_quoted;
 
 /// The reasons that Kubernetes writes with the type Normal, though the node needs a repair.
@@ -122,7 +122,8 @@ impl<'a> Event<'a> {
         };
         let reference: ObjectReference<'a> = object(fields.object, json)?;
         let (resource, owners) = reference.resource(fields)?;
-        let target = owner(&resource, owners).unwrap_or_else(|| resource.target());
+        let owner = owner(&resource, owners);
+        let target = owner.as_ref().unwrap_or(&resource).target();
         let cluster = non_empty(self.cluster_name).or(cluster.map(Cow::Borrowed));
         let cluster = cluster.map(|cluster| bounded("clusterName", cluster, MAX_CLUSTER)).transpose()?;
         target.unambiguous(cluster.as_deref())?;
@@ -146,6 +147,7 @@ impl<'a> Event<'a> {
             cluster,
             resource,
             target,
+            owner,
             rule: RuleId::Object,
             labels: Labels::new(metadata.labels.map(RawValue::get)),
             annotations: Labels::new(metadata.annotations.map(RawValue::get)),
@@ -224,9 +226,8 @@ fn quoted(text: &str) -> String {
     truncate_quoted(text.as_bytes())
 }
 
-/// The target of an object that stands for its owner: the controller, reduced by its own generated name. A static pod is
-/// owned by its node, and stays a pod.
-fn owner<'a>(resource: &Resource<'a>, owners: Vec<Object<OwnerReference<'a>>>) -> Option<Target<'a>> {
+/// The controller of an object that stands for its owner. A static pod is owned by its node, and stays a pod.
+fn owner<'a>(resource: &Resource<'a>, owners: Vec<Object<OwnerReference<'a>>>) -> Option<Resource<'a>> {
     if !OWNED.contains(&&*resource.kind) {
         return None;
     }
@@ -238,7 +239,7 @@ fn owner<'a>(resource: &Resource<'a>, owners: Vec<Object<OwnerReference<'a>>>) -
     let owner =
         Resource { kind, name, namespace: resource.namespace.clone(), api_version: non_empty(owner.api_version) };
     let is_name = is_api_kind(&owner.kind) && Grammar::of_object(&owner.kind, owner.is_core()).accepts(&owner.name);
-    is_name.then(|| owner.target())
+    is_name.then_some(owner)
 }
 
 /// An object in the event; the default if absent.

@@ -40,6 +40,25 @@ pub struct SignalOutcome {
     /// Why it was rejected, if the sender was refused and not the signal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denial: Option<ProblemKind>,
+    /// Why it was rejected, if that is no error of the sender's: the target is out of scope, or does not exist. The fields
+    /// are those of kubernaut's gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Box<TargetRejection>>,
+}
+
+/// Why there is to be no remediation of a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetRejection {
+    /// Always [`Status::Rejected`].
+    pub status: Status,
+    /// The reason in one word: `unmanaged_resource`, `missing_resource`.
+    pub reason: String,
+    /// The reason for readers.
+    pub message: String,
+    /// The target: `<namespace>:<Kind>:<name>`, or `<Kind>:<name>` without a namespace.
+    pub resource: String,
+    /// What an operator can do about it.
+    pub action: String,
 }
 
 /// An outcome in one word.
@@ -148,6 +167,14 @@ impl SignalOutcome {
         Self { fingerprint, denial: Some(denial), ..Self::rejected(reason) }
     }
 
+    /// There is to be no remediation of the signal's target.
+    #[must_use]
+    pub fn rejected_target(fingerprint: String, rejection: TargetRejection) -> Self {
+        let message = rejection.message.clone();
+        let rejection = Some(Box::new(rejection));
+        Self { fingerprint: Some(fingerprint), rejection, ..Self::rejected(message) }
+    }
+
     /// The alert at `index` of a webhook is unusable, for `reason`.
     #[must_use]
     pub fn rejected_at(index: usize, reason: impl Display) -> Self {
@@ -216,6 +243,7 @@ impl SignalOutcome {
             metadata: None,
             failure: None,
             denial: None,
+            rejection: None,
         }
     }
 }

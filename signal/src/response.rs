@@ -4,7 +4,7 @@
 //! incident and merges their responses: the sender gets the same response either way.
 
 use crate::outcome::Summary;
-pub use crate::outcome::{Failure, Metadata, MultiStatus, SignalOutcome, Status};
+pub use crate::outcome::{Failure, Metadata, MultiStatus, SignalOutcome, Status, TargetRejection};
 use crate::problem::{Problem, ProblemKind};
 
 mod wire;
@@ -35,7 +35,7 @@ impl From<Problem> for SignalResponse {
 /// | any failed | 503 |
 /// | all rejected because the sender is not authenticated | 401 |
 /// | all rejected because the sender is refused | 403 |
-/// | all rejected | 400 |
+/// | all rejected, and none of them for its target alone | 400 |
 /// | none, or a single one | 200, 201 or 202 |
 /// | several | 207 |
 ///
@@ -47,7 +47,9 @@ pub fn merge(mut outcomes: Vec<SignalOutcome>) -> SignalResponse {
     if summary.failed > 0 {
         return failed(outcomes, summary).into();
     }
-    if summary.total > 0 && summary.rejected == summary.total {
+    // A target that is out of scope is no error of the sender's.
+    let is_error = outcomes.iter().all(|outcome| outcome.rejection.is_none());
+    if summary.total > 0 && summary.rejected == summary.total && is_error {
         return rejected(outcomes, summary).into();
     }
     match (outcomes.pop(), summary.total) {

@@ -30,17 +30,21 @@ mod label_table;
 mod memo;
 mod observers;
 mod pattern;
+mod resolution;
 mod rule_set;
 mod scope;
 mod view;
 
 pub use self::compile::RuleError;
 pub use self::compiled::RuleId;
-pub use self::document::{Document, KindDocument, Matchers, NameDocument, NamePart, OneOrMany, RuleDocument};
+pub use self::document::{
+    Document, KindDocument, Matchers, Missing, NameDocument, NamePart, OneOrMany, Resolve, RuleDocument,
+};
 pub(crate) use self::fixed_labels::{ALERT_NAME, ALERTNAME, CLUSTER, SEVERITY};
 pub(crate) use self::known_labels::KnownLabels;
 pub(crate) use self::label_table::LabelRef;
 pub(crate) use self::memo::Memo;
+pub use self::resolution::Resolution;
 pub use self::scope::TargetScope;
 
 /// The compiled rules. As data they are their [`Document`]; two are equal if they decide alike.
@@ -50,6 +54,7 @@ pub struct Rules {
     document: Document,
     set: RuleSet,
     scope: TargetScope,
+    resolution: Resolution,
     hash: String,
 }
 
@@ -61,7 +66,7 @@ impl Default for Rules {
 
 impl PartialEq for Rules {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.scope == other.scope
+        self.hash == other.hash && self.scope == other.scope && self.resolution == other.resolution
     }
 }
 
@@ -101,7 +106,8 @@ impl Rules {
     pub fn compile(document: Document) -> Result<Self, RuleError> {
         let (set, hash) = compile(&document)?;
         let scope = TargetScope::compile(&document)?;
-        Ok(Self { document, set, scope, hash })
+        let resolution = Resolution::compile(&document)?;
+        Ok(Self { document, set, scope, resolution, hash })
     }
 
     /// The built-in rules alone.
@@ -116,11 +122,12 @@ impl Rules {
 
     fn empty() -> Self {
         let set = RuleSet::new(LabelTable::new(&[]), Vec::new(), Observers::new(Vec::new()), Vec::new());
-        Self { document: Document::default(), set, scope: TargetScope::default(), hash: String::new() }
+        let (scope, resolution) = (TargetScope::default(), Resolution::default());
+        Self { document: Document::default(), set, scope, resolution, hash: String::new() }
     }
 
     /// A short hash of the rules, the built-in ones included: filter and sidecar have the same rules if it is equal. The
-    /// [scope](Self::scope) is no part of it.
+    /// [scope](Self::scope) and the [resolution](Self::resolution) are no part of it.
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
@@ -130,6 +137,12 @@ impl Rules {
     #[must_use]
     pub const fn scope(&self) -> &TargetScope {
         &self.scope
+    }
+
+    /// How the workload that an RR names is found.
+    #[must_use]
+    pub const fn resolution(&self) -> &Resolution {
+        &self.resolution
     }
 
     /// The label of this name, if a rule reads it.

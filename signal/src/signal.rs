@@ -41,6 +41,8 @@ pub struct Signal<'a> {
     pub resource: Resource<'a>,
     /// The object that the incident is about; with the cluster, the input of the fingerprint.
     pub target: Target<'a>,
+    /// The controller of that object, where the signal itself says it, as an event's `ownerReferences` do.
+    pub owner: Option<Resource<'a>>,
     /// The rule that named the target.
     pub rule: RuleId,
     /// The alert's labels, or the event's `metadata.labels`.

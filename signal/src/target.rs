@@ -54,7 +54,8 @@ impl<'a> Resource<'a> {
     }
 
     /// The target: the workload that the object belongs to by its generated name, or the object itself.
-    pub(crate) fn target(&self) -> Target<'a> {
+    #[must_use]
+    pub fn target(&self) -> Target<'a> {
         let namespace = match &self.namespace {
             Some(namespace) => namespace.clone(),
             None if self.is_core() && self.kind == NAMESPACE => self.name.clone(),

@@ -1,10 +1,10 @@
 {{- /*
 The sidecar's configuration: `config` as it is, and what has a place of its own in the values because something else depends on
-it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter), `ports` (the Service), `budgets`.
+it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter, rights), `scope` (rights), `ports` (the Service), `budgets`.
 */ -}}
 {{- define "onceway.config" -}}
 {{- $values := .Values -}}
-{{- range $key, $place := dict "auth" "auth" "tls" "tls" "targets" "targets" "listen" "ports" "profile" "profile" "namespace" "the release's namespace" -}}
+{{- range $key, $place := dict "auth" "auth" "tls" "tls" "targets" "targets" "scope" "scope" "listen" "ports" "profile" "profile" "namespace" "the release's namespace" -}}
 {{- if hasKey $values.config $key -}}
 {{- fail (printf "config.%s: set %s instead, which has more to it than the sidecar's configuration" $key (ternary $place (printf "the value `%s`" $place) (eq $key "namespace"))) -}}
 {{- end -}}
@@ -30,6 +30,9 @@ it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter), `port
 {{- $_ := set $config "listen" $listen -}}
 {{- with $values.targets -}}
 {{- $_ := set $config "targets" . -}}
+{{- end -}}
+{{- if $values.scope.label -}}
+{{- $_ := set $config "scope" $values.scope -}}
 {{- end -}}
 {{- if $values.tls.secretName -}}
 {{- $tls := dict "cert" "/etc/onceway-tls/tls.crt" "key" "/etc/onceway-tls/tls.key" "metrics" $values.tls.metrics -}}

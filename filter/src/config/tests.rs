@@ -26,7 +26,8 @@ fn the_defaults_are_within_their_bounds() {
 fn every_field_can_be_set() {
     let json = br#"{"max_body_bytes": 1, "max_alerts": 2, "max_fingerprints": 3, "max_split_bytes": 4,
         "max_answer_bytes": 5, "max_subrequests_in_flight": 6, "split_timeout_ms": 7, "max_buffered_bytes": 8, "cluster": "c",
-        "targets": {"ignore": [{"severity": "info"}]}, "problem_types": "kubernaut"}"#;
+        "targets": {"ignore": [{"severity": "info"}], "clusters": ["a"], "denyNamespaces": ["b"], "resolve": "derive",
+        "missing": "reject", "localClusters": ["a"]}, "problem_types": "kubernaut"}"#;
     let expected = Config {
         max_body_bytes: 1,
         max_buffered_bytes: 8,
@@ -37,7 +38,12 @@ fn every_field_can_be_set() {
         max_subrequests_in_flight: 6,
         split_timeout_ms: 7,
         cluster: Some("c".to_owned()),
-        targets: serde_json::from_str::<Rules>(r#"{"ignore": [{"severity": "info"}]}"#).unwrap(),
+        // The sidecar's own keys are read, so that one document serves both.
+        targets: serde_json::from_str::<Rules>(
+            r#"{"ignore": [{"severity": "info"}], "clusters": ["a"], "denyNamespaces": ["b"], "resolve": "derive",
+                "missing": "reject", "localClusters": ["a"]}"#,
+        )
+        .unwrap(),
         problem_types: ProblemTypes::Kubernaut,
     };
     assert_ne!(expected.targets, Rules::default());

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use onceway_signal::Source;
+use onceway_signal::rules::{Document, Missing};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use super::{Dependencies, FIRST_LIST, service, until_listed};
 use crate::config::Config;
-use crate::doubles::objects::{RRS, claim, claim_path, fingerprint, rr};
+use crate::doubles::objects::{RRS, claim, claim_path, fingerprint, rr, workloads};
 use crate::doubles::wire::{Met, Wire};
 use crate::env::Env;
 use crate::health::Readiness;
@@ -18,6 +19,7 @@ use crate::incident::{Commit, Drain, LogContext, Submission};
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::rr::SignalList;
+use crate::scope;
 
 #[tokio::test]
 async fn the_wired_service_counts_a_signal_at_the_api_server_and_drains() {
@@ -26,14 +28,17 @@ async fn the_wired_service_counts_a_signal_at_the_api_server_and_drains() {
         .on(&format!("GET {RRS}/rr-1"), Met::Response(200, rr("rr-1", 1, "Executing", 3)))
         .on(&format!("PATCH {RRS}/rr-1/status"), Met::Response(200, rr("rr-1", 1, "Executing", 5)));
     let env = Env { pod_name: "pod-a".into(), pod_namespace: "incidents".into() };
+    let metrics = Arc::new(Metrics::new());
     let wired = service(Dependencies {
         config: &Config::default(),
         env: &env,
         client: wire.client(),
         namespace: "incidents",
         index: Arc::new(Index::default()),
+        workloads: workloads(&wire, Document::default(), &metrics),
+        scope: scope::Settings { missing: Missing::Create, namespaces: None },
         recheck: PermissionRecheck::default(),
-        metrics: Arc::new(Metrics::new()),
+        metrics,
     });
     let mut by_name = SignalList::default();
     (0..2).for_each(|_| by_name.add("PodDown", "critical", Timestamp::now()));
@@ -45,6 +50,7 @@ async fn the_wired_service_counts_a_signal_at_the_api_server_and_drains() {
         received: Timestamp::now(),
         deadline: Instant::now() + Duration::from_secs(5),
         spec: Arc::new(|| panic!("no RR is created")),
+        target: Default::default(),
         log: LogContext::default(),
         provenance: Default::default(),
         namespace: "".into(),

@@ -19,6 +19,7 @@ impl Config {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.check_namespace()?;
         self.auth.check()?;
+        self.scope.check()?;
         self.limits.check()?;
         self.check_times()?;
         self.check_ports()?;
@@ -48,6 +49,7 @@ impl Config {
         let deadline = limits.deadline;
         // A commit takes several calls: one that times out must leave time to resolve its outcome.
         half("limits.apiCallTimeout", limits.api_call_timeout, deadline)?;
+        half("limits.targetTimeout", limits.target_timeout, deadline)?;
         half("batching.countInterval", self.batching.count_interval, deadline)?;
         let rate = self.batching.max_bytes_per_second;
         rule("batching.maxBytesPerSecond", rate, rate >= 64 * 1024, "must be at least 65536")?;

@@ -80,6 +80,11 @@ pub struct Limits {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub api_call_timeout: Duration,
+    /// How long the target of a new RemediationRequest may be looked for (targets.resolve), beside the calls that take the
+    /// incident's claim. Then the best that is known is stored.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub target_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -106,6 +111,7 @@ impl Default for Limits {
             incident_idle: Duration::from_secs(60),
             max_api_calls_in_flight: 128,
             api_call_timeout: Duration::from_secs(3),
+            target_timeout: Duration::from_millis(300),
         }
     }
 }

@@ -13,6 +13,7 @@ use super::events::Events;
 use super::freshness::Freshness;
 use super::limits::Limits;
 use super::profile::Profile;
+use super::scope::Scope;
 use super::tls::Tls;
 
 /// Every configuration key.
@@ -29,6 +30,8 @@ pub struct Config {
     /// filter's plugin configuration has the same document under the same key. docs/targets.md explains it.
     #[schemars(with = "Targets")]
     pub targets: Rules,
+    /// Which targets may be remediated at all: those with a label. docs/targets.md explains it.
+    pub scope: Scope,
     /// Kubernetes events.
     pub events: Events,
     /// How old requests may be, and how far ahead of a replica's clock they and their signals may be dated.
@@ -88,6 +91,17 @@ struct Targets {
     /// `- kube-system`.
     #[schemars(rename = "denyNamespaces")]
     deny_namespaces: Vec<String>,
+    /// How the workload that a new RemediationRequest names (spec.targetResource) is found. verify: by reads of the API server,
+    /// as the rights allow: a pod's chain of controllers, and whether it exists. derive: by names, as far as they are certain.
+    /// named: not at all; it is the object that the signal names. No fingerprint depends on it.
+    resolve: String,
+    /// What becomes of a signal whose target exists nowhere, which only verify can tell. create: a RemediationRequest. reject:
+    /// it is answered 200 and rejected.
+    missing: String,
+    /// The names of the cluster that the sidecar is in: the targets of signals that name another one are not looked for. Empty:
+    /// every name is one.
+    #[schemars(rename = "localClusters")]
+    local_clusters: Vec<String>,
 }
 
 /// The three ports. They are separate so that each can be exposed to its own clients only.

@@ -92,6 +92,8 @@ fn a_value_out_of_range_is_rejected_with_its_key() {
         ("limits: {incidentIdle: 0s}", "limits.incidentIdle"),
         ("limits: {writeTimeout: 0s}", "limits.writeTimeout"),
         ("limits: {apiCallTimeout: 4001ms}", "limits.apiCallTimeout"),
+        ("limits: {targetTimeout: 4001ms}", "limits.targetTimeout"),
+        ("limits: {targetTimeout: 0s}", "limits.targetTimeout"),
         ("batching: {countInterval: 4001ms}", "batching.countInterval"),
         ("batching: {countInterval: 0s}", "batching.countInterval"),
         ("lease: {duration: 1s}", "lease.duration"),

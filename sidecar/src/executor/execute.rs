@@ -10,6 +10,7 @@ use onceway_signal::Fingerprint;
 use super::outcome::CallOutcome;
 use crate::incident::WriteSpec;
 use crate::rr::{Provenance, SignalList};
+use crate::workload::NewTarget;
 
 /// What the calls of a batch need besides the protocol's own fields.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub struct Context {
     pub by_name: SignalList,
     /// Writes the spec of a new RR; `None` for calls that create no RR, because it keeps its request's body in memory.
     pub spec: Option<WriteSpec>,
+    /// What the new RR names.
+    pub target: NewTarget,
     /// Who asked for the new RR.
     pub provenance: Provenance,
 }

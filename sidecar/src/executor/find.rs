@@ -7,10 +7,11 @@ use onceway_claim::{ApiCall, ApiResult, Phase, Rr};
 use onceway_signal::Fingerprint;
 use tokio::sync::Semaphore;
 
-use super::api::{Api, ApiResponse};
+use super::api::Api;
 use super::outcome::CallOutcome;
 use super::resource::{RRS, ResourceKind};
 use super::response::{self, Page};
+use super::transport::ApiResponse;
 use crate::index::{Index, Lookup};
 
 /// How many RRs from the index are confirmed by a read. With more duplicates than that, any of them will do.
@@ -51,7 +52,7 @@ impl Finder {
 /// The first of these RRs that a read finds active.
 async fn confirm<'a>(api: &Api, fingerprint: Fingerprint, names: impl Iterator<Item = &'a Arc<str>>) -> CallOutcome {
     for name in names.take(MAX_CANDIDATES) {
-        let outcome = api.call(&ApiCall::GetRr { name: Arc::clone(name) }, fingerprint, None).await;
+        let outcome = api.call(&ApiCall::GetRr { name: Arc::clone(name) }, fingerprint, None, None).await;
         match &outcome.result {
             ApiResult::Rr(rr) if is_adoptable(rr) => return outcome,
             // The index lags: the RR is terminal or deleted by now.

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::claim::{CREATED, FLOOR, INTENT, claim_name};
 use super::execute::Context;
 use super::resource::LIST_PAGE;
-use crate::rr::{CREATOR, RemediationRequest, SignalList, timestamp};
+use crate::rr::{CREATOR, RemediationRequest, RemediationRequestSpec, SignalList, timestamp};
 
 /// Builds requests for one namespace.
 pub(super) struct Requests {
@@ -38,19 +38,21 @@ impl Requests {
     }
 
     /// The request of `call`. Reads carry no resourceVersion, which makes them quorum reads. Creates of an RR and counts
-    /// need a `batch`.
+    /// need a `batch`, and creates of an RR its `spec`.
     ///
     /// # Errors
-    /// If a part of the request is invalid, or the batch is missing.
+    /// If a part of the request is invalid, or the batch or the spec is missing.
     pub(super) fn build(
         &self,
         call: &ApiCall,
         fingerprint: Fingerprint,
         batch: Option<&Context>,
+        spec: Option<&RemediationRequestSpec>,
     ) -> Result<http::Request<Vec<u8>>, Error> {
         let (get, post, patch) = (GetParams::default(), PostParams::default(), PatchParams::default());
         let claim = || claim_name(fingerprint);
         let batch = || batch.ok_or_else(|| Error::Validation("this call needs a batch of signals".into()));
+        let spec = || spec.ok_or_else(|| Error::Validation("this call needs a spec".into()));
         match call {
             ApiCall::GetClaim => self.leases.get(&claim(), &get),
             ApiCall::CreateClaim(fields) => self.leases.create(&post, bytes(&self.new_claim(&claim(), fields))?),
@@ -61,7 +63,7 @@ impl Requests {
             }
             ApiCall::GetRr { name } => self.rrs.get(name, &get),
             ApiCall::FindRr { .. } => self.list_rrs(fingerprint, None),
-            ApiCall::CreateRr { name } => self.rrs.create(&post, bytes(&self.new_rr(name, batch()?))?),
+            ApiCall::CreateRr { name } => self.rrs.create(&post, bytes(&self.new_rr(name, batch()?, spec()?))?),
             ApiCall::Count { rr, count } => {
                 let body = count_patch(rr, *count, batch()?);
                 self.rrs.patch_subresource("status", &rr.name, &patch, &Patch::Merge(body))
@@ -114,14 +116,14 @@ impl Requests {
         json!({ "metadata": { "annotations": annotations }, "spec": spec })
     }
 
-    fn new_rr(&self, name: &str, context: &Context) -> Value {
+    fn new_rr(&self, name: &str, context: &Context, spec: &RemediationRequestSpec) -> Value {
         let mut annotations = context.provenance.annotations();
         annotations.insert(CREATOR, &*self.identity);
         json!({
             "apiVersion": RemediationRequest::api_version(&()),
             "kind": RemediationRequest::kind(&()),
             "metadata": { "name": name, "labels": labels(), "annotations": annotations },
-            "spec": context.spec.as_ref().map(|spec| spec()),
+            "spec": spec,
         })
     }
 }

@@ -57,6 +57,7 @@ fn context() -> Context {
         last_received: now,
         by_name,
         spec: None,
+        target: Default::default(),
         provenance: Default::default(),
     }
 }
@@ -108,7 +109,7 @@ async fn a_refusal_requests_a_permission_recheck_and_nothing_else_does() {
         let rig = Rig::new();
         rig.wire.on(&format!("GET {}", claim_path()), status(code, reason));
         rig.execute(&ApiCall::GetClaim).await;
-        let raised = timeout(Duration::from_millis(1), rig.executor.api.recheck.requested()).await;
+        let raised = timeout(Duration::from_millis(1), rig.executor.api.transport.recheck.requested()).await;
         assert_eq!(raised.is_ok(), doubted, "{code}");
     }
 }
@@ -197,6 +198,146 @@ async fn a_claim_is_created_among_the_leases() {
     let made = &rig.wire.made(&format!("POST {LEASES}"))[0];
     assert_eq!(made.body["metadata"]["annotations"]["onceway.io/intent"], "rr-1");
     assert!(rig.has_metric(r#"gateway_api_calls_total{verb="create",resource="leases",outcome="conflict"} 1"#));
+}
+
+mod targets {
+    use std::sync::Arc;
+
+    use onceway_claim::{ApiCall, ClaimFields};
+    use onceway_signal::rules::Document;
+    use serde_json::{Value, json};
+    use tokio::task::yield_now;
+    use tokio::time::Instant;
+
+    use super::{Context, Execute, Executor, Met, RRS, claim, claim_path, context, rr, status};
+    use crate::doubles::objects::{LEASES, TARGET_TIMEOUT, executor_with, workloads};
+    use crate::doubles::wire::Wire;
+    use crate::index::Index;
+    use crate::metrics::Metrics;
+    use crate::rr::RemediationRequestSpec;
+    use crate::workload::{Named, NewTarget};
+
+    const POD: &str = "GET /api/v1/namespaces/prod/pods/a";
+    const CREATE: ApiCall = ApiCall::GetClaim;
+
+    struct Rig {
+        wire: Arc<Wire>,
+        index: Arc<Index>,
+        executor: Executor,
+    }
+
+    impl Rig {
+        /// With an index that is in sync and knows these RRs.
+        fn new(rrs: &[Value]) -> Self {
+            let (wire, index, metrics) = (Wire::new(), Arc::new(Index::default()), Arc::new(Metrics::new()));
+            index.begin_list();
+            rrs.iter().for_each(|rr| index.list(&serde_json::from_value(rr.clone()).unwrap()));
+            index.end_list();
+            let workloads = workloads(&wire, Document::default(), &metrics);
+            let executor = executor_with(&wire, 8, &index, &metrics, workloads);
+            Self { wire, index, executor }
+        }
+
+        async fn execute(&self, call: &ApiCall, context: &Context) {
+            self.executor.execute(call, context).await;
+            // A lookup is a task of its own.
+            for _ in 0..10 {
+                yield_now().await;
+            }
+        }
+
+        fn reads(&self) -> usize {
+            self.wire.made(POD).len()
+        }
+    }
+
+    fn spec() -> RemediationRequestSpec {
+        serde_json::from_value(json!({
+            "signalFingerprint": "0".repeat(64), "signalName": "A", "severity": "critical", "signalType": "alert",
+            "targetType": "kubernetes", "targetResource": {"kind": "Pod", "name": "a", "namespace": "prod"},
+            "firingTime": "2026-03-01T10:00:00Z", "receivedTime": "2026-03-01T10:00:00Z",
+        }))
+        .unwrap()
+    }
+
+    fn of_pod() -> Context {
+        let mut named = Named::default();
+        named.object = spec().target_resource;
+        Context { spec: Some(Arc::new(spec)), target: NewTarget::new(named), ..context() }
+    }
+
+    fn fields(created: bool) -> ClaimFields {
+        ClaimFields { holder: "pod-a_1".into(), intent: "rr-1".into(), created, floor: 1, transitions: 0 }
+    }
+
+    #[tokio::test]
+    async fn a_new_incidents_target_is_looked_for_from_its_first_call_and_once() {
+        let (rig, context) = (Rig::new(&[]), of_pod());
+        for call in [CREATE, ApiCall::CreateClaim(fields(false)), ApiCall::CreateRr { name: "rr-1".into() }] {
+            rig.execute(&call, &context).await;
+            assert_eq!(rig.reads(), 1, "{call:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_be_counted_in_an_rr_that_exists_is_looked_for_only_once_an_open_claim_is_written() {
+        let update = |created| ApiCall::UpdateClaim { version: "3".into(), fields: fields(created) };
+        let ended = Rig::new(&[rr("rr-1", 1, "", 1)]);
+        ended.index.apply(&serde_json::from_value(rr("rr-1", 1, "Completed", 1)).unwrap());
+        let unknown = Rig::new(&[]);
+        unknown.index.lose_sync();
+        for rig in [Rig::new(&[rr("rr-1", 1, "", 1)]), ended, unknown] {
+            let context = of_pod();
+            for call in [CREATE, ApiCall::GetRr { name: "rr-1".into() }, update(true)] {
+                rig.execute(&call, &context).await;
+                assert_eq!(rig.reads(), 0, "{call:?}");
+            }
+            rig.execute(&update(false), &context).await;
+            assert_eq!(rig.reads(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_off_the_path_looks_for_nothing() {
+        let rig = Rig::new(&[]);
+        rig.execute(&CREATE, &Context { spec: None, ..of_pod() }).await;
+        assert_eq!(rig.reads(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_create_that_is_repeated_has_the_target_that_was_found_for_the_first() {
+        let (rig, context) = (Rig::new(&[]), of_pod());
+        let owner =
+            json!([{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "d", "uid": "u", "controller": true}]);
+        rig.wire.on(POD, Met::Response(200, json!({"metadata": {"name": "a", "ownerReferences": owner}})));
+        rig.wire.on("GET /apis/apps/v1/namespaces/prod/daemonsets/d", Met::Response(200, json!({"metadata": {}})));
+        rig.wire.on(&format!("POST {RRS}"), Met::Break).on(&format!("POST {RRS}"), status(500, "InternalError"));
+        for _ in 0..2 {
+            rig.execute(&ApiCall::CreateRr { name: "rr-1".into() }, &context).await;
+            rig.wire.on(POD, status(404, "NotFound"));
+        }
+        let made = rig.wire.made(&format!("POST {RRS}"));
+        let expected = json!({"kind": "DaemonSet", "name": "d", "namespace": "prod", "apiVersion": "apps/v1"});
+        assert_eq!(made.len(), 2);
+        assert!(made.iter().all(|made| made.body["spec"]["targetResource"] == expected), "{made:?}");
+        assert_eq!(made[0].body, made[1].body);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_create_waits_for_the_target_up_to_its_deadline_and_other_calls_do_not() {
+        let (rig, context) = (Rig::new(&[]), of_pod());
+        rig.wire.on(POD, Met::Silence);
+        rig.wire
+            .on(&format!("GET {}", claim_path()), Met::Response(200, claim("rr-1", true, context.last_received, "3")));
+        rig.wire.on(&format!("POST {LEASES}"), status(409, "AlreadyExists"));
+        let began = Instant::now();
+        rig.execute(&CREATE, &context).await;
+        rig.execute(&ApiCall::CreateClaim(fields(false)), &context).await;
+        assert_eq!(began.elapsed().as_millis(), 0);
+        rig.execute(&ApiCall::CreateRr { name: "rr-1".into() }, &context).await;
+        assert_eq!(began.elapsed(), TARGET_TIMEOUT);
+        assert_eq!(rig.wire.made(&format!("POST {RRS}"))[0].body["spec"]["targetResource"]["name"], "a");
+    }
 }
 
 mod find {

@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use super::readiness::{Pending, Readiness};
 use crate::rr::RemediationRequest;
+use crate::workload::kinds::KINDS;
 
 /// The pause after the first failed check; it doubles up to [`MAX_RETRY_PAUSE`].
 const FIRST_RETRY_PAUSE: Duration = Duration::from_millis(500);
@@ -58,6 +59,20 @@ pub const REVIEW_RIGHTS: [Right; 2] = [
     Right { verb: "create", group: "authorization.k8s.io", resource: "subjectaccessreviews", subresource: "" },
 ];
 
+/// The permissions that the sidecar needs in the whole cluster with `scope.label`; the ClusterRole `scope` of `deploy/chart`
+/// grants exactly these.
+pub const SCOPE_RIGHTS: [Right; 3] = [namespaces("get"), namespaces("list"), namespaces("watch")];
+
+/// The permissions that the sidecar uses in the whole cluster with `targets.resolve: verify`, and does without; with
+/// `scope.label` it needs them. The ClusterRole `targets` of `deploy/chart` grants exactly these.
+pub fn target_rights() -> impl Iterator<Item = Right> {
+    KINDS.iter().map(|kind| Right { verb: "get", group: kind.group, resource: kind.resource, subresource: "" })
+}
+
+const fn namespaces(verb: &'static str) -> Right {
+    Right { verb, group: "", resource: "namespaces", subresource: "" }
+}
+
 const fn rr(verb: &'static str, subresource: &'static str) -> Right {
     Right { verb, group: "kubernaut.ai", resource: "remediationrequests", subresource }
 }
@@ -91,7 +106,7 @@ impl PermissionRecheck {
 }
 
 /// Why a check did not succeed.
-enum CheckFailure {
+pub(super) enum CheckFailure {
     /// A permission or the CRD is missing.
     Definite(String),
     /// The API server gave no usable response.
@@ -109,6 +124,17 @@ pub struct Permissions {
     pub call_timeout: Duration,
     /// Whether [`REVIEW_RIGHTS`] are needed, too.
     pub reviews: bool,
+    /// Whether [`SCOPE_RIGHTS`] are.
+    pub scope: bool,
+    /// Whether [`target_rights`] are.
+    pub targets: bool,
+}
+
+impl Permissions {
+    /// The permissions that are always needed.
+    pub fn new(client: Client, namespace: &str, call_timeout: Duration) -> Self {
+        Self { client, namespace: namespace.to_owned(), call_timeout, reviews: false, scope: false, targets: false }
+    }
 }
 
 /// Keeps `readiness` in line with the permissions; never returns. Not ready from this call on, until the first check
@@ -160,7 +186,7 @@ async fn wait_until_granted(permissions: &Permissions, pending: Pending) {
 
 /// Checks every permission, and that the CRD is served: an access review allows kinds that do not exist.
 async fn check(permissions: &Permissions) -> Result<(), CheckFailure> {
-    let Permissions { client, namespace, call_timeout, reviews } = permissions;
+    let Permissions { client, namespace, call_timeout, reviews, scope, targets } = permissions;
     let (namespace, call_timeout) = (namespace.as_str(), *call_timeout);
     let in_namespace = missing(client, Some(namespace), &RIGHTS, call_timeout).await?;
     let advice = "install the chart deploy/chart there, or bind its Role to this pod's ServiceAccount";
@@ -170,6 +196,14 @@ async fn check(permissions: &Permissions) -> Result<(), CheckFailure> {
         let advice = "install the chart deploy/chart, or bind its ClusterRole onceway-reviews to this pod's ServiceAccount, or set auth.mode: none";
         none_missing(&in_cluster, "in the whole cluster", advice)?;
     }
+    let mut of_scope = Vec::from(if *scope { &SCOPE_RIGHTS[..] } else { &[] });
+    if *targets {
+        of_scope.extend(target_rights().filter(|right| !SCOPE_RIGHTS.contains(right)));
+    }
+    let of_scope = missing(client, None, &of_scope, call_timeout).await?;
+    let advice = "install the chart deploy/chart with scope.label and workloadReads.enabled, or bind its ClusterRoles onceway-scope and \
+                  onceway-targets to this pod's ServiceAccount, or unset scope.label";
+    none_missing(&of_scope, "in the whole cluster", advice)?;
     let rrs = Api::<RemediationRequest>::namespaced(client.clone(), namespace);
     match within(call_timeout, rrs.get(ABSENT_RR)).await {
         Err(kube::Error::Api(status)) if status.is_not_found() && status.reason == "NotFound" => Ok(()),
@@ -187,7 +221,7 @@ async fn check(permissions: &Permissions) -> Result<(), CheckFailure> {
 const ABSENT_RR: &str = "onceway-asks-whether-the-crd-is-there";
 
 /// Those of `rights` that are not granted in `namespace`, or in the whole cluster.
-async fn missing(
+pub(super) async fn missing(
     client: &Client,
     namespace: Option<&str>,
     rights: &[Right],

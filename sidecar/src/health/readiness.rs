@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
     pending: Arc<Mutex<BTreeMap<&'static str, String>>>,
+    details: Arc<Mutex<BTreeMap<&'static str, String>>>,
 }
 
 /// A task that must end before the sidecar is ready. It ends when this is dropped.
@@ -26,6 +27,21 @@ impl Readiness {
     /// The pending tasks, each with its reason; empty when ready.
     pub fn reasons(&self) -> Vec<(&'static str, String)> {
         self.lock().iter().map(|(task, why)| (*task, why.clone())).collect()
+    }
+
+    /// Sets or removes what `/readyz` says beside, about something that does not make the replica unready.
+    pub fn detail(&self, about: &'static str, what: Option<String>) {
+        let mut details = self.details.lock().unwrap_or_else(PoisonError::into_inner);
+        match what {
+            Some(what) => drop(details.insert(about, what)),
+            None => drop(details.remove(about)),
+        }
+    }
+
+    /// What was set by [`Self::detail`].
+    pub fn details(&self) -> Vec<(&'static str, String)> {
+        let details = self.details.lock().unwrap_or_else(PoisonError::into_inner);
+        details.iter().map(|(about, what)| (*about, what.clone())).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
@@ -50,6 +66,15 @@ impl Drop for Pending {
 #[cfg(test)]
 mod tests {
     use super::Readiness;
+
+    #[test]
+    fn a_detail_does_not_make_it_unready() {
+        let readiness = Readiness::default();
+        readiness.detail("targets", Some("told by names".to_owned()));
+        assert_eq!((readiness.reasons().len(), readiness.details()[0].0), (0, "targets"));
+        readiness.detail("targets", None);
+        assert!(readiness.details().is_empty());
+    }
 
     #[test]
     fn it_is_ready_when_the_last_task_ends() {

@@ -15,6 +15,7 @@ use super::scopes::AccessScopes;
 use crate::auth::{Access, AccessScope};
 use crate::metrics::Metrics;
 use crate::rr::SignalList;
+use crate::workload::Named;
 
 /// The content of a body. A place is the index of an alert; an incident's place is that of its first alert.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(super) struct FiringIncident {
     pub(super) by_name: SignalList,
     /// Its target, as log lines show it: `[<cluster>:]<namespace>:<Kind>:<name>`.
     pub(super) target: Arc<str>,
+    /// What the first of them says about its object.
+    pub(super) named: Named,
     /// The target's namespace; empty: none.
     pub(super) namespace: Arc<str>,
     /// The index of its scope.
@@ -129,9 +132,10 @@ pub(super) fn classify(
             let checked = policy.check_date(payload.source(), signal, received);
             checked.map_err(|rejection| refused.push((index, rejection))).is_ok()
         });
-        if !entries.is_empty() {
+        if let Some(first) = entries.first().and_then(|&index| signal(payload, index)) {
             let (part, by_name) = (payload.partial(&entries), by_name(payload, &entries, received));
-            firing.push(FiringIncident { place, fingerprint, part, by_name, target, namespace, scope });
+            let named = Named::of(first);
+            firing.push(FiringIncident { place, fingerprint, part, by_name, target, named, namespace, scope });
         }
     }
     uncommitted.reject_all(payload, refused, metrics);

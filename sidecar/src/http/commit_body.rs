@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use onceway_signal::problem::{Problem, ProblemKind};
-use onceway_signal::response::{Failure, Metadata, SignalOutcome, SignalResponse, merge};
+use onceway_signal::response::{Failure, Metadata, SignalOutcome, SignalResponse, TargetRejection, merge};
 use onceway_signal::truncate::truncate_quoted;
 use onceway_signal::{FINGERPRINT_HEADER, Fingerprint, Group, Origin, Payload, Source, TARGETS_HEADER, decode};
 use tokio::sync::OwnedSemaphorePermit;
@@ -25,6 +25,7 @@ use crate::config::{DEADLINE_GRACE, Limits};
 use crate::incident::{Commit, Counted, LogContext, Submission, SubmitError};
 use crate::metrics::Metrics;
 use crate::rr::{Draft, Provenance};
+use crate::workload::NewTarget;
 
 /// Commits request bodies.
 #[derive(Debug)]
@@ -105,7 +106,7 @@ impl<C: Commit> BodyCommitter<C> {
         let max_payload_bytes = self.limits.max_stored_payload_bytes;
         let request = Span::current();
         let commits = stream::iter(firing).map(|incident| {
-            let FiringIncident { place, fingerprint, part, by_name, target, namespace, .. } = incident;
+            let FiringIncident { place, fingerprint, part, by_name, target, named, namespace, .. } = incident;
             let signals = nonzero(part.entries());
             let rules = Arc::clone(&self.policy.rules);
             let draft = Draft { body: body.clone(), part, rules, fingerprint, received, max_payload_bytes };
@@ -117,6 +118,7 @@ impl<C: Commit> BodyCommitter<C> {
                 received,
                 deadline,
                 spec: Arc::new(move || draft.spec()),
+                target: NewTarget::new(named),
                 log: LogContext { target, request: request.clone() },
                 provenance: provenance.clone(),
                 namespace,
@@ -226,6 +228,10 @@ fn failed_outcome(fingerprint: Fingerprint, error: &SubmitError) -> SignalOutcom
         SubmitError::Draining => (ProblemKind::Draining, RETRY_AFTER_S),
         SubmitError::Deadline { .. } => (ProblemKind::DeadlineExceeded, RETRY_AFTER_S),
         SubmitError::Refused { .. } => (ProblemKind::Refused, RETRY_AFTER_S),
+        SubmitError::Rejected(rejection) => {
+            return SignalOutcome::rejected_target(fingerprint.to_string(), TargetRejection::clone(rejection));
+        }
+        SubmitError::Undecided { .. } => (ProblemKind::Refused, RETRY_AFTER_S),
         SubmitError::Denied { .. } => {
             let denial = ProblemKind::Forbidden;
             return SignalOutcome::denied(Some(fingerprint.to_string()), denial, error.sender_text());

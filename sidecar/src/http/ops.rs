@@ -33,6 +33,8 @@ struct Health {
 struct Well {
     status: &'static str,
     timestamp: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    details: BTreeMap<&'static str, String>,
 }
 
 /// The response of the readiness probe while tasks are pending.
@@ -43,6 +45,9 @@ struct NotReady {
     timestamp: String,
     /// The pending tasks, each with its reason.
     pending: BTreeMap<&'static str, String>,
+    /// What else there is to know, by its subject.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    details: BTreeMap<&'static str, String>,
 }
 
 /// `/livez` and `/healthz` respond while the process runs; `/readyz` lists the pending tasks.
@@ -56,18 +61,18 @@ pub fn health(readiness: Readiness, problem_types: ProblemTypes) -> Router {
 }
 
 async fn ready(State(Health { readiness, problem_types }): State<Health>) -> Response {
-    let pending = BTreeMap::from_iter(readiness.reasons());
+    let (pending, details) = (BTreeMap::from_iter(readiness.reasons()), BTreeMap::from_iter(readiness.details()));
     if pending.is_empty() {
-        return well("ready");
+        return json(StatusCode::OK, JSON, &Well { status: "ready", timestamp: now(), details });
     }
     let reasons: Vec<String> = pending.iter().map(|(task, why)| format!("{task}: {why}")).collect();
     let problem = Problem::new(ProblemKind::NotReady, format!("not ready: {}", reasons.join("; ")));
     let problem = Problem { instance: Some(READY), ..problem }.typed(problem_types);
-    json(StatusCode::SERVICE_UNAVAILABLE, PROBLEM_JSON, &NotReady { problem, timestamp: now(), pending })
+    json(StatusCode::SERVICE_UNAVAILABLE, PROBLEM_JSON, &NotReady { problem, timestamp: now(), pending, details })
 }
 
 fn well(status: &'static str) -> Response {
-    json(StatusCode::OK, JSON, &Well { status, timestamp: now() })
+    json(StatusCode::OK, JSON, &Well { status, timestamp: now(), details: BTreeMap::new() })
 }
 
 /// Serializing strings cannot fail; if it did, the body would be empty and the status still right.
@@ -152,6 +157,15 @@ mod tests {
         drop(pending);
         let (status, _, body) = get(&router, "/readyz", None).await;
         assert_eq!((status, timeless(&body)), (200, json!({"status": "ready"})));
+        readiness.detail("targets", Some("told by names".to_owned()));
+        let (status, _, body) = get(&router, "/readyz", None).await;
+        assert_eq!(
+            (status, timeless(&body)),
+            (200, json!({"status": "ready", "details": {"targets": "told by names"}}))
+        );
+        readiness.detail("targets", None);
+        let (_, _, body) = get(&router, "/readyz", None).await;
+        assert_eq!(timeless(&body), json!({"status": "ready"}));
         assert_eq!(get(&router, "/metrics", None).await.0, 404);
     }
 

@@ -56,10 +56,11 @@ impl Batch {
     }
 
     fn of(submission: Submission, result: ResultSender) -> Self {
-        let Submission { fingerprint, source, signals, by_name, received, deadline, spec, log, provenance, .. } =
-            submission;
+        let Submission {
+            fingerprint, source, signals, by_name, received, deadline, spec, target, log, provenance, ..
+        } = submission;
         let (first_received, last_received, spec) = (received, received, Some(spec));
-        let context = Context { fingerprint, first_received, last_received, by_name, spec, provenance };
+        let context = Context { fingerprint, first_received, last_received, by_name, spec, target, provenance };
         Self { signals, deadline, source: source.as_str(), context, log, results: vec![result] }
     }
 

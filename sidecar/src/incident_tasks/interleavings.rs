@@ -153,6 +153,7 @@ impl Rig {
             received: Timestamp::UNIX_EPOCH,
             deadline: Instant::now() + Duration::from_secs(8),
             spec: Arc::new(|| panic!("nothing here writes a spec")),
+            target: Default::default(),
             log: LogContext::default(),
             provenance: Default::default(),
             namespace: "".into(),

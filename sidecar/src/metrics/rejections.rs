@@ -21,8 +21,8 @@ impl RejectionMetrics {
             "signals_rejected",
             "Signals that were rejected, by reason: unusable (no name, no target, or no valid one), cluster, namespace \
              (targets.clusters, targets.denyNamespaces), too_old (events.maxAge), ahead (dated in the future), normal \
-             (events.normal), policy (an \
-             admission policy of the cluster; counted by incident).",
+             (events.normal), policy (an admission policy of the cluster; counted by incident), unmanaged_resource \
+             (scope.label), missing_resource (targets.missing: reject).",
         ))
     }
 

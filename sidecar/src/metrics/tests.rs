@@ -27,6 +27,9 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
     metrics.auth.cache(AuthCheck::Access, "miss");
     metrics.connections.evicted(Port::Signals, "peer");
     metrics.connections.refused(Port::Health, "total");
+    metrics.targets.found("verified");
+    metrics.targets.rights_missing(2);
+    metrics.targets.scope_in_sync(true);
     metrics.tls.reload_failed();
     metrics.tls.in_use(1_800_000_000);
     let text = metrics.render().unwrap();
@@ -53,6 +56,9 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
         "gateway_auth_cache_total{check=\"access\",result=\"miss\"} 1",
         "gateway_http_connections_evicted_total{port=\"signals\",reason=\"peer\"} 1",
         "gateway_http_connections_refused_total{port=\"health\",reason=\"total\"} 1",
+        "gateway_target_lookups_total{result=\"verified\"} 1",
+        "gateway_target_rights_missing 2",
+        "gateway_scope_in_sync 1",
         "gateway_tls_reload_errors_total 1",
         "gateway_tls_certificate_expiry_timestamp_seconds 1800000000",
         "# HELP gateway_queue_depth Signals that wait for their incident's next write.",

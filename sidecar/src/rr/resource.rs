@@ -102,7 +102,7 @@ pub struct RemediationRequestSpec {
     pub signal_source: Option<String>,
     /// The system that the target belongs to.
     pub target_type: TargetType,
-    /// The resource that the signal itself named.
+    /// The workload, verified at the creation; else what the signal named.
     pub target_resource: TargetResource,
     /// The cluster that the signal named, where there are several.
     #[serde(rename = "clusterID", default, skip_serializing_if = "Option::is_none")]
@@ -155,7 +155,7 @@ pub struct TargetResource {
     /// The object's namespace; absent for cluster-scoped kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// The object's API version, where the signal gives it.
+    /// The object's API version, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
 }

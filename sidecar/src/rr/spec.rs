@@ -26,8 +26,6 @@ const MAX_ANNOTATIONS_BYTES: usize = 32 * 1024;
 const MAX_PROVIDER_DATA_BYTES: usize = 8 * 1024;
 /// The longest value of a label or an annotation; longer ones are truncated.
 const MAX_VALUE_BYTES: usize = 4 * 1024;
-/// The longest `targetResource.apiVersion` (a DNS subdomain, "/" and a label); a longer one names no API and is left out.
-const MAX_API_VERSION_BYTES: usize = 317;
 /// The value of a required field that the signal does not set.
 const UNKNOWN: &str = "unknown";
 
@@ -85,21 +83,15 @@ impl Draft {
 
     fn describe(&self, spec: &mut RemediationRequestSpec, signal: &Signal<'_>) {
         let resource = &signal.resource;
-        let namespace = resource.namespace.as_deref().map(str::to_owned);
-        let api_version = resource.api_version.as_deref().filter(|text| text.len() <= MAX_API_VERSION_BYTES);
         spec.signal_name = signal.name.to_string();
         spec.severity = signal.severity.to_string();
-        spec.target_resource = TargetResource {
-            kind: resource.kind.to_string(),
-            name: resource.name.to_string(),
-            namespace: namespace.clone(),
-            api_version: api_version.map(str::to_owned),
-        };
+        // As the signal names it; who creates the RR puts the workload in its place.
+        spec.target_resource = TargetResource::from(resource);
         spec.cluster_id = signal.cluster.as_deref().map(str::to_owned);
         spec.firing_time = Time(firing_time(signal.firing_time.as_deref()).unwrap_or(self.received));
         spec.signal_labels = bounded(&signal.labels, MAX_LABELS_BYTES);
         spec.signal_annotations = bounded(&signal.annotations, MAX_ANNOTATIONS_BYTES);
-        spec.provider_data = provider_data(namespace, signal);
+        spec.provider_data = provider_data(spec.target_resource.namespace.clone(), signal);
     }
 }
 

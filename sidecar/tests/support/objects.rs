@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use onceway_signal::Fingerprint;
+use onceway_signal::rules::{Document, Resolve, Rules};
 use serde_json::{Value, json};
 
 use super::wire::Wire;
-use crate::executor::{Executor, Settings};
+use crate::executor::{Executor, MetadataReader, Settings};
 use crate::health::permissions::PermissionRecheck;
 use crate::index::Index;
 use crate::metrics::Metrics;
+use crate::workload::{self, ReadRights, Workloads};
 
 pub(crate) const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/incidents/leases";
 pub(crate) const RRS: &str = "/apis/kubernaut.ai/v1alpha1/namespaces/incidents/remediationrequests";
@@ -65,11 +67,35 @@ pub(crate) fn list<const N: usize>(items: [Value; N], next: &str) -> Value {
     json!({ "apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "7", "continue": next}, "items": items.to_vec() })
 }
 
+/// The deadline of the [`workloads`]' lookups.
+pub(crate) const TARGET_TIMEOUT: Duration = Duration::from_millis(300);
 /// The timeout of the [`executor`]'s calls.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// An executor over `wire` with at most `in_flight` calls in flight.
+/// An executor over `wire` with at most `in_flight` calls in flight, which reads no workloads.
 pub(crate) fn executor(wire: &Arc<Wire>, in_flight: usize, index: &Arc<Index>, metrics: &Arc<Metrics>) -> Executor {
+    let named = Document { resolve: Resolve::Named, ..Document::default() };
+    executor_with(wire, in_flight, index, metrics, workloads(wire, named, metrics))
+}
+
+/// What finds workloads over `wire`, by these rules.
+pub(crate) fn workloads(wire: &Arc<Wire>, document: Document, metrics: &Arc<Metrics>) -> Workloads {
+    let resolution = Rules::compile(document).unwrap().resolution().clone();
+    let rights = Arc::new(ReadRights::default());
+    let reader =
+        MetadataReader::new(wire.client(), CALL_TIMEOUT, rights, PermissionRecheck::default(), Arc::clone(metrics));
+    let settings = workload::Settings { resolution, timeout: TARGET_TIMEOUT, label: None };
+    Workloads::new(settings, Arc::new(reader), Arc::clone(metrics))
+}
+
+/// The same executor with `workloads`.
+pub(crate) fn executor_with(
+    wire: &Arc<Wire>,
+    in_flight: usize,
+    index: &Arc<Index>,
+    metrics: &Arc<Metrics>,
+    workloads: Workloads,
+) -> Executor {
     let settings = Settings {
         namespace: "incidents".into(),
         identity: "pod-a_1".into(),
@@ -77,5 +103,6 @@ pub(crate) fn executor(wire: &Arc<Wire>, in_flight: usize, index: &Arc<Index>, m
         max_calls_in_flight: in_flight,
         call_timeout: CALL_TIMEOUT,
     };
-    Executor::new(wire.client(), settings, Arc::clone(index), PermissionRecheck::default(), Arc::clone(metrics))
+    let (index, metrics) = (Arc::clone(index), Arc::clone(metrics));
+    Executor::new(wire.client(), settings, index, workloads, PermissionRecheck::default(), metrics)
 }

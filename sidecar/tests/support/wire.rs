@@ -36,6 +36,8 @@ pub(crate) struct Made {
     pub(crate) line: String,
     /// The query.
     pub(crate) query: String,
+    /// The header `Accept`; empty where there is none.
+    pub(crate) accept: String,
     /// The body; null where there is none.
     pub(crate) body: Value,
     /// When it was sent.
@@ -80,10 +82,12 @@ impl Wire {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let query = head.uri.query().unwrap_or_default().to_owned();
+        let accept = head.headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
+        let accept = accept.unwrap_or_default().to_owned();
         let method = if query.contains("watch=true") { "WATCH" } else { head.method.as_str() };
         let line = format!("{method} {}", head.uri.path());
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        self.made.lock().unwrap().push(Made { line: line.clone(), query, body, at: Instant::now() });
+        self.made.lock().unwrap().push(Made { line: line.clone(), query, accept, body, at: Instant::now() });
         match self.next(&line) {
             Met::Response(status, body) => Ok(response(status, body.to_string().into())),
             Met::Stream(lines) => Ok(response(200, endless(&lines))),

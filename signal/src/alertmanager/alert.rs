@@ -116,6 +116,7 @@ impl<'a> AlertFields<'a> {
             cluster,
             resource,
             target,
+            owner: None,
             rule,
             labels: Labels::new(self.labels.flatten()),
             annotations: Labels::new(self.annotations.flatten()),

@@ -1,6 +1,6 @@
 use serde_json::{Value, json, to_value};
 
-use super::{Failure, Metadata, SignalOutcome, SignalResponse, Status, merge, read};
+use super::{Failure, Metadata, SignalOutcome, SignalResponse, Status, TargetRejection, merge, read};
 use crate::problem::{Problem, ProblemKind, ProblemTypes};
 
 fn counted(created: bool, fingerprint: &str) -> SignalOutcome {
@@ -275,5 +275,39 @@ fn a_refused_sender_is_read_back_as_it_was_written() {
         let response = merge(vec![denied("aa", kind)]);
         let outcomes = read(response.status(), None, &response.to_json()).unwrap();
         assert_eq!(outcomes, [SignalOutcome::denied(None, kind, "aa is refused".into())]);
+    }
+}
+
+fn out_of_scope(fingerprint: &str) -> SignalOutcome {
+    let rejection = TargetRejection {
+        status: Status::Rejected,
+        reason: "unmanaged_resource".into(),
+        message: "prod:Deployment:a is out of scope".into(),
+        resource: "prod:Deployment:a".into(),
+        action: "label it".into(),
+    };
+    SignalOutcome::rejected_target(fingerprint.into(), rejection)
+}
+
+#[test]
+fn a_target_that_is_not_remediated_is_no_error_of_its_sender() {
+    let (status, body) = merged(vec![out_of_scope("aa")]);
+    let rejection = json!({"status": "rejected", "reason": "unmanaged_resource", "message": "prod:Deployment:a is out of scope",
+        "resource": "prod:Deployment:a", "action": "label it"});
+    assert_eq!((status, &body["status"], &body["rejection"]), (200, &json!("rejected"), &rejection));
+    assert_eq!(body["fingerprint"], "aa");
+    for outcomes in [vec![out_of_scope("aa"), out_of_scope("bb")], vec![rejected(0), out_of_scope("bb")]] {
+        let (status, body) = merged(outcomes);
+        assert_eq!((status, &body["summary"]["rejected"]), (207, &json!(2)));
+    }
+    assert_eq!(merged(vec![rejected(0), rejected(1)]).0, 400);
+    assert_eq!(merged(vec![out_of_scope("aa"), failed("bb", ProblemKind::Overloaded, 1)]).0, 503);
+}
+
+#[test]
+fn a_rejected_target_is_read_back_with_its_reason() {
+    for outcomes in [vec![out_of_scope("aa")], vec![out_of_scope("aa"), counted(true, "bb")]] {
+        let response = merge(outcomes.clone());
+        assert_eq!(read(response.status(), None, &response.to_json()), Some(outcomes));
     }
 }

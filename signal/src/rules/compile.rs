@@ -12,7 +12,8 @@ use super::observers::Observers;
 use super::pattern::Pattern;
 use super::rule_set::RuleSet;
 use crate::limits::{
-    MAX_ALTERNATIVES, MAX_CONDITIONS, MAX_IGNORED, MAX_LABELS, MAX_OBSERVERS, MAX_RULE_TEXT, MAX_RULES,
+    MAX_ALTERNATIVES, MAX_CLUSTER, MAX_CLUSTERS, MAX_CONDITIONS, MAX_IGNORED, MAX_LABELS, MAX_OBSERVERS, MAX_RULE_TEXT,
+    MAX_RULES,
 };
 use crate::target::is_kind;
 
@@ -26,6 +27,19 @@ pub struct RuleError {
 }
 
 pub(super) type Checked<T> = Result<T, RuleError>;
+
+/// A list of names of clusters at `path`.
+pub(super) fn cluster_names(path: &str, names: &[String]) -> Checked<Box<[Box<str>]>> {
+    bounded(path, names.len(), MAX_CLUSTERS)?;
+    let name = |(index, name): (usize, &String)| {
+        let length = name.chars().count();
+        if (1..=MAX_CLUSTER).contains(&length) {
+            return Ok(name.as_str().into());
+        }
+        error(format!("{path}[{index}]"), format!("has {length} characters; write a name of 1 to {MAX_CLUSTER}"))
+    };
+    names.iter().enumerate().map(name).collect()
+}
 
 pub(super) fn error<T>(path: impl Into<String>, problem: impl Into<String>) -> Checked<T> {
     Err(RuleError { path: path.into(), problem: problem.into() })

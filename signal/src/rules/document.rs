@@ -23,6 +23,37 @@ pub struct Document {
     /// Patterns of the namespaces whose objects no signal may be about.
     #[serde(rename = "denyNamespaces")]
     pub deny_namespaces: Vec<String>,
+    /// How the sidecar finds the workload that an RR names. See [`Resolution`](super::Resolution).
+    pub resolve: Resolve,
+    /// What becomes of a signal whose target exists nowhere.
+    pub missing: Missing,
+    /// The names of the cluster that the sidecar is in; empty: every name is one.
+    #[serde(rename = "localClusters")]
+    pub local_clusters: Vec<String>,
+}
+
+/// How the workload that an RR names is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resolve {
+    /// By reads of the API server: what exists.
+    #[default]
+    Verify,
+    /// By names alone, as far as they are certain.
+    Derive,
+    /// Not at all: the object that the signal names.
+    Named,
+}
+
+/// What becomes of a signal whose target exists nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// An RR that names it as the signal does.
+    #[default]
+    Create,
+    /// No RR: the signal is rejected.
+    Reject,
 }
 
 /// One rule: which alerts it is for, and which of their labels name the target.

@@ -4,11 +4,11 @@
 //! in the filter the keys are only read, so that one document serves both. They do not affect a fingerprint, so they are no
 //! part of the rules' hash.
 
-use super::compile::{Checked, bounded, error, pattern};
+use super::compile::{Checked, bounded, cluster_names, error, pattern};
 use super::document::Document;
 use super::pattern::Pattern;
 use crate::error::Rejection;
-use crate::limits::{MAX_CLUSTER, MAX_CLUSTERS, MAX_DENIED_NAMESPACES};
+use crate::limits::MAX_DENIED_NAMESPACES;
 use crate::target::{NAMESPACE, Resource, Target};
 
 /// The clusters and namespaces that signals may be about.
@@ -22,15 +22,7 @@ pub struct TargetScope {
 impl TargetScope {
     pub(super) fn compile(document: &Document) -> Checked<Self> {
         let Document { clusters, deny_namespaces, .. } = document;
-        bounded("clusters", clusters.len(), MAX_CLUSTERS)?;
         bounded("denyNamespaces", deny_namespaces.len(), MAX_DENIED_NAMESPACES)?;
-        let cluster = |(index, name): (usize, &String)| {
-            let length = name.chars().count();
-            if (1..=MAX_CLUSTER).contains(&length) {
-                return Ok(name.as_str().into());
-            }
-            error(format!("clusters[{index}]"), format!("has {length} characters; write a name of 1 to {MAX_CLUSTER}"))
-        };
         let denied = |(index, text): (usize, &String)| {
             let path = format!("denyNamespaces[{index}]");
             if text.is_empty() {
@@ -39,13 +31,13 @@ impl TargetScope {
             pattern(&path, text)
         };
         Ok(Self {
-            clusters: clusters.iter().enumerate().map(cluster).collect::<Checked<_>>()?,
+            clusters: cluster_names("clusters", clusters)?,
             denied_namespaces: deny_namespaces.iter().enumerate().map(denied).collect::<Checked<_>>()?,
         })
     }
 
-    /// Whether a signal that names this cluster and this object may be about this target. A signal that names no cluster is in the scope of `clusters`, and a target
-    /// without a namespace in that of `denyNamespaces`.
+    /// Whether a signal that names this cluster and this object may be about this target. A signal that names no cluster is in
+    /// the scope of `clusters`, and a target without a namespace in that of `denyNamespaces`.
     ///
     /// # Errors
     /// [`Rejection::Cluster`] or [`Rejection::Namespace`].

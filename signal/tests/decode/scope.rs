@@ -92,3 +92,33 @@ fn what_cannot_match_is_an_error_with_its_place() {
         assert!(error.contains(place), "{error}");
     }
 }
+
+#[test]
+fn how_workloads_are_found_is_no_part_of_the_hash_and_yet_makes_rules_differ() {
+    for document in [json!({"resolve": "derive"}), json!({"missing": "reject"}), json!({"localClusters": ["a"]})] {
+        let rules = rules(document.clone());
+        assert_eq!(rules.hash(), Rules::built_in().hash(), "{document}");
+        assert_ne!(&rules, Rules::built_in(), "{document}");
+        let written: Value = serde_json::to_value(&rules).unwrap();
+        for (key, value) in document.as_object().unwrap() {
+            assert_eq!(&written[key], value);
+        }
+    }
+    for (document, problem) in [
+        (json!({"resolve": "guess"}), "unknown variant `guess`"),
+        (json!({"missing": true}), "expected"),
+        (json!({"localClusters": [""]}), "targets.localClusters[0] has 0 characters"),
+    ] {
+        let error = serde_json::from_value::<Rules>(document).unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+}
+
+#[test]
+fn a_signal_is_about_this_cluster_if_it_names_none_or_one_of_its_names() {
+    let resolution = |document| rules(document).resolution().clone();
+    let any = resolution(json!({}));
+    assert!(any.is_local(None) && any.is_local(Some("east-1")));
+    let east = resolution(json!({"localClusters": ["east-1", "e1"]}));
+    assert!(east.is_local(None) && east.is_local(Some("e1")) && !east.is_local(Some("west-1")));
+}

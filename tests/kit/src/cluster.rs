@@ -33,6 +33,7 @@ mod credentials;
 pub mod deploy;
 mod kubeconfig;
 mod namespace;
+mod objects;
 mod sender;
 mod servers;
 mod tokens;
@@ -40,6 +41,7 @@ mod tokens;
 pub use self::credentials::ADMIN_TOKEN;
 pub use self::kubeconfig::{Token, kubeconfig};
 pub use self::namespace::Namespace;
+pub use self::objects::Object;
 pub use self::sender::{AUDIENCE, SenderAccount};
 pub use self::servers::ISSUER;
 

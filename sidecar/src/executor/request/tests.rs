@@ -33,6 +33,7 @@ fn context() -> Context {
         last_received: at("2026-03-01T10:00:05Z"),
         by_name: batch(&[("HighErrorRate", 3), ("PodNotReady", 2)]),
         spec: Some(Arc::new(spec)),
+        target: Default::default(),
         provenance: Default::default(),
     }
 }
@@ -68,7 +69,7 @@ fn fields(holder: &str) -> ClaimFields {
 
 /// The request of a call as its line and its body.
 fn built(call: &ApiCall) -> (String, Value) {
-    let request = requests().build(call, context().fingerprint, Some(&context())).unwrap();
+    let request = requests().build(call, context().fingerprint, Some(&context()), Some(&spec())).unwrap();
     let body = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
     (format!("{} {}", request.method(), request.uri()), body)
 }
@@ -129,7 +130,7 @@ fn who_asked_for_an_rr_is_written_when_it_is_created_and_nowhere_else() {
     let provenance = Provenance { sender: Some("sender-a".into()), request_id: Some("7f3c".into()) };
     let asked = Context { provenance, ..context() };
     let fingerprint = FINGERPRINT.parse().unwrap();
-    let built = |call: &ApiCall| requests().build(call, fingerprint, Some(&asked)).unwrap().into_body();
+    let built = |call: &ApiCall| requests().build(call, fingerprint, Some(&asked), Some(&spec())).unwrap().into_body();
     let body: Value = serde_json::from_slice(&built(&ApiCall::CreateRr { name: "rr-1".into() })).unwrap();
     let annotations = &body["metadata"]["annotations"];
     assert_eq!(
@@ -210,8 +211,8 @@ fn a_delete_requires_uid_and_version() {
 #[test]
 fn without_a_batch_no_rr_can_be_created_or_counted() {
     let create = ApiCall::CreateRr { name: "rr-1".into() };
-    assert!(requests().build(&create, context().fingerprint, None).is_err());
-    assert!(requests().build(&ApiCall::GetClaim, context().fingerprint, None).is_ok());
+    assert!(requests().build(&create, context().fingerprint, None, Some(&spec())).is_err());
+    assert!(requests().build(&ApiCall::GetClaim, context().fingerprint, None, None).is_ok());
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn unavailable() -> (u16, Value) {
 }
 
 fn permissions(client: Client) -> Permissions {
-    Permissions { client, namespace: "incidents".into(), call_timeout: SECOND, reviews: false }
+    Permissions::new(client, "incidents", SECOND)
 }
 
 async fn wait(readiness: &Readiness, client: Client) {

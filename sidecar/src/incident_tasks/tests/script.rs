@@ -325,6 +325,7 @@ impl Rig {
             received: Timestamp::now(),
             deadline: Instant::now() + patience,
             spec: Arc::new(|| panic!("the script never writes a spec")),
+            target: Default::default(),
             log: LogContext::default(),
             provenance: Default::default(),
             namespace: "".into(),

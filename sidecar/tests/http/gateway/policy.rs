@@ -5,11 +5,13 @@ use std::sync::Arc;
 use jiff::{Timestamp, ToSpan};
 use onceway::config::{Events, Freshness, Limits, NormalEvents};
 use onceway::http::policy::Policy;
+use onceway::incident::SubmitError;
 use onceway_signal::Source;
+use onceway_signal::response::{Status, TargetRejection};
 use onceway_signal::rules::Rules;
 use serde_json::{Value, json};
 
-use super::{Got, Rig, fingerprint, firing, post, resolved};
+use super::{Got, Rig, Script, fingerprint, firing, post, resolved};
 
 fn scoped(document: Value) -> Rig {
     let rules: Rules = serde_json::from_value(document).unwrap();
@@ -162,4 +164,38 @@ async fn events_of_type_normal_are_rejected_if_asked_and_alerts_of_such_a_severi
     let mut alert = firing("web");
     alert["labels"]["severity"] = json!("Normal");
     assert_eq!(rig.post(&[alert]).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_target_that_is_not_remediated_is_rejected_with_200_and_its_neighbours_are_counted() {
+    let rig = Rig::new();
+    let rejection = TargetRejection {
+        status: Status::Rejected,
+        reason: "unmanaged_resource".into(),
+        message: "prod:Deployment:a is out of scope".into(),
+        resource: "prod:Deployment:a".into(),
+        action: "label it".into(),
+    };
+    rig.ledger.script(fingerprint("a"), Script::Fail(SubmitError::Rejected(Box::new(rejection))));
+    let got = rig.post(&[firing("a")]).await;
+    assert_eq!((got.status, got.content_type.as_str(), got.retry_after), (200, "application/json", None));
+    assert_eq!(
+        (&got.body["status"], &got.body["fingerprint"]),
+        (&json!("rejected"), &json!(fingerprint("a").to_string()))
+    );
+    assert_eq!(got.body["rejection"]["reason"], "unmanaged_resource");
+    let got = rig.post(&[firing("a"), firing("b")]).await;
+    assert_eq!((got.status, rig.ledger.count(fingerprint("b"))), (207, 1));
+    assert_eq!(got.body["results"][0]["rejection"]["resource"], "prod:Deployment:a");
+    assert_eq!(got.body["summary"], json!({"total": 2, "created": 1, "deduplicated": 0, "rejected": 1, "failed": 0}));
+}
+
+#[tokio::test]
+async fn a_scope_that_cannot_be_decided_is_answered_503_without_its_cause() {
+    let rig = Rig::new();
+    let cause = "namespace prod: namespaces is forbidden".to_owned();
+    rig.ledger.script(fingerprint("a"), Script::Fail(SubmitError::Undecided { cause }));
+    let got = rig.post(&[firing("a")]).await;
+    let detail = got.problem(503, "refused");
+    assert!(detail.contains("send the signal again") && !detail.contains("forbidden"), "{detail}");
 }

@@ -14,8 +14,9 @@ use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope, Resource};
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
+use onceway::health::permissions::Right;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What the chart `deploy/chart` renders for the sidecars, below the repository's root: no helm is needed to read it.
 pub const RENDERED: &str = "deploy/rendered/onceway.yaml";
@@ -140,6 +141,26 @@ pub async fn apply_rbac(client: &Client, namespace: &str) -> Result<String> {
         }
     }
     account.with_context(|| format!("no ServiceAccount in {RENDERED}"))
+}
+
+/// Grants `rights` in the whole cluster to the account of the sidecar of `namespace`.
+///
+/// # Errors
+/// If the API server rejects it.
+pub(super) async fn grant(client: &Client, namespace: &str, account: &str, name: &str, rights: &[Right]) -> Result<()> {
+    let name = cluster_name(&format!("tests-{name}"), namespace);
+    let rules: Vec<Value> = rights
+        .iter()
+        .map(|right| json!({ "apiGroups": [right.group], "resources": [right.resource], "verbs": [right.verb] }))
+        .collect();
+    let role = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": { "name": name }, "rules": rules });
+    let binding = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+        "metadata": { "name": name },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name },
+        "subjects": [{ "kind": "ServiceAccount", "name": account, "namespace": namespace }] });
+    apply_all::<ClusterRole>(client, &role).await?;
+    apply_all::<ClusterRoleBinding>(client, &binding).await.map(drop)
 }
 
 /// The name of a cluster-scoped object of the chart for a release in `namespace`, as the chart has it there: rigs share a

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use onceway::health::permissions::Right;
 use serde_json::json;
 
 use super::{Cluster, deploy};
@@ -88,6 +90,25 @@ impl Namespace {
         let patch = Patch::Merge(json!({ "metadata": { "labels": { label: value } } }));
         let labelled = namespaces.patch(&self.name, &PatchParams::default(), &patch).await;
         labelled.map(drop).with_context(|| format!("cannot label the namespace {}", self.name))
+    }
+
+    /// Gives the sidecar more rights in the whole cluster; `name` tells them from others.
+    ///
+    /// # Errors
+    /// If the API server rejects it or does not respond.
+    pub async fn grant(&self, name: &str, rights: &[Right]) -> Result<()> {
+        deploy::grant(&self.client, &self.name, &self.account, name, rights).await
+    }
+
+    /// Takes rights from the sidecar that the chart grants it in the whole cluster: those of the ClusterRole of this name.
+    ///
+    /// # Errors
+    /// If there is none, or the API server does not respond.
+    pub async fn revoke(&self, role: &str) -> Result<()> {
+        let bindings = Api::<ClusterRoleBinding>::all(self.client.clone());
+        let name = deploy::cluster_name(role, &self.name);
+        let deleted = bindings.delete(&name, &DeleteParams::default()).await;
+        deleted.map(drop).with_context(|| format!("cannot delete the binding {name}"))
     }
 
     /// A client with the rights of the sidecar.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use futures::future::try_join_all;
+use onceway::health::permissions::SCOPE_RIGHTS;
 use serde_json::{Value, json};
 
 use super::running::Rig;
@@ -195,6 +196,10 @@ impl RigBuilder {
         if self.config["duplicates"] == "skip" {
             // The admission policy allows it only there.
             namespace.label("onceway.io/duplicates", "skip").await?;
+        }
+        if self.config["scope"]["label"].is_string() {
+            // As the chart does.
+            namespace.grant("scope", &SCOPE_RIGHTS).await?;
         }
         let record = if self.bodies { Record::new() } else { Record::without_bodies() };
         let (mut proxies, mut sidecars) = (Vec::new(), Vec::new());

@@ -1,0 +1,121 @@
+//! One request to the API server: a permit, a timeout, a bounded response, metrics.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kube::Client;
+use kube::client::Body;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use super::measured::Measured;
+use super::outcome::CallFailure;
+use super::resource::ResourceKind;
+use super::response;
+use crate::health::permissions::PermissionRecheck;
+use crate::metrics::Metrics;
+
+/// A client of the API server, with limits.
+pub(super) struct Transport {
+    client: Client,
+    in_flight: Semaphore,
+    call_timeout: Duration,
+    pub(super) recheck: PermissionRecheck,
+    metrics: Arc<Metrics>,
+}
+
+/// A response of the API server, whatever its status.
+pub(crate) struct ApiResponse {
+    /// Its status.
+    pub(crate) status: StatusCode,
+    /// Its `Retry-After`.
+    pub(super) retry_after: Option<Duration>,
+    /// Its body.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Transport {
+    /// At most `max_calls_in_flight` requests at a time, each for at most `call_timeout`. A 401 or 403 notifies `recheck`.
+    pub(super) fn new(
+        client: Client,
+        max_calls_in_flight: usize,
+        call_timeout: Duration,
+        recheck: PermissionRecheck,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { client, in_flight: Semaphore::new(max_calls_in_flight), call_timeout, recheck, metrics }
+    }
+
+    /// Waits until a request may be sent.
+    pub(super) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        // `acquire` fails only on a closed semaphore; this one is never closed.
+        self.in_flight.acquire().await.ok()
+    }
+
+    /// Begins to measure a request; `on_path` says whether signals wait for it.
+    pub(super) fn measured(&self, kind: ResourceKind, on_path: bool) -> Measured<'_> {
+        Measured::new(&self.metrics, kind, on_path)
+    }
+
+    /// Sends a request that is not part of the protocol.
+    ///
+    /// # Errors
+    /// If there is no response.
+    pub(super) async fn send(&self, kind: ResourceKind, request: Request<Vec<u8>>) -> Result<ApiResponse, CallFailure> {
+        let _permit = self.permit().await;
+        let mut measured = self.measured(kind, false);
+        let response = self.respond(kind, request).await;
+        match &response {
+            Ok(response) => measured.end(response::status_label(response.status), !response.status.is_success()),
+            Err(failure) => measured.end(failure.label(), true),
+        }
+        response
+    }
+
+    /// Sends a request that has a permit and is measured.
+    ///
+    /// # Errors
+    /// If there is no response.
+    pub(super) async fn respond(
+        &self,
+        kind: ResourceKind,
+        request: Request<Vec<u8>>,
+    ) -> Result<ApiResponse, CallFailure> {
+        let exchange = timeout(self.call_timeout, self.exchange(request, kind.max_response_bytes()));
+        let response = exchange.await.unwrap_or(Err(CallFailure::Timeout { after: self.call_timeout }))?;
+        if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            self.recheck.request();
+        }
+        Ok(response)
+    }
+
+    async fn exchange(&self, request: Request<Vec<u8>>, max_bytes: usize) -> Result<ApiResponse, CallFailure> {
+        let broken = |reason| CallFailure::Connection { reason };
+        let response = self.client.send(request.map(Body::from)).await.map_err(|error| broken(with_causes(&error)))?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, max_bytes).collect().await.map_err(|error| {
+            let too_large = || CallFailure::Nonsense { reason: format!("it is larger than {max_bytes} bytes") };
+            if error.is::<LengthLimitError>() { too_large() } else { broken(error.to_string()) }
+        })?;
+        let retry_after = response::retry_after(&head.headers);
+        Ok(ApiResponse { status: head.status, retry_after, body: body.to_bytes().into() })
+    }
+}
+
+/// The error and its causes: hyper's "error sending request" does not name the cause.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
