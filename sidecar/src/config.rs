@@ -18,7 +18,9 @@ pub use self::error::ConfigError;
 pub use self::events::Events;
 pub use self::limits::{DEADLINE_GRACE, Limits};
 pub use self::print::default_yaml;
-pub use self::sections::{Batching, Config, Duplicates, Housekeeping, Index, Lease, Listen, Log, LogFormat, Shutdown};
+pub use self::sections::{
+    Batching, Config, Duplicates, Housekeeping, Index, Lease, Listen, Log, LogFormat, Migration, Shutdown,
+};
 pub use self::tls::Tls;
 
 #[cfg(test)]

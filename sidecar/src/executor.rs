@@ -6,6 +6,8 @@ mod api;
 mod claim;
 mod execute;
 mod find;
+mod gateway_lock;
+mod held_lock;
 mod measured;
 mod outcome;
 mod request;
@@ -25,6 +27,8 @@ use self::api::{Api, ApiResponse};
 pub(crate) use self::claim::{CLAIM_LABELS, FLOOR, INTENT, fingerprint_of_claim};
 pub use self::execute::{Context, Execute};
 use self::find::Finder;
+use self::gateway_lock::GatewayLocks;
+pub use self::held_lock::HeldLock;
 pub use self::outcome::{CallFailure, CallOutcome};
 use self::request::Requests;
 pub(crate) use self::resource::{LEASES, RR_STATUS, RRS, ResourceKind};
@@ -36,6 +40,8 @@ use crate::metrics::Metrics;
 pub struct Executor {
     api: Api,
     finder: Finder,
+    /// With `migration.kubernautLocks`.
+    locks: Option<GatewayLocks>,
     index: Arc<Index>,
 }
 
@@ -52,6 +58,8 @@ pub struct Settings {
     pub max_calls_in_flight: usize,
     /// `limits.apiCallTimeout`.
     pub call_timeout: Duration,
+    /// `migration.kubernautLocks`.
+    pub kubernaut_locks: bool,
 }
 
 impl Executor {
@@ -64,11 +72,13 @@ impl Executor {
         recheck: PermissionRecheck,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let Settings { namespace, identity, lease_duration, max_calls_in_flight, call_timeout } = settings;
+        let Settings { namespace, identity, lease_duration, max_calls_in_flight, call_timeout, kubernaut_locks } =
+            settings;
         let requests = Requests::new(&namespace, identity, lease_duration);
         Self {
             api: Api::new(client, requests, max_calls_in_flight, call_timeout, recheck, metrics),
             finder: Finder::new(Arc::clone(&index)),
+            locks: kubernaut_locks.then(GatewayLocks::default),
             index,
         }
     }
@@ -102,6 +112,9 @@ impl Executor {
 
 impl Execute for Executor {
     async fn execute(&self, call: &ApiCall, context: &Context) -> CallOutcome {
+        if let Some(locks) = &self.locks {
+            return locks.execute(&self.api, &self.finder, call, context).await;
+        }
         match call {
             ApiCall::FindRr { except } => self.finder.find(&self.api, context.fingerprint, except.as_ref()).await,
             _ => self.api.call(call, context.fingerprint, Some(context)).await,
@@ -110,6 +123,14 @@ impl Execute for Executor {
 
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
         self.index.is_known_inactive(fingerprint, name)
+    }
+
+    fn end_commit(&self, fingerprint: Fingerprint) -> Option<HeldLock> {
+        self.locks.as_ref()?.end(fingerprint)
+    }
+
+    async fn release_lock(&self, lock: HeldLock) {
+        gateway_lock::release(&self.api, lock).await;
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Api {
     in_flight: Semaphore,
     call_timeout: Duration,
     pub(super) recheck: PermissionRecheck,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// A response of the API server, whatever its status.
@@ -61,9 +61,30 @@ impl Api {
     /// # Errors
     /// If there is no response.
     pub(super) async fn send(&self, kind: ResourceKind, request: Request<Vec<u8>>) -> Result<ApiResponse, CallFailure> {
+        self.send_measured(kind, request, false).await
+    }
+
+    /// Sends a request that is not part of the protocol, and that signals wait for.
+    ///
+    /// # Errors
+    /// If there is no response.
+    pub(super) async fn send_on_path(
+        &self,
+        kind: ResourceKind,
+        request: Request<Vec<u8>>,
+    ) -> Result<ApiResponse, CallFailure> {
+        self.send_measured(kind, request, true).await
+    }
+
+    async fn send_measured(
+        &self,
+        kind: ResourceKind,
+        request: Request<Vec<u8>>,
+        on_path: bool,
+    ) -> Result<ApiResponse, CallFailure> {
         // `acquire` fails only on a closed semaphore; this one is never closed.
         let _permit = self.in_flight.acquire().await;
-        let mut measured = Measured::new(&self.metrics, kind, false);
+        let mut measured = Measured::new(&self.metrics, kind, on_path);
         let response = self.respond(kind, request).await;
         match &response {
             Ok(response) => measured.end(response::status_label(response.status), !response.status.is_success()),

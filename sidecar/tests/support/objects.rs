@@ -70,12 +70,23 @@ pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An executor over `wire` with at most `in_flight` calls in flight.
 pub(crate) fn executor(wire: &Arc<Wire>, in_flight: usize, index: &Arc<Index>, metrics: &Arc<Metrics>) -> Executor {
+    executor_with(wire, (in_flight, false), index, metrics)
+}
+
+/// The same with `migration.kubernautLocks`, if `locks`.
+pub(crate) fn executor_with(
+    wire: &Arc<Wire>,
+    (in_flight, locks): (usize, bool),
+    index: &Arc<Index>,
+    metrics: &Arc<Metrics>,
+) -> Executor {
     let settings = Settings {
         namespace: "incidents".into(),
         identity: "pod-a_1".into(),
         lease_duration: Duration::from_secs(30),
         max_calls_in_flight: in_flight,
         call_timeout: CALL_TIMEOUT,
+        kubernaut_locks: locks,
     };
     Executor::new(wire.client(), settings, Arc::clone(index), PermissionRecheck::default(), Arc::clone(metrics))
 }

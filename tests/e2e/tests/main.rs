@@ -28,6 +28,7 @@ mod races;
 mod reload;
 mod replicas;
 mod rights;
+mod side_by_side;
 mod signal_list;
 mod skew;
 mod split;
