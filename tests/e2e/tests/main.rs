@@ -15,6 +15,7 @@ mod edge;
 mod edge_auth;
 mod edge_limits;
 mod faults;
+mod fields;
 mod gc;
 mod helm;
 mod index;
