@@ -82,6 +82,7 @@ pub fn service(dependencies: Dependencies<'_>) -> Service<Scoped<Budgeted<Incide
         lease_duration: lease.duration,
         max_calls_in_flight: limits.max_api_calls_in_flight,
         call_timeout: limits.api_call_timeout,
+        kubernaut_locks: config.migration.kubernaut_locks,
     };
     let settings = incident_tasks::Settings {
         namespace: namespace.to_owned(),

@@ -24,7 +24,9 @@ pub use self::limits::{DEADLINE_GRACE, Limits};
 pub use self::print::{default_yaml, yaml};
 pub use self::profile::Profile;
 pub use self::scope::Scope;
-pub use self::sections::{Batching, Config, Duplicates, Housekeeping, Index, Lease, Listen, Log, LogFormat, Shutdown};
+pub use self::sections::{
+    Batching, Config, Duplicates, Housekeeping, Index, Lease, Listen, Log, LogFormat, Migration, Shutdown,
+};
 pub use self::tls::Tls;
 
 #[cfg(test)]

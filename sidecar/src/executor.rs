@@ -6,6 +6,8 @@ mod api;
 mod claim;
 mod execute;
 mod find;
+mod gateway_lock;
+mod held_lock;
 mod measured;
 mod metadata;
 mod outcome;
@@ -27,6 +29,8 @@ use self::api::Api;
 pub(crate) use self::claim::{CLAIM_LABELS, FLOOR, INTENT, fingerprint_of_claim};
 pub use self::execute::{Context, Execute};
 use self::find::Finder;
+use self::gateway_lock::GatewayLocks;
+pub use self::held_lock::HeldLock;
 pub use self::metadata::MetadataReader;
 pub use self::outcome::{CallFailure, CallOutcome};
 use self::request::Requests;
@@ -42,6 +46,8 @@ use crate::workload::Workloads;
 pub struct Executor {
     api: Api,
     finder: Finder,
+    /// With `migration.kubernautLocks`.
+    locks: Option<GatewayLocks>,
     index: Arc<Index>,
     workloads: Workloads,
 }
@@ -59,6 +65,8 @@ pub struct Settings {
     pub max_calls_in_flight: usize,
     /// `limits.apiCallTimeout`.
     pub call_timeout: Duration,
+    /// `migration.kubernautLocks`.
+    pub kubernaut_locks: bool,
 }
 
 impl Executor {
@@ -72,10 +80,17 @@ impl Executor {
         recheck: PermissionRecheck,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let Settings { namespace, identity, lease_duration, max_calls_in_flight, call_timeout } = settings;
+        let Settings { namespace, identity, lease_duration, max_calls_in_flight, call_timeout, kubernaut_locks } =
+            settings;
         let requests = Requests::new(&namespace, identity, lease_duration);
         let transport = Transport::new(client, max_calls_in_flight, call_timeout, recheck, metrics);
-        Self { api: Api { transport, requests }, finder: Finder::new(Arc::clone(&index)), index, workloads }
+        Self {
+            api: Api { transport, requests },
+            finder: Finder::new(Arc::clone(&index)),
+            locks: kubernaut_locks.then(GatewayLocks::default),
+            index,
+            workloads,
+        }
     }
 
     /// Executes a call that no signal waits for: a read or a delete.
@@ -127,18 +142,27 @@ impl Execute for Executor {
         if context.spec.is_some() && self.is_about_to_create(call, context) {
             context.target.begin(&self.workloads);
         }
+        // Before a lock is taken or renewed, which is relied on for a short time.
+        let spec = if matches!(call, ApiCall::CreateRr { .. }) { self.spec(context).await } else { None };
+        if let Some(locks) = &self.locks {
+            return locks.execute(&self.api, &self.finder, (call, spec.as_ref()), context).await;
+        }
         match call {
             ApiCall::FindRr { except } => self.finder.find(&self.api, context.fingerprint, except.as_ref()).await,
-            ApiCall::CreateRr { .. } => {
-                let spec = self.spec(context).await;
-                self.api.call(call, context.fingerprint, Some(context), spec.as_ref()).await
-            }
-            _ => self.api.call(call, context.fingerprint, Some(context), None).await,
+            _ => self.api.call(call, context.fingerprint, Some(context), spec.as_ref()).await,
         }
     }
 
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
         self.index.is_known_inactive(fingerprint, name)
+    }
+
+    fn end_commit(&self, fingerprint: Fingerprint) -> Option<HeldLock> {
+        self.locks.as_ref()?.end(fingerprint)
+    }
+
+    async fn release_lock(&self, lock: HeldLock) {
+        gateway_lock::release(&self.api, lock).await;
     }
 }
 

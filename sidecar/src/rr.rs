@@ -1,5 +1,6 @@
 //! The `RemediationRequest` (RR): its types, how its spec is written, and how it is read.
 
+mod event_fields;
 mod provenance;
 mod resource;
 mod signals;

@@ -64,6 +64,8 @@ pub struct Config {
     pub duplicates: Duplicates,
     /// The watch of RemediationRequests.
     pub index: Index,
+    /// While kubernaut's gateway runs beside Onceway. docs/kubernaut.md explains it.
+    pub migration: Migration,
     /// Garbage collection of RemediationRequests that were created too late and of Leases without a RemediationRequest.
     pub housekeeping: Housekeeping,
     /// How a replica shuts down.
@@ -170,6 +172,17 @@ pub struct Index {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub watch_timeout: Duration,
+}
+
+/// While kubernaut's gateway runs beside Onceway.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Migration {
+    /// Whether to hold the Lease that kubernaut's gateway locks an incident with (gw-lock-...) while a
+    /// RemediationRequest is looked for and created, so that the two gateways never create one each. A new incident costs
+    /// two API calls more, and one after the response. While kubernaut's gateway holds the Lease, signals wait, at most
+    /// until limits.deadline. `namespace` must be that of kubernaut's gateway. Off once that gateway is gone.
+    pub kubernaut_locks: bool,
 }
 
 /// Garbage collection of RemediationRequests that were created too late and of Leases without a RemediationRequest.

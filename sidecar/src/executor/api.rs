@@ -25,7 +25,19 @@ impl Api {
     /// # Errors
     /// If there is no response.
     pub(super) async fn send(&self, kind: ResourceKind, request: Request<Vec<u8>>) -> Result<ApiResponse, CallFailure> {
-        self.transport.send(kind, request).await
+        self.transport.send(kind, request, false).await
+    }
+
+    /// Sends a request that is not part of the protocol, and that signals wait for.
+    ///
+    /// # Errors
+    /// If there is no response.
+    pub(super) async fn send_on_path(
+        &self,
+        kind: ResourceKind,
+        request: Request<Vec<u8>>,
+    ) -> Result<ApiResponse, CallFailure> {
+        self.transport.send(kind, request, true).await
     }
 
     /// Executes a call of the protocol. `batch` is set where signals wait for it, `spec` where it creates an RR.

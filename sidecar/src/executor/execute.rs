@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use onceway_claim::ApiCall;
 use onceway_signal::Fingerprint;
 
+use super::held_lock::HeldLock;
 use super::outcome::CallOutcome;
 use crate::incident::WriteSpec;
 use crate::rr::{Provenance, SignalList};
@@ -39,6 +40,16 @@ pub trait Execute: Send + Sync + 'static {
     /// Whether the RR of this name was seen to become terminal or to be deleted: a hint that saves a write which would be
     /// rejected.
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool;
+
+    /// Called when a commit of this fingerprint has ended, before the next one begins: the lock that it leaves behind.
+    fn end_commit(&self, _fingerprint: Fingerprint) -> Option<HeldLock> {
+        None
+    }
+
+    /// Releases a lock; off the request's path.
+    fn release_lock(&self, _lock: HeldLock) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 impl<E: Execute> Execute for Arc<E> {
@@ -48,5 +59,13 @@ impl<E: Execute> Execute for Arc<E> {
 
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
         E::is_known_inactive(self, fingerprint, name)
+    }
+
+    fn end_commit(&self, fingerprint: Fingerprint) -> Option<HeldLock> {
+        E::end_commit(self, fingerprint)
+    }
+
+    fn release_lock(&self, lock: HeldLock) -> impl Future<Output = ()> + Send {
+        E::release_lock(self, lock)
     }
 }

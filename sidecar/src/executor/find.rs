@@ -40,12 +40,15 @@ impl Finder {
                 let candidates = names.iter().filter(|name| Some(*name) != except);
                 confirm(api, fingerprint, candidates).await
             }
-            Lookup::NotInSync => {
-                // `acquire` fails only on a closed semaphore; this one is never closed.
-                let _permit = self.lists.acquire().await;
-                list(api, fingerprint).await
-            }
+            Lookup::NotInSync => self.list(api, fingerprint, None).await,
         }
+    }
+
+    /// The oldest active RR of the fingerprint other than `except`, by an uncached list.
+    pub(super) async fn list(&self, api: &Api, fingerprint: Fingerprint, except: Option<&Arc<str>>) -> CallOutcome {
+        // `acquire` fails only on a closed semaphore; this one is never closed.
+        let _permit = self.lists.acquire().await;
+        list(api, fingerprint, except).await
     }
 }
 
@@ -63,8 +66,8 @@ async fn confirm<'a>(api: &Api, fingerprint: Fingerprint, names: impl Iterator<I
     CallOutcome::definite(ApiResult::Missing)
 }
 
-/// The oldest active RR of an uncached list.
-async fn list(api: &Api, fingerprint: Fingerprint) -> CallOutcome {
+/// The oldest active RR of an uncached list other than `except`.
+async fn list(api: &Api, fingerprint: Fingerprint, except: Option<&Arc<str>>) -> CallOutcome {
     let mut oldest: Option<(i64, Rr)> = None;
     let mut next = None;
     for _ in 0..MAX_PAGES {
@@ -72,7 +75,7 @@ async fn list(api: &Api, fingerprint: Fingerprint) -> CallOutcome {
             Ok(page) => page,
             Err(outcome) => return outcome,
         };
-        let active = page.rrs.into_iter().filter(|(_, rr)| is_adoptable(rr));
+        let active = page.rrs.into_iter().filter(|(_, rr)| is_adoptable(rr) && Some(&rr.name) != except);
         oldest = active.chain(oldest).min_by(|(a, x), (b, y)| (a, &x.name).cmp(&(b, &y.name)));
         next = page.next;
         if next.is_none() {

@@ -48,7 +48,8 @@ impl MetadataReader {
         let request = Request::new(path).get_metadata(&object.name, &GetParams::default());
         let request = request.map_err(|error| failed(error.to_string()))?;
         let kind = ResourceKind { verb: "get", resource: object.kind.resource };
-        let response = self.transport.send(kind, request).await.map_err(|failure| failed(failure.to_string()))?;
+        let response =
+            self.transport.send(kind, request, false).await.map_err(|failure| failed(failure.to_string()))?;
         let ApiResponse { status, body, .. } = response;
         response::read_object(status, &body).map_err(|failure| match failure {
             CallFailure::Refused { status: 403, .. } => Unread::NoRight,

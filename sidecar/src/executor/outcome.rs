@@ -61,6 +61,14 @@ pub enum CallFailure {
         /// What is wrong with it.
         reason: String,
     },
+    /// Another gateway holds the incident's lock (`migration.kubernautLocks`).
+    #[error("the Lease {lease} is held by {holder:?}")]
+    Locked {
+        /// The Lease's name.
+        lease: String,
+        /// Its `holderIdentity`; empty if it changed hands between two calls.
+        holder: String,
+    },
     /// The object exists with content that no sidecar writes. A retry fails until a human fixes it.
     #[error("{reason}")]
     Unusable {
@@ -99,6 +107,7 @@ impl CallFailure {
             Self::Timeout { .. } => "timeout",
             Self::Connection { .. } => "connection",
             Self::Nonsense { .. } => "nonsense",
+            Self::Locked { .. } => "locked",
             Self::Unusable { .. } => "unusable",
         }
     }

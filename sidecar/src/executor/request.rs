@@ -24,9 +24,9 @@ use crate::rr::{CREATOR, RemediationRequest, RemediationRequestSpec, SignalList,
 
 /// Builds requests for one namespace.
 pub(super) struct Requests {
-    identity: Arc<str>,
+    pub(super) identity: Arc<str>,
     lease_duration: Duration,
-    leases: Request,
+    pub(super) leases: Request,
     rrs: Request,
 }
 
@@ -164,12 +164,13 @@ fn later(at: Timestamp, unix_ms: u64) -> Timestamp {
     timestamp(unix_ms).map_or(at, |other| at.max(other))
 }
 
-fn as_last_seen(uid: &str, version: &str) -> DeleteParams {
+/// Preconditions: the object as it was last read or written.
+pub(super) fn as_last_seen(uid: &str, version: &str) -> DeleteParams {
     let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: Some(version.to_owned()) };
     DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }
 }
 
-fn bytes(body: &Value) -> Result<Vec<u8>, Error> {
+pub(super) fn bytes(body: &Value) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(body).map_err(Error::SerializeBody)
 }
 

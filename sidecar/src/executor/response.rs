@@ -140,6 +140,11 @@ fn has_reason(body: &[u8], reasons: &[&str]) -> bool {
         .is_ok_and(|status| status.kind == "Status" && reasons.contains(&status.reason.as_str()))
 }
 
+/// Whether the body of a 404 or 409 is about the object, see [`has_reason`].
+pub(super) fn is_definite(body: &[u8]) -> bool {
+    has_reason(body, &["NotFound", "AlreadyExists", "Conflict"])
+}
+
 /// The outcome of a status that is not definite.
 pub(super) fn failed(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> CallOutcome {
     CallOutcome { retry_after, ..CallOutcome::unknown(CallFailure::of(status, reason(body))) }

@@ -234,7 +234,7 @@ mod targets {
             rrs.iter().for_each(|rr| index.list(&serde_json::from_value(rr.clone()).unwrap()));
             index.end_list();
             let workloads = workloads(&wire, Document::default(), &metrics);
-            let executor = executor_with(&wire, 8, &index, &metrics, workloads);
+            let executor = executor_with(&wire, (8, false), &index, &metrics, workloads);
             Self { wire, index, executor }
         }
 

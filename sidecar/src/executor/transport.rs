@@ -24,7 +24,7 @@ pub(super) struct Transport {
     in_flight: Semaphore,
     call_timeout: Duration,
     pub(super) recheck: PermissionRecheck,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// A response of the API server, whatever its status.
@@ -60,13 +60,18 @@ impl Transport {
         Measured::new(&self.metrics, kind, on_path)
     }
 
-    /// Sends a request that is not part of the protocol.
+    /// Sends a request that is not part of the protocol; `on_path` says whether signals wait for it.
     ///
     /// # Errors
     /// If there is no response.
-    pub(super) async fn send(&self, kind: ResourceKind, request: Request<Vec<u8>>) -> Result<ApiResponse, CallFailure> {
+    pub(super) async fn send(
+        &self,
+        kind: ResourceKind,
+        request: Request<Vec<u8>>,
+        on_path: bool,
+    ) -> Result<ApiResponse, CallFailure> {
         let _permit = self.permit().await;
-        let mut measured = self.measured(kind, false);
+        let mut measured = self.measured(kind, on_path);
         let response = self.respond(kind, request).await;
         match &response {
             Ok(response) => measured.end(response::status_label(response.status), !response.status.is_success()),

@@ -100,6 +100,7 @@ impl<E: Execute> IncidentTask<E> {
         self.writes = 0;
         let committed = timeout_at(batch.deadline, self.commit(&batch).instrument(batch.log.request.clone())).await;
         self.next_write = begun + self.next_interval();
+        self.spawn_lock_release();
         match committed.unwrap_or_else(|_| Err(self.deadline_error())) {
             Ok((rr, created)) => {
                 self.record_commit(&batch, &rr, created);
@@ -231,6 +232,13 @@ impl<E: Execute> IncidentTask<E> {
         spawn(&self.shared.tracker, async move {
             shared.executor.execute(&call, &context).await;
         });
+    }
+
+    /// Releases the lock that the commit holds, if any. Nobody waits for it.
+    fn spawn_lock_release(&self) {
+        let Some(lock) = self.shared.executor.end_commit(self.fingerprint) else { return };
+        let shared = Arc::clone(&self.shared);
+        spawn(&self.shared.tracker, async move { shared.executor.release_lock(lock).await });
     }
 
     fn record_commit(&self, batch: &Batch, rr: &Rr, created: bool) {

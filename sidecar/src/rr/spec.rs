@@ -13,9 +13,10 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use onceway_signal::rules::Rules;
 use onceway_signal::truncate::truncate_bytes;
-use onceway_signal::{Fingerprint, Labels, PartialPayload, Signal};
+use onceway_signal::{Fingerprint, Labels, PartialPayload, Signal, Source};
 use serde::Serialize;
 
+use super::event_fields::EventFields;
 use super::resource::{RemediationRequestSpec, SIGNAL_TYPE, TargetResource, TargetType};
 
 /// Limit of `signalLabels`, keys and values together; labels that do not fit are left out.
@@ -24,7 +25,8 @@ const MAX_LABELS_BYTES: usize = 16 * 1024;
 const MAX_ANNOTATIONS_BYTES: usize = 32 * 1024;
 /// Limit of the labels in `providerData`, keys and values together.
 const MAX_PROVIDER_DATA_BYTES: usize = 8 * 1024;
-/// The longest value of a label or an annotation; longer ones are truncated.
+/// The longest value of a label or an annotation; longer ones are truncated. What an event says of itself (eight values) comes on
+/// top of the limits above.
 const MAX_VALUE_BYTES: usize = 4 * 1024;
 /// The value of a required field that the signal does not set.
 const UNKNOWN: &str = "unknown";
@@ -54,8 +56,12 @@ impl Draft {
         let Some(payload) = self.part.decode(&self.rules, &self.body) else { return spec };
         let all: Vec<usize> = (0..payload.entries().len()).collect();
         spec.original_payload = Some(payload.excerpt(&all, Some(self.max_payload_bytes)));
+        let event = match self.part.source() {
+            Source::KubernetesEvent => EventFields::read(&payload.excerpt(&all, None), MAX_VALUE_BYTES),
+            Source::Prometheus => EventFields::default(),
+        };
         if let Some(Ok(signal)) = payload.entries().first().map(|entry| &entry.signal) {
-            self.describe(&mut spec, signal);
+            self.describe(&mut spec, signal, event);
         }
         spec
     }
@@ -81,7 +87,7 @@ impl Draft {
         }
     }
 
-    fn describe(&self, spec: &mut RemediationRequestSpec, signal: &Signal<'_>) {
+    fn describe(&self, spec: &mut RemediationRequestSpec, signal: &Signal<'_>, event: EventFields) {
         let resource = &signal.resource;
         spec.signal_name = signal.name.to_string();
         spec.severity = signal.severity.to_string();
@@ -91,7 +97,9 @@ impl Draft {
         spec.firing_time = Time(firing_time(signal.firing_time.as_deref()).unwrap_or(self.received));
         spec.signal_labels = bounded(&signal.labels, MAX_LABELS_BYTES);
         spec.signal_annotations = bounded(&signal.annotations, MAX_ANNOTATIONS_BYTES);
-        spec.provider_data = provider_data(spec.target_resource.namespace.clone(), signal);
+        spec.provider_data = provider_data(spec.target_resource.namespace.clone(), signal, &event);
+        spec.signal_labels.extend(event.labels);
+        spec.signal_annotations.extend(event.annotations);
     }
 }
 
@@ -116,13 +124,14 @@ fn bounded(pairs: &Labels<'_>, limit: usize) -> BTreeMap<String, String> {
     kept
 }
 
-fn provider_data(namespace: Option<String>, signal: &Signal<'_>) -> Option<String> {
+fn provider_data(namespace: Option<String>, signal: &Signal<'_>, event: &EventFields) -> Option<String> {
     #[derive(Serialize)]
     struct ProviderData {
         namespace: String,
         labels: BTreeMap<String, String>,
     }
-    let labels = bounded(&signal.labels, MAX_PROVIDER_DATA_BYTES);
+    let mut labels = bounded(&signal.labels, MAX_PROVIDER_DATA_BYTES);
+    labels.extend(event.labels.clone());
     serde_json::to_string(&ProviderData { namespace: namespace.unwrap_or_default(), labels }).ok()
 }
 

@@ -74,8 +74,12 @@ pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An executor over `wire` with at most `in_flight` calls in flight, which reads no workloads.
 pub(crate) fn executor(wire: &Arc<Wire>, in_flight: usize, index: &Arc<Index>, metrics: &Arc<Metrics>) -> Executor {
-    let named = Document { resolve: Resolve::Named, ..Document::default() };
-    executor_with(wire, in_flight, index, metrics, workloads(wire, named, metrics))
+    executor_with(wire, (in_flight, false), index, metrics, without_reads(wire, metrics))
+}
+
+/// What finds workloads without a read, over `wire`.
+pub(crate) fn without_reads(wire: &Arc<Wire>, metrics: &Arc<Metrics>) -> Workloads {
+    workloads(wire, Document { resolve: Resolve::Named, ..Document::default() }, metrics)
 }
 
 /// What finds workloads over `wire`, by these rules.
@@ -88,10 +92,10 @@ pub(crate) fn workloads(wire: &Arc<Wire>, document: Document, metrics: &Arc<Metr
     Workloads::new(settings, Arc::new(reader), Arc::clone(metrics))
 }
 
-/// The same executor with `workloads`.
+/// The same executor with `workloads`, and with `migration.kubernautLocks`, if `locks`.
 pub(crate) fn executor_with(
     wire: &Arc<Wire>,
-    in_flight: usize,
+    (in_flight, locks): (usize, bool),
     index: &Arc<Index>,
     metrics: &Arc<Metrics>,
     workloads: Workloads,
@@ -102,6 +106,7 @@ pub(crate) fn executor_with(
         lease_duration: Duration::from_secs(30),
         max_calls_in_flight: in_flight,
         call_timeout: CALL_TIMEOUT,
+        kubernaut_locks: locks,
     };
     let (index, metrics) = (Arc::clone(index), Arc::clone(metrics));
     Executor::new(wire.client(), settings, index, workloads, PermissionRecheck::default(), metrics)

@@ -75,6 +75,8 @@ async fn leases_of_others_cannot_be_written() -> Result<()> {
     let confined = Confined::start().await?;
     confined.create_lease("onceway-1").await?;
     assert!(refused(confined.create_lease("kube-scheduler").await).contains("its own Leases only"));
+    // Without `migration.kubernautLocks`.
+    refused(confined.create_lease("gw-lock-0123456789abcdef").await);
     let admin = Api::<Lease>::namespaced(confined.rig.namespace().client().clone(), confined.rig.namespace().name());
     admin.create(&PostParams::default(), &lease("operator")).await?;
     let steal = Patch::Merge(json!({ "spec": { "holderIdentity": "me" } }));

@@ -9,7 +9,7 @@ mod rules;
 mod strict;
 
 /// The rig's RRs as they are stored, including fields that our types do not have.
-fn stored(rig: &Rig) -> Api<DynamicObject> {
+pub(crate) fn stored(rig: &Rig) -> Api<DynamicObject> {
     let resource = ApiResource::erase::<Rr>(&());
     Api::namespaced_with(rig.namespace().client().clone(), rig.namespace().name(), &resource)
 }

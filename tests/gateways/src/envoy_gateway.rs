@@ -22,7 +22,6 @@ use onceway_kit::ports::Port;
 use onceway_kit::service::Service;
 use onceway_tools::Tool;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard};
 
 use crate::container::Prepared;
 use crate::gateway::{Gateway, until_replicas};
@@ -44,9 +43,6 @@ const READY: &str = "http://127.0.0.1:19003/ready";
 /// How long the control plane may take for a Deployment, and then Envoy to have listeners.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
-/// One at a time: the ports are fixed.
-static ONLY: Mutex<()> = Mutex::const_new(());
-
 /// A running Envoy Gateway with one Gateway.
 pub struct EnvoyGateway {
     // In the order in which they end.
@@ -54,17 +50,15 @@ pub struct EnvoyGateway {
     control_plane: ControlPlane,
     cluster: Arc<Cluster>,
     listener: Port,
-    _only: MutexGuard<'static, ()>,
 }
 
 impl EnvoyGateway {
     /// Installs Envoy Gateway, without the chart, and starts it and the Envoy of one Gateway. Waits until Envoy is ready.
     ///
     /// # Errors
-    /// If this process has no network of its own, something cannot be found, built or started, or is not ready in time.
+    /// If this thread is not on an isolated network, something cannot be found, built or started, or is not ready in time.
     pub async fn start(site: &Site) -> Result<Self> {
         isolation::require()?;
-        let only = ONLY.lock().await;
         let kube = site.cluster.client()?;
         let program = tokio::task::spawn_blocking(|| Tool::EnvoyGateway.get()).await??;
         let definitions = objects::definitions(&site.helm, &program).await?;
@@ -75,7 +69,7 @@ impl EnvoyGateway {
             manifests::apply(&kube, &object).await?;
         }
         let envoy = start_envoy(&kube, &control_plane, site.dir()).await?;
-        Ok(Self { _envoy: envoy, control_plane, cluster: Arc::clone(&site.cluster), listener, _only: only })
+        Ok(Self { _envoy: envoy, control_plane, cluster: Arc::clone(&site.cluster), listener })
     }
 
     /// The control plane's process.

@@ -13,7 +13,6 @@ use onceway_kit::cluster::Cluster;
 use onceway_kit::envoy::Upstream;
 use onceway_kit::service::Service;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard};
 
 use self::control_plane::ControlPlane;
 use self::ingress::Ingress;
@@ -30,27 +29,22 @@ mod ingress;
 mod names;
 mod objects;
 
-/// One at a time: the gateway's port is fixed.
-static ONLY: Mutex<()> = Mutex::const_new(());
-
 /// Istio with an ingress gateway.
 pub struct Istio {
     // Dropped before the control plane, to which it would reconnect.
     ingress: Ingress,
     control_plane: ControlPlane,
     cluster: Arc<Cluster>,
-    _only: MutexGuard<'static, ()>,
 }
 
 impl Istio {
     /// Installs Istio, and starts istiod and an ingress gateway without a route. Waits until Envoy has its configuration.
     ///
     /// # Errors
-    /// If this process has no network of its own, or a program can neither be found nor built, or does not start in time; the error
+    /// If this thread is not on an isolated network, or a program can neither be found nor built, or does not start in time; the error
     /// shows its last lines.
     pub async fn start(site: &Site, api: RouteApi) -> Result<Self> {
         isolation::require()?;
-        let only = ONLY.lock().await;
         let cluster = Arc::clone(&site.cluster);
         for namespace in [SYSTEM, NAMESPACE] {
             apply(&cluster.client()?, &objects::namespace(namespace)).await?;
@@ -62,7 +56,7 @@ impl Istio {
                 apply(&cluster.client()?, &object).await?;
             }
         }
-        Ok(Self { ingress, control_plane, cluster, _only: only })
+        Ok(Self { ingress, control_plane, cluster })
     }
 
     /// Istio's agent, whose child Envoy is: both end together.

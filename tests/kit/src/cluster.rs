@@ -69,12 +69,12 @@ struct Servers {
 }
 
 impl Cluster {
-    /// Starts a cluster with the CRD applied.
+    /// Starts a cluster with the CRD of [`deploy::crd`] applied.
     ///
     /// # Errors
     /// If a server cannot be found, built or started, or is not ready in time.
     pub async fn start() -> Result<Arc<Self>> {
-        Self::start_with_crd(deploy::CRD).await
+        Self::start_with_crd(deploy::crd()?).await
     }
 
     /// Starts a cluster with the CRD in the file `crd` below the repository's root in place of ours.
@@ -143,6 +143,19 @@ impl Cluster {
         // Never dropped: its processes end with this one, and the next process removes its directory.
         static SHARED: OnceCell<Arc<Cluster>> = OnceCell::const_new();
         SHARED.get_or_try_init(Self::start).await.cloned()
+    }
+
+    /// One that all tests of this process share, with our CRD: for tests about its own fields. It is
+    /// [`Cluster::shared`], unless the environment demands another CRD.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::start`]; the next caller tries again.
+    pub async fn shared_with_our_crd() -> Result<Arc<Self>> {
+        static SHARED: OnceCell<Arc<Cluster>> = OnceCell::const_new();
+        if deploy::is_our_crd()? {
+            return Self::shared().await;
+        }
+        SHARED.get_or_try_init(|| Self::start_with_crd(deploy::CRD)).await.cloned()
     }
 
     /// Waits until the API server reports ready, which includes its etcd.

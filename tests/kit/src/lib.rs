@@ -11,6 +11,7 @@
 //! | [`alertmanager`] | a real Alertmanager that notifies them |
 //! | [`clock`] | a wall clock for one sidecar that the test sets |
 //! | [`storm`], [`payload`], [`client`] | senders and their payloads |
+//! | [`kubernaut`] | the API calls of kubernaut's gateway, played step by step |
 //! | [`exposition`] | reads metrics |
 //! | [`helm`], [`registry`] | real Helm with the repository's charts, and a registry of images |
 //! | [`service`], [`process`], [`ports`], [`scratch`] | child processes, reserved ports, temporary directories |
@@ -26,6 +27,7 @@ pub mod envoy;
 pub mod exposition;
 pub mod fault_proxy;
 pub mod helm;
+pub mod kubernaut;
 pub mod payload;
 pub mod poll;
 pub mod ports;

@@ -87,6 +87,18 @@ fn an_event_becomes_a_spec_with_its_objects_api_version() {
 }
 
 #[test]
+fn what_an_event_says_of_itself_is_among_the_labels_and_annotations_and_the_events_own_are_kept() {
+    let event = json!({"type": "Warning", "reason": "BackOff", "message": "Back-off", "metadata": {"labels": {"a": "b"}},
+        "involvedObject": {"kind": "Deployment", "name": "payment-api", "namespace": "prod"}});
+    let spec = draft(Source::KubernetesEvent, event.to_string()).spec();
+    let labels = json!({"a": "b", "kubernaut.ai/event-type": "warning", "kubernaut.ai/resource-kind": "deployment"});
+    assert_eq!(json!(spec.signal_labels), labels);
+    assert_eq!(json!(spec.signal_annotations), json!({"kubernaut.ai/event-message": "Back-off"}));
+    let provider: Value = serde_json::from_str(&spec.provider_data.unwrap()).unwrap();
+    assert_eq!(provider, json!({"namespace": "prod", "labels": labels}));
+}
+
+#[test]
 fn empty_fields_are_left_out_so_that_other_clients_write_the_spec_back_unchanged() {
     let node = alert(json!({"alertname": "NodeDown", "node": "worker-1"}), json!({}), "");
     let written = serde_json::to_value(spec(node)).unwrap();

@@ -121,6 +121,21 @@ async fn rights_to_read_come_with_what_needs_them() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_locks_of_kubernauts_gateway_may_be_written_only_with_the_setting() -> Result<()> {
+    let helm = Helm::offline()?;
+    for (arguments, allowed) in [(&[][..], false), (&["--set", "config.migration.kubernautLocks=true"][..], true)] {
+        let objects = helm.template(arguments).await?;
+        let policy = object(&objects, "ValidatingAdmissionPolicy", "onceway-leases-onceway")?;
+        let expression = policy["spec"]["validations"][0]["expression"].as_str().context("no expression")?;
+        ensure!(expression.contains("startsWith('onceway-')"), "{expression}");
+        ensure!(expression.contains("startsWith('gw-lock-')") == allowed, "{expression}");
+        let file = object(&objects, "ConfigMap", "onceway")?["data"]["onceway.yaml"].as_str().context("no file")?;
+        ensure!(Config::parse(file)?.migration.kubernaut_locks == allowed);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_gateway_gets_the_module_by_digest_under_a_name_that_changes_with_it() -> Result<()> {
     let helm = Helm::offline()?;
     let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));

@@ -20,8 +20,12 @@ use serde_json::{Value, json};
 
 /// What the chart `deploy/chart` renders for the sidecars, below the repository's root: no helm is needed to read it.
 pub const RENDERED: &str = "deploy/rendered/onceway.yaml";
-/// The CRD, below the repository's root.
+/// Our CRD, below the repository's root.
 pub const CRD: &str = "deploy/chart-crds/templates/crd.yaml";
+/// kubernaut's CRD, below the repository's root.
+pub const KUBERNAUTS_CRD: &str = "tests/kit/kubernaut/remediationrequests-crd.yaml";
+/// Which CRD rigs run with: `onceway`, the default, or `kubernaut`.
+const CRD_VARIABLE: &str = "ONCEWAY_CRD";
 
 /// The account that its admission policies confine: that of one release. Rigs share a cluster and its policies, and each
 /// has an account of this name in a namespace of its own.
@@ -29,6 +33,16 @@ const ONE_ACCOUNT: &str = "request.userInfo.username == 'system:serviceaccount:o
 /// The same for the accounts of all rigs. A test by Helm shows that one release's policies confine its account alone.
 const EVERY_ACCOUNT: &str = "request.userInfo.username.startsWith('system:serviceaccount:') && \
                              request.userInfo.username.endsWith(':onceway')";
+
+/// What its policy of Leases demands, and what it demands of a namespace whose sidecars have `migration.kubernautLocks`: in the
+/// chart a value decides, in a cluster of rigs the namespace. A test by Helm shows that the chart renders either.
+const OWN_LEASES: &str = "(request.operation == 'DELETE' ? oldObject : object).metadata.name.startsWith('onceway-')";
+/// The same where a rig's sidecars run beside kubernaut's gateway.
+const LEASES_OF_RIGS: &str = "(request.operation == 'DELETE' ? oldObject : object).metadata.name.startsWith('onceway-') || \
+                              request.namespace.startsWith('beside-kubernaut-') && \
+                              (request.operation == 'DELETE' ? oldObject : object).metadata.name.startsWith('gw-lock-')";
+/// How the names of namespaces begin whose sidecars have `migration.kubernautLocks`.
+pub const BESIDE_KUBERNAUT: &str = "beside-kubernaut";
 
 /// How long a new CRD may take to be served.
 const SERVED_LIMIT: Duration = Duration::from_secs(30);
@@ -46,6 +60,27 @@ pub fn repository() -> PathBuf {
 pub fn documents(path: &str) -> Result<Vec<Value>> {
     let text = fs::read_to_string(repository().join(path)).with_context(|| format!("cannot read {path}"))?;
     serde_saphyr::from_multiple(&text).with_context(|| format!("{path} is not valid YAML"))
+}
+
+/// The CRD that the rigs of this process run with, below the repository's root: ours, or kubernaut's with
+/// `ONCEWAY_CRD=kubernaut` in the environment.
+///
+/// # Errors
+/// If the variable names another one.
+pub fn crd() -> Result<&'static str> {
+    match std::env::var(CRD_VARIABLE).as_deref() {
+        Err(_) | Ok("" | "onceway") => Ok(CRD),
+        Ok("kubernaut") => Ok(KUBERNAUTS_CRD),
+        Ok(other) => bail!("{CRD_VARIABLE} is {other:?}; it names a CRD: onceway (the default) or kubernaut"),
+    }
+}
+
+/// Whether the rigs of this process run with our CRD, which keeps the signal list.
+///
+/// # Errors
+/// Those of [`crd`].
+pub fn is_our_crd() -> Result<bool> {
+    Ok(crd()? == CRD)
 }
 
 fn rr_resource() -> ApiResource {
@@ -103,6 +138,11 @@ pub async fn apply_policies(client: &Client) -> Result<()> {
                 let condition = condition.filter(|condition| *condition == ONE_ACCOUNT);
                 *condition.with_context(|| format!("{RENDERED}: a policy without {ONE_ACCOUNT}"))? =
                     EVERY_ACCOUNT.into();
+                if let Some(leases) = document.pointer_mut("/spec/validations/0/expression")
+                    && leases == OWN_LEASES
+                {
+                    *leases = LEASES_OF_RIGS.into();
+                }
                 apply_all::<ValidatingAdmissionPolicy>(client, &document).await?;
             }
             Some("ValidatingAdmissionPolicyBinding") => {

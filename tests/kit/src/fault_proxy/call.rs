@@ -88,6 +88,8 @@ pub struct Call {
     pub namespace: Option<String>,
     /// The object's name; for a create, the one in the body.
     pub name: Option<String>,
+    /// The query, as it was sent; empty if there is none.
+    pub query: String,
     /// The request body.
     pub body: Bytes,
     /// What happened to it.
@@ -100,6 +102,11 @@ impl Call {
     /// Whether it is `verb` on `resource`.
     pub fn is(&self, verb: Verb, resource: &str) -> bool {
         self.verb == verb && self.resource == resource
+    }
+
+    /// Whether it is about the object of this name, or about objects that its query selects by this text.
+    pub fn mentions(&self, text: &str) -> bool {
+        self.name.as_ref().is_some_and(|name| name.contains(text)) || self.query.contains(text)
     }
 
     /// Parses a request line and body.
@@ -125,6 +132,7 @@ impl Call {
             resource,
             namespace,
             name: name.or_else(|| name_in(&body)),
+            query: uri.query().unwrap_or_default().to_owned(),
             body,
             result: CallResult::Pending,
             abandoned: false,

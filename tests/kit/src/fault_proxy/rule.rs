@@ -1,5 +1,6 @@
 //! Rules: which calls get which fault.
 
+use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -42,9 +43,20 @@ pub struct Rule {
     target: Option<(Verb, String)>,
     writes_only: bool,
     name: Option<String>,
+    condition: Option<Condition>,
     skip: u64,
     every: Option<u64>,
     times: Option<u64>,
+}
+
+/// A condition on a call that a test states as code.
+#[derive(Clone)]
+struct Condition(Arc<dyn Fn(&Call) -> bool + Send + Sync>);
+
+impl Debug for Condition {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("a condition")
+    }
 }
 
 impl Rule {
@@ -67,6 +79,12 @@ impl Rule {
     #[must_use]
     pub fn name(self, name: &str) -> Self {
         Self { name: Some(name.to_owned()), ..self }
+    }
+
+    /// Only calls that meet this condition.
+    #[must_use]
+    pub fn only(self, condition: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Self {
+        Self { condition: Some(Condition(Arc::new(condition))), ..self }
     }
 
     /// Only the `n`-th of them, counted from 1.
@@ -105,6 +123,7 @@ impl Rule {
         self.target.as_ref().is_none_or(|(verb, resource)| call.is(*verb, resource))
             && (!self.writes_only || call.verb.writes())
             && self.name.as_ref().is_none_or(|name| call.name.as_ref() == Some(name))
+            && self.condition.as_ref().is_none_or(|Condition(holds)| holds(call))
     }
 }
 

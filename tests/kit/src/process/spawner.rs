@@ -1,13 +1,15 @@
-//! Starts children from one thread that lives while the process does.
+//! Starts children from a thread that lives while the process does: one for each network that the process has entered, since a
+//! child is on the network of the thread that starts it.
 //!
 //! Linux sends the parent-death signal when the *thread* that forked ends, not the process. A test's thread ends with
 //! its test and a runtime's worker with its runtime; children that several tests share must outlive both.
 
-use std::io;
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
-use std::sync::{OnceLock, mpsc};
-use std::thread;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::{fs, io, thread};
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
@@ -16,13 +18,17 @@ use nix::unistd::{Pid, getpid, getppid};
 
 type Job = (Command, mpsc::Sender<io::Result<Child>>);
 
-/// Spawns `command` so that the child gets SIGKILL when this process ends.
+/// The threads by their networks.
+static JOBS: Mutex<BTreeMap<u64, mpsc::Sender<Job>>> = Mutex::new(BTreeMap::new());
+
+/// Spawns `command` on this thread's network so that the child gets SIGKILL when this process ends.
 pub(super) fn spawn(mut command: Command) -> io::Result<Child> {
-    static JOBS: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
     die_with_parent(&mut command);
     command.process_group(0);
     let (sender, child) = mpsc::channel();
-    let jobs = JOBS.get_or_init(start_thread);
+    // A new thread is on the network of the one that starts it.
+    let network = fs::metadata("/proc/thread-self/ns/net")?.ino();
+    let jobs = JOBS.lock().unwrap_or_else(PoisonError::into_inner).entry(network).or_insert_with(start_thread).clone();
     jobs.send((command, sender)).map_err(io::Error::other)?;
     child.recv().map_err(io::Error::other)?
 }

@@ -12,7 +12,7 @@ use super::running::Rig;
 use crate::built;
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, deploy};
 use crate::envoy::{Envoy, Upstream, lengthen_timeouts};
 use crate::fault_proxy::{FaultProxy, Record};
 use crate::ports::Port;
@@ -28,6 +28,7 @@ pub struct RigBuilder {
     envoy: Option<Edit>,
     cluster: Option<Arc<Cluster>>,
     own_cluster: bool,
+    our_crd: bool,
     fault_proxies: bool,
     clocks: bool,
     bodies: bool,
@@ -50,6 +51,7 @@ impl Rig {
             envoy: None,
             cluster: None,
             own_cluster: false,
+            our_crd: false,
             fault_proxies: true,
             clocks: false,
             bodies: true,
@@ -83,6 +85,12 @@ impl RigBuilder {
     #[must_use]
     pub fn own_cluster(self) -> Self {
         Self { own_cluster: true, ..self }
+    }
+
+    /// With our CRD, whatever `ONCEWAY_CRD` says: for tests about fields, columns and limits that kubernaut's does not have.
+    #[must_use]
+    pub fn with_our_crd(self) -> Self {
+        Self { our_crd: true, ..self }
     }
 
     /// In this cluster.
@@ -187,10 +195,14 @@ impl RigBuilder {
         let cluster = match self.cluster {
             Some(cluster) => cluster,
             None if self.own_cluster => Cluster::start().await?,
+            None if self.our_crd => Cluster::shared_with_our_crd().await?,
             None => Cluster::shared().await?,
         };
         let namespace = match self.namespace {
             Some(name) => cluster.existing_namespace(name).await?,
+            None if self.config["migration"]["kubernautLocks"] == true => {
+                cluster.namespace(deploy::BESIDE_KUBERNAUT).await?
+            }
             None => cluster.namespace(self.label).await?,
         };
         if self.config["duplicates"] == "skip" {
