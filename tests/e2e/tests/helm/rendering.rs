@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use onceway::config::Config;
 use onceway_kit::cluster::Cluster;
 use onceway_kit::cluster::deploy::repository;
+use onceway_signal::rules::Missing;
 use serde_json::{Value, json};
 
 use super::{CHART, Helm, IMAGES, none_of, object};
@@ -86,6 +87,36 @@ async fn sections_with_a_place_of_their_own_reach_sidecar_and_filter_alike() -> 
     let filter = super::envoy::plugin(&envoy)?;
     assert_eq!(filter["targets"], json!({ "denyNamespaces": ["kube-system"] }));
     assert_eq!((&filter["max_body_bytes"], &filter["max_alerts"]), (&json!(1_048_576), &json!(500)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn rights_to_read_come_with_what_needs_them() -> Result<()> {
+    let helm = Helm::offline()?;
+    let roles = async |set: &str| {
+        let objects = helm.template(&["--set", set]).await?;
+        let names = objects.iter().filter(|object| object["kind"] == "ClusterRole");
+        let mut names: Vec<String> =
+            names.filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned)).collect();
+        names.sort();
+        anyhow::Ok(names)
+    };
+    let always = ["onceway-reviews", "onceway-sender"];
+    assert_eq!(roles("replicas=3").await?, [&always[..], &["onceway-targets"]].concat());
+    assert_eq!(roles("workloadReads.enabled=false").await?, always);
+    assert_eq!(roles("targets.resolve=derive").await?, always);
+    let scoped = ["onceway-reviews", "onceway-scope", "onceway-sender", "onceway-targets"];
+    assert_eq!(roles("scope.label=kubernaut.ai/managed").await?, scoped);
+    let objects = helm.template(&["--set", "scope.label=kubernaut.ai/managed,targets.missing=reject"]).await?;
+    let sidecar = object(&objects, "ConfigMap", "onceway")?["data"]["onceway.yaml"].as_str().context("no file")?;
+    let sidecar = Config::parse(sidecar)?;
+    assert_eq!(sidecar.scope.label.as_deref(), Some("kubernaut.ai/managed"));
+    assert_eq!(sidecar.targets.resolution().missing, Missing::Reject);
+    let role = object(&objects, "ClusterRole", "onceway-scope")?;
+    assert_eq!(
+        role["rules"],
+        json!([{ "apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch"] }])
+    );
     Ok(())
 }
 

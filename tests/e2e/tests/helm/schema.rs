@@ -19,6 +19,8 @@ async fn values_that_the_schema_does_not_know_are_refused_with_their_place() -> 
         ("budgets.maxActiveIncidents=-1", "/budgets/maxActiveIncidents"),
         ("tls.secret=x", "secret"),
         ("ports.signals=0", "/ports/signals"),
+        ("scope.label=a b", "/scope/label"),
+        ("workloadReads.enable=false", "enable"),
         ("monitoring.podMonitor.enabled=yes", "/monitoring/podMonitor/enabled"),
     ] {
         let why = helm.refused(&[&["--set", value], &IMAGES[..]].concat()).await?;
@@ -38,6 +40,8 @@ async fn values_that_contradict_each_other_are_refused_with_what_to_do() -> Resu
         (&[REPOSITORY, "gateway.kind=envoyGateway"], "-f target/images/values.yaml"),
         (&[REPOSITORY, "config.auth.mode=none"], "config.auth: set the value `auth` instead"),
         (&[REPOSITORY, "config.namespace=other"], "config.namespace: set the release's namespace instead"),
+        (&[REPOSITORY, "config.scope.label=a"], "config.scope: set the value `scope` instead"),
+        (&[REPOSITORY, "scope.label=a", "workloadReads.enabled=false"], "or targets.resolve: derive"),
         (&[REPOSITORY, "config.limits.maxActiveIncidents=1"], "set budgets.maxActiveIncidents instead"),
         (&[REPOSITORY, "tls.secretName=x", "gateway.kind=envoy"], "gateway.envoy.upstreamTls.secretName"),
         (&[REPOSITORY, "gateway.envoy.drainSeconds=10", "gateway.kind=envoy"], "must exceed"),
