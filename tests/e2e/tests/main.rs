@@ -21,6 +21,7 @@ mod helm;
 mod index;
 mod input;
 mod intake;
+mod kubernaut;
 mod leaks;
 mod lifecycle;
 mod outage;

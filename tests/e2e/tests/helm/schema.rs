@@ -11,6 +11,7 @@ async fn values_that_the_schema_does_not_know_are_refused_with_their_place() -> 
         ("replica=3", "replica"),
         ("replicas=0", "/replicas"),
         ("gateway.kind=nginx", "/gateway/kind"),
+        ("profile=other", "/profile"),
         ("gateway.envoy.replica=1", "replica"),
         ("image.digest=sha256:abc", "/image/digest"),
         ("auth.mode=off", "/auth/mode"),
@@ -39,6 +40,7 @@ async fn values_that_contradict_each_other_are_refused_with_what_to_do() -> Resu
         (&[REPOSITORY, "gateway.kind=istio"], "set filter.repository and filter.digest"),
         (&[REPOSITORY, "gateway.kind=envoyGateway"], "-f target/images/values.yaml"),
         (&[REPOSITORY, "config.auth.mode=none"], "config.auth: set the value `auth` instead"),
+        (&[REPOSITORY, "config.profile=kubernaut"], "config.profile: set the value `profile` instead"),
         (&[REPOSITORY, "config.namespace=other"], "config.namespace: set the release's namespace instead"),
         (&[REPOSITORY, "config.scope.label=a"], "config.scope: set the value `scope` instead"),
         (&[REPOSITORY, "scope.label=a", "workloadReads.enabled=false"], "or targets.resolve: derive"),
@@ -48,6 +50,16 @@ async fn values_that_contradict_each_other_are_refused_with_what_to_do() -> Resu
         (
             &[REPOSITORY, "auth.senders[0].serviceAccount.name=a", "auth.senders[0].serviceAccount.namespace=b"],
             "b/a may signal about nothing",
+        ),
+        (
+            &[
+                REPOSITORY,
+                "profile=kubernaut",
+                "auth.senders[0].serviceAccount.name=a",
+                "auth.senders[0].serviceAccount.namespace=b",
+                "auth.senders[0].namespaces={shop}",
+            ],
+            "b/a may signal about everything: give it clusterWide: true, and no namespaces",
         ),
     ] {
         let arguments: Vec<&str> = values.iter().flat_map(|value| ["--set", value]).collect();

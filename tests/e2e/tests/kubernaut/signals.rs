@@ -1,0 +1,48 @@
+//! Webhooks.
+
+use anyhow::{Context, Result, ensure};
+use onceway_kit::payload::webhook;
+use onceway_kit::rig::RrExt;
+use onceway_signal::Source::Prometheus;
+use serde_json::{Value, json};
+
+use super::place::{Place, expect, minutes};
+
+pub(super) async fn freshness(place: &Place) -> Result<()> {
+    for (offset, status) in [(-3 * 24 * 60, 201), (1, 201), (3, 400)] {
+        let body = webhook(&[place.incident().alert(0).beginning(minutes(offset).parse()?)]);
+        let response = place.send(place.post(Prometheus), body).await?;
+        let response = expect(response, status).with_context(|| format!("{offset} minutes"))?;
+        ensure!(
+            status != 400 || response.json()["detail"].as_str().is_some_and(|detail| detail.contains("120s ahead"))
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn common_cluster(place: &Place) -> Result<()> {
+    let (one, other) = (place.incident(), place.incident());
+    let mut body: Value = serde_json::from_str(&webhook(&[one.alert(0), other.alert(0)]))?;
+    body["commonLabels"]["cluster"] = json!("east-1");
+    body["alerts"][1]["labels"]["cluster"] = json!("west-1");
+    let response = place.expect(Prometheus, body.to_string(), 207).await?.json();
+    for (n, cluster) in ["east-1", "west-1"].into_iter().enumerate() {
+        let fingerprint = response["results"][n]["fingerprint"].as_str().context("no fingerprint")?;
+        let rrs = place.rig.rrs().await?;
+        let rr = rrs.iter().find(|rr| rr.spec.signal_fingerprint == fingerprint).context("no RR")?;
+        ensure!(rr.spec.cluster_id.as_deref() == Some(cluster), "{:?}", rr.spec);
+    }
+    // Another incident than that of the same target without a cluster.
+    place.expect(Prometheus, one.webhook(0), 201).await.map(drop)
+}
+
+pub(super) async fn two_alerts_of_one_target(place: &Place) -> Result<()> {
+    let incident = place.incident();
+    let body = webhook(&[incident.alert(0), incident.alert(1)]);
+    let response = place.expect(Prometheus, body, 201).await?.json();
+    ensure!(response["status"] == "created" && response["metadata"]["count"] == 2, "{response}");
+    ensure!(response["results"].is_null(), "{response}");
+    let rrs = place.rig.rrs_of(&incident).await?;
+    ensure!(rrs.len() == 1 && rrs[0].count() == 2, "{rrs:?}");
+    Ok(())
+}
