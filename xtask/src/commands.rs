@@ -1,12 +1,13 @@
 //! What each command needs, and how it is run.
 
+use std::fs;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use onceway_tools::Tool;
 
 use crate::build::{self, Goal};
-use crate::cargo::cargo;
+use crate::cargo::{cargo, root};
 use crate::run::run;
 
 /// What demo, benchmarks and soak run against; only tests need Alertmanager.
@@ -28,6 +29,13 @@ const PURE: [&str; 8] = [
 const E2E: (&str, &str) = ("onceway-e2e", "e2e");
 const IMAGE: (&str, &str) = ("onceway-e2e", "image");
 const GATEWAYS: (&str, &str) = ("onceway-gateways", "gateways");
+
+/// The environment variable that says which CRD rigs run with, and its value for kubernaut's.
+const KUBERNAUTS_CRD: (&str, &str) = ("ONCEWAY_CRD", "kubernaut");
+/// Which modules of the end-to-end tests depend on the CRD, a module a line, below the repository's root.
+const MODULES_BY_CRD: &str = "tests/e2e/tests/crd/modules.txt";
+/// The option of `crd-kubernaut` that runs only these.
+const DEPENDENT: &str = "--dependent";
 
 /// A program of the folder `tests`.
 #[derive(Clone, Copy)]
@@ -98,13 +106,38 @@ pub(crate) fn prove(options: &[String]) -> Result<()> {
 const OF_GATEWAYS: [Tool; 5] = [Tool::Crane, Tool::Kubectl, Tool::EnvoyGateway, Tool::PilotDiscovery, Tool::PilotAgent];
 
 /// Runs `cargo test` with these options, of the whole workspace or of the packages that they name. The word `gateways` in front
-/// stands for the gateway matrix.
+/// stands for the gateway matrix, `crd-kubernaut` for the end-to-end tests with kubernaut's CRD; with `--dependent` behind it, for
+/// those of them that depend on the CRD.
 pub(crate) fn test(options: &[String]) -> Result<()> {
-    if let Some((_, others)) = options.split_first().filter(|(first, _)| *first == "gateways") {
-        let (package, target) = GATEWAYS;
-        let matrix = ["--package", package, "--test", target].map(str::to_owned);
-        return test(&[&matrix, others].concat());
+    // Of the whole workspace, whatever is run of it: a selection of its own would have dependencies built with other features.
+    let of = |(_, target): (&str, &str)| ["--test", target].map(str::to_owned);
+    match options.split_first().map(|(first, others)| (first.as_str(), others)) {
+        Some(("gateways", others)) => run_tests(&[&of(GATEWAYS), others].concat(), None),
+        Some(("crd-kubernaut", others)) => {
+            let mut options = [&of(E2E), others].concat();
+            if let Some(place) = options.iter().position(|option| option == DEPENDENT) {
+                options.remove(place);
+                options.push("--".to_owned());
+                options.extend(modules_by_crd()?);
+            }
+            run_tests(&options, Some(KUBERNAUTS_CRD))
+        }
+        _ => run_tests(options, None),
     }
+}
+
+/// The tests of the modules that depend on the CRD, as filters; without the modules within them that do not.
+fn modules_by_crd() -> Result<Vec<String>> {
+    let path = root().join(MODULES_BY_CRD);
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {MODULES_BY_CRD}"))?;
+    let dependent = text.lines().filter_map(|line| line.strip_suffix(": crd")).map(|module| format!("{module}::"));
+    let others = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(": "));
+    let left_out = others.filter(|(module, why)| module.contains("::") && *why != "crd");
+    let skips = left_out.flat_map(|(module, _)| ["--skip".to_owned(), format!("{module}::")]);
+    Ok(dependent.chain(skips).collect())
+}
+
+fn run_tests(options: &[String], environment: Option<(&str, &str)>) -> Result<()> {
     let packages: Vec<&str> = packages(options);
     if !packages.is_empty() && packages.iter().all(|package| PURE.contains(package)) {
         let mut tests = cargo(&["test", "--release"]);
@@ -129,6 +162,7 @@ pub(crate) fn test(options: &[String]) -> Result<()> {
     let mut tests = cargo(&["test", "--release"]);
     tests.args(&arguments);
     built.set_environment(&mut tests);
+    tests.envs(environment);
     run(tests)
 }
 
@@ -168,13 +202,20 @@ fn values<'a>(options: &'a [String], long: &str, short: Option<&str>) -> Vec<&'a
 
 #[cfg(test)]
 mod tests {
-    use super::{IMAGE, packages};
+    use super::{IMAGE, modules_by_crd, packages};
 
     #[test]
     fn packages_are_read_in_every_form_that_cargo_takes_and_not_behind_two_dashes() {
         let options = ["--locked", "-p", "a", "-pb", "--package", "c", "--package=d", "name", "--", "-p", "e"];
         assert_eq!(packages(&options.map(str::to_owned)), ["a", "b", "c", "d"]);
         assert!(packages(&["--locked".to_owned()]).is_empty());
+    }
+
+    #[test]
+    fn the_modules_that_depend_on_the_crd_are_filters_of_tests() {
+        let filters = modules_by_crd().unwrap();
+        assert!(filters.contains(&"index::".to_owned()) && !filters.contains(&"tls::".to_owned()), "{filters:?}");
+        assert!(filters.ends_with(&["--skip".to_owned(), "side_by_side::orders::".to_owned()]), "{filters:?}");
     }
 
     #[test]

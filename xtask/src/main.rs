@@ -91,7 +91,8 @@ enum Task {
     Reproduce,
     /// List what the sidecar and the filter are made of, as CycloneDX
     Sbom,
-    /// Run all tests, end-to-end tests included; `-p PACKAGE` runs those of one crate, `gateways` the gateway matrix
+    /// Run all tests, end-to-end tests included; `-p PACKAGE` runs those of one crate, `gateways` the gateway matrix,
+    /// `crd-kubernaut` the end-to-end tests with kubernaut's CRD
     #[command(disable_help_flag = true)]
     Test {
         /// Options of `cargo test`, for example `-p onceway-signal`, or the name of a test

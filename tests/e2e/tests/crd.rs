@@ -5,6 +5,7 @@ use kube::api::{Api, ApiResource, DynamicObject};
 use onceway_kit::rig::{Rig, Rr};
 
 mod limits;
+mod modules;
 mod rules;
 mod strict;
 

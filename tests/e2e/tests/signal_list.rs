@@ -1,4 +1,4 @@
-//! The signal list of an RR: what was merged into it, by name.
+//! The signal list of an RR: what was merged into it, by name. Our CRD keeps it; kubernaut's prunes it (`crd/strict.rs`).
 
 use anyhow::{Context, Result};
 use http::Request;
@@ -27,7 +27,7 @@ fn about(name: &str, severity: &str) -> Alert {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_mixed_alerts_is_listed_by_name_and_the_list_adds_up_to_the_count() -> Result<()> {
-    let rig = Rig::replicas(3).with_long_timeouts().start().await?;
+    let rig = Rig::replicas(3).with_our_crd().with_long_timeouts().start().await?;
     let incidents = Incident::several("prod", 2);
     let report = rig.storm(incidents.clone()).signals(600).concurrency(60).run().await;
     assert_eq!(report.total().attempts, 600, "nothing was sent again");
@@ -52,7 +52,7 @@ async fn a_storm_of_mixed_alerts_is_listed_by_name_and_the_list_adds_up_to_the_c
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_happens_to_counts_the_list_adds_up_to_the_count() -> Result<()> {
-    let rig = Rig::replicas(3).start().await?;
+    let rig = Rig::replicas(3).with_our_crd().start().await?;
     let counts = || Rule::on(Verb::Patch, RR_STATUS);
     let faults = [Fault::LoseResponse, Fault::CutBefore, Fault::Respond(http::StatusCode::CONFLICT)];
     let rules: Vec<_> =
@@ -68,7 +68,7 @@ async fn whatever_happens_to_counts_the_list_adds_up_to_the_count() -> Result<()
 
 #[tokio::test]
 async fn a_replica_that_meets_a_conflict_extends_the_list_of_the_other() -> Result<()> {
-    let rig = Rig::replicas(2).start().await?;
+    let rig = Rig::replicas(2).with_our_crd().start().await?;
     let incident = Incident::new("prod", "payment-api");
     // The replicas take turns, so each finds that the other has counted since. The alerts have three names.
     for (n, replica) in [0, 1, 0, 1, 1, 0].into_iter().enumerate() {
@@ -88,7 +88,7 @@ async fn a_replica_that_meets_a_conflict_extends_the_list_of_the_other() -> Resu
 
 #[tokio::test]
 async fn an_event_is_listed_with_its_reason_and_type() -> Result<()> {
-    let rig = Rig::replicas(1).start().await?;
+    let rig = Rig::replicas(1).with_our_crd().start().await?;
     let incident = Incident::new("prod", "payment-api");
     let body = event("Deployment", "prod", "payment-api", "FailedCreate");
     rig.client().signal(&rig.sidecar(0).url(), Source::KubernetesEvent, body).await?;
@@ -100,7 +100,7 @@ async fn an_event_is_listed_with_its_reason_and_type() -> Result<()> {
 
 #[tokio::test]
 async fn names_beyond_the_limit_are_listed_together_and_kubectl_shows_how_many_there_are() -> Result<()> {
-    let rig = Rig::replicas(1).start().await?;
+    let rig = Rig::replicas(1).with_our_crd().start().await?;
     let alerts: Vec<Alert> = (0..40).map(|n| about(&format!("Alert{n}"), "info")).collect();
     for body in [webhook(&alerts), webhook(&[about("Alert39", "critical"), about("Alert0", "page")])] {
         assert!(rig.client().clone().alert(rig.sidecar(0).url(), body).await?.status.is_success());
@@ -126,7 +126,7 @@ async fn wide_column(rig: &Rig, name: &str, column: &str) -> Result<Value> {
 
 #[tokio::test]
 async fn after_another_client_has_removed_the_list_signals_are_counted_and_listed_on() -> Result<()> {
-    let rig = Rig::replicas(2).start().await?;
+    let rig = Rig::replicas(2).with_our_crd().start().await?;
     let incident = Incident::new("prod", "payment-api");
     rig.alert(0, &incident, 0).await?;
     let name = only_rr(&rig, &incident).await?.name().to_owned();
@@ -141,7 +141,7 @@ async fn after_another_client_has_removed_the_list_signals_are_counted_and_liste
 
 #[tokio::test]
 async fn a_list_that_exceeds_the_count_is_started_over() -> Result<()> {
-    let rig = Rig::replicas(1).start().await?;
+    let rig = Rig::replicas(1).with_our_crd().start().await?;
     let incident = Incident::new("prod", "payment-api");
     rig.alert(0, &incident, 0).await?;
     let name = only_rr(&rig, &incident).await?.name().to_owned();

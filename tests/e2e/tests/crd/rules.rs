@@ -1,4 +1,4 @@
-//! Each rule of `deploy/chart-crds/templates/crd.yaml`, on the real API server.
+//! Each rule of our CRD, `deploy/chart-crds/templates/crd.yaml`, on the real API server.
 
 use anyhow::{Context, Result};
 use http::Request;
@@ -47,7 +47,7 @@ fn invalid<T: std::fmt::Debug>(response: Result<T, Error>) -> String {
 
 #[tokio::test]
 async fn the_api_server_enforces_every_limit_of_the_spec_exactly() -> Result<()> {
-    let rig = Rig::replicas(0).start().await?;
+    let rig = Rig::replicas(0).with_our_crd().start().await?;
     let rrs = stored(&rig);
     dry_run(&rrs, widest()).await?;
     let long = |characters: usize| json!("é".repeat(characters));
@@ -84,7 +84,7 @@ async fn the_api_server_enforces_every_limit_of_the_spec_exactly() -> Result<()>
 
 #[tokio::test]
 async fn exactly_the_required_fields_are_required() -> Result<()> {
-    let rig = Rig::replicas(0).start().await?;
+    let rig = Rig::replicas(0).with_our_crd().start().await?;
     let rrs = stored(&rig);
     let required = [
         "signalFingerprint",
@@ -118,7 +118,7 @@ async fn exactly_the_required_fields_are_required() -> Result<()> {
 
 #[tokio::test]
 async fn unknown_fields_of_the_spec_are_pruned() -> Result<()> {
-    let rig = Rig::replicas(0).start().await?;
+    let rig = Rig::replicas(0).with_our_crd().start().await?;
     let mut spec = widest();
     spec["unknown"] = json!(1);
     spec["targetResource"]["uid"] = json!("x");
@@ -129,7 +129,7 @@ async fn unknown_fields_of_the_spec_are_pruned() -> Result<()> {
 
 /// A rig with an RR that the sidecar created, and its name.
 async fn opened() -> Result<(Rig, Incident, String)> {
-    let rig = Rig::replicas(1).with_long_timeouts().start().await?;
+    let rig = Rig::replicas(1).with_our_crd().with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
     assert_eq!(rig.alert(0, &incident, 0).await?.status, 201);
     let name = rig.rrs_of(&incident).await?[0].name().to_owned();
@@ -215,7 +215,7 @@ async fn the_api_server_checks_the_fields_of_the_status_that_the_sidecar_uses() 
 
 #[tokio::test]
 async fn only_the_selectable_fields_can_be_selected() -> Result<()> {
-    let rig = Rig::replicas(1).start().await?;
+    let rig = Rig::replicas(1).with_our_crd().start().await?;
     let alerts =
         [("east-1", "critical", "payment-api"), ("east-1", "warning", "checkout"), ("west-1", "critical", "cart")].map(
             |(cluster, severity, deployment)| {

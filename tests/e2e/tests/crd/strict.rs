@@ -1,7 +1,11 @@
-//! A cluster with a stricter CRD than ours: it has exactly the fields of the design and prunes all others.
+//! A cluster with a stricter CRD than ours: it has exactly the fields of the design and prunes all others. With
+//! `ONCEWAY_CRD=kubernaut` it is kubernaut's.
+
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use onceway_kit::cluster::Cluster;
+use onceway_kit::cluster::deploy::is_our_crd;
 use onceway_kit::fault_proxy::{Call, RR_STATUS, RRS, Verb};
 use onceway_kit::payload::{Alert, Incident, event, webhook};
 use onceway_kit::rig::{Rig, RrExt};
@@ -11,6 +15,10 @@ use serde_json::{Value, json};
 use super::stored;
 
 const STRICT: &str = "tests/e2e/tests/crd/strict.yaml";
+
+async fn strict_cluster() -> Result<Arc<Cluster>> {
+    if is_our_crd()? { Cluster::start_with_crd(STRICT).await } else { Cluster::shared().await }
+}
 
 /// What a CRD without a signal list prunes of a count.
 const LIST: [&str; 2] = ["distinctSignals", "signals"];
@@ -48,7 +56,7 @@ async fn only_the_list_is_pruned(rig: &Rig) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_a_crd_of_exactly_the_designs_fields_storms_are_exact_and_only_the_signal_list_is_pruned() -> Result<()> {
-    let cluster = Cluster::start_with_crd(STRICT).await?;
+    let cluster = strict_cluster().await?;
     let rig = Rig::replicas(3).with_envoy().in_cluster(cluster).with_long_timeouts().start().await?;
     let incidents = Incident::several("prod", 5);
     let report = rig.storm(incidents.clone()).signals(500).concurrency(50).run().await;
@@ -78,7 +86,7 @@ async fn under_a_crd_of_exactly_the_designs_fields_storms_are_exact_and_only_the
 
 #[tokio::test]
 async fn under_that_crd_every_kind_of_signal_creates_an_rr() -> Result<()> {
-    let cluster = Cluster::start_with_crd(STRICT).await?;
+    let cluster = strict_cluster().await?;
     let rig = Rig::replicas(1).in_cluster(cluster).start().await?;
     let long = |characters: usize| "é".repeat(characters);
     let alerts = [

@@ -125,7 +125,7 @@ async fn the_locks_of_kubernauts_gateway_may_be_written_only_with_the_setting() 
     let helm = Helm::offline()?;
     for (arguments, allowed) in [(&[][..], false), (&["--set", "config.migration.kubernautLocks=true"][..], true)] {
         let objects = helm.template(arguments).await?;
-        let policy = object(&objects, "ValidatingAdmissionPolicy", "onceway-leases-onceway")?;
+        let policy = object(&objects, "ValidatingAdmissionPolicy", "onceway-leases")?;
         let expression = policy["spec"]["validations"][0]["expression"].as_str().context("no expression")?;
         ensure!(expression.contains("startsWith('onceway-')"), "{expression}");
         ensure!(expression.contains("startsWith('gw-lock-')") == allowed, "{expression}");

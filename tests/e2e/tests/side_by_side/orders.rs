@@ -23,7 +23,7 @@ const OURS: usize = 5;
 /// The gateway's: read the lock, take it, list, create, read, count, release.
 const THEIRS: usize = 7;
 /// Orders in flight: each is another incident.
-const CONCURRENT: usize = 12;
+const CONCURRENT: usize = 32;
 
 /// Whose next call goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,5 +212,6 @@ async fn in_every_order_of_a_first_incident_there_is_one_rr_and_it_counts_both_s
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_every_order_after_a_crash_that_left_an_open_claim_there_is_one_rr_and_it_counts_both_signals() -> Result<()>
 {
-    play_all(Start::OpenClaim, OURS, THEIRS).await
+    // When the lock is released makes no difference to what precedes it: the other test has those orders.
+    play_all(Start::OpenClaim, OURS - 1, THEIRS).await
 }
