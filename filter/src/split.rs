@@ -142,7 +142,7 @@ impl Split {
         match merge(outcomes) {
             SignalResponse::Problem(mut problem) => {
                 problem.instance = Some(self.source.path());
-                problem.request_id = self.headers.request_id().map(str::to_owned);
+                problem.request_id = self.headers.request_id().map(Box::from);
                 SignalResponse::Problem(problem)
             }
             response => response,

@@ -3,7 +3,7 @@
 use serde_json::Error as JsonError;
 
 use crate::limits::MAX_PROBLEM;
-use crate::truncate::truncated;
+use crate::truncate::{truncate_chars, truncated};
 
 /// The whole body is unusable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -120,13 +120,14 @@ impl Rejection {
     }
 }
 
-/// The parser's message, which may quote the input: truncated, but with its position.
+/// The parser's message. What it quotes of the input is truncated; what it expected, and where, stays.
 fn problem(error: &JsonError) -> String {
     let text = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
     let Some(message) = text.strip_suffix(&position) else { return text };
-    match truncated(message, MAX_PROBLEM) {
-        Some(start) => format!("{start}…{position}"),
-        None => text,
-    }
+    let Some(start) = truncated(message, MAX_PROBLEM) else { return text };
+    // The input may have these words too, so what follows them has a limit as well.
+    let expected = message.rfind(", expected ").filter(|at| *at >= start.len());
+    let expected = expected.and_then(|at| message.get(at..)).unwrap_or_default();
+    format!("{start}…{}{position}", truncate_chars(expected, MAX_PROBLEM))
 }

@@ -22,10 +22,10 @@ pub struct Problem {
     pub instance: Option<&'static str>,
     /// The id of the request, as in its header `X-Request-ID`: a member of kubernaut's problems, not of ours.
     #[serde(rename = "request_id", skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
+    pub request_id: Option<Box<str>>,
     /// The kind in our words, beside the types of others, which have fewer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<&'static str>,
+    pub kind: Option<ProblemKind>,
     /// The outcome of each signal, if the request had several.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub multi_status: Option<Box<MultiStatus>>,
@@ -59,7 +59,7 @@ impl Problem {
             return Self { request_id: None, ..self };
         }
         match ProblemKind::from_uri(self.uri).and_then(|kind| Some((kind, kind.kubernaut()?))) {
-            Some((kind, (uri, title))) => Self { uri, title, kind: Some(kind.slug()), ..self },
+            Some((kind, (uri, title))) => Self { uri, title, kind: Some(kind), ..self },
             None => self,
         }
     }

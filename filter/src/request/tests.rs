@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use onceway_signal::problem::ProblemTypes;
+use onceway_signal::problem::{ProblemKind, ProblemTypes};
 use onceway_signal::response::SignalResponse;
 use onceway_signal::rules::Rules;
 use onceway_signal::{FINGERPRINT_HEADER, Origin, Source};
@@ -218,7 +218,7 @@ fn problems_have_the_types_that_the_configuration_names() {
         (problem.uri, problem.title),
         ("https://kubernaut.ai/problems/payload-too-large", "Request Entity Too Large")
     );
-    assert_eq!(problem.kind, Some("payload-too-large"));
+    assert_eq!(problem.kind, Some(ProblemKind::PayloadTooLarge));
 }
 
 #[test]

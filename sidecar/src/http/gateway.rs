@@ -158,7 +158,7 @@ impl<C: Commit> Gateway<C> {
             SignalResponse::Problem(problem) => {
                 log(path, &problem);
                 let instance = (path != OTHER_PATH).then_some(path);
-                SignalResponse::from(Problem { instance, request_id: Some(id.to_string()), ..*problem })
+                SignalResponse::from(Problem { instance, request_id: Some(Box::from(&*id)), ..*problem })
             }
             response => {
                 log_rejected(path, &response);

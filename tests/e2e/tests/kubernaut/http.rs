@@ -133,7 +133,7 @@ pub(super) async fn malformed_json(place: &Place) -> Result<()> {
         ),
         (Prometheus, "{invalid", ["malformed JSON", "key must be a string at line 1 column 2"]),
         (KubernetesEvent, "{\"reason\": \"R\",\n,}", ["malformed JSON", "line 2 column 1"]),
-        (Prometheus, &long, ["invalid type: string", "line 1 column"]),
+        (Prometheus, &long, ["expected a list of alerts", "line 1 column"]),
     ] {
         let response = place.expect(source, body.to_owned(), 400).await?;
         let problem = response.json();
