@@ -214,7 +214,8 @@ async fn signals_that_arrive_together_cost_one_lookup_which_the_new_rr_uses_too(
     rig.pod(None).namespace(Some("true"));
     let (a, b, c) = tokio::join!(rig.pod_passes(), rig.pod_passes(), rig.pod_passes());
     assert_eq!((a, b, c), (Ok(()), Ok(()), Ok(())));
-    for target in rig.passed.targets.lock().unwrap().iter() {
+    let targets = rig.passed.targets.lock().unwrap().clone();
+    for target in targets {
         let found = target.find(&rig.workloads).await;
         assert_eq!((found.target.kind.as_str(), found.target.api_version.as_deref()), ("Pod", Some("v1")));
     }
