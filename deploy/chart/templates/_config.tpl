@@ -31,8 +31,8 @@ it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter, rights
 {{- with $values.targets -}}
 {{- $_ := set $config "targets" . -}}
 {{- end -}}
-{{- if $values.scope.label -}}
-{{- $_ := set $config "scope" $values.scope -}}
+{{- if not (kindIs "invalid" $values.scope.label) -}}
+{{- $_ := set $config "scope" (dict "label" (default nil $values.scope.label)) -}}
 {{- end -}}
 {{- if $values.tls.secretName -}}
 {{- $tls := dict "cert" "/etc/onceway-tls/tls.crt" "key" "/etc/onceway-tls/tls.key" "metrics" $values.tls.metrics -}}
@@ -56,6 +56,15 @@ it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter, rights
 {{- toJson .Values.auth.audiences -}}
 {{- else -}}
 {{- ternary (list) (list "onceway") (eq .Values.profile "kubernaut") | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The label of scope.label: the value, else that of the profile; empty if everything is in scope. */ -}}
+{{- define "onceway.scopeLabel" -}}
+{{- if kindIs "invalid" .Values.scope.label -}}
+{{- ternary "kubernaut.ai/managed" "" (eq .Values.profile "kubernaut") -}}
+{{- else -}}
+{{- .Values.scope.label -}}
 {{- end -}}
 {{- end -}}
 

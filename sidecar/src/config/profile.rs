@@ -26,6 +26,8 @@ pub enum Profile {
 const KUBERNAUT_MAX_AGE: Duration = Duration::from_secs(5 * 60);
 /// The difference of clocks that it accepts.
 const KUBERNAUT_MAX_AHEAD: Duration = Duration::from_secs(2 * 60);
+/// The label of the targets that it remediates.
+const KUBERNAUT_LABEL: &str = "kubernaut.ai/managed";
 /// The Service that its senders have the right to create.
 const KUBERNAUT_SERVICE: &str = "gateway-service";
 
@@ -43,6 +45,7 @@ impl Config {
         set_if(unset("/events/normal"), &mut self.events.normal, NormalEvents::Reject);
         set_if(unset("/freshness/maxRequestAge"), &mut self.freshness.max_request_age, KUBERNAUT_MAX_AGE);
         set_if(unset("/freshness/maxAhead"), &mut self.freshness.max_ahead, KUBERNAUT_MAX_AHEAD);
+        set_if(unset("/scope/label"), &mut self.scope.label, Some(KUBERNAUT_LABEL.to_owned()));
         set_if(unset("/problemTypes"), &mut self.problem_types, ProblemTypes::Kubernaut);
     }
 }
@@ -69,6 +72,7 @@ mod tests {
         assert_eq!(config.events, Events { max_age: five, normal: NormalEvents::Reject });
         assert_eq!(config.freshness, Freshness { max_request_age: five, max_ahead: two });
         assert_eq!(config.problem_types, ProblemTypes::Kubernaut);
+        assert_eq!(config.scope.label.as_deref(), Some("kubernaut.ai/managed"));
         let auth = &config.auth;
         assert_eq!((auth.authorization, &*auth.gateway_service), (Authorization::Gateway, "gateway-service"));
         assert!(auth.audiences.is_empty(), "that of the API server");
@@ -85,6 +89,7 @@ mod tests {
             "events: {normal: ignore}",
             "freshness: {maxRequestAge: 6m}",
             "freshness: {maxAhead: 5m}",
+            "scope: {label: null}",
             "problemTypes: onceway",
         ] {
             let (with, without) = (format!("profile: kubernaut\n{written}\n"), Config::parse(written).unwrap());

@@ -210,11 +210,10 @@ mod targets {
     use tokio::time::Instant;
 
     use super::{Context, Execute, Executor, Met, RRS, claim, claim_path, context, rr, status};
-    use crate::doubles::objects::{LEASES, TARGET_TIMEOUT, executor_with, workloads};
+    use crate::doubles::objects::{LEASES, TARGET_TIMEOUT, executor_with, spec, workloads};
     use crate::doubles::wire::Wire;
     use crate::index::Index;
     use crate::metrics::Metrics;
-    use crate::rr::RemediationRequestSpec;
     use crate::workload::{Named, NewTarget};
 
     const POD: &str = "GET /api/v1/namespaces/prod/pods/a";
@@ -249,15 +248,6 @@ mod targets {
         fn reads(&self) -> usize {
             self.wire.made(POD).len()
         }
-    }
-
-    fn spec() -> RemediationRequestSpec {
-        serde_json::from_value(json!({
-            "signalFingerprint": "0".repeat(64), "signalName": "A", "severity": "critical", "signalType": "alert",
-            "targetType": "kubernetes", "targetResource": {"kind": "Pod", "name": "a", "namespace": "prod"},
-            "firingTime": "2026-03-01T10:00:00Z", "receivedTime": "2026-03-01T10:00:00Z",
-        }))
-        .unwrap()
     }
 
     fn of_pod() -> Context {

@@ -13,6 +13,7 @@ use crate::executor::{Executor, MetadataReader, Settings};
 use crate::health::permissions::PermissionRecheck;
 use crate::index::Index;
 use crate::metrics::Metrics;
+use crate::rr::RemediationRequestSpec;
 use crate::workload::{self, ReadRights, Workloads};
 
 pub(crate) const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/incidents/leases";
@@ -60,6 +61,16 @@ pub(crate) fn claim(intent: &str, created: bool, used: Timestamp, version: &str)
         },
         "spec": {"holderIdentity": "", "leaseDurationSeconds": 30, "leaseTransitions": 0},
     })
+}
+
+/// The spec of an RR about the pod `a`.
+pub(crate) fn spec() -> RemediationRequestSpec {
+    serde_json::from_value(json!({
+        "signalFingerprint": "0".repeat(64), "signalName": "A", "severity": "critical", "signalType": "alert",
+        "targetType": "kubernetes", "targetResource": {"kind": "Pod", "name": "a", "namespace": "prod"},
+        "firingTime": "2026-03-01T10:00:00Z", "receivedTime": "2026-03-01T10:00:00Z",
+    }))
+    .unwrap()
 }
 
 /// A page of a list.

@@ -215,6 +215,9 @@ fn a_document_is_written_as_it_was_read() {
             "namespace": [], "cluster": ["c"]}],
         "clusters": ["east-1"],
         "denyNamespaces": ["kube-*"],
+        "resolve": "derive",
+        "missing": "reject",
+        "localClusters": ["east-1"],
     });
     assert_eq!(serde_json::to_value(rules(document.clone())).unwrap(), document);
 }

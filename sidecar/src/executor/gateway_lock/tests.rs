@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::advance;
 
 use super::super::{CallFailure, CallOutcome, Context, Execute, Executor};
-use crate::doubles::objects::{LEASES, RRS, executor_with, fingerprint, list, rr, without_reads};
+use crate::doubles::objects::{LEASES, RRS, executor_with, fingerprint, list, rr, spec, without_reads};
 use crate::doubles::wire::{Met, Wire, status};
 use crate::index::Index;
 use crate::metrics::Metrics;
@@ -60,7 +60,7 @@ impl Rig {
             first_received: now,
             last_received: now,
             by_name: SignalList::default(),
-            spec: None,
+            spec: Some(Arc::new(spec)),
             target: Default::default(),
             provenance: Default::default(),
         };

@@ -24,7 +24,7 @@ mod tls;
 
 const SOON: Duration = Duration::from_secs(10);
 /// Short enough to wait for, long enough for a busy machine to send a request.
-const LIMIT: Duration = Duration::from_millis(500);
+const LIMIT: Duration = Duration::from_secs(1);
 
 const LIMITS: SocketLimits = SocketLimits {
     connections: 8,
