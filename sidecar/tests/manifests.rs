@@ -167,7 +167,8 @@ fn the_cluster_roles_grant_exactly_the_reviews_and_the_reads_that_the_sidecar_ch
         assert_eq!(granted(role.rules), needed(rights));
         let binds = |binding: &&ClusterRoleBinding| Some(&binding.role_ref.name) == role.metadata.name.as_ref();
         let subjects = bindings.iter().find(binds).unwrap().subjects.clone().unwrap();
-        assert_eq!(subjects.into_iter().map(|subject| Some(subject.name)).collect::<Vec<_>>(), [account.clone()]);
+        let [subject] = &subjects[..] else { panic!("not one account") };
+        assert_eq!(Some(&subject.name), account.as_ref());
     }
     // The right to watch namespaces comes with `scope.label`.
     assert_eq!(bindings.len(), 2);
