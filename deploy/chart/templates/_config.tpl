@@ -31,8 +31,8 @@ it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter, rights
 {{- with $values.targets -}}
 {{- $_ := set $config "targets" . -}}
 {{- end -}}
-{{- if not (kindIs "invalid" $values.scope.label) -}}
-{{- $_ := set $config "scope" (dict "label" (default nil $values.scope.label)) -}}
+{{- if $values.scope.label -}}
+{{- $_ := set $config "scope" (dict "label" (default nil (include "onceway.scopeLabel" .))) -}}
 {{- end -}}
 {{- if $values.tls.secretName -}}
 {{- $tls := dict "cert" "/etc/onceway-tls/tls.crt" "key" "/etc/onceway-tls/tls.key" "metrics" $values.tls.metrics -}}
@@ -61,11 +61,8 @@ it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter, rights
 
 {{- /* The label of scope.label: the value, else that of the profile; empty if everything is in scope. */ -}}
 {{- define "onceway.scopeLabel" -}}
-{{- if kindIs "invalid" .Values.scope.label -}}
-{{- ternary "kubernaut.ai/managed" "" (eq .Values.profile "kubernaut") -}}
-{{- else -}}
-{{- .Values.scope.label -}}
-{{- end -}}
+{{- $label := default (ternary "kubernaut.ai/managed" "none" (eq .Values.profile "kubernaut")) .Values.scope.label -}}
+{{- if ne $label "none" }}{{ $label }}{{ end -}}
 {{- end -}}
 
 {{- /* Whose types problems have: the value, else those of the profile. */ -}}
