@@ -42,6 +42,8 @@ const POINTS: &[Point] = &[
     point!("an alert may be 2 minutes ahead, and of any age", signals::freshness),
     point!("commonLabels.cluster is the cluster of an alert without one", signals::common_cluster),
     point!("two firing alerts of one target count 2 and get one response", signals::two_alerts_of_one_target),
+    point!("an RR is about the verified workload", signals::workload),
+    point!("what has no label kubernaut.ai/managed is rejected with 200, and why", signals::scope),
     point!("an event may be 5 minutes old and 2 minutes ahead", events::freshness),
     point!("an event of type Normal gets 400", events::normal),
     point!("metrics are plain text unless OpenMetrics is asked for", metrics::formats),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::place::{Place, expect, minutes};
 
 fn warning(place: &Place) -> Result<Value> {
-    Ok(serde_json::from_str(&event("Deployment", "prod", place.incident().deployment(), "BackOff"))?)
+    Ok(serde_json::from_str(&event("Deployment", place.namespace(), place.incident().deployment(), "BackOff"))?)
 }
 
 pub(super) async fn freshness(place: &Place) -> Result<()> {

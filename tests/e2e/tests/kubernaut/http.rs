@@ -4,12 +4,14 @@ use anyhow::{Context, Result, ensure};
 use http::Request;
 use jiff::Timestamp;
 use onceway_kit::client::ClientResponse;
+use onceway_kit::payload::Incident;
+use onceway_kit::poll;
 use onceway_signal::Source::{self, KubernetesEvent, Prometheus};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::place::{Place, expect, kubernaut_token};
+use super::place::{BOUND, MANAGED, Place, expect, kubernaut_token};
 
 const SECURITY_HEADERS: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
@@ -172,8 +174,16 @@ pub(super) async fn authorization(place: &Place) -> Result<()> {
     ensure!(unknown.json()["title"] == "Unauthorized", "{}", unknown.text());
     ensure!(unknown.header("www-authenticate") == Some("Bearer"), "{unknown:?}");
     // The right covers every namespace.
-    let elsewhere = onceway_kit::payload::Incident::new("kube-system", "coredns");
-    place.expect(Prometheus, elsewhere.webhook(0), 201).await.map(drop)
+    let elsewhere = place.rig.namespace().cluster().namespace("elsewhere").await?;
+    let incident = Incident::new(elsewhere.name(), "coredns");
+    place.expect(Prometheus, incident.webhook(0), 200).await?;
+    elsewhere.label(MANAGED, "true").await?;
+    poll::until(BOUND, "the namespace has its label", async || {
+        let response = place.send(place.post(Prometheus), incident.webhook(0)).await?;
+        ensure!([200, 201].contains(&response.status.as_u16()), "{} {}", response.status, response.text());
+        Ok((response.status == 201).then_some(()))
+    })
+    .await
 }
 
 pub(super) async fn freshness_of_requests(place: &Place) -> Result<()> {

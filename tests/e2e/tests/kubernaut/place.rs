@@ -18,8 +18,10 @@ use onceway_kit::rig::Rig;
 use onceway_signal::Source;
 use serde_json::json;
 
-/// How long a new right may take to be known.
-const BOUND: Duration = Duration::from_secs(30);
+/// The label of what may be remediated.
+pub(super) const MANAGED: &str = "kubernaut.ai/managed";
+/// How long a new right or label may take to be known.
+pub(super) const BOUND: Duration = Duration::from_secs(30);
 
 /// A rig whose senders send to `base`.
 pub(super) struct Place {
@@ -47,11 +49,12 @@ impl Place {
     }
 
     async fn of(rig: Rig, base: String, envoy: bool) -> Result<Self> {
+        rig.namespace().label(MANAGED, "true").await?;
         let sender = rig.namespace().sender("alertmanager").await?;
         permit(&rig, "alertmanager").await?;
         let token = kubernaut_token(&sender).await?;
         let place = Self { rig, base, envoy, token, incidents: AtomicUsize::new(0) };
-        poll::until(BOUND, "the sender has its right", async || {
+        poll::until(BOUND, "the sender has its right and the namespace its label", async || {
             let response = place.send(place.post(Source::Prometheus), place.incident().webhook(0)).await?;
             Ok((response.status == 201).then_some(()))
         })
@@ -62,7 +65,12 @@ impl Place {
     /// An incident that no other check is about.
     pub(super) fn incident(&self) -> Incident {
         let number = self.incidents.fetch_add(1, Ordering::Relaxed);
-        Incident::new("prod", &format!("api-{number}"))
+        Incident::new(self.namespace(), &format!("api-{number}"))
+    }
+
+    /// The namespace that may be remediated.
+    pub(super) fn namespace(&self) -> &str {
+        self.rig.namespace().name()
     }
 
     /// A sender's request to the path of `source`, without a body.

@@ -1,7 +1,8 @@
 //! Webhooks.
 
 use anyhow::{Context, Result, ensure};
-use onceway_kit::payload::webhook;
+use onceway_kit::cluster::Object;
+use onceway_kit::payload::{Alert, Incident, webhook};
 use onceway_kit::rig::RrExt;
 use onceway_signal::Source::Prometheus;
 use serde_json::{Value, json};
@@ -44,5 +45,36 @@ pub(super) async fn two_alerts_of_one_target(place: &Place) -> Result<()> {
     ensure!(response["results"].is_null(), "{response}");
     let rrs = place.rig.rrs_of(&incident).await?;
     ensure!(rrs.len() == 1 && rrs[0].count() == 2, "{rrs:?}");
+    Ok(())
+}
+
+pub(super) async fn workload(place: &Place) -> Result<()> {
+    let deployment = place.incident().deployment().to_owned();
+    let (objects, pod) = Object::deployment(&deployment);
+    for object in &objects {
+        place.rig.namespace().create(object).await?;
+    }
+    let alert = Alert::firing("KubePodCrashLooping").label("namespace", place.namespace()).label("pod", &pod);
+    let response = place.expect(Prometheus, webhook(&[alert]), 201).await?.json();
+    let fingerprint = response["fingerprint"].as_str().context("no fingerprint")?;
+    let rrs = place.rig.rrs().await?;
+    let target =
+        &rrs.iter().find(|rr| rr.spec.signal_fingerprint == fingerprint).context("no RR")?.spec.target_resource;
+    let of = (target.kind.as_str(), target.name.as_str(), target.api_version.as_deref());
+    ensure!(of == ("Deployment", &*deployment, Some("apps/v1")), "{target:?}");
+    Ok(())
+}
+
+pub(super) async fn scope(place: &Place) -> Result<()> {
+    let unmanaged = place.rig.namespace().cluster().namespace("unmanaged").await?;
+    let incident = Incident::new(unmanaged.name(), place.incident().deployment());
+    let body = place.expect(Prometheus, incident.webhook(0), 200).await?.json();
+    let rejection = &body["rejection"];
+    ensure!(body["status"] == "rejected" && rejection["status"] == "rejected", "{body}");
+    ensure!(rejection["reason"] == "unmanaged_resource", "{body}");
+    for field in ["message", "resource", "action"] {
+        ensure!(rejection[field].as_str().is_some_and(|text| text.contains(unmanaged.name())), "{field} of {body}");
+    }
+    ensure!(place.rig.rrs_of(&incident).await?.is_empty(), "an RR about what is out of scope");
     Ok(())
 }

@@ -209,7 +209,7 @@ impl RigBuilder {
             // The admission policy allows it only there.
             namespace.label("onceway.io/duplicates", "skip").await?;
         }
-        if self.config["scope"]["label"].is_string() {
+        if self.config["scope"]["label"].is_string() || self.config["profile"] == "kubernaut" {
             // As the chart does.
             namespace.grant("scope", &SCOPE_RIGHTS).await?;
         }
