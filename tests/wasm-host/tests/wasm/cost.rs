@@ -108,6 +108,7 @@ fn the_module_is_small() {
     let size = fs::metadata(built::filter::path().unwrap()).unwrap().len();
     println!("{size} bytes");
     // 110,000 of them came with the target rules (the table, and the reader of the document that extends it), 25,000 with the
-    // limit of buffered bodies and the policy keys.
-    assert!(size < 560_000, "{size} bytes");
+    // limit of buffered bodies and the policy keys, 24,000 with kubernaut's problem types, what a webhook says of all its alerts, and
+    // the sidecar's keys of targets.
+    assert!(size < 580_000, "{size} bytes");
 }
