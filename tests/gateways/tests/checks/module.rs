@@ -19,9 +19,9 @@ use crate::running::{REPLICAS, Running, until_acknowledged};
 /// How long a new module or configuration may take until it serves requests.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Senders of a storm during an upgrade.
-const SENDERS: usize = 20;
+const SENDERS: usize = 8;
 /// Signals that are acknowledged before and after an upgrade.
-const STEP: u64 = 200;
+const STEP: u64 = 100;
 
 pub(super) async fn signals_pass_and_are_counted_right_without_the_module(running: &mut Running) -> Result<String> {
     if !running.kind.fetches() {
