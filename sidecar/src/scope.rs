@@ -1,6 +1,6 @@
 //! What may be remediated at all: decided before an incident takes its claim, so that nothing is written for what may not.
 //!
-//! - With `scope.label`, an RR is created only for a target that has the label, or whose namespace has it ([`decision`]).
+//! - With `scope.label`, an RR is created only for a target that has the label, or whose namespace has it (`decision`).
 //! - With `targets.missing: reject`, only for one that exists.
 //!
 //! An incident with an active RR is past this: its signals are counted, whatever its labels say by now. What the reads find is

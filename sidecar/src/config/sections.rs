@@ -36,8 +36,8 @@ pub struct Config {
     pub events: Events,
     /// How old requests may be, and how far ahead of a replica's clock they and their signals may be dated.
     pub freshness: Freshness,
-    /// The `type` and `title` of problems. onceway: https://onceway.io/problems/..., one for each cause. kubernaut:
-    /// https://kubernaut.ai/problems/... as from its gateway, one for each status, with our cause in `kind`. The filter's
+    /// The `type` and `title` of problems. onceway: `https://onceway.io/problems/...`, one for each cause. kubernaut:
+    /// `https://kubernaut.ai/problems/...` as from its gateway, one for each status, with our cause in `kind`. The filter's
     /// plugin configuration has the same value under `problem_types`.
     #[schemars(with = "String")]
     pub problem_types: ProblemTypes,
