@@ -8,6 +8,7 @@ mod check;
 mod error;
 mod events;
 mod freshness;
+mod kubernaut;
 mod limits;
 mod load;
 mod print;

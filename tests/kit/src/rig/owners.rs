@@ -41,10 +41,11 @@ impl Rig {
         for incident in incidents {
             let before = self.record().calls().len();
             let began = Instant::now();
-            let mut response = self.client().clone().alert(url.to_owned(), incident.webhook(n)).await;
+            let send = || self.client().clone().alert(url.to_owned(), incident.webhook(n));
+            let mut response = send().await;
             // No response: Envoy closes connections of a certain age, and a request may be on its way.
             while response.as_ref().map_or(true, |response| response.status == 503) && began.elapsed() < LIMIT {
-                response = self.client().clone().alert(url.to_owned(), incident.webhook(n)).await;
+                response = send().await;
             }
             let response = response?;
             ensure!(response.status.is_success(), "{}: {}", response.status, response.text());
