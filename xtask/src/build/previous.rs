@@ -24,7 +24,7 @@ const FILTER: &str = "ONCEWAY_PREVIOUS_FILTER_WASM";
 /// Builds the sidecar and the filter of the previous version, unless that was done before.
 ///
 /// It builds into the target directory of this version, whose dependencies are the same, and so must come before this version's own build,
-/// which puts its programs at their places again.
+/// which puts its programs at their places again. Its crates have a version of their own there (see [`mark`]).
 ///
 /// # Errors
 /// If the commit is not there, or its programs do not compile.
@@ -36,6 +36,7 @@ pub(super) fn build(lane: &dyn Lane) -> Result<[(&'static str, PathBuf); 2]> {
         return Ok(programs);
     }
     let tree = of_commit(PREVIOUS, "previous-tree")?;
+    mark(&tree)?;
     let at_tree = |arguments: &[&str]| {
         let mut build = cargo(arguments);
         build.arg(MESSAGES).current_dir(&tree).env("CARGO_TARGET_DIR", &target);
@@ -50,6 +51,21 @@ pub(super) fn build(lane: &dyn Lane) -> Result<[(&'static str, PathBuf); 2]> {
     keep(&target.join("release/onceway"), &sidecar.1)?;
     keep(&target.join(FILTER_TARGET).join("wasm/onceway_filter.wasm"), &filter.1)?;
     Ok(programs)
+}
+
+/// Gives the crates of the previous version's tree a version that no other tree has.
+///
+/// Cargo names what it builds of a workspace by name and version, wherever the workspace is, and calls it fresh if the sources are older:
+/// without this, this version would be linked with libraries of the previous one.
+fn mark(tree: &Path) -> Result<()> {
+    let manifest = tree.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+    let (before, rest) = text
+        .split_once("[workspace.package]\nversion = \"")
+        .context("the previous version's workspace has no version")?;
+    let (version, after) = rest.split_once('"').context("the previous version's workspace has no version")?;
+    let marked = format!("{before}[workspace.package]\nversion = \"{version}-previous\"{after}");
+    fs::write(&manifest, marked).with_context(|| format!("cannot write {}", manifest.display()))
 }
 
 /// Copies, and not links: cargo writes over what it built.
