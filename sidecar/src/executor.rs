@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use http::Request;
 use kube::Client;
-use onceway_claim::ApiCall;
+use onceway_claim::{ApiCall, ApiResult};
 use onceway_signal::Fingerprint;
 use serde::de::DeserializeOwned;
 
@@ -95,7 +95,8 @@ impl Executor {
 
     /// Executes a call that no signal waits for: a read or a delete.
     pub(crate) async fn execute_off_path(&self, call: &ApiCall, fingerprint: Fingerprint) -> CallOutcome {
-        self.api.call(call, fingerprint, None, None).await
+        let outcome = self.api.call(call, fingerprint, None, None).await;
+        self.with_knowledge(call, fingerprint, outcome)
     }
 
     /// Sends a request that is not part of the protocol, within the same limits and with the same metrics.
@@ -129,6 +130,18 @@ impl Executor {
         }
     }
 
+    /// The outcome of a read, with what the index knows of an RR that is missing.
+    fn with_knowledge(&self, call: &ApiCall, fingerprint: Fingerprint, outcome: CallOutcome) -> CallOutcome {
+        match (call, &outcome.result) {
+            (ApiCall::GetRr { name, under: Some(under) }, ApiResult::Missing)
+                if self.index.has_seen(fingerprint, name, under) =>
+            {
+                CallOutcome { result: ApiResult::Gone, ..outcome }
+            }
+            _ => outcome,
+        }
+    }
+
     /// The spec of the batch's new RR, with the workload that was found: the same, however often it is created.
     async fn spec(&self, context: &Context) -> Option<RemediationRequestSpec> {
         let write = context.spec.as_ref()?;
@@ -144,17 +157,22 @@ impl Execute for Executor {
         }
         // Before a lock is taken or renewed, which is relied on for a short time.
         let spec = if matches!(call, ApiCall::CreateRr { .. }) { self.spec(context).await } else { None };
-        if let Some(locks) = &self.locks {
-            return locks.execute(&self.api, &self.finder, (call, spec.as_ref()), context).await;
-        }
-        match call {
-            ApiCall::FindRr { except } => self.finder.find(&self.api, context.fingerprint, except.as_ref()).await,
-            _ => self.api.call(call, context.fingerprint, Some(context), spec.as_ref()).await,
-        }
+        let outcome = match (call, &self.locks) {
+            (_, Some(locks)) => locks.execute(&self.api, &self.finder, (call, spec.as_ref()), context).await,
+            (ApiCall::FindRr { except }, None) => {
+                self.finder.find(&self.api, context.fingerprint, except.as_ref()).await
+            }
+            (_, None) => self.api.call(call, context.fingerprint, Some(context), spec.as_ref()).await,
+        };
+        self.with_knowledge(call, context.fingerprint, outcome)
     }
 
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
         self.index.is_known_inactive(fingerprint, name)
+    }
+
+    fn is_new(&self, fingerprint: Fingerprint) -> bool {
+        self.index.is_new(fingerprint)
     }
 
     fn end_commit(&self, fingerprint: Fingerprint) -> Option<HeldLock> {

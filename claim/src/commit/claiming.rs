@@ -40,8 +40,8 @@ impl Commit {
     /// Reads the RR that the claim names. Every update of a claim follows such a read, made after the read or write
     /// that returned the claim's version.
     pub(super) fn check(&mut self, seen: SeenClaim, polls: u16) -> Step {
-        let name = Arc::clone(&seen.claim.fields.intent);
-        self.enter(State::Check { seen, polls }, ApiCall::GetRr { name })
+        let (name, under) = (Arc::clone(&seen.claim.fields.intent), Some(Arc::clone(&seen.claim.version)));
+        self.enter(State::Check { seen, polls }, ApiCall::GetRr { name, under })
     }
 
     pub(super) fn on_checked(&mut self, seen: SeenClaim, polls: u16, result: ApiResult, now: Now) -> Step {
@@ -52,7 +52,11 @@ impl Commit {
             ApiResult::Rr(rr) if rr.phase == Phase::Active && rr.count == 0 => self.fence(seen, rr),
             ApiResult::Rr(rr) if rr.phase.takes_signals(now.unix_ms) => self.count(Some(seen), rr),
             ApiResult::Rr(_) => self.find_rr(Some(seen)),
-            ApiResult::Missing if seen.claim.fields.created => self.find_rr(Some(seen)),
+            ApiResult::Missing if seen.claim.fields.created || self.knows_deleted(&seen.claim) => {
+                self.find_rr(Some(seen))
+            }
+            // It was created under this version, and its holder fences whatever it creates again: as if the claim said so.
+            ApiResult::Gone => self.find_rr(Some(seen)),
             ApiResult::Missing if polls < self.parameters.help_polls && self.is_held_by_another(&seen.claim) => {
                 self.state = State::AwaitHolder { seen, polls: polls + 1 };
                 Step::Wait(self.parameters.help_poll_ms)
@@ -82,6 +86,11 @@ impl Commit {
             State::AcquireClaim { sent_ms: now.monotonic_ms },
             ApiCall::UpdateClaim { version: Arc::clone(version), fields },
         )
+    }
+
+    /// Whether this commit has met the RR that was created under this version of the claim, and that is deleted.
+    fn knows_deleted(&self, claim: &Claim) -> bool {
+        self.deleted.as_ref().is_some_and(|(name, under)| *name == claim.fields.intent && *under == claim.version)
     }
 
     fn is_held_by_another(&self, claim: &Claim) -> bool {

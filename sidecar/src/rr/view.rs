@@ -14,7 +14,7 @@ use onceway_signal::Fingerprint;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::resource::{CREATOR, CompletionStatus, DeduplicatedSignal, RoutingStatus, is_terminal};
+use super::resource::{CLAIM_VERSION, CREATOR, CompletionStatus, DeduplicatedSignal, RoutingStatus, is_terminal};
 use super::signals::SignalList;
 use super::time::unix_ms;
 
@@ -143,6 +143,11 @@ impl RrView<'_> {
         self.metadata.annotations.get(CREATOR).map(String::as_str)
     }
 
+    /// The version of the claim under which a sidecar created the RR; `None` if it has none.
+    pub fn claim_version(&self) -> Option<&str> {
+        self.metadata.annotations.get(CLAIM_VERSION).map(String::as_str)
+    }
+
     /// `status.overallPhase`; empty if missing.
     pub fn overall_phase(&self) -> &str {
         self.status.as_ref().and_then(|status| status.overall_phase.as_deref()).unwrap_or_default()
@@ -176,6 +181,7 @@ impl RrView<'_> {
             version: required(self.resource_version(), "metadata.resourceVersion")?,
             fingerprint_matches: of == &*fingerprint.hex(),
             creator: self.creator().unwrap_or_default().into(),
+            under: self.claim_version().unwrap_or_default().into(),
             count,
             phase: self.phase()?,
             first_seen_ms: first_seen.map(|time| unix_ms(time.0)),

@@ -219,5 +219,17 @@ pub fn failing() -> Vec<Failing> {
             bounds: Bounds { claim_gcs: 1, ..flawed(Flaw::OpenClaimCollected) },
             violates: ONE_COUNTED,
         },
+        Failing {
+            name: "existing-claim-is-mine",
+            idea: "the claim is created without a read before it; if it exists already, an earlier try of mine created it",
+            bounds: flawed(Flaw::ExistsIsMine),
+            violates: ONE_RR,
+        },
+        Failing {
+            name: "missing-is-deleted",
+            idea: "nobody writes into the claim that its RR was created, so an RR that is missing was deleted",
+            bounds: flawed(Flaw::MissingIsDeleted),
+            violates: ONE_RR,
+        },
     ]
 }
