@@ -54,9 +54,6 @@ pub struct Commit {
     signals: NonZeroU32,
     /// The RR that this commit last tried to create.
     attempted: Option<Arc<str>>,
-    /// The RR that this commit last wanted to count in and that was deleted: its name, and the version of the claim under which
-    /// it was created.
-    deleted: Option<(Arc<str>, Arc<str>)>,
     state: State,
 }
 
@@ -93,7 +90,7 @@ impl Commit {
     /// Begins the commit of `signals` signals.
     #[must_use]
     pub fn begin(parameters: Arc<Parameters>, signals: NonZeroU32, known: Known, now: Now) -> (Self, Step) {
-        let mut commit = Self { parameters, signals, attempted: None, deleted: None, state: State::Finished };
+        let mut commit = Self { parameters, signals, attempted: None, state: State::Finished };
         let step = match known {
             Known::Rr(rr) if rr.phase.takes_signals(now.unix_ms) => commit.count(None, rr),
             Known::New => commit.find_rr(None),

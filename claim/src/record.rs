@@ -89,8 +89,6 @@ pub struct Rr {
     pub fingerprint_matches: bool,
     /// `onceway.io/creator`: the identity of the process that created it; empty where the annotation is missing.
     pub creator: Arc<str>,
-    /// `onceway.io/claim-version`: the version of the claim under which it was created; empty where the annotation is missing.
-    pub under: Arc<str>,
     /// `status.deduplication.occurrenceCount`; 0 where it is missing.
     pub count: u32,
     /// Whether it takes signals.

@@ -95,8 +95,8 @@ impl Executor {
 
     /// Executes a call that no signal waits for: a read or a delete.
     pub(crate) async fn execute_off_path(&self, call: &ApiCall, fingerprint: Fingerprint) -> CallOutcome {
-        let outcome = self.api.call(call, fingerprint, None, None).await;
-        self.with_knowledge(call, fingerprint, outcome)
+        let seen = self.has_seen(call, fingerprint);
+        gone_if(seen, self.api.call(call, fingerprint, None, None).await)
     }
 
     /// Sends a request that is not part of the protocol, within the same limits and with the same metrics.
@@ -130,15 +130,12 @@ impl Executor {
         }
     }
 
-    /// The outcome of a read, with what the index knows of an RR that is missing.
-    fn with_knowledge(&self, call: &ApiCall, fingerprint: Fingerprint, outcome: CallOutcome) -> CallOutcome {
-        match (call, &outcome.result) {
-            (ApiCall::GetRr { name, under: Some(under) }, ApiResult::Missing)
-                if self.index.has_seen(fingerprint, name, under) =>
-            {
-                CallOutcome { result: ApiResult::Gone, ..outcome }
-            }
-            _ => outcome,
+    /// Whether this call reads an RR that was seen, created under the claim's version. To be asked before the call is sent: the
+    /// index may learn of an RR that is created after the read and before its response.
+    fn has_seen(&self, call: &ApiCall, fingerprint: Fingerprint) -> bool {
+        match call {
+            ApiCall::GetRr { name, under: Some(under) } => self.index.has_seen(fingerprint, name, under),
+            _ => false,
         }
     }
 
@@ -157,6 +154,7 @@ impl Execute for Executor {
         }
         // Before a lock is taken or renewed, which is relied on for a short time.
         let spec = if matches!(call, ApiCall::CreateRr { .. }) { self.spec(context).await } else { None };
+        let seen = self.has_seen(call, context.fingerprint);
         let outcome = match (call, &self.locks) {
             (_, Some(locks)) => locks.execute(&self.api, &self.finder, (call, spec.as_ref()), context).await,
             (ApiCall::FindRr { except }, None) => {
@@ -164,7 +162,7 @@ impl Execute for Executor {
             }
             (_, None) => self.api.call(call, context.fingerprint, Some(context), spec.as_ref()).await,
         };
-        self.with_knowledge(call, context.fingerprint, outcome)
+        gone_if(seen, outcome)
     }
 
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
@@ -181,6 +179,14 @@ impl Execute for Executor {
 
     async fn release_lock(&self, lock: HeldLock) {
         gateway_lock::release(&self.api, lock).await;
+    }
+}
+
+/// The outcome of a read of an RR that was `seen` before it: one that is missing was deleted.
+fn gone_if(seen: bool, outcome: CallOutcome) -> CallOutcome {
+    match outcome.result {
+        ApiResult::Missing if seen => CallOutcome { result: ApiResult::Gone, ..outcome },
+        _ => outcome,
     }
 }
 

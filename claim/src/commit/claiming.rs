@@ -52,9 +52,7 @@ impl Commit {
             ApiResult::Rr(rr) if rr.phase == Phase::Active && rr.count == 0 => self.fence(seen, rr),
             ApiResult::Rr(rr) if rr.phase.takes_signals(now.unix_ms) => self.count(Some(seen), rr),
             ApiResult::Rr(_) => self.find_rr(Some(seen)),
-            ApiResult::Missing if seen.claim.fields.created || self.knows_deleted(&seen.claim) => {
-                self.find_rr(Some(seen))
-            }
+            ApiResult::Missing if seen.claim.fields.created => self.find_rr(Some(seen)),
             // It was created under this version, and its holder fences whatever it creates again: as if the claim said so.
             ApiResult::Gone => self.find_rr(Some(seen)),
             ApiResult::Missing if polls < self.parameters.help_polls && self.is_held_by_another(&seen.claim) => {
@@ -86,11 +84,6 @@ impl Commit {
             State::AcquireClaim { sent_ms: now.monotonic_ms },
             ApiCall::UpdateClaim { version: Arc::clone(version), fields },
         )
-    }
-
-    /// Whether this commit has met the RR that was created under this version of the claim, and that is deleted.
-    fn knows_deleted(&self, claim: &Claim) -> bool {
-        self.deleted.as_ref().is_some_and(|(name, under)| *name == claim.fields.intent && *under == claim.version)
     }
 
     fn is_held_by_another(&self, claim: &Claim) -> bool {

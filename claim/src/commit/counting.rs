@@ -24,10 +24,7 @@ impl Commit {
                 Some(seen) if seen.written_ms.is_some() => self.check(seen, 0),
                 _ => self.restart(),
             },
-            ApiResult::Missing => {
-                self.deleted = Some((rr.name, rr.under));
-                self.restart()
-            }
+            ApiResult::Missing => self.restart(),
             _ => self.resolve(seen, rr),
         }
     }

@@ -229,20 +229,6 @@ fn a_known_rr_that_is_gone_starts_over_from_the_claim() {
 }
 
 #[test]
-fn a_known_rr_that_is_gone_is_known_to_be_deleted_if_the_claim_is_still_the_one_that_it_was_created_under() {
-    let (known, open) = (rr(OLD, OTHER, "r4", 7), fields(OTHER, OLD, false));
-    let read = |version: &str| {
-        Script::begin_knowing(1, known.clone())
-            .on(&count(&known, 8), ApiResult::Missing)
-            .on(&ApiCall::GetClaim, ApiResult::Claim(claim(version, open.clone())))
-            .on(&check(OLD, version), ApiResult::Missing)
-    };
-    read("c1").expects(&find(Some(OLD)));
-    // Its holder has acquired the claim since, to create an RR of the same name.
-    read("c2").on_wait();
-}
-
-#[test]
 fn a_result_for_a_finished_commit_counts_nothing() {
     let (mut commit, _) = onceway_claim::Commit::begin(
         std::sync::Arc::new(onceway_claim::Parameters {

@@ -111,7 +111,6 @@ pub(super) fn rr(name: &str, creator: &str, version: &str, count: u32) -> Rr {
         version: version.into(),
         fingerprint_matches: true,
         creator: creator.into(),
-        under: "c1".into(),
         count,
         phase: Phase::Active,
         first_seen_ms: None,

@@ -220,7 +220,6 @@ fn unusable(name: &Arc<str>) -> Rr {
         version: Arc::from(""),
         fingerprint_matches: false,
         creator: Arc::from(""),
-        under: Arc::from(""),
         count: 0,
         phase: Phase::Terminal,
         first_seen_ms: None,

@@ -103,7 +103,6 @@ fn rr(count: u32) -> Rr {
         version,
         fingerprint_matches: true,
         creator,
-        under: "".into(),
         count,
         phase: Phase::Active,
         first_seen_ms: None,

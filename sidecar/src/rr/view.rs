@@ -181,7 +181,6 @@ impl RrView<'_> {
             version: required(self.resource_version(), "metadata.resourceVersion")?,
             fingerprint_matches: of == &*fingerprint.hex(),
             creator: self.creator().unwrap_or_default().into(),
-            under: self.claim_version().unwrap_or_default().into(),
             count,
             phase: self.phase()?,
             first_seen_ms: first_seen.map(|time| unix_ms(time.0)),

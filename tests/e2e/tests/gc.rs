@@ -128,6 +128,7 @@ async fn a_late_rr_of_a_dead_creator_is_deleted() -> Result<()> {
     rig.sidecar(0).service().kill().await?;
     assert!(lost.await?.is_err());
     assert_eq!(rig.alert(1, &incident(), 1).await?.status, 201);
+    rig.until_seen_by(1).await?;
     let first = rig.finish_and_delete(&incident()).await?;
     assert_eq!(rig.alert(1, &incident(), 2).await?.status, 201);
     // Now the dead replica's create arrives: an RR of the old name, which is no claim's intent.

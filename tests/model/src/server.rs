@@ -61,7 +61,7 @@ impl Server {
             ApiCall::CreateRr { name, .. } if self.rrs.contains_key(name) => ApiResult::Conflict,
             ApiCall::CreateRr { name, under } => {
                 self.created_under |= self.has_version(under);
-                self.create_rr(author, name, under)
+                self.create_rr(author, name)
             }
             ApiCall::Count { rr, count } => self.count(rr, *count),
             ApiCall::DeleteRr { rr } => match self.rrs.get(&rr.name) {
@@ -133,7 +133,7 @@ impl Server {
     pub(crate) fn create_foreign_rr(&mut self) {
         let name = format!("by-hand-{}", self.foreign_rrs).into();
         self.foreign_rrs += 1;
-        self.create_rr(&Arc::from(""), &name, &Arc::from(""));
+        self.create_rr(&Arc::from(""), &name);
     }
 
     /// All RRs.
@@ -179,14 +179,13 @@ impl Server {
         ApiResult::Claim(claim)
     }
 
-    fn create_rr(&mut self, author: &Arc<str>, name: &Arc<str>, under: &Arc<str>) -> ApiResult {
+    fn create_rr(&mut self, author: &Arc<str>, name: &Arc<str>) -> ApiResult {
         let rr = Rr {
             name: Arc::clone(name),
             uid: self.token('u'),
             version: self.token('v'),
             fingerprint_matches: true,
             creator: Arc::clone(author),
-            under: Arc::clone(under),
             count: 0,
             phase: Phase::Active,
             first_seen_ms: None,

@@ -54,7 +54,6 @@ fn rr(first_seen_ms: Option<u64>) -> Rr {
         version: "7".into(),
         fingerprint_matches: true,
         creator: "pod-a_1".into(),
-        under: "".into(),
         count: 3,
         phase: Phase::Active,
         first_seen_ms,

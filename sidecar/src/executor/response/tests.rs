@@ -144,7 +144,6 @@ fn the_response_to_a_delete_is_not_parsed() {
         version: "7".into(),
         fingerprint_matches: true,
         creator: "".into(),
-        under: "".into(),
         count: 0,
         phase: Phase::Active,
         first_seen_ms: None,

@@ -197,7 +197,6 @@ impl State {
                     version,
                     fingerprint_matches: true,
                     creator: ME.into(),
-                    under: "".into(),
                     count: 0,
                     phase: Phase::Active,
                     first_seen_ms: None,

@@ -132,6 +132,15 @@ impl Rig {
         Ok(leases.get_opt(&format!("onceway-{}", incident.fingerprint())).await?)
     }
 
+    /// Waits until a replica has seen an active RR, in a rig with one incident: once the RR is deleted, the replica knows that it
+    /// was.
+    ///
+    /// # Errors
+    /// If that takes too long.
+    pub async fn until_seen_by(&self, replica: usize) -> Result<()> {
+        self.sidecar(replica).until_metric("gateway_index_incidents", |incidents| incidents >= 1.0).await
+    }
+
     /// Completes the incident's oldest RR and deletes it, as a user who cleans up does; returns its name.
     ///
     /// # Errors
