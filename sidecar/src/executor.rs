@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use http::Request;
 use kube::Client;
-use onceway_claim::ApiCall;
+use onceway_claim::{ApiCall, ApiResult};
 use onceway_signal::Fingerprint;
 use serde::de::DeserializeOwned;
 
@@ -95,7 +95,8 @@ impl Executor {
 
     /// Executes a call that no signal waits for: a read or a delete.
     pub(crate) async fn execute_off_path(&self, call: &ApiCall, fingerprint: Fingerprint) -> CallOutcome {
-        self.api.call(call, fingerprint, None, None).await
+        let seen = self.has_seen(call, fingerprint);
+        gone_if(seen, self.api.call(call, fingerprint, None, None).await)
     }
 
     /// Sends a request that is not part of the protocol, within the same limits and with the same metrics.
@@ -129,6 +130,15 @@ impl Executor {
         }
     }
 
+    /// Whether this call reads an RR that was seen, created under the claim's version. To be asked before the call is sent: the
+    /// index may learn of an RR that is created after the read and before its response.
+    fn has_seen(&self, call: &ApiCall, fingerprint: Fingerprint) -> bool {
+        match call {
+            ApiCall::GetRr { name, under: Some(under) } => self.index.has_seen(fingerprint, name, under),
+            _ => false,
+        }
+    }
+
     /// The spec of the batch's new RR, with the workload that was found: the same, however often it is created.
     async fn spec(&self, context: &Context) -> Option<RemediationRequestSpec> {
         let write = context.spec.as_ref()?;
@@ -144,17 +154,23 @@ impl Execute for Executor {
         }
         // Before a lock is taken or renewed, which is relied on for a short time.
         let spec = if matches!(call, ApiCall::CreateRr { .. }) { self.spec(context).await } else { None };
-        if let Some(locks) = &self.locks {
-            return locks.execute(&self.api, &self.finder, (call, spec.as_ref()), context).await;
-        }
-        match call {
-            ApiCall::FindRr { except } => self.finder.find(&self.api, context.fingerprint, except.as_ref()).await,
-            _ => self.api.call(call, context.fingerprint, Some(context), spec.as_ref()).await,
-        }
+        let seen = self.has_seen(call, context.fingerprint);
+        let outcome = match (call, &self.locks) {
+            (_, Some(locks)) => locks.execute(&self.api, &self.finder, (call, spec.as_ref()), context).await,
+            (ApiCall::FindRr { except }, None) => {
+                self.finder.find(&self.api, context.fingerprint, except.as_ref()).await
+            }
+            (_, None) => self.api.call(call, context.fingerprint, Some(context), spec.as_ref()).await,
+        };
+        gone_if(seen, outcome)
     }
 
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
         self.index.is_known_inactive(fingerprint, name)
+    }
+
+    fn is_new(&self, fingerprint: Fingerprint) -> bool {
+        self.index.is_new(fingerprint)
     }
 
     fn end_commit(&self, fingerprint: Fingerprint) -> Option<HeldLock> {
@@ -163,6 +179,14 @@ impl Execute for Executor {
 
     async fn release_lock(&self, lock: HeldLock) {
         gateway_lock::release(&self.api, lock).await;
+    }
+}
+
+/// The outcome of a read of an RR that was `seen` before it: one that is missing was deleted.
+fn gone_if(seen: bool, outcome: CallOutcome) -> CallOutcome {
+    match outcome.result {
+        ApiResult::Missing if seen => CallOutcome { result: ApiResult::Gone, ..outcome },
+        _ => outcome,
     }
 }
 

@@ -41,6 +41,11 @@ pub trait Execute: Send + Sync + 'static {
     /// rejected.
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool;
 
+    /// Whether no RR of the fingerprint has been seen: a hint that saves the read of a claim that probably does not exist.
+    fn is_new(&self, _fingerprint: Fingerprint) -> bool {
+        false
+    }
+
     /// Called when a commit of this fingerprint has ended, before the next one begins: the lock that it leaves behind.
     fn end_commit(&self, _fingerprint: Fingerprint) -> Option<HeldLock> {
         None
@@ -59,6 +64,10 @@ impl<E: Execute> Execute for Arc<E> {
 
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
         E::is_known_inactive(self, fingerprint, name)
+    }
+
+    fn is_new(&self, fingerprint: Fingerprint) -> bool {
+        E::is_new(self, fingerprint)
     }
 
     fn end_commit(&self, fingerprint: Fingerprint) -> Option<HeldLock> {

@@ -18,6 +18,8 @@ pub struct ActiveRr {
     pub namespace: Arc<str>,
     /// `metadata.creationTimestamp` in Unix seconds.
     pub created_s: i64,
+    /// The version of the claim under which a sidecar created it.
+    pub claim_version: Option<u64>,
     /// Since when this replica has known it as a possible late create ([`Observed::may_be_late_create`]).
     pub uncounted_since: Option<Instant>,
 }
@@ -71,6 +73,7 @@ impl ActiveRrs {
             name: Arc::clone(&observed.name),
             namespace,
             created_s: observed.created_s,
+            claim_version: observed.claim_version,
             uncounted_since: observed.may_be_late_create().then(|| since.unwrap_or_else(Instant::now)),
         });
         // By age, then by name: the same order in every replica.
