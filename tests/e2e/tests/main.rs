@@ -24,6 +24,7 @@ mod intake;
 mod kubernaut;
 mod leaks;
 mod lifecycle;
+mod metrics;
 mod outage;
 mod overload;
 mod races;
