@@ -5,9 +5,11 @@
 
 mod auth;
 mod check;
+mod digest;
 mod error;
 mod events;
 mod freshness;
+mod inspect;
 mod kubernaut;
 mod limits;
 mod load;
@@ -21,6 +23,7 @@ pub use self::auth::{Auth, AuthMode, Authorization};
 pub use self::error::ConfigError;
 pub use self::events::{Events, NormalEvents};
 pub use self::freshness::Freshness;
+pub use self::inspect::{ConfigProblem, Difference};
 pub use self::limits::{DEADLINE_GRACE, Limits};
 pub use self::print::{default_yaml, yaml};
 pub use self::profile::Profile;
