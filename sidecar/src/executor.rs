@@ -26,7 +26,7 @@ use onceway_signal::Fingerprint;
 use serde::de::DeserializeOwned;
 
 use self::api::Api;
-pub(crate) use self::claim::{CLAIM_LABELS, FLOOR, INTENT, fingerprint_of_claim};
+pub(crate) use self::claim::{CLAIM_LABELS, FLOOR, INTENT, claim_name, fingerprint_of_claim};
 pub use self::execute::{Context, Execute};
 use self::find::Finder;
 use self::gateway_lock::GatewayLocks;

@@ -25,6 +25,8 @@ pub fn short(hash: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::short;
     use crate::config::Config;
 
@@ -35,5 +37,13 @@ mod tests {
         let other = Config::parse("limits: {deadline: 7s}").unwrap();
         assert_ne!(other.digest(), Config::default().digest());
         assert_eq!((other.digest().len(), short("abc")), (12, "abc"));
+    }
+
+    #[test]
+    fn another_value_or_another_rule_is_another_digest() {
+        let digests = ["", "limits: {deadline: 7s}", "targets: {ignore: [{severity: info}]}", "profile: kubernaut"]
+            .map(|yaml| Config::parse(yaml).unwrap().digest());
+        let distinct: BTreeSet<_> = digests.iter().collect();
+        assert_eq!(distinct.len(), 4, "{digests:?}");
     }
 }

@@ -8,6 +8,7 @@ use onceway_signal::{Origin, Rejection, Signal, Source, State, decode};
 use serde::Serialize;
 
 use super::input::Input;
+use crate::printable::printable;
 
 /// What becomes of one alert or event. Absent values are null.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -141,9 +142,4 @@ pub(super) fn write_table(explained: &[Explained], out: &mut impl Write) -> io::
 fn write_line(out: &mut impl Write, alert: &Explained, rest: &str) -> io::Result<()> {
     let name = alert.name.as_deref().map(printable).unwrap_or_default();
     writeln!(out, "  {:>4}  {name:<44}  {rest}", alert.alert)
-}
-
-/// A text of a sender without control characters, which a terminal would obey.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -111,10 +111,13 @@ impl PermissionRecheck {
 }
 
 /// Why a check did not succeed.
-pub(super) enum CheckFailure {
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckFailure {
     /// A permission or the CRD is missing.
+    #[error("{0}")]
     Definite(String),
     /// The API server gave no usable response.
+    #[error("{0}")]
     Inconclusive(String),
 }
 
@@ -286,7 +289,7 @@ async fn check_crd(client: &Client, namespace: &str, call_timeout: Duration) -> 
 const ABSENT_RR: &str = "onceway-asks-whether-the-crd-is-there";
 
 /// Those of `rights` that are not granted in `namespace`, or in the whole cluster.
-pub(super) async fn missing(
+pub(crate) async fn missing(
     client: &Client,
     namespace: Option<&str>,
     rights: &[Right],

@@ -61,6 +61,11 @@ impl Served {
         Ok(Self { tls: tls.clone(), watched: Watched::new(contents), built })
     }
 
+    /// When the certificate in use expires, in seconds since 1970.
+    pub fn expires(&self) -> i64 {
+        self.built.borrow().expires
+    }
+
     /// For the signal port.
     pub fn signals(&self) -> Acceptor {
         Acceptor { built: self.built.subscribe(), of: |built| &built.signals }

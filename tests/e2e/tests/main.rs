@@ -8,6 +8,7 @@ mod auth;
 mod budgets;
 mod calls;
 mod clock;
+mod commands;
 mod confinement;
 mod crd;
 mod disruptions;
