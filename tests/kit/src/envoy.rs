@@ -116,6 +116,11 @@ impl Envoy {
         format!("http://{}", self.admin.addr())
     }
 
+    /// Where its statistics are, at `/stats/prometheus`.
+    pub fn stats_addr(&self) -> SocketAddr {
+        self.admin.addr()
+    }
+
     /// Its process.
     pub fn service(&self) -> &Service {
         &self.service
