@@ -5,6 +5,7 @@
 
 mod auth;
 mod check;
+mod digest;
 mod error;
 mod events;
 mod freshness;
@@ -18,6 +19,7 @@ mod sections;
 mod tls;
 
 pub use self::auth::{Auth, AuthMode, Authorization};
+pub use self::digest::short;
 pub use self::error::ConfigError;
 pub use self::events::{Events, NormalEvents};
 pub use self::freshness::Freshness;

@@ -121,6 +121,11 @@ impl Index {
         self.table().incidents.active_in(namespace)
     }
 
+    /// The number of active RRs by the namespace of their target.
+    pub fn active_by_namespace(&self) -> HashMap<Arc<str>, usize> {
+        self.table().incidents.by_namespace().clone()
+    }
+
     /// A list begins.
     pub(crate) fn begin_list(&self) {
         let mut table = self.table();

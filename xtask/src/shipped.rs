@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::cargo::cargo;
 use crate::copy::cargo_home;
+use crate::git;
 use crate::platform::Platform;
 
 /// The filter's target.
@@ -31,7 +32,7 @@ impl Shipped {
     /// home by `/cargo`.
     ///
     /// # Errors
-    /// If there is no cargo home, or no C compiler for the platform.
+    /// If there is no cargo home, no C compiler for the platform, or git fails.
     pub(crate) fn build(self, tree: &Path) -> Result<Command> {
         let home = cargo_home()?;
         let places = [(home.as_path(), "/cargo"), (tree, "/onceway")];
@@ -48,6 +49,8 @@ impl Shipped {
                 let target = platform.target_in_variables();
                 build.args(["--package", "onceway", "--bin", "onceway", "--release", "--target", platform.target]);
                 build.env(platform.compiler_variable(), compiler);
+                // What the metric gateway_build_info shows. The image has it as a label, too, so its bytes depend on it anyway.
+                build.env("ONCEWAY_REVISION", git::commit()?.map_or_else(String::new, |commit| commit.revision));
                 build.env(format!("CFLAGS_{target}"), remap("-ffile-prefix-map=", " ", places));
                 build.env(format!("CARGO_TARGET_{}_LINKER", target.to_uppercase()), LINKER);
                 // Not in a profile of its own, which would compile what runs at build time once more.

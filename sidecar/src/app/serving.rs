@@ -12,7 +12,7 @@ use tracing::info;
 use super::sockets::Sockets;
 use crate::auth::Auth;
 use crate::config::Config;
-use crate::health::{Pending, Readiness};
+use crate::health::{Condition, Pending, Readiness};
 use crate::http::gateway::Gateway;
 use crate::http::ops;
 use crate::http::policy::Policy;
@@ -56,7 +56,7 @@ pub async fn serve_until<C: Commit + Drain>(
     let Serving { commit, auth, metrics, readiness } = serving;
     let limits = &config.limits;
     let rules = Arc::new(config.targets.clone());
-    info!(targets = rules.hash(), "target rules compiled");
+    info!(event = "targets_compiled", targets = rules.hash(), "target rules compiled");
     let policy = Policy::new(rules, config.events.clone(), config.freshness.clone());
     let (committed, measured) = (Arc::clone(&commit), Arc::clone(&metrics));
     let gateway = Gateway::new(committed, policy, limits.clone(), measured, auth, config.problem_types);
@@ -110,14 +110,14 @@ pub async fn serve_until<C: Commit + Drain>(
     for port in ops {
         let _ = timeout(OPS_DRAIN, port).await;
     }
-    info!("drained: every request in flight got its response");
+    info!(event = "drained", "drained: every request in flight got its response");
     Ok(())
 }
 
 /// Reports "not ready" while still accepting signals, so that load balancers stop sending first.
 async fn lame_duck(duration: Duration, readiness: &Readiness) -> Pending {
-    let draining = readiness.pending("draining", "the replica is shutting down");
-    info!(?duration, "shutting down: not ready, still accepting signals");
+    let draining = readiness.pending(Condition::Draining, "the replica is shutting down");
+    info!(event = "draining", ?duration, "shutting down: not ready, still accepting signals");
     sleep(duration).await;
     draining
 }

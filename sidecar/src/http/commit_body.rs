@@ -17,9 +17,10 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{Span, debug, warn};
 
 use super::admission::{Admission, RETRY_AFTER_S};
-use super::authorize::refuse;
+use super::authorize::{Refused, refuse};
 use super::classify::{Classified, FiringIncident, classify, severity, state};
 use super::policy::Policy;
+use super::tally::Tally;
 use crate::auth::{Auth, Sender};
 use crate::config::{DEADLINE_GRACE, Limits};
 use crate::incident::{Commit, Counted, LogContext, Submission, SubmitError};
@@ -100,7 +101,8 @@ impl<C: Commit> BodyCommitter<C> {
         };
         // Incidents whose right is known must not wait for the others until it is too late.
         let decide_by = deadline.min(now + self.limits.api_call_timeout);
-        let refused = refuse(&self.auth, sender.as_ref(), &mut classified, decide_by).await;
+        let Refused { outcomes: refused, undecided } =
+            refuse(&self.auth, sender.as_ref(), &mut classified, decide_by).await;
         let Classified { firing, uncommitted, .. } = classified;
         let source = origin.source;
         let max_payload_bytes = self.limits.max_stored_payload_bytes;
@@ -123,23 +125,26 @@ impl<C: Commit> BodyCommitter<C> {
                 provenance: provenance.clone(),
                 namespace,
             };
-            async move { (place, fingerprint, self.submit(submission).await) }
+            async move { (place, fingerprint, signals, self.submit(submission).await) }
         });
         // Unordered: an incident that hangs must not delay those behind it.
         let in_flight = self.limits.max_incidents_per_request_in_flight;
-        let results: Vec<(usize, Fingerprint, Result<Counted, SubmitError>)> =
+        let results: Vec<(usize, Fingerprint, NonZeroU32, Result<Counted, SubmitError>)> =
             commits.buffer_unordered(in_flight).collect().await;
         if let Some(limit) = results.iter().find_map(|(.., result)| result.as_ref().err()?.limit()) {
             self.metrics.shed(limit);
         }
+        let mut tally = Tally::failed(undecided);
+        results.iter().for_each(|(.., signals, result)| tally.add(signals.get(), result));
         let denied = results.iter().filter(|(.., result)| matches!(result, Err(SubmitError::Denied { .. })));
         self.metrics.rejections.add("policy", denied.count());
         let committed =
-            results.into_iter().map(|(place, fingerprint, result)| (place, to_outcome(fingerprint, result)));
+            results.into_iter().map(|(place, fingerprint, _, result)| (place, to_outcome(fingerprint, result)));
         let mut outcomes: Vec<(usize, SignalOutcome)> =
             committed.chain(refused).chain(uncommitted.outcomes()).collect();
         outcomes.sort_by_key(|(place, _)| *place);
         let response = merge(outcomes.into_iter().map(|(_, outcome)| outcome).collect());
+        tally.record(source, &response, &self.metrics.outcomes);
         PermittedResponse { response, permit: Some(permit) }
     }
 
@@ -179,6 +184,7 @@ impl<C: Commit> BodyCommitter<C> {
         if header.as_bytes() != computed.as_bytes() {
             self.metrics.fingerprint_mismatch();
             warn!(
+                event = "fingerprint_mismatch",
                 header = truncate_quoted(header.as_bytes()),
                 computed,
                 filter_targets = headers.targets.as_ref().map(|hash| truncate_quoted(hash.as_bytes())),
@@ -192,7 +198,7 @@ impl<C: Commit> BodyCommitter<C> {
         let (fingerprint, deadline) = (submission.fingerprint, submission.deadline);
         let target = Arc::clone(&submission.log.target);
         let late = |cause: &str| {
-            warn!(%fingerprint, signal_target = &*target, cause, "signals not counted within limits.deadline");
+            warn!(event = "deadline_exceeded", %fingerprint, signal_target = &*target, cause, "signals not counted within limits.deadline");
             Err(SubmitError::deadline(self.limits.deadline, cause))
         };
         if Instant::now() >= deadline {

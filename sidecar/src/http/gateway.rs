@@ -23,6 +23,7 @@ use super::policy::Policy;
 use super::request_context::{RequestId, in_span};
 use super::request_time::check_timestamp;
 use super::response::to_http;
+use super::tally::kind;
 use super::{OTHER_METHOD, OTHER_PATH};
 use crate::auth::Auth;
 use crate::config::{Freshness, Limits};
@@ -121,7 +122,7 @@ impl<C: Commit> Gateway<C> {
             async move { bodies.commit(origin, headers, sender, provenance, body, checking).await }.in_current_span(),
         );
         committed.await.unwrap_or_else(|failure| {
-            error!(%failure, "a request panicked");
+            error!(event = "request_panicked", cause = %failure, "a request panicked");
             self.metrics.panicked();
             let detail = "internal error while processing the request; send it again";
             Problem::new(ProblemKind::Internal, detail).retry_after(RETRY_AFTER_S).into()
@@ -157,6 +158,7 @@ impl<C: Commit> Gateway<C> {
         let response = match response {
             SignalResponse::Problem(problem) => {
                 log(path, &problem);
+                self.metrics.outcomes.problem(kind(&problem), problem.status);
                 let instance = (path != OTHER_PATH).then_some(path);
                 SignalResponse::from(Problem { instance, request_id: Some(Box::from(&*id)), ..*problem })
             }
@@ -195,14 +197,14 @@ fn log_rejected(path: &'static str, response: &SignalResponse) {
     let rejected = results.iter().find(|outcome| outcome.status == Status::Rejected);
     if let Some(SignalOutcome { message, fingerprint, .. }) = rejected {
         let signals = summary.rejected;
-        warn!(path, signals, first = message, first_fingerprint = fingerprint, "signals of a webhook rejected");
+        warn!(event = "signals_rejected", path, signals, cause = message, fingerprint, "signals of a webhook rejected");
     }
 }
 
 /// A 4xx needs a person to fix the sender: warn. 503s come by the thousand in an outage and are counted: debug.
 fn log(path: &'static str, problem: &Problem) {
     if problem.status < 500 {
-        warn!(path, status = problem.status, detail = problem.detail, "request rejected");
+        warn!(event = "request_rejected", path, status = problem.status, cause = problem.detail, "request rejected");
     } else {
         debug!(path, status = problem.status, detail = problem.detail, "request failed; the sender should retry");
     }

@@ -110,7 +110,16 @@ impl<E: Execute> IncidentTask<E> {
             Err(error) => {
                 let LogContext { target, request } = &batch.log;
                 let (fingerprint, signals) = (self.fingerprint, batch.signals);
-                warn!(parent: request, %fingerprint, signal_target = &**target, signals, %error, "signals not counted");
+                let signal_target = &**target;
+                warn!(
+                    parent: request,
+                    event = "signals_not_counted",
+                    %fingerprint,
+                    signal_target,
+                    signals,
+                    cause = %error,
+                    "signals not counted"
+                );
                 batch.failed(&error);
             }
         }
@@ -253,8 +262,8 @@ impl<E: Execute> IncidentTask<E> {
         if created {
             metrics.created(batch.source);
             let (fingerprint, LogContext { target, request }) = (self.fingerprint, &batch.log);
-            let (signal_target, name) = (&**target, &*rr.name);
-            info!(parent: request, %fingerprint, signal_target, name, signals, "created a RemediationRequest");
+            let (signal_target, rr) = (&**target, &*rr.name);
+            info!(parent: request, event = "rr_created", %fingerprint, signal_target, rr, signals, "created a RemediationRequest");
         }
     }
 

@@ -54,6 +54,11 @@ impl ActiveRrs {
         self.namespaces.get(namespace).copied().unwrap_or_default()
     }
 
+    /// The number of active RRs by the namespace of their target.
+    pub(super) fn by_namespace(&self) -> &HashMap<Arc<str>, usize> {
+        &self.namespaces
+    }
+
     /// Adds, replaces or removes the RR. Returns whether it was added to an incident that has other active RRs.
     pub(super) fn upsert(&mut self, observed: &Observed, uncounted_since: Option<Instant>) -> bool {
         let Some(fingerprint) = observed.fingerprint.filter(|_| observed.active) else {

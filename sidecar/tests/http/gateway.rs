@@ -2,6 +2,7 @@
 
 mod auth;
 mod bodies;
+mod outcomes;
 mod policy;
 mod rejections;
 mod senders;

@@ -67,7 +67,7 @@ async fn no_error_of_the_api_server_reaches_a_sender_and_the_log_has_it() -> Res
                     .iter()
                     .any(|line| {
                         line["fingerprint"] == fingerprint.as_str()
-                            && line["error"].as_str().is_some_and(|error| error.contains("injected by the fault proxy"))
+                            && line["cause"].as_str().is_some_and(|cause| cause.contains("injected by the fault proxy"))
                     })
                     .then_some(())
             })

@@ -25,6 +25,7 @@ mod intake;
 mod kubernaut;
 mod leaks;
 mod lifecycle;
+mod metrics;
 mod outage;
 mod overload;
 mod races;

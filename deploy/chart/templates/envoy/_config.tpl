@@ -47,10 +47,9 @@ cluster differs from one machine.
 {{- end -}}
 {{- end -}}
 
-{{- $listeners := append $envoy.static_resources.listeners (include "onceway.envoy.statsListener" . | fromYaml) -}}
-{{- $_ := set $envoy.static_resources "listeners" $listeners -}}
-{{- $clusters := append $envoy.static_resources.clusters (include "onceway.envoy.adminCluster" (list . $envoy) | fromYaml) -}}
-{{- $_ := set $envoy.static_resources "clusters" $clusters -}}
+{{- $stats := (index $envoy.static_resources.listeners 1).address.socket_address -}}
+{{- $_ := set $stats "address" $values.address -}}
+{{- $_ := set $stats "port_value" $values.statsPort -}}
 {{- toYaml $envoy -}}
 {{- end -}}
 
@@ -113,56 +112,4 @@ pod with two addresses would be two replicas.
           trusted_ca: { filename: /etc/onceway/sidecars/ca.crt }
           match_typed_subject_alt_names:
             - { san_type: DNS, matcher: { exact: {{ include "onceway.host" . }} } }
-{{- end -}}
-
-{{- /*
-Statistics and readiness for others than the pod itself. The admin interface can stop Envoy, so it stays on loopback, and only
-these two paths of it, exactly, are shown, for reading.
-*/ -}}
-{{- define "onceway.envoy.statsListener" -}}
-name: stats
-address: { socket_address: { address: {{ .Values.gateway.envoy.address | quote }}, port_value: {{ .Values.gateway.envoy.statsPort }} } }
-# The kubelet and Prometheus must get through when the overload manager accepts no more senders.
-ignore_global_conn_limit: true
-bypass_overload_manager: true
-per_connection_buffer_limit_bytes: 65536
-filter_chains:
-  - filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: stats
-          normalize_path: true
-          common_http_protocol_options: { idle_timeout: 60s }
-          request_headers_timeout: 5s
-          request_timeout: 5s
-          http_filters:
-            - name: envoy.filters.http.router
-              typed_config:
-                "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
-          route_config:
-            name: stats
-            virtual_hosts:
-              - name: stats
-                domains: ["*"]
-                routes:
-                  {{- range list "/stats/prometheus" "/ready" }}
-                  - match:
-                      path: {{ . }}
-                      headers: [{ name: ":method", string_match: { exact: GET } }]
-                    route: { cluster: admin, timeout: 10s }
-                  {{- end }}
-{{- end -}}
-
-{{- /* Envoy's own admin interface: (list context configuration). */ -}}
-{{- define "onceway.envoy.adminCluster" -}}
-name: admin
-type: STATIC
-connect_timeout: 1s
-load_assignment:
-  cluster_name: admin
-  endpoints:
-    - lb_endpoints:
-        - endpoint:
-            address: {{ (index . 1).admin.address | toJson }}
 {{- end -}}

@@ -93,19 +93,13 @@ pub(super) const ROWS: &[Row] = &[
             ),
             panel(
                 Kind::Lines,
-                "Duplicates by other clients, and garbage",
+                "Duplicates by other clients",
                 "short",
-                "RemediationRequests that another client made beside an older one of the incident; objects that were deleted as garbage.",
-                &[
-                    (
-                        r#"sum(increase(gateway_duplicate_crds_detected_total{job="$job"}[$__rate_interval]))"#,
-                        "duplicates",
-                    ),
-                    (
-                        r#"sum(increase(gateway_housekeeping_removed_total{job="$job"}[$__rate_interval])) or vector(0)"#,
-                        "removed",
-                    ),
-                ],
+                "RemediationRequests that another client made beside an older one of the incident.",
+                &[(
+                    r#"sum(increase(gateway_duplicate_crds_detected_total{job="$job"}[$__rate_interval]))"#,
+                    "duplicates",
+                )],
             ),
         ],
     },
