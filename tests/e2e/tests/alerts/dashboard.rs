@@ -17,7 +17,7 @@ const COLUMNS: u64 = 24;
 /// What stands for Grafana's variables in queries to a Prometheus at the pace of the tests. Longer names first.
 const VARIABLES: [(&str, &str); 3] = [("$__rate_interval", "5s"), ("$envoy_job", "onceway-envoy"), ("$job", "onceway")];
 /// Points of a line.
-const POINTS: f64 = 120.0;
+pub(super) const POINTS: f64 = 120.0;
 
 /// A panel with what its queries returned.
 pub(super) struct Filled {

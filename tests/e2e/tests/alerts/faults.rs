@@ -34,8 +34,8 @@ const PICTURE: &str = "ONCEWAY_DASHBOARD_PICTURE";
 
 #[tokio::test]
 async fn every_fault_of_a_running_system_reaches_alertmanager_and_is_resolved() -> Result<()> {
-    let began = Timestamp::now();
     let system = System::start().await?;
+    let began = Timestamp::now();
     let started = Instant::now();
     system.watch.until_quiet().await.context("before any fault")?;
     a_right_is_revoked(&system).await?;

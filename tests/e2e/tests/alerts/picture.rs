@@ -5,7 +5,7 @@ use std::fmt::Write;
 use onceway_kit::prometheus::Series;
 use serde_json::Value;
 
-use super::dashboard::Filled;
+use super::dashboard::{Filled, POINTS};
 
 /// Pixels of a column and of a row of the grid.
 const CELL: (f64, f64) = (48.0, 19.0);
@@ -18,7 +18,9 @@ const BOTTOM: f64 = 20.0;
 const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555"];
 /// Lines of a table, and names of a legend, that there is room for.
 const LINES: usize = 6;
-const NAMES: usize = 5;
+const NAMES: usize = 4;
+/// How far apart two points of a line may be, as a share of the whole time: less than two steps of the queries.
+const LONGEST_STEP: f64 = 1.5 / POINTS;
 
 /// Where a panel is, in pixels.
 #[derive(Clone, Copy)]
@@ -126,15 +128,13 @@ fn lines(svg: &mut String, filled: &Filled, place: Place, unit: &str, (start, en
     }
     for ((_, series), colour) in filled.series.iter().zip(COLOURS.iter().cycle()) {
         let mut path = String::new();
-        let mut pen = 'M';
-        for (time, value) in &series.points {
-            if !value.is_finite() {
-                pen = 'M';
-                continue;
-            }
+        let mut drawn = f64::NEG_INFINITY;
+        for (time, value) in series.points.iter().filter(|(_, value)| value.is_finite()) {
+            // A line is not drawn across times without a value.
+            let pen = if time - drawn > LONGEST_STEP * (end - start) { 'M' } else { 'L' };
+            drawn = *time;
             let x = left + (time - start) / (end - start) * width;
             let _ = write!(path, "{pen}{x:.0} {:.1}", floor - value.max(0.0) / scale * height);
-            pen = 'L';
         }
         let _ = writeln!(svg, "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.3\"/>");
     }
@@ -168,7 +168,7 @@ fn quantity(value: f64, unit: &str) -> String {
         "cps" | "reqps" => (value, "/s"),
         _ => (value, ""),
     };
-    let places = if value == 0.0 || value >= 10.0 { 0 } else { 1 };
+    let places = if value.fract() == 0.0 || value >= 10.0 { 0 } else { 1 };
     format!("{value:.places$}{suffix}")
 }
 
