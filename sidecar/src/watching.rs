@@ -121,7 +121,7 @@ pub async fn follow<K, S>(
     let mut last = heard.last.subscribe();
     let (mut backoff, mut is_silent) = (BACKOFF.build(), false);
     loop {
-        let silent_from = *last.borrow_and_update() + silence_limit(watch);
+        let silent_from = *last.borrow() + silence_limit(watch);
         tokio::select! {
             // What a silent watch brings is read before the watch counts as in sync again.
             biased;
@@ -151,8 +151,8 @@ pub async fn follow<K, S>(
                 heard.regain_sync::<K>();
             }
             () = sleep_until(silent_from), if !is_silent => {
-                // Something may have come since the loop looked.
-                is_silent = last.borrow().elapsed() >= silence_limit(watch);
+                // Something may have come since the loop looked. What comes from here on ends the silence.
+                is_silent = last.borrow_and_update().elapsed() >= silence_limit(watch);
                 if is_silent {
                     heard.lose_sync::<K>(&format_args!("nothing came for {} s", silence_limit(watch).as_secs()));
                 }
