@@ -103,7 +103,7 @@ pub(crate) fn prove(options: &[String]) -> Result<()> {
 }
 
 /// What the gateway matrix needs beside the servers, and no other test.
-const OF_GATEWAYS: [Tool; 5] = [Tool::Crane, Tool::Kubectl, Tool::EnvoyGateway, Tool::PilotDiscovery, Tool::PilotAgent];
+const OF_GATEWAYS: [Tool; 4] = [Tool::Crane, Tool::EnvoyGateway, Tool::PilotDiscovery, Tool::PilotAgent];
 
 /// Runs `cargo test` with these options, of the whole workspace or of the packages that they name. The word `gateways` in front
 /// stands for the gateway matrix, `crd-kubernaut` for the end-to-end tests with kubernaut's CRD; with `--dependent` behind it, for

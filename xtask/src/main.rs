@@ -12,6 +12,7 @@ mod commands;
 mod compile;
 mod copy;
 mod coverage;
+mod dashboard;
 mod git;
 mod images;
 mod platform;

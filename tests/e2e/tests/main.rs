@@ -3,6 +3,7 @@
 
 mod affinity;
 mod alertmanager;
+mod alerts;
 mod anchor;
 mod auth;
 mod budgets;

