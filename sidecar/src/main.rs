@@ -40,6 +40,19 @@ async fn main() -> anyhow::Result<ExitCode> {
         print!("{}", yaml(&config)?);
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(Command::Explain(explain)) = &args.command
+        && let Some(address) = explain.serve.address
+    {
+        // Without --config the page begins with no rules of the user's, as its own file does.
+        let rules = args.has_configuration().then_some(&config.targets);
+        return Ok(match explain.serve.run(address, rules, shutdown::requested()?).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("onceway explain: {error}");
+                ExitCode::from(UNUSABLE)
+            }
+        });
+    }
     if let Some(Command::Explain(explain)) = &args.command {
         return Ok(match explain.run(&config.targets, &mut stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
