@@ -51,6 +51,12 @@ pub enum Command {
 }
 
 impl Args {
+    /// Whether a configuration file is named.
+    #[must_use]
+    pub const fn has_configuration(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// The configuration: from the file, or the defaults.
     ///
     /// # Errors

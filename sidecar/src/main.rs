@@ -46,7 +46,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(Command::Explain(command)) = &args.command {
-        return Ok(explain(command, &config));
+        return explain(&args, command, &config).await;
     }
     let throttle = logging::start(&config.log)?;
     let _summaries = AbortOnDropHandle::new(tokio::spawn(throttle.clone().run()));
@@ -68,11 +68,19 @@ fn install_filter(command: &InstallFilterArgs) -> ExitCode {
     }
 }
 
-fn explain(command: &ExplainArgs, config: &Config) -> ExitCode {
-    match command.run(&config.targets, &mut stdout().lock()) {
+async fn explain(args: &Args, command: &ExplainArgs, config: &Config) -> anyhow::Result<ExitCode> {
+    let Some(address) = command.serve.address else {
+        return Ok(match command.run(&config.targets, &mut stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => unusable("explain", error),
+        });
+    };
+    // Without --config the page begins with no rules of the user's, as its own file does.
+    let rules = args.has_configuration().then_some(&config.targets);
+    Ok(match command.serve.run(address, rules, shutdown::requested()?).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => unusable("explain", error),
-    }
+    })
 }
 
 async fn run_doctor(args: &Args, command: &DoctorArgs) -> anyhow::Result<ExitCode> {

@@ -1,4 +1,4 @@
-//! The two files that ship, and the one way to build each: whoever has the sources can make the same bytes.
+//! The files that ship, and the one way to build each: whoever has the sources can make the same bytes.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::copy::cargo_home;
 use crate::git;
 use crate::platform::Platform;
 
-/// The filter's target.
+/// The target of the filter, and of the page's module.
 pub(crate) const FILTER_TARGET: &str = "wasm32-wasip1";
 /// Separates flags in `CARGO_ENCODED_RUSTFLAGS`, so that paths may have spaces.
 const SEPARATOR: &str = "\x1f";
@@ -25,6 +25,8 @@ pub(crate) enum Shipped {
     Sidecar(&'static Platform),
     /// The filter's module.
     Filter,
+    /// The module of the page, which is in the sidecar's image.
+    Page,
 }
 
 impl Shipped {
@@ -42,6 +44,10 @@ impl Shipped {
         match self {
             Self::Filter => {
                 build.args(["--package", "onceway-filter", "--lib", "--profile", "wasm", "--target", FILTER_TARGET]);
+            }
+            Self::Page => {
+                build.args(["--package", "onceway-page", "--bin", "onceway-page", "--profile", "page"]);
+                build.args(["--target", FILTER_TARGET]);
             }
             Self::Sidecar(platform) => {
                 let compiler = platform.compiler();
@@ -66,6 +72,7 @@ impl Shipped {
         match self {
             Self::Sidecar(platform) => Path::new(platform.target).join("release/onceway"),
             Self::Filter => Path::new(FILTER_TARGET).join("wasm/onceway_filter.wasm"),
+            Self::Page => Path::new(FILTER_TARGET).join("page/onceway-page.wasm"),
         }
     }
 }
@@ -98,8 +105,10 @@ mod tests {
 
     #[test]
     fn every_file_that_ships_is_at_a_place_of_its_own() {
-        let files =
-            [Shipped::Filter, Shipped::Sidecar(&PLATFORMS[0]), Shipped::Sidecar(&PLATFORMS[1])].map(Shipped::file);
-        assert!(files[0] != files[1] && files[1] != files[2] && files[0] != files[2], "{files:?}");
+        let [amd64, arm64] = [Shipped::Sidecar(&PLATFORMS[0]), Shipped::Sidecar(&PLATFORMS[1])];
+        let files = [Shipped::Filter, Shipped::Page, amd64, arm64].map(Shipped::file);
+        for (index, file) in files.iter().enumerate() {
+            assert!(!files[..index].contains(file), "{files:?}");
+        }
     }
 }
