@@ -17,6 +17,7 @@ mod profile;
 mod scope;
 mod sections;
 mod tls;
+mod tracing;
 
 pub use self::auth::{Auth, AuthMode, Authorization};
 pub use self::digest::short;
@@ -31,6 +32,7 @@ pub use self::sections::{
     Batching, Config, Duplicates, Housekeeping, Index, Lease, Listen, Log, LogFormat, Migration, Shutdown,
 };
 pub use self::tls::Tls;
+pub use self::tracing::{Otlp, Sampling, Tracing};
 
 #[cfg(test)]
 mod tests;

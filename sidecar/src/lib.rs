@@ -23,6 +23,7 @@ pub mod rr;
 pub mod scope;
 pub mod shutdown;
 pub mod tls;
+pub mod traces;
 pub mod watching;
 pub mod workload;
 

@@ -18,6 +18,7 @@ use super::sync::spawn;
 use super::table::Waiter;
 use crate::executor::{CallFailure, CallOutcome, Context, Execute};
 use crate::incident::{LogContext, SubmitError};
+use crate::traces::Trace;
 
 /// How long after the claim's write was sent a create is prompt: within this time no other replica can have created, finished and
 /// deleted the same RR and begun the next incident. The protocol's only assumption on time.
@@ -94,7 +95,8 @@ impl<E: Execute> IncidentTask<E> {
 
     /// Commits the submissions as one batch, and reports the result to each.
     async fn serve(&mut self, waiters: Vec<Waiter>) {
-        let Some(batch) = Batch::gather(waiters, &self.shared.metrics) else { return };
+        let Some(mut batch) = Batch::gather(waiters, &self.shared.metrics) else { return };
+        batch.begin_span();
         let begun = Instant::now();
         self.last_error.set(None);
         self.writes = 0;
@@ -104,11 +106,13 @@ impl<E: Execute> IncidentTask<E> {
         match committed.unwrap_or_else(|_| Err(self.deadline_error())) {
             Ok((rr, created)) => {
                 self.record_commit(&batch, &rr, created);
+                batch.context.trace.set("onceway.rr", || rr.name.to_string());
                 batch.counted(&rr, created, &self.shared.settings.namespace);
                 self.known = Some(rr);
             }
             Err(error) => {
-                let LogContext { target, request } = &batch.log;
+                let LogContext { target, request, .. } = &batch.log;
+                batch.context.trace.fail(|| error.to_string());
                 let (fingerprint, signals) = (self.fingerprint, batch.signals);
                 let signal_target = &**target;
                 warn!(
@@ -237,7 +241,8 @@ impl<E: Execute> IncidentTask<E> {
     /// no RR, so it does not keep the request's body.
     fn spawn_off_path(&self, call: Option<ApiCall>, context: &Context) {
         let Some(call) = call else { return };
-        let (shared, context) = (Arc::clone(&self.shared), Context { spec: None, ..context.clone() });
+        let (shared, context) =
+            (Arc::clone(&self.shared), Context { spec: None, trace: Trace::default(), ..context.clone() });
         spawn(&self.shared.tracker, async move {
             shared.executor.execute(&call, &context).await;
         });
@@ -261,7 +266,7 @@ impl<E: Execute> IncidentTask<E> {
         }
         if created {
             metrics.created(batch.source);
-            let (fingerprint, LogContext { target, request }) = (self.fingerprint, &batch.log);
+            let (fingerprint, LogContext { target, request, .. }) = (self.fingerprint, &batch.log);
             let (signal_target, rr) = (&**target, &*rr.name);
             info!(parent: request, event = "rr_created", %fingerprint, signal_target, rr, signals, "created a RemediationRequest");
         }

@@ -39,4 +39,5 @@ mod split;
 mod starvation;
 mod targets;
 mod tls;
+mod traces;
 mod workloads;
