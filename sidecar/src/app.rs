@@ -34,6 +34,7 @@ use crate::index::Index;
 use crate::index::watch::{WatchSinks, follow};
 use crate::metrics::Metrics;
 use crate::scope::{self, Scoped};
+use crate::traces::{Identity, Traces};
 use crate::watching::read_timeout;
 use crate::workload::Workloads;
 
@@ -158,8 +159,14 @@ where
         tokio::join!(permissions, targeting, following, listed, housekeeping, episodes);
     };
     let background = AbortOnDropHandle::new(tokio::spawn(background));
-    let serving = Serving { commit, auth, metrics, readiness };
-    serve_until(shutdown, &config, sockets, serving, background).await
+    let identity = Identity { pod: &env.pod_name, namespace: &env.pod_namespace };
+    let (traces, exporting) = Traces::start(&config.tracing, identity, Arc::clone(&metrics))?;
+    let serving = Serving { commit, auth, metrics, readiness, traces };
+    let ended = serve_until(shutdown, &config, sockets, serving, background).await;
+    if let Some(exporting) = exporting {
+        exporting.end().await;
+    }
+    ended
 }
 
 /// Delays readiness until the index is in sync: without it each new incident costs an uncached list. The delay is limited,

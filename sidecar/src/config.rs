@@ -18,6 +18,7 @@ mod profile;
 mod scope;
 mod sections;
 mod tls;
+mod tracing;
 
 pub use self::auth::{Auth, AuthMode, Authorization};
 pub use self::digest::short;
@@ -33,6 +34,7 @@ pub use self::sections::{
     Batching, Config, Duplicates, Housekeeping, Index, Lease, Listen, Log, LogFormat, Migration, Shutdown,
 };
 pub use self::tls::Tls;
+pub use self::tracing::{Otlp, Sampling, Tracing};
 
 #[cfg(test)]
 mod tests;

@@ -40,6 +40,7 @@ use crate::health::permissions::PermissionRecheck;
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::rr::RemediationRequestSpec;
+use crate::traces::SpanKind;
 use crate::workload::Workloads;
 
 /// Everything that one replica does at the API server, except the watch.
@@ -149,20 +150,19 @@ impl Executor {
 
 impl Execute for Executor {
     async fn execute(&self, call: &ApiCall, context: &Context) -> CallOutcome {
-        if context.spec.is_some() && self.is_about_to_create(call, context) {
-            context.target.begin(&self.workloads);
+        if !context.trace.is_recorded() {
+            return self.execute_call(call, context).await;
         }
-        // Before a lock is taken or renewed, which is relied on for a short time.
-        let spec = if matches!(call, ApiCall::CreateRr { .. }) { self.spec(context).await } else { None };
-        let seen = self.has_seen(call, context.fingerprint);
-        let outcome = match (call, &self.locks) {
-            (_, Some(locks)) => locks.execute(&self.api, &self.finder, (call, spec.as_ref()), context).await,
-            (ApiCall::FindRr { except }, None) => {
-                self.finder.find(&self.api, context.fingerprint, except.as_ref()).await
-            }
-            (_, None) => self.api.call(call, context.fingerprint, Some(context), spec.as_ref()).await,
-        };
-        gone_if(seen, outcome)
+        let ResourceKind { verb, resource } = ResourceKind::of(call);
+        let trace = context.trace.child(format!("{verb} {resource}"), SpanKind::Client);
+        trace.set("k8s.verb", || verb);
+        trace.set("k8s.resource", || resource);
+        let outcome = self.execute_call(call, context).await;
+        trace.set("onceway.outcome", || outcome.label());
+        if let Some(failure) = &outcome.failure {
+            trace.fail(|| failure.to_string());
+        }
+        outcome
     }
 
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
@@ -179,6 +179,25 @@ impl Execute for Executor {
 
     async fn release_lock(&self, lock: HeldLock) {
         gateway_lock::release(&self.api, lock).await;
+    }
+}
+
+impl Executor {
+    async fn execute_call(&self, call: &ApiCall, context: &Context) -> CallOutcome {
+        if context.spec.is_some() && self.is_about_to_create(call, context) {
+            context.target.begin(&self.workloads);
+        }
+        // Before a lock is taken or renewed, which is relied on for a short time.
+        let spec = if matches!(call, ApiCall::CreateRr { .. }) { self.spec(context).await } else { None };
+        let seen = self.has_seen(call, context.fingerprint);
+        let outcome = match (call, &self.locks) {
+            (_, Some(locks)) => locks.execute(&self.api, &self.finder, (call, spec.as_ref()), context).await,
+            (ApiCall::FindRr { except }, None) => {
+                self.finder.find(&self.api, context.fingerprint, except.as_ref()).await
+            }
+            (_, None) => self.api.call(call, context.fingerprint, Some(context), spec.as_ref()).await,
+        };
+        gone_if(seen, outcome)
     }
 }
 

@@ -30,6 +30,7 @@ pub mod send_test;
 mod sender_token;
 pub mod shutdown;
 pub mod tls;
+pub mod traces;
 pub mod watching;
 pub mod workload;
 

@@ -18,6 +18,7 @@ mod process;
 mod progress;
 mod registration;
 mod rejections;
+mod spans;
 mod targets;
 mod tls;
 
@@ -49,6 +50,7 @@ pub use self::progress::ProgressMetrics;
 use self::progress::is_write;
 use self::registration::{Histograms, Registration};
 pub use self::rejections::RejectionMetrics;
+pub use self::spans::SpanMetrics;
 pub use self::targets::TargetMetrics;
 pub use self::tls::TlsMetrics;
 use crate::logging::{Episodes, Trouble};
@@ -106,6 +108,8 @@ pub struct Metrics {
     panics: Counter,
     /// Rejected signals.
     pub rejections: RejectionMetrics,
+    /// Spans of traces.
+    pub spans: SpanMetrics,
     /// Budgets that were used up.
     pub budgets: BudgetMetrics,
     /// How the targets of new RRs were found.
@@ -191,6 +195,7 @@ impl Metrics {
             open_connections: registry.add("http_connections", "Open connections on the signal port."),
             panics: registry.add("panics", "Panics, each of which ended one request or one incident's task; the log has their location."),
             rejections: RejectionMetrics::new(&mut registry),
+            spans: SpanMetrics::new(&mut registry),
             budgets: BudgetMetrics::new(&mut registry),
             targets: TargetMetrics::new(&mut registry),
             auth: AuthMetrics::new(&mut registry),

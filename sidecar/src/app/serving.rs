@@ -20,6 +20,7 @@ use crate::http::server::{Socket, SocketLimits, serve};
 use crate::incident::{Commit, Drain};
 use crate::metrics::{Metrics, Port};
 use crate::tls::Served;
+use crate::traces::Traces;
 
 /// Open connections on the health port, and on the metrics port.
 pub const OPS_CONNECTIONS: usize = 64;
@@ -40,6 +41,8 @@ pub struct Serving<C> {
     pub metrics: Arc<Metrics>,
     /// What `/readyz` reports.
     pub readiness: Readiness,
+    /// The spans of requests.
+    pub traces: Traces,
 }
 
 /// Serves `sockets` until `shutdown`, then drains.
@@ -53,7 +56,7 @@ pub async fn serve_until<C: Commit + Drain>(
     serving: Serving<C>,
     mut background: AbortOnDropHandle<()>,
 ) -> anyhow::Result<()> {
-    let Serving { commit, auth, metrics, readiness } = serving;
+    let Serving { commit, auth, metrics, readiness, traces } = serving;
     let limits = &config.limits;
     let rules = Arc::new(config.targets.clone());
     info!(event = "targets_compiled", targets = rules.hash(), "target rules compiled");
@@ -81,7 +84,7 @@ pub async fn serve_until<C: Commit + Drain>(
     let health = Socket { listener: health, port: Port::Health, limits: health_limits, tls: None };
     let scrapes = Socket { listener: scrapes, port: Port::Metrics, limits: ops_limits, tls: scrapes_tls };
 
-    let signals = serve(signals, gateway.router(), Arc::clone(&metrics), stop_signals.clone());
+    let signals = serve(signals, gateway.router(traces), Arc::clone(&metrics), stop_signals.clone());
     let health =
         serve(health, ops::health(readiness.clone(), config.problem_types), Arc::clone(&metrics), stop_ops.clone());
     let scrapes = serve(scrapes, ops::metrics(Arc::clone(&metrics)), metrics, stop_ops.clone());

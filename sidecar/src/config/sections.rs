@@ -15,6 +15,7 @@ use super::limits::Limits;
 use super::profile::Profile;
 use super::scope::Scope;
 use super::tls::Tls;
+use super::tracing::Tracing;
 
 /// Every configuration key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +73,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// Logging.
     pub log: Log,
+    /// OpenTelemetry traces. docs/operations/traces.md explains them.
+    pub tracing: Tracing,
 }
 
 /// The keys of the target rules, for their documentation: [`Rules`] has no schema, since the filter needs none.

@@ -11,6 +11,7 @@ use super::held_lock::HeldLock;
 use super::outcome::CallOutcome;
 use crate::incident::WriteSpec;
 use crate::rr::{Provenance, SignalList};
+use crate::traces::Trace;
 use crate::workload::NewTarget;
 
 /// What the calls of a batch need besides the protocol's own fields.
@@ -30,6 +31,8 @@ pub struct Context {
     pub target: NewTarget,
     /// Who asked for the new RR.
     pub provenance: Provenance,
+    /// The span of the batch.
+    pub trace: Trace,
 }
 
 /// Executes calls. The executor is the one implementation that ships; tests of the incident tasks script the outcomes.

@@ -59,6 +59,7 @@ fn context() -> Context {
         spec: None,
         target: Default::default(),
         provenance: Default::default(),
+        trace: Default::default(),
     }
 }
 

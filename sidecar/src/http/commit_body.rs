@@ -26,6 +26,7 @@ use crate::config::{DEADLINE_GRACE, Limits};
 use crate::incident::{Commit, Counted, LogContext, Submission, SubmitError};
 use crate::metrics::Metrics;
 use crate::rr::{Draft, Provenance};
+use crate::traces::Trace;
 use crate::workload::NewTarget;
 
 /// Commits request bodies.
@@ -55,6 +56,18 @@ impl FilterHeaders {
     }
 }
 
+/// Who asks.
+#[derive(Debug)]
+pub(super) struct Asker {
+    /// The sender, if senders are authenticated.
+    pub(super) sender: Option<Arc<Sender>>,
+    pub(super) provenance: Provenance,
+    /// How long the check of the credentials took.
+    pub(super) checking: Duration,
+    /// The span of the request.
+    pub(super) trace: Trace,
+}
+
 /// A response, and the admission permit of the alerts that it reports: both live until the response is written.
 #[derive(Debug)]
 pub(super) struct PermittedResponse {
@@ -81,16 +94,15 @@ impl<C: Commit> BodyCommitter<C> {
     }
 
     /// The response to `body`, once all of its incidents that `sender` may signal about are committed, up to
-    /// `limits.maxIncidentsPerRequestInFlight` at a time. `checking` is how long the check of the credentials took.
+    /// `limits.maxIncidentsPerRequestInFlight` at a time.
     pub(super) async fn commit(
         &self,
         origin: Origin,
         headers: FilterHeaders,
-        sender: Option<Arc<Sender>>,
-        provenance: Provenance,
+        asker: Asker,
         body: Bytes,
-        checking: Duration,
     ) -> PermittedResponse {
+        let Asker { sender, provenance, checking, trace } = asker;
         let received = Timestamp::now();
         let now = Instant::now();
         // A sender waits for the check of its credentials, too.
@@ -121,7 +133,7 @@ impl<C: Commit> BodyCommitter<C> {
                 deadline,
                 spec: Arc::new(move || draft.spec()),
                 target: NewTarget::new(named),
-                log: LogContext { target, request: request.clone() },
+                log: LogContext { target, request: request.clone(), trace: trace.clone() },
                 provenance: provenance.clone(),
                 namespace,
             };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::post;
 use axum::{Extension, Router};
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, debug, error, warn};
 
 use super::admission::{Admission, RETRY_AFTER_S};
-use super::commit_body::{BodyCommitter, FilterHeaders, PermittedResponse};
+use super::commit_body::{Asker, BodyCommitter, FilterHeaders, PermittedResponse};
 use super::intake::read_body;
 use super::policy::Policy;
 use super::request_context::{RequestId, in_span};
@@ -30,6 +30,7 @@ use crate::config::{Freshness, Limits};
 use crate::incident::Commit;
 use crate::metrics::Metrics;
 use crate::rr::Provenance;
+use crate::traces::{Trace, Traces};
 
 /// Receives signals and responds to them.
 #[derive(Debug)]
@@ -69,15 +70,15 @@ impl<C: Commit> Gateway<C> {
         Arc::new(Self { bodies: Arc::new(bodies), limits, admission, metrics, auth, freshness, problem_types })
     }
 
-    /// The routes of the signal port.
-    pub fn router(self: Arc<Self>) -> Router {
+    /// The routes of the signal port, whose requests have spans of `traces`.
+    pub fn router(self: Arc<Self>, traces: Traces) -> Router {
         let route = |source| post(move |State(gateway): State<Arc<Self>>, request| gateway.receive(source, request));
         Source::ALL
             .into_iter()
             .fold(Router::new(), |router, source| router.route(source.path(), route(source)))
             .method_not_allowed_fallback(Self::method_not_allowed)
             .fallback(Self::not_found)
-            .layer(from_fn(in_span))
+            .layer(from_fn_with_state(traces, in_span))
             .with_state(self)
     }
 
@@ -110,6 +111,7 @@ impl<C: Commit> Gateway<C> {
         let name = sender.as_ref().map(|sender| sender.name());
         Span::current().record("sender", name.map(|name| &**name));
         let request_id = request.extensions().get().map(|RequestId(id)| Arc::clone(id));
+        let trace = request.extensions().get::<Trace>().cloned().unwrap_or_default();
         let provenance = Provenance { sender: name.cloned(), request_id };
         let headers = FilterHeaders::of(request.headers());
         let body = match read_body(request, &self.limits, &self.admission).await {
@@ -117,10 +119,10 @@ impl<C: Commit> Gateway<C> {
             Err(problem) => return problem.into(),
         };
         let bodies = Arc::clone(&self.bodies);
+        let asker = Asker { sender, provenance, checking, trace };
         // Detached: when the sender disconnects, the commit still runs to its end and its outcome is known.
-        let committed = tokio::spawn(
-            async move { bodies.commit(origin, headers, sender, provenance, body, checking).await }.in_current_span(),
-        );
+        let committed =
+            tokio::spawn(async move { bodies.commit(origin, headers, asker, body).await }.in_current_span());
         committed.await.unwrap_or_else(|failure| {
             error!(event = "request_panicked", cause = %failure, "a request panicked");
             self.metrics.panicked();

@@ -94,7 +94,8 @@ impl<E: Execute> IncidentTask<E> {
 
     /// Commits the submissions as one batch, and reports the result to each.
     async fn serve(&mut self, waiters: Vec<Waiter>) {
-        let Some(batch) = Batch::gather(waiters, &self.shared.metrics) else { return };
+        let Some(mut batch) = Batch::gather(waiters, &self.shared.metrics) else { return };
+        batch.begin_span();
         let begun = Instant::now();
         self.last_error.set(None);
         self.writes = 0;
@@ -104,11 +105,13 @@ impl<E: Execute> IncidentTask<E> {
         match committed.unwrap_or_else(|_| Err(self.deadline_error())) {
             Ok((rr, created)) => {
                 self.record_commit(&batch, &rr, created);
+                batch.context.trace.set("onceway.rr", || rr.name.to_string());
                 batch.counted(&rr, created, &self.shared.settings.namespace);
                 self.known = Some(rr);
             }
             Err(error) => {
-                let LogContext { target, request } = &batch.log;
+                let LogContext { target, request, .. } = &batch.log;
+                batch.context.trace.fail(|| error.to_string());
                 let (fingerprint, signals) = (self.fingerprint, batch.signals);
                 let signal_target = &**target;
                 warn!(
@@ -257,7 +260,7 @@ impl<E: Execute> IncidentTask<E> {
         }
         if created {
             metrics.created(batch.source);
-            let (fingerprint, LogContext { target, request }) = (self.fingerprint, &batch.log);
+            let (fingerprint, LogContext { target, request, .. }) = (self.fingerprint, &batch.log);
             let (signal_target, rr) = (&**target, &*rr.name);
             info!(parent: request, event = "rr_created", %fingerprint, signal_target, rr, signals, "created a RemediationRequest");
         }

@@ -20,6 +20,8 @@ pub enum Trouble {
     Throttled,
     /// Calls to the API server end without a usable response; by their outcome.
     ApiFailing(&'static str),
+    /// Spans cannot be exported.
+    ExportFailing,
     /// Requests get 503 because this limit is reached.
     Shedding(&'static str),
     /// New incidents get 503 because this budget is used up.
@@ -82,6 +84,7 @@ fn begun(trouble: Trouble) {
         Trouble::ApiFailing(outcome) => {
             warn!(event = "api_failing", outcome, "calls to the API server end without a usable response");
         }
+        Trouble::ExportFailing => warn!(event = "export_failing", "the collector takes no spans of traces"),
         Trouble::Shedding(limit) => {
             warn!(event = "load_shed", limit, "requests get 503 because a limit is reached");
         }
@@ -100,6 +103,9 @@ fn ended(trouble: Trouble, Episode { since, last, times }: Episode) {
                 event = "api_failing_ended",
                 outcome, times, seconds, "calls to the API server do not end so any more"
             );
+        }
+        Trouble::ExportFailing => {
+            info!(event = "export_failing_ended", times, seconds, "no export of spans fails any more");
         }
         Trouble::Shedding(limit) => {
             info!(event = "load_shed_ended", limit, times, seconds, "a limit is reached no more");

@@ -34,6 +34,7 @@ fn everything() -> Metrics {
     metrics.targets.scope_in_sync(true);
     metrics.tls.reload_failed();
     metrics.tls.in_use(1_800_000_000);
+    metrics.spans.add("exported", 5);
     metrics.duplicate();
     metrics.removed("lease");
     metrics.indexed(3, true);
@@ -88,6 +89,7 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
         "gateway_tls_reload_errors_total 1",
         "gateway_tls_certificate_expiry_timestamp_seconds 1800000000",
         "gateway_duplicate_crds_detected_total 1",
+        "gateway_trace_spans_total{result=\"exported\"} 5",
         "gateway_housekeeping_removed_total{kind=\"lease\"} 1",
         "gateway_index_incidents 3",
         "gateway_ready{condition=\"index\"} 1",

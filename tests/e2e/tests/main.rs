@@ -41,4 +41,5 @@ mod split;
 mod starvation;
 mod targets;
 mod tls;
+mod traces;
 mod workloads;

@@ -38,14 +38,19 @@ async fn the_signals_of_a_split_webhook_are_acknowledged_once_each_over_all_repl
     let acknowledged = sum(&rig, "gateway_signals_acknowledged_total", &[("source_type", "prometheus")]).await?;
     assert_eq!((acknowledged, sum(&rig, "gateway_signals_counted_total", &[]).await?), (120.0, 120.0));
     assert_eq!(sum(&rig, "gateway_signals_failed_total", &[]).await?, 0.0);
+    let mut owners = 0;
     for sidecar in rig.sidecars() {
         let scrape = sidecar.scrape().await?;
-        assert!(scrape.sum("gateway_signals_acknowledged_total", &[]) > 0.0, "each replica owns some of 60 incidents");
+        assert_eq!(scrape.sum("gateway_ready", &[("condition", "all")]), 1.0);
+        if scrape.sum("gateway_signals_acknowledged_total", &[]) == 0.0 {
+            continue;
+        }
+        owners += 1;
         let age =
             Timestamp::now().as_duration().as_secs_f64() - scrape.sum("gateway_last_write_timestamp_seconds", &[]);
         assert!((0.0..60.0).contains(&age), "{age}");
-        assert_eq!(scrape.sum("gateway_ready", &[("condition", "all")]), 1.0);
     }
+    assert!(owners > 1, "several replicas own some of 60 incidents");
     Ok(())
 }
 
@@ -98,7 +103,7 @@ async fn every_missing_right_is_shown_until_it_is_granted_and_the_log_has_a_line
     let log = std::fs::read_to_string(sidecar.service().process()?.log())?;
     let lines = |event: &str| log.matches(&format!("\"event\":\"{event}\"")).count();
     assert_eq!((lines("not_ready"), lines("ready")), (1, 2), "{log}");
-    // One check of all rights may meet a binding that has arrived for some of them.
-    assert!(lines("right_missing") >= 1 && lines("right_granted") >= 1, "{log}");
+    // The API server may apply the binding in the middle of a check.
+    assert!(lines("right_missing") == 1 && lines("right_granted") >= 1, "{log}");
     Ok(())
 }

@@ -24,6 +24,7 @@ pub mod built;
 pub mod client;
 pub mod clock;
 pub mod cluster;
+pub mod collector;
 pub mod envoy;
 pub mod exposition;
 pub mod fault_proxy;

@@ -47,6 +47,11 @@ cluster differs from one machine.
 {{- end -}}
 {{- end -}}
 
+{{- if .Values.tracing.otlp.endpoint -}}
+{{- $_ := set $manager "tracing" (include "onceway.envoy.tracing" . | fromYaml) -}}
+{{- $collector := include "onceway.envoy.collector" . | fromYaml -}}
+{{- $_ := set $envoy.static_resources "clusters" (append $envoy.static_resources.clusters $collector) -}}
+{{- end -}}
 {{- $stats := (index $envoy.static_resources.listeners 1).address.socket_address -}}
 {{- $_ := set $stats "address" $values.address -}}
 {{- $_ := set $stats "port_value" $values.statsPort -}}
@@ -112,4 +117,30 @@ pod with two addresses would be two replicas.
           trusted_ca: { filename: /etc/onceway/sidecars/ca.crt }
           match_typed_subject_alt_names:
             - { san_type: DNS, matcher: { exact: {{ include "onceway.host" . }} } }
+{{- end -}}
+
+{{- /* Spans of Envoy's own, whose ids it sends on: the sidecars' are within them. */ -}}
+{{- define "onceway.envoy.tracing" -}}
+{{- $collector := include "onceway.collector" . | fromJson -}}
+random_sampling: { value: {{ mulf .Values.tracing.sampling 100.0 }} }
+provider:
+  name: envoy.tracers.opentelemetry
+  typed_config:
+    "@type": type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig
+    service_name: {{ include "onceway.fullname" . }}-envoy
+    http_service:
+      http_uri: { uri: {{ $collector.uri | quote }}, cluster: collector, timeout: {{ .Values.tracing.otlp.timeout }} }
+{{- end -}}
+
+{{- define "onceway.envoy.collector" -}}
+{{- $collector := include "onceway.collector" . | fromJson -}}
+name: collector
+type: STRICT_DNS
+connect_timeout: 1s
+dns_lookup_family: {{ .Values.gateway.envoy.dnsLookupFamily }}
+load_assignment:
+  cluster_name: collector
+  endpoints:
+    - lb_endpoints:
+        - endpoint: { address: { socket_address: { address: {{ $collector.host | quote }}, port_value: {{ $collector.port }} } } }
 {{- end -}}

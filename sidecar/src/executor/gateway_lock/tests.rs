@@ -63,6 +63,7 @@ impl Rig {
             spec: Some(Arc::new(spec)),
             target: Default::default(),
             provenance: Default::default(),
+            trace: Default::default(),
         };
         self.executor.execute(call, &context).await
     }

@@ -35,6 +35,7 @@ fn context() -> Context {
         spec: Some(Arc::new(spec)),
         target: Default::default(),
         provenance: Default::default(),
+        trace: Default::default(),
     }
 }
 

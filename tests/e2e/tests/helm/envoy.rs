@@ -115,6 +115,10 @@ async fn envoy_accepts_it_with_tls_on_both_sides() -> Result<()> {
         "tls.secretName=onceway-tls,tls.clientCertificates=true",
         "--set",
         "gateway.envoy.upstreamTls.secretName=envoy-client,gateway.envoy.tls.secretName=edge",
+        "--set",
+        "tracing.otlp.endpoint=http://collector.monitoring:4318",
+        "--set-json",
+        "tracing.sampling=0.25",
     ];
     let mut chart = configuration(&arguments).await?;
     let wasm = tokio::task::spawn_blocking(onceway_kit::built::filter::path).await??;
@@ -123,6 +127,7 @@ async fn envoy_accepts_it_with_tls_on_both_sides() -> Result<()> {
     chart["node"] = json!({ "id": "onceway", "cluster": "onceway" });
     let dir = certificates.path().display().to_string();
     let text = chart.to_string();
+    ensure!(text.contains("http://collector.monitoring:4318/v1/traces"), "no traces");
     ensure!(text.contains("/etc/onceway/tls") && text.contains("/etc/onceway/sidecars"), "no TLS");
     let text = text
         .replace("/etc/onceway/tls", &dir)
