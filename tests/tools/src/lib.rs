@@ -94,7 +94,7 @@ enum Package {
 
 impl Tool {
     /// Everything.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Envoy,
         Self::KubeApiserver,
         Self::Etcd,
