@@ -36,12 +36,12 @@ async fn axe_core_finds_no_violation_in_any_state_in_light_and_in_dark() -> Resu
         let is_dark = tab.evaluate("matchMedia('(prefers-color-scheme: dark)').matches").await?;
         assert_eq!(is_dark, json!(colours == "dark"));
         tab.evaluate(&format!("{axe}; typeof axe")).await?;
-        assert_eq!(violations(&mut tab).await?, [String::new(); 0], "{colours}, at first");
+        assert_eq!(violations(&mut tab).await?, Vec::<String>::new(), "{colours}, at first");
         tab.evaluate("document.querySelector('details').open = true; document.getElementById('load').click()").await?;
         tab.until_explained().await?;
-        assert_eq!(violations(&mut tab).await?, [String::new(); 0], "{colours}, with a result");
+        assert_eq!(violations(&mut tab).await?, Vec::<String>::new(), "{colours}, with a result");
         tab.explain("no JSON", "targets: 3").await?;
-        assert_eq!(violations(&mut tab).await?, [String::new(); 0], "{colours}, with problems");
+        assert_eq!(violations(&mut tab).await?, Vec::<String>::new(), "{colours}, with problems");
     }
     Ok(())
 }
