@@ -1,7 +1,6 @@
 //! The `RemediationRequest`s of a rig as the API server holds them: the state that tests compare with.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -13,13 +12,9 @@ use onceway::rr::{
 };
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
 
 use super::running::Rig;
 use crate::payload::Incident;
-
-/// Maximum time until a replica has written to the claim that the RR it created exists (one API call).
-const CONFIRM_LIMIT: Duration = Duration::from_secs(60);
 
 /// A `RemediationRequest`.
 pub type Rr = RemediationRequest;
