@@ -1,12 +1,11 @@
 //! The queue of ended spans, and the task that exports them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::Context;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
-use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::sleep;
 use tracing::debug;
@@ -46,7 +45,8 @@ impl SpanProcessor for Queue {
 
     fn on_end(&self, span: SpanData) {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        if !sender.as_ref().is_some_and(|sender| sender.try_send(span).is_ok()) {
+        let is_queued = sender.as_ref().is_some_and(|sender| sender.try_send(span).is_ok());
+        if !is_queued {
             self.metrics.spans.add("dropped", 1);
         }
     }

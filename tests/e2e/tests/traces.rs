@@ -33,7 +33,7 @@ fn config(collector: &Collector, sampling: f64) -> Value {
 }
 
 /// The only span of the sidecars that `is` one.
-fn only<'s>(spans: &'s [Span], is: impl Fn(&Span) -> bool) -> Option<&'s Span> {
+fn only(spans: &[Span], is: impl Fn(&Span) -> bool) -> Option<&Span> {
     let mut found = spans.iter().filter(|span| span.service == "onceway" && is(span));
     let first = found.next()?;
     assert!(found.next().is_none(), "{spans:#?}");

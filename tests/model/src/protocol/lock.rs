@@ -29,7 +29,6 @@ pub(crate) struct Lock {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::large_enum_variant, reason = "boxes would cost an allocation for each of millions of states")]
 enum State {
     Acquire,
     Read,
