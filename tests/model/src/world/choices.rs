@@ -6,7 +6,6 @@ use onceway_claim::{ApiCall, Phase};
 
 use super::World;
 use crate::action::Action;
-use crate::protocol::Protocol;
 
 impl World {
     /// Appends all possible actions.
@@ -43,7 +42,7 @@ impl World {
                 actions.extend(found.chain([None]).map(|found| Action::Find(index, found)));
             }
             Some(call) => {
-                if self.remaining.protocol == Protocol::Claim && self.server.is_gone(call) {
+                if self.remaining.protocol.commits() && self.server.is_gone(call) {
                     actions.push(Action::FindGone(index));
                 }
                 actions.extend(replica.paces().iter().map(|pace| Action::Execute(index, *pace)));
