@@ -12,6 +12,7 @@ use kube::{Client, Config as KubeConfig, Resource};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::causes::with_causes;
 use crate::config::Config;
 use crate::rr::RemediationRequest;
 
@@ -127,16 +128,5 @@ pub(crate) fn reason(error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {
         return status.message.clone();
     }
-    let error: &dyn std::error::Error = error;
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
+    with_causes(error)
 }

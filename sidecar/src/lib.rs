@@ -5,6 +5,7 @@
 pub mod app;
 pub mod auth;
 pub mod budgets;
+mod causes;
 pub mod check_config;
 pub mod cli;
 mod cluster_access;

@@ -38,25 +38,19 @@ impl ClaimGc {
                 self.state = State::ReadRr { claim };
                 GcStep::Call(ApiCall::GetRr { name, under })
             }
-            (State::ReadRr { claim }, ApiResult::Missing) if self.is_created_or_settled(claim) => {
+            // Gone: its RR existed, as if the claim said so.
+            (State::ReadRr { claim }, missing @ (ApiResult::Missing | ApiResult::Gone))
+                if missing == ApiResult::Gone || self.is_created_or_settled(claim) =>
+            {
                 let claim = claim.clone();
-                self.delete(claim)
-            }
-            // Its RR existed, as if the claim said so.
-            (State::ReadRr { claim }, ApiResult::Gone) => {
-                let claim = claim.clone();
-                self.delete(claim)
+                self.state = State::Delete;
+                GcStep::Call(ApiCall::DeleteClaim { claim })
             }
             (State::ReadRr { claim }, ApiResult::Missing) => GcStep::Done(GcOutcome::Open(Arc::clone(&claim.version))),
             (State::ReadClaim | State::Delete, ApiResult::Missing) => GcStep::Done(GcOutcome::Gone),
             (State::Delete, ApiResult::Deleted) => GcStep::Done(GcOutcome::Removed),
             _ => GcStep::Done(GcOutcome::Kept),
         }
-    }
-
-    fn delete(&mut self, claim: Claim) -> GcStep {
-        self.state = State::Delete;
-        GcStep::Call(ApiCall::DeleteClaim { claim })
     }
 
     fn is_created_or_settled(&self, claim: &Claim) -> bool {

@@ -7,7 +7,7 @@ use onceway_signal::response::SignalResponse;
 use crate::incident::{Counted, SubmitError};
 use crate::metrics::OutcomeMetrics;
 
-/// A kind that is none of ours.
+/// The label of a problem whose URI is not one of ours.
 const OTHER: &str = "other";
 
 /// The firing signals of a request, but for those that are rejected.

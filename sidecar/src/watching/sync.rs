@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-/// The state that the last line told.
+/// The state in the last line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Never in sync yet.
