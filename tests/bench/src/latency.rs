@@ -84,7 +84,8 @@ fn method() -> String {
         "One signal at a time: in each of {ROUNDS} rounds every contender runs in turn. Signals go through Envoy with the filter \
          to {REPLICAS} sidecars; bare writes\ngo from the same process directly to the same API server, with the same client \
          library (kube), objects and permissions. Duplicates\nare spread over {OWNED_INCIDENTS} incidents, since the counts of \
-         one incident are at least batching.countInterval apart. API calls are per signal and\ninclude calls after the \
-         response. Brackets: 95 % bootstrap confidence interval over rounds."
+         one incident are at least batching.countInterval apart. Of a pod, the API server has its ReplicaSet and \
+         Deployment,\nwhich are read beside the claim; the replicas that look for nothing are others, in the same cluster. API \
+         calls are per signal and\ninclude calls after the response. Brackets: 95 % bootstrap confidence interval over rounds."
     )
 }

@@ -15,9 +15,13 @@ pub(super) enum Contender {
     JustEnded,
     /// A signal of an incident whose RR is active, at the replica that has counted in it.
     Duplicate,
+    /// A signal of a new incident that names a pod: its RR names the Deployment that controls it, which the API server has.
+    Verified,
+    /// The same, at replicas that look for nothing (`targets.resolve: named`).
+    Named,
 }
 
-/// A comparison and its bar.
+/// A comparison with bare writes, and its bar.
 pub(super) struct Comparison {
     pub(super) ours: Contender,
     pub(super) bare: Contender,
@@ -26,8 +30,16 @@ pub(super) struct Comparison {
 }
 
 impl Contender {
-    pub(super) const ALL: [Self; 6] =
-        [Self::BareOpening, Self::BareCount, Self::First, Self::Recurring, Self::JustEnded, Self::Duplicate];
+    pub(super) const ALL: [Self; 8] = [
+        Self::BareOpening,
+        Self::BareCount,
+        Self::First,
+        Self::Recurring,
+        Self::JustEnded,
+        Self::Duplicate,
+        Self::Verified,
+        Self::Named,
+    ];
 
     /// Its name in tables and raw data.
     pub(super) fn name(self) -> &'static str {
@@ -38,6 +50,8 @@ impl Contender {
             Self::Recurring => "recurring incident",
             Self::JustEnded => "recurring, RR just ended",
             Self::Duplicate => "duplicate at its owner",
+            Self::Verified => "first incident of a pod, its workload verified",
+            Self::Named => "first incident of a pod, as named",
         }
     }
 
@@ -53,3 +67,6 @@ pub(super) const COMPARISONS: [Comparison; 4] = [
     Comparison { ours: Contender::JustEnded, bare: Contender::BareOpening, bar: None },
     Comparison { ours: Contender::Duplicate, bare: Contender::BareCount, bar: None },
 ];
+
+/// The most that the lookup of a pod's workload may cost a first incident: the ratio of the medians with and without it.
+pub(super) const LOOKUP_BAR: f64 = 1.2;

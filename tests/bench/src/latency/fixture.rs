@@ -1,14 +1,16 @@
 //! What all contenders run on: one rig and one API server. The state that a trial needs is prepared before its time is taken.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use onceway::config::Config;
-use onceway_kit::payload::Incident;
-use onceway_kit::rig::{Rig, Rr, RrExt};
+use onceway_kit::cluster::Object;
+use onceway_kit::payload::{Alert, Incident, webhook};
+use onceway_kit::rig::{Rig, RigBuilder, Rr, RrExt};
 use onceway_signal::Source;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::bare::Bare;
@@ -24,9 +26,11 @@ const FORGET_LIMIT: Duration = Duration::from_secs(60);
 /// How often this is checked.
 const FORGET_POLL: Duration = Duration::from_millis(100);
 
-/// The rig, and the incidents in each state that trials need.
+/// The rigs, and the incidents in each state that trials need.
 pub(super) struct Course {
     rig: Rig,
+    /// In the same cluster, with replicas that look for no workload.
+    named: Rig,
     bare: Bare,
     /// Incidents created so far; each has a unique name.
     incidents: u64,
@@ -38,6 +42,8 @@ pub(super) struct Course {
     rrs: usize,
     /// The sum of their counts.
     counted: u64,
+    /// The pods that signals name.
+    pods: u64,
 }
 
 /// An operation whose time is taken.
@@ -46,19 +52,30 @@ pub(super) enum Trial {
     Open(Box<Rr>),
     /// Write the status of the `n`-th RR.
     Count(usize),
-    /// Send this webhook through Envoy; the response must have this status.
-    Signal { webhook: String, status: u16 },
+    /// Send this webhook through the Envoy of this rig; the response must have this status.
+    Signal { to: To, webhook: String, status: u16 },
+}
+
+/// A rig of the course.
+#[derive(Clone, Copy)]
+pub(super) enum To {
+    /// That of the defaults.
+    Rig,
+    /// That which looks for no workload.
+    Named,
 }
 
 impl Course {
     /// Starts the rig and prepares `recurring` incidents for [`Contender::Recurring`], which takes time.
     pub(super) async fn start(replicas: usize, recurring: usize) -> Result<Self> {
         let config = json!({ "limits": { "incidentIdle": format!("{}s", IDLE.as_secs()) } });
-        let rig = Rig::replicas(replicas).with_envoy().own_cluster().without_fault_proxies().config(config);
-        let rig = rig.label("bench").start().await?;
+        let rig = replicas_of(replicas, config.clone()).own_cluster().start().await?;
+        let mut named = config;
+        named["targets"] = json!({ "resolve": "named" });
+        let named = replicas_of(replicas, named).in_cluster(Arc::clone(rig.namespace().cluster())).start().await?;
         let bare = Bare::new(rig.namespace())?;
         let (forgotten, owned) = (VecDeque::new(), Vec::new());
-        let mut course = Self { rig, bare, incidents: 0, forgotten, owned, rrs: 0, counted: 0 };
+        let mut course = Self { rig, named, bare, incidents: 0, forgotten, owned, rrs: 0, counted: 0, pods: 0 };
         for _ in 0..OWNED_INCIDENTS {
             let incident = course.fresh();
             course.signal(&incident, 201).await?;
@@ -83,6 +100,8 @@ impl Course {
                 Contender::BareOpening => Trial::Open(Box::new(self.draft()?)),
                 Contender::BareCount => Trial::Count(n),
                 Contender::First => signal(&self.fresh(), n, 201),
+                Contender::Verified => self.of_pod(To::Rig).await?,
+                Contender::Named => self.of_pod(To::Named).await?,
                 Contender::Recurring => {
                     let incident = self.forgotten.pop_front().context("no incident left that can recur")?;
                     signal(&incident, n, 201)
@@ -110,7 +129,7 @@ impl Course {
         match trial {
             Trial::Open(draft) => drop(self.bare.open(&draft).await?),
             Trial::Count(n) => self.bare.count(n).await?,
-            Trial::Signal { webhook, status } => drop(self.send(webhook, status).await?),
+            Trial::Signal { to, webhook, status } => drop(self.send(to, webhook, status).await?),
         }
         Ok(began.elapsed())
     }
@@ -125,7 +144,8 @@ impl Course {
     /// # Errors
     /// If the API server holds other RRs or counts than expected.
     pub(super) async fn verify(&self) -> Result<()> {
-        let rrs = self.rig.rrs().await?;
+        let mut rrs = self.rig.rrs().await?;
+        rrs.extend(self.named.rrs().await?);
         let counted: u64 = rrs.iter().map(RrExt::count).sum();
         ensure!(
             (rrs.len(), counted) == (self.rrs, self.counted),
@@ -153,6 +173,18 @@ impl Course {
         Bare::draft(&incident, webhook)
     }
 
+    /// A signal that names a pod, which has a ReplicaSet and a Deployment.
+    async fn of_pod(&mut self, to: To) -> Result<Trial> {
+        self.pods += 1;
+        let namespace = self.to(to).namespace();
+        let (objects, pod) = Object::deployment(&format!("deployed-{}", self.pods));
+        for object in objects {
+            namespace.create(&object).await?;
+        }
+        let alert = Alert::firing("KubePodCrashLooping").label("namespace", namespace.name()).label("pod", &pod);
+        Ok(Trial::Signal { to, webhook: webhook(&[alert]), status: 201 })
+    }
+
     /// An incident whose RR is terminal.
     async fn terminal(&mut self) -> Result<Incident> {
         let incident = self.fresh();
@@ -163,13 +195,21 @@ impl Course {
 
     /// Sends a signal that is not measured; returns the name of its RR.
     async fn signal(&mut self, incident: &Incident, status: u16) -> Result<String> {
-        let name = self.send(incident.webhook(0), status).await?;
+        let name = self.send(To::Rig, incident.webhook(0), status).await?;
         self.expect(usize::from(status == 201), 1);
         Ok(name)
     }
 
-    async fn send(&self, webhook: String, status: u16) -> Result<String> {
-        let response = self.rig.client().signal(&self.rig.envoy().url(), Source::Prometheus, webhook).await?;
+    fn to(&self, to: To) -> &Rig {
+        match to {
+            To::Rig => &self.rig,
+            To::Named => &self.named,
+        }
+    }
+
+    async fn send(&self, to: To, webhook: String, status: u16) -> Result<String> {
+        let rig = self.to(to);
+        let response = rig.client().signal(&rig.envoy().url(), Source::Prometheus, webhook).await?;
         ensure!(response.status.as_u16() == status, "{} instead of {status}: {}", response.status, response.text());
         let name = response.json()["remediationRequestName"].as_str().map(str::to_owned);
         name.with_context(|| format!("a response without an RR name: {}", response.text()))
@@ -189,7 +229,7 @@ impl Course {
 
     async fn sum(&self, metric: &str) -> Result<f64> {
         let mut sum = 0.0;
-        for sidecar in self.rig.sidecars() {
+        for sidecar in self.rig.sidecars().iter().chain(self.named.sidecars()) {
             sum += sidecar.scrape().await?.sum(metric, &[]);
         }
         Ok(sum)
@@ -197,5 +237,10 @@ impl Course {
 }
 
 fn signal(incident: &Incident, n: usize, status: u16) -> Trial {
-    Trial::Signal { webhook: incident.webhook(n as u64), status }
+    Trial::Signal { to: To::Rig, webhook: incident.webhook(n as u64), status }
+}
+
+/// A rig of these replicas.
+fn replicas_of(replicas: usize, config: Value) -> RigBuilder {
+    Rig::replicas(replicas).with_envoy().without_fault_proxies().config(config).label("bench")
 }

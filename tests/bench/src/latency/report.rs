@@ -1,7 +1,7 @@
 //! The tables and bars.
 
 use super::compare::{added, ratio};
-use super::contender::{COMPARISONS, Comparison, Contender};
+use super::contender::{COMPARISONS, Comparison, Contender, LOOKUP_BAR};
 use super::samples::{PERCENTILES, Samples};
 use super::{API_CALLS, CASE, TIME, method};
 use crate::bar::{Bar, BarCheck};
@@ -19,6 +19,7 @@ pub(crate) fn report(data: &Data) -> Report {
         ("Milliseconds".to_owned(), times(data)),
         ("Times as long as the bare writes".to_owned(), compared(data, ratio)),
         ("Milliseconds added to the bare writes".to_owned(), compared(data, added)),
+        ("The lookup of a pod's workload, beside the claim".to_owned(), lookup(data)),
     ];
     Report { method: method(), tables, charts: Vec::new(), bars: bars(data) }
 }
@@ -54,6 +55,17 @@ fn compared(data: &Data, figure: impl Fn(&Samples, &Samples, f64) -> Figure) -> 
     table
 }
 
+/// A first incident of a pod whose workload is verified, compared with one whose RR names the pod.
+fn lookup(data: &Data) -> Table {
+    let mut table = Table::new(["", "P50", "P95", "P99"]);
+    let (ours, without) = (samples(data, Contender::Verified), samples(data, Contender::Named));
+    for (name, figure) in [("times as long", ratio as fn(&Samples, &Samples, f64) -> Figure), ("ms added", added)] {
+        let figures = PERCENTILES.map(|share| figure(&ours, &without, share).to_string());
+        table.row([name.to_owned()].into_iter().chain(figures));
+    }
+    table
+}
+
 fn bars(data: &Data) -> Vec<BarCheck> {
     let mut bars = Vec::new();
     for Comparison { ours, bare, bar } in COMPARISONS {
@@ -67,5 +79,8 @@ fn bars(data: &Data) -> Vec<BarCheck> {
             bars.push(BarCheck::new(what, Some(added(&ours, &bare, share)), Bar::AtMost(budget)));
         }
     }
+    let (ours, without) = (samples(data, Contender::Verified), samples(data, Contender::Named));
+    let what = "first incident of a pod: P50 with its workload verified over that without";
+    bars.push(BarCheck::new(what, Some(ratio(&ours, &without, 0.5)), Bar::AtMost(LOOKUP_BAR)));
     bars
 }
