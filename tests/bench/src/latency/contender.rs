@@ -61,8 +61,9 @@ impl Contender {
     }
 }
 
-pub(super) const COMPARISONS: [Comparison; 4] = [
+pub(super) const COMPARISONS: [Comparison; 5] = [
     Comparison { ours: Contender::First, bare: Contender::BareOpening, bar: Some(1.8) },
+    Comparison { ours: Contender::Named, bare: Contender::BareOpening, bar: Some(1.45) },
     Comparison { ours: Contender::Recurring, bare: Contender::BareOpening, bar: Some(2.5) },
     Comparison { ours: Contender::JustEnded, bare: Contender::BareOpening, bar: None },
     Comparison { ours: Contender::Duplicate, bare: Contender::BareCount, bar: None },
@@ -70,3 +71,6 @@ pub(super) const COMPARISONS: [Comparison; 4] = [
 
 /// The most that the lookup of a pod's workload may cost a first incident: the ratio of the medians with and without it.
 pub(super) const LOOKUP_BAR: f64 = 1.2;
+
+/// The most API calls of a first incident that looks for nothing: its claim, its RR and its count, and rarely another.
+pub(super) const FIRST_CALLS_BAR: f64 = 3.2;

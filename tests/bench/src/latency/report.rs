@@ -1,7 +1,7 @@
 //! The tables and bars.
 
 use super::compare::{added, ratio};
-use super::contender::{COMPARISONS, Comparison, Contender, LOOKUP_BAR};
+use super::contender::{COMPARISONS, Comparison, Contender, FIRST_CALLS_BAR, LOOKUP_BAR};
 use super::samples::{PERCENTILES, Samples};
 use super::{API_CALLS, CASE, TIME, method};
 use crate::bar::{Bar, BarCheck};
@@ -32,12 +32,19 @@ fn samples(data: &Data, contender: Contender) -> Samples {
     Samples::of(data.values(at(contender), TIME))
 }
 
+/// API calls for one signal; `None` of bare writes.
+fn calls(data: &Data, contender: Contender) -> Option<Figure> {
+    let samples = samples(data, contender);
+    let per_round = samples.all().len() as f64 / samples.rounds() as f64;
+    let calls = data.values(at(contender), API_CALLS).map(|(_, calls)| calls / per_round);
+    Figure::of_all(calls.collect()).filter(|calls| calls.high > 0.0)
+}
+
 fn times(data: &Data) -> Table {
     let mut table = Table::new(["", "P50", "P95", "P99", "samples", "API calls"]);
     for contender in Contender::ALL {
         let all = samples(data, contender).all();
-        let calls: f64 = data.values(at(contender), API_CALLS).map(|(_, calls)| calls).sum();
-        let calls = if calls > 0.0 { format!("{:.1}", calls / all.len() as f64) } else { "-".to_owned() };
+        let calls = calls(data, contender).map_or_else(|| "-".to_owned(), |calls| format!("{:.1}", calls.value));
         let percentiles = PERCENTILES.map(|share| digits(all.percentile(share)));
         let cells = [contender.name().to_owned()].into_iter().chain(percentiles);
         table.row(cells.chain([all.len().to_string(), calls]));
@@ -82,5 +89,7 @@ fn bars(data: &Data) -> Vec<BarCheck> {
     let (ours, without) = (samples(data, Contender::Verified), samples(data, Contender::Named));
     let what = "first incident of a pod: P50 with its workload verified over that without";
     bars.push(BarCheck::new(what, Some(ratio(&ours, &without, 0.5)), Bar::AtMost(LOOKUP_BAR)));
+    let what = format!("{}: API calls", Contender::Named.name());
+    bars.push(BarCheck::new(what, calls(data, Contender::Named), Bar::AtMost(FIRST_CALLS_BAR)));
     bars
 }
