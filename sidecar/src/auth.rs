@@ -13,6 +13,7 @@ mod sender;
 mod strangers;
 mod verdicts;
 
+pub(crate) use self::credentials::MAX_TOKEN_BYTES;
 pub use self::credentials::Unauthenticated;
 pub use self::decide::{Access, Auth};
 pub use self::kube_review::{KubeReview, Settings};

@@ -61,7 +61,7 @@ const PREFIX: &str = "gateway";
 /// Buckets of batch sizes: from a lone signal to the largest storm.
 const SIGNALS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0];
 
-/// Severities that are always told apart in a label: the usual ones of alerts, and the types of events.
+/// Severities that are always distinguished in a label: the usual ones of alerts, and the types of events.
 const SEVERITIES: [&str; 9] = ["critical", "error", "warning", "info", "none", "unknown", "Error", "Warning", "Normal"];
 /// How many more are, per process; later ones are `other`.
 const MAX_MORE_SEVERITIES: usize = 20;

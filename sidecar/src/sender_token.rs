@@ -9,8 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use serde::Deserialize;
 
-/// The longest token, in bytes: as the longest that is reviewed.
-const MAX_TOKEN_BYTES: u64 = 16 * 1024;
+use crate::auth::MAX_TOKEN_BYTES;
 
 /// Where a sender's token is.
 #[derive(Debug, Args)]
@@ -59,7 +58,7 @@ fn read(file: &Path) -> io::Result<String> {
         if file.as_os_str() == "-" { Box::new(io::stdin().lock()) } else { Box::new(std::fs::File::open(file)?) };
     let mut text = String::new();
     // One byte more, so that a longer one is noticed.
-    input.take(MAX_TOKEN_BYTES + 1).read_to_string(&mut text)?;
+    input.take(MAX_TOKEN_BYTES as u64 + 1).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -67,7 +66,7 @@ impl SenderToken {
     fn of(text: &str, place: &str) -> Result<Self, String> {
         let token = text.trim();
         let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        if !is_token || text.len() as u64 > MAX_TOKEN_BYTES {
+        if !is_token || token.len() > MAX_TOKEN_BYTES {
             return Err(format!(
                 "{place} holds no token: 1 to {MAX_TOKEN_BYTES} visible ASCII characters; \
                  `kubectl create token NAME --namespace NAMESPACE --audience onceway` prints one"

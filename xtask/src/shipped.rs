@@ -18,6 +18,10 @@ const SEPARATOR: &str = "\x1f";
 /// The linker that the toolchain brings: a distribution's would lay the program out in another way.
 const LINKER: &str = "rust-lld";
 
+/// What makes the sidecar smaller and no slower: functions of the same code are one, as those of generic types often are, and
+/// the list of addresses that depend on where it is loaded is a bitmap.
+const SMALLER: [&str; 2] = ["--icf=all", "--pack-dyn-relocs=relr"];
+
 /// A file that ships.
 #[derive(Clone, Copy)]
 pub(crate) enum Shipped {
@@ -61,6 +65,9 @@ impl Shipped {
                 build.env(format!("CARGO_TARGET_{}_LINKER", target.to_uppercase()), LINKER);
                 // Not in a profile of its own, which would compile what runs at build time once more.
                 flags.push(format!("{SEPARATOR}-Cstrip=symbols"));
+                for flag in SMALLER {
+                    flags.push(format!("{SEPARATOR}-Clink-arg={flag}"));
+                }
             }
         }
         build.env("CARGO_ENCODED_RUSTFLAGS", flags);

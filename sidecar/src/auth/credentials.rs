@@ -13,7 +13,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 /// The longest token that is reviewed, in bytes. Kubernetes' own have about 1 KiB; one with many groups has more.
-const MAX_TOKEN_BYTES: usize = 16 * 1024;
+pub(crate) const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// The authentication scheme, in any case.
 const SCHEME: &str = "bearer";
 

@@ -23,7 +23,7 @@ pub(super) fn judge(
     };
     let Some(rrs) = rrs.as_ref().ok().filter(|rrs| rrs.complete) else {
         return Finding::skipped(
-            "not all RemediationRequests were read: whose RemediationRequest is gone cannot be told",
+            "not all RemediationRequests were read: claims whose RemediationRequest is gone cannot be found",
         );
     };
     let malformed: Vec<&Claim> = claims.items.iter().filter(|claim| claim.fields.is_none()).collect();

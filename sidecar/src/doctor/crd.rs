@@ -116,7 +116,7 @@ fn judge_fields(served: &Value, version: &str) -> Finding {
     }
     if !read.is_empty() {
         let summary = format!(
-            "{version} lacks {} that Onceway reads: ended incidents cannot be told",
+            "{version} lacks {} that Onceway reads: ended incidents cannot be recognized",
             counted(read.len(), "field")
         );
         return Finding::warn(summary, INSTALL).about(read);

@@ -93,7 +93,7 @@ pub(super) fn judge_optional(missing: Result<Vec<Right>, String>, checked: usize
         Ok(missing) => {
             let number = counted(missing.len(), "right");
             let action = "set workloadReads.enabled in the chart, or targets.resolve: derive in the configuration";
-            Finding::warn(format!("{number} to read targets missing: these kinds are told by names alone"), action)
+            Finding::warn(format!("{number} to read targets missing: these kinds are derived from names alone"), action)
                 .about(missing.iter().map(|right| format!("{right} in the whole cluster")))
         }
     }

@@ -181,7 +181,7 @@ pub fn monitor_permissions(
 /// Checks until it succeeds, then drops `pending`.
 async fn wait_until_granted(permissions: &Permissions, known: &mut MissingRights, pending: Pending) {
     let namespace = &permissions.namespace;
-    let (mut pause, mut told) = (FIRST_RETRY_PAUSE, String::new());
+    let (mut pause, mut logged) = (FIRST_RETRY_PAUSE, String::new());
     loop {
         let (why, is_definite) = match check(permissions, known).await {
             Ok(()) => {
@@ -192,7 +192,7 @@ async fn wait_until_granted(permissions: &Permissions, known: &mut MissingRights
             Err(CheckFailure::Inconclusive(why)) => (format!("cannot ask the API server: {why}"), false),
         };
         // Once for each reason: it is asked again every few seconds.
-        if why != told {
+        if why != logged {
             if is_definite {
                 error!(
                     event = "permissions_missing",
@@ -208,7 +208,7 @@ async fn wait_until_granted(permissions: &Permissions, known: &mut MissingRights
                     "not ready: permissions cannot be checked; retrying"
                 );
             }
-            told.clone_from(&why);
+            logged.clone_from(&why);
         }
         pending.because(why);
         sleep(pause).await;

@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_detail_does_not_make_it_unready() {
         let readiness = Readiness::default();
-        readiness.detail("targets", Some("told by names".to_owned()));
+        readiness.detail("targets", Some("derived from names".to_owned()));
         assert_eq!((readiness.reasons().len(), readiness.details()[0].0), (0, "targets"));
         readiness.detail("targets", None);
         assert!(readiness.details().is_empty());

@@ -69,10 +69,10 @@ impl TargetRights {
             warn!(
                 event = "target_rights_missing",
                 rights = list,
-                "targets are told by names alone; set workloadReads.enabled in the chart, or targets.resolve: derive"
+                "targets are derived from names alone; set workloadReads.enabled in the chart, or targets.resolve: derive"
             );
         }
-        self.readiness.detail(DETAIL, Some(format!("told by names alone: missing in the whole cluster: {list}")));
+        self.readiness.detail(DETAIL, Some(format!("derived from names alone: missing in the whole cluster: {list}")));
     }
 }
 
@@ -133,7 +133,7 @@ mod tests {
         let may_read = |kind| rights.may_read(ObjectRef::new(kind, None, Some("prod"), "a").unwrap().kind);
         assert!(!may_read("Pod") && may_read("Deployment"));
         assert!(readiness.reasons().is_empty());
-        let shown = "told by names alone: missing in the whole cluster: get pods".to_owned();
+        let shown = "derived from names alone: missing in the whole cluster: get pods".to_owned();
         assert_eq!(readiness.details(), [("targets", shown)]);
         assert!(metrics.render().unwrap().contains("gateway_target_rights_missing 1\n"));
         sleep(PAUSE + REVIEW_AGAIN).await;

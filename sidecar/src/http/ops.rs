@@ -157,11 +157,11 @@ mod tests {
         drop(pending);
         let (status, _, body) = get(&router, "/readyz", None).await;
         assert_eq!((status, timeless(&body)), (200, json!({"status": "ready"})));
-        readiness.detail("targets", Some("told by names".to_owned()));
+        readiness.detail("targets", Some("derived from names".to_owned()));
         let (status, _, body) = get(&router, "/readyz", None).await;
         assert_eq!(
             (status, timeless(&body)),
-            (200, json!({"status": "ready", "details": {"targets": "told by names"}}))
+            (200, json!({"status": "ready", "details": {"targets": "derived from names"}}))
         );
         readiness.detail("targets", None);
         let (_, _, body) = get(&router, "/readyz", None).await;

@@ -13,7 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use super::bounded::{BoundedValues, OTHER};
 use super::registration::Registration;
 
-/// Names of signals that are told apart in a label, per process; those of later ones are `other`.
+/// Names of signals that are distinguished in a label, per process; those of later ones are `other`.
 pub const MAX_SIGNAL_NAMES: usize = 500;
 
 /// The name of a signal: `alertname`, or an event's reason.

@@ -33,7 +33,7 @@ impl TargetMetrics {
             ),
             rights_missing: registry.add(
                 "target_rights_missing",
-                "Kinds of objects that targets.resolve: verify would read and may not: their targets are told by names alone.",
+                "Kinds of objects that targets.resolve: verify would read and may not: their targets are derived from names alone.",
             ),
             scope_in_sync: registry.add(
                 "scope_in_sync",

@@ -1,4 +1,4 @@
-//! What a sender is told about a target that is not remediated. It names what the signal itself named, and nothing that was
+//! What a sender reads about a target that is not remediated. It names what the signal itself named, and nothing that was
 //! found in the cluster.
 
 use onceway_signal::response::{Status, TargetRejection};

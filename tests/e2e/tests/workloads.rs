@@ -168,7 +168,7 @@ async fn a_target_that_exists_nowhere_is_rejected_if_so_configured_and_nothing_i
 }
 
 #[tokio::test]
-async fn without_the_right_to_read_targets_are_told_by_names_and_the_replica_is_ready_and_says_so() -> Result<()> {
+async fn without_the_right_to_read_targets_are_derived_from_names_and_the_replica_is_ready_and_says_so() -> Result<()> {
     let rig = rig(1).await?;
     let (objects, pod) = Object::deployment("payment-api");
     create(&rig, objects).await?;
@@ -189,7 +189,7 @@ async fn without_the_right_to_read_targets_are_told_by_names_and_the_replica_is_
     .await?;
     let readiness = sidecar.readiness().await?;
     assert_eq!(readiness.status, 200);
-    for shown in ["targets", "told by names alone", "get deployments.apps"] {
+    for shown in ["targets", "derived from names alone", "get deployments.apps"] {
         assert!(readiness.text().contains(shown), "{}", readiness.text());
     }
     sidecar.until_in_sync().await?;

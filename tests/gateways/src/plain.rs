@@ -1,7 +1,7 @@
 //! Plain Envoy, as the chart's Deployment: the configuration of its ConfigMap with the module of the sidecar's image.
 //!
 //! Replicas are found as in a cluster, by the name of their headless Service, which here stands in the file `hosts` that
-//! Envoy's resolver reads. An upgrade is a rolling update: the new Envoy is ready before the old one is told to end, and
+//! Envoy's resolver reads. An upgrade is a rolling update: the new Envoy is ready before the old one is asked to end, and
 //! both listen on the same port, as behind a Service.
 
 use std::fs;
@@ -35,7 +35,7 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 /// The chart's values for pods that drain fast: the longest that a connection lasts, and how long a pod waits before it ends.
 const MAX_CONNECTION_SECONDS: u64 = 3;
 const DRAIN: Duration = Duration::from_secs(20);
-/// How long an Envoy that was told to end may take.
+/// How long an Envoy that was asked to end may take.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
 /// A running Envoy.

@@ -74,7 +74,7 @@ impl Running {
         self.gateway.set_replicas(&replicas.map(|(_, sidecar)| upstream(sidecar)).collect::<Vec<_>>()).await
     }
 
-    /// Has the last replica leave as a pod does: it is told to end and is no endpoint any more, at the same time.
+    /// Has the last replica leave as a pod does: it is asked to end and is no endpoint any more, at the same time.
     pub(crate) async fn scale_down(&self) -> Result<()> {
         let leaving = self.rig.sidecar(REPLICAS).service();
         let (stopped, replaced) = tokio::join!(leaving.stop(DRAIN_LIMIT), self.use_replicas(REPLICAS));

@@ -198,7 +198,7 @@ impl Tab {
         Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
-    /// What assistive technology is told: the role, the name and the description of each object, in order.
+    /// What assistive technology reads: the role, the name and the description of each object, in order.
     ///
     /// # Errors
     /// If the browser has ended.

@@ -1,4 +1,4 @@
-//! What is wrong is said where it is, in the product's words, and told to assistive technology.
+//! What is wrong is said where it is, in the product's words, and announced to assistive technology.
 
 use anyhow::Result;
 use onceway_page_tests::served::Served;

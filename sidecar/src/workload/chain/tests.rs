@@ -157,7 +157,7 @@ fn an_object_that_is_gone_leaves_the_workload_that_its_name_implies() {
     assert_eq!(daemon.shown(of_alert("pod", "agent-x2k4z")), "implied: apps/v1 DaemonSet/agent");
     let job = Cluster::default().with("Job", "agent", None);
     assert_eq!(job.shown(of_alert("pod", "agent-x2k4z")), "implied: batch/v1 Job/agent");
-    // A template's hash that is too short to be told from a name.
+    // A template's hash that is too short to be distinguished from a name.
     let short = Cluster::default().with("ReplicaSet", "a-bcd", Some(("apps/v1", "Deployment", "a")));
     assert_eq!(
         short.with("Deployment", "a", None).shown(of_alert("pod", "a-bcd-x2k4z")),
