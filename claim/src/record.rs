@@ -5,13 +5,13 @@ use std::sync::Arc;
 /// The fields of a claim that the protocol's decisions depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimFields {
-    /// `holderIdentity`: the process that may be creating the intent; empty once no process may.
+    /// `holderIdentity`: the process that may be creating the intent; empty once no process may: after an adoption or a fence.
     pub holder: Arc<str>,
     /// `onceway.io/intent`: the only RR name that may be created now.
     pub intent: Arc<str>,
     /// `onceway.io/created`: whether an RR of that name is known to have existed. An *open* claim has `false`.
     pub created: bool,
-    /// `onceway.io/floor`: the last Unix second used in a name, so that no name is ever used for two incidents.
+    /// `onceway.io/floor`: the last Unix second used in a name, so that the name of an RR that is known to have existed is never used again.
     pub floor: u64,
     /// `leaseTransitions`: how often the holder changed.
     pub transitions: u32,

@@ -170,7 +170,8 @@ impl Execute for Executor {
     }
 
     fn is_new(&self, fingerprint: Fingerprint) -> bool {
-        self.index.is_new(fingerprint)
+        // With locks a search takes one and lists: a read of the claim that finds an RR spares that.
+        self.locks.is_none() && self.index.is_new(fingerprint)
     }
 
     fn end_commit(&self, fingerprint: Fingerprint) -> Option<HeldLock> {

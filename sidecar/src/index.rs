@@ -1,15 +1,18 @@
 //! The index: the active RRs of each fingerprint, kept up to date by one watch per replica.
 //!
-//! It lags behind the API server. An RR in it is a hint that a read must confirm; an RR missing from it means nothing: only
-//! the claim decides what may be created. It serves the adoption of other writers' RRs, the budgets, and GC.
+//! It lags behind the API server. An RR in it is a hint that a read must confirm; an RR missing from it decides only which call
+//! comes first: the claim decides what may be created. It serves the first calls of a commit, the adoption of other writers' RRs,
+//! the budgets, and GC.
 
 mod active;
 pub mod observed;
 pub mod watch;
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lru::LruCache;
 use onceway_signal::Fingerprint;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -27,9 +30,9 @@ pub enum Lookup {
     NotInSync,
 }
 
-/// Limit of remembered inactive RRs, each of about 150 bytes. At the limit all are forgotten: they only save a call or a wait
-/// each.
-const MAX_INACTIVE: usize = 50_000;
+/// Limit of remembered inactive RRs, each of about 200 bytes; the one that was seen longest ago gives way. Each saves a call, or
+/// a wait and the second use of its name.
+const MAX_INACTIVE: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
 
 /// The active RRs by fingerprint.
 #[derive(Debug, Default)]
@@ -39,13 +42,13 @@ pub struct Index {
     listed: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
     incidents: ActiveRrs,
     /// The RRs of the list in progress; replaces `incidents` when the list is complete.
     listing: ActiveRrs,
-    /// The RR of each fingerprint that was last seen terminal, or to be deleted.
-    inactive: HashMap<Fingerprint, Inactive>,
+    /// The newest RR of each fingerprint that was seen terminal or deleted.
+    inactive: LruCache<Fingerprint, Inactive>,
     in_sync: bool,
 }
 
@@ -53,6 +56,8 @@ struct Table {
 #[derive(Debug)]
 struct Inactive {
     name: Arc<str>,
+    /// `metadata.creationTimestamp` in Unix seconds.
+    created_s: i64,
     /// The version of the claim under which a sidecar created it.
     claim_version: Option<u64>,
 }
@@ -78,7 +83,7 @@ impl Index {
     /// `false` if not in sync.
     pub fn is_new(&self, fingerprint: Fingerprint) -> bool {
         let table = self.table();
-        table.in_sync && table.incidents.of(fingerprint).is_empty() && !table.inactive.contains_key(&fingerprint)
+        table.in_sync && table.incidents.of(fingerprint).is_empty() && !table.inactive.contains(&fingerprint)
     }
 
     /// Whether the RR of this name is known to be active.
@@ -92,14 +97,14 @@ impl Index {
         let Ok(version) = claim_version.parse() else { return false };
         let table = self.table();
         let active = table.find(fingerprint, name).and_then(|rr| rr.claim_version);
-        let inactive = table.inactive.get(&fingerprint).filter(|rr| *rr.name == *name).and_then(|rr| rr.claim_version);
+        let inactive = table.inactive.peek(&fingerprint).filter(|rr| *rr.name == *name).and_then(|rr| rr.claim_version);
         [active, inactive].contains(&Some(version))
     }
 
     /// Whether the RR of this name was seen terminal, or to be deleted.
     pub fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
         let table = self.table();
-        let inactive = table.inactive.get(&fingerprint).is_some_and(|inactive| *inactive.name == *name);
+        let inactive = table.inactive.peek(&fingerprint).is_some_and(|inactive| *inactive.name == *name);
         // A late create may have created the name again.
         inactive && table.find(fingerprint, name).is_none()
     }
@@ -159,15 +164,23 @@ impl Index {
         let before = observed.fingerprint.and_then(|fingerprint| table.find(fingerprint, &observed.name));
         let since = before.and_then(|rr| rr.uncounted_since);
         if !observed.active {
-            table.remember(observed);
+            table.remember(observed.fingerprint, Inactive::from(observed));
         }
         table.listing.upsert(observed, since);
     }
 
     /// The list is complete.
     pub(crate) fn end_list(&self) {
-        let mut table = self.table();
-        table.incidents = std::mem::take(&mut table.listing);
+        let table = &mut *self.table();
+        let before = std::mem::replace(&mut table.incidents, std::mem::take(&mut table.listing));
+        // Deleted while no watch ran.
+        for (fingerprint, rr) in
+            before.iter().flat_map(|(fingerprint, rrs)| rrs.iter().map(move |rr| (fingerprint, rr)))
+        {
+            if table.find(fingerprint, &rr.name).is_none() {
+                table.remember(Some(fingerprint), Inactive::from(rr));
+            }
+        }
         table.in_sync = true;
         self.listed.notify_one();
         if table.incidents.iter().any(|(_, rrs)| rrs.len() > 1) {
@@ -213,19 +226,43 @@ impl Table {
 
     /// The RR is terminal or deleted.
     fn deactivate(&mut self, observed: &Observed) {
-        if self.incidents.remove(observed) {
-            self.remember(observed);
-        }
+        self.incidents.remove(observed);
+        self.remember(observed.fingerprint, Inactive::from(observed));
     }
 
-    /// Remembers an RR that is terminal or deleted.
-    fn remember(&mut self, observed: &Observed) {
-        let Some(fingerprint) = observed.fingerprint else { return };
-        if self.inactive.len() >= MAX_INACTIVE {
-            self.inactive.clear();
+    /// Remembers an RR that is terminal or deleted, unless a newer one of its fingerprint is remembered: what happens to that
+    /// one's predecessors says nothing about the claim.
+    fn remember(&mut self, fingerprint: Option<Fingerprint>, inactive: Inactive) {
+        let Some(fingerprint) = fingerprint else { return };
+        if self.inactive.peek(&fingerprint).is_none_or(|known| known.age_order() <= inactive.age_order()) {
+            self.inactive.put(fingerprint, inactive);
         }
-        let (name, claim_version) = (Arc::clone(&observed.name), observed.claim_version);
-        self.inactive.insert(fingerprint, Inactive { name, claim_version });
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        let (incidents, listing) = Default::default();
+        Self { incidents, listing, inactive: LruCache::new(MAX_INACTIVE), in_sync: false }
+    }
+}
+
+impl Inactive {
+    /// Ascending by age. Of one second, an RR that was created under a claim is the newest: only the claim's own matters.
+    fn age_order(&self) -> (i64, Option<u64>) {
+        (self.created_s, self.claim_version)
+    }
+}
+
+impl From<&Observed> for Inactive {
+    fn from(rr: &Observed) -> Self {
+        Self { name: Arc::clone(&rr.name), created_s: rr.created_s, claim_version: rr.claim_version }
+    }
+}
+
+impl From<&ActiveRr> for Inactive {
+    fn from(rr: &ActiveRr) -> Self {
+        Self { name: Arc::clone(&rr.name), created_s: rr.created_s, claim_version: rr.claim_version }
     }
 }
 

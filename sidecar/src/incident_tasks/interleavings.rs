@@ -32,7 +32,7 @@ const RANDOM_EXECUTIONS: usize = 20_000;
 /// Changes of priority within one random interleaving (the depth of PCT).
 const PREEMPTIONS: usize = 5;
 
-/// The initial count of each RR. Another replica created it, so that no off-path call follows a commit.
+/// The initial count of each RR, which another replica created.
 const FOUND: u32 = 1;
 
 /// An API server with one RR per incident.

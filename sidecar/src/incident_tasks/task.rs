@@ -37,6 +37,8 @@ pub(super) struct IncidentTask<E> {
     parameters: Arc<Parameters>,
     /// The RR of the last successful commit; `None` after a failed one, so that the next commit reads the claim.
     known: Option<Rr>,
+    /// Whether the API server has returned the incident's claim: then it is not new, whatever the index has seen.
+    has_met_claim: bool,
     /// The stage of the current commit.
     stage: Stage,
     /// Size of the RR at its last write, in bytes.
@@ -65,6 +67,7 @@ impl<E: Execute> IncidentTask<E> {
             shared,
             parameters,
             known,
+            has_met_claim: false,
             stage: Stage::Finished,
             rr_bytes: 0,
             started: now,
@@ -170,6 +173,7 @@ impl<E: Execute> IncidentTask<E> {
         if self.stage == Stage::Count {
             self.record_count(&outcome, started.elapsed());
         }
+        self.has_met_claim |= matches!(outcome.result, ApiResult::Claim(_));
         let pause = backoff.after(&outcome);
         // Even a zero sleep would last until the timer's next tick.
         if !pause.is_zero() {
@@ -182,7 +186,7 @@ impl<E: Execute> IncidentTask<E> {
     fn knowledge(&mut self) -> Known {
         match self.known.take().filter(|rr| !self.is_known_inactive(rr)) {
             Some(rr) => Known::Rr(rr),
-            None if self.shared.executor.is_new(self.fingerprint) => Known::New,
+            None if !self.has_met_claim && self.shared.executor.is_new(self.fingerprint) => Known::New,
             None => Known::Nothing,
         }
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, advance, timeout};
 
 use super::observed::Observed;
-use super::{Index, Lookup};
+use super::{Index, Lookup, MAX_INACTIVE};
 
 fn fingerprint() -> Fingerprint {
     "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1".parse().unwrap()
@@ -108,6 +108,49 @@ fn an_rr_stays_known_in_every_phase_and_once_it_is_deleted_for_the_version_that_
     assert!(knows("a", "7") && !knows("a", "8"));
     index.apply(&rr("b", 2, "Executing", 1));
     assert!(!knows("b", "7") && !knows("b", ""), "it names no version");
+}
+
+#[test]
+fn an_rr_that_was_deleted_while_no_watch_ran_is_remembered() {
+    let index = in_sync();
+    index.apply(&under("7", "a", "Executing"));
+    index.begin_list();
+    index.end_list();
+    assert!(index.has_seen(fingerprint(), "a", "7") && index.is_known_inactive(fingerprint(), "a"));
+    assert!(!index.is_new(fingerprint()));
+}
+
+#[test]
+fn an_rr_that_ended_before_this_replica_saw_it_is_remembered_once_it_is_deleted() {
+    let index = in_sync();
+    index.remove(&under("7", "a", "Completed"));
+    assert!(index.has_seen(fingerprint(), "a", "7"));
+}
+
+#[test]
+fn what_happens_to_older_rrs_of_an_incident_hides_nothing_of_the_newest() {
+    let index = in_sync();
+    let of_second = |created_s, mut observed: Observed| {
+        observed.created_s = created_s;
+        observed
+    };
+    index.apply(&of_second(100, under("7", "z", "Completed")));
+    index.remove(&of_second(99, under("6", "a", "Completed")));
+    // Of the same second, but created by another writer.
+    index.remove(&of_second(100, rr("b", 1, "Completed", 1)));
+    assert!(index.has_seen(fingerprint(), "z", "7") && !index.has_seen(fingerprint(), "a", "6"));
+}
+
+#[test]
+fn the_inactive_rr_that_was_seen_longest_ago_gives_way_and_no_other() {
+    let index = in_sync();
+    let of = |number: usize| -> Fingerprint { format!("{number:064x}").parse().unwrap() };
+    let mut ended = under("7", "a", "Completed");
+    for number in 0..=MAX_INACTIVE.get() {
+        ended.fingerprint = Some(of(number));
+        index.remove(&ended);
+    }
+    assert!(index.is_new(of(0)) && !index.is_new(of(1)) && !index.is_new(of(MAX_INACTIVE.get())));
 }
 
 #[test]
