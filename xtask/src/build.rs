@@ -36,11 +36,16 @@ pub(crate) struct Goal<'a> {
     pub(crate) images: bool,
     /// Whether the page is needed.
     pub(crate) page: bool,
+    /// Whether the filter's core is needed as a dynamic module of Envoy.
+    pub(crate) dynamic_module: bool,
     /// Servers.
     pub(crate) tools: &'a [Tool],
     /// Expected seconds of a cold build of our programs on 2 cores, for the time left; without the images.
     pub(crate) seconds: u32,
 }
+
+/// Expected seconds of the dynamic module's build.
+const DYNAMIC_MODULE_SECONDS: u32 = 30;
 
 /// Where the programs are that were built.
 pub(crate) struct Built {
@@ -106,6 +111,9 @@ fn programs(goal: &Goal<'_>, lane: &dyn Lane) -> Result<Built> {
     if goal.images {
         built.others.push(("ONCEWAY_IMAGES", images::of_host(lane)?));
     }
+    if goal.dynamic_module {
+        built.others.push(("ONCEWAY_DYNAMIC_MODULE", dynamic_module(lane)?));
+    }
     if goal.clock {
         built.others.push(("ONCEWAY_CLOCK", built.program("libonceway_clock.so")));
     }
@@ -118,4 +126,11 @@ fn programs(goal: &Goal<'_>, lane: &dyn Lane) -> Result<Built> {
         ensure!(Path::new(path).exists(), "a bug: cargo built no {}", path.display());
     }
     Ok(built)
+}
+
+/// Builds the filter's core as a dynamic module of Envoy, in the filter's profile: a comparison of the two compares no flags.
+fn dynamic_module(lane: &dyn Lane) -> Result<PathBuf> {
+    let build = cargo(&["build", "--package", "onceway-dynamic-module", "--profile", "wasm", MESSAGES]);
+    compile(lane, "compiling the dynamic module", DYNAMIC_MODULE_SECONDS, build)?;
+    Ok(target_dir()?.join("wasm/libonceway_dynamic_module.so"))
 }
