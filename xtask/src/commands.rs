@@ -62,7 +62,7 @@ impl Program {
             previous: false,
             images: false,
             page: false,
-            dynamic_module: false,
+            comparisons: false,
             tools: SERVERS,
             seconds,
         };
@@ -85,7 +85,7 @@ pub(crate) fn build() -> Result<()> {
         previous: false,
         images: false,
         page: false,
-        dynamic_module: false,
+        comparisons: false,
         tools: &[],
         seconds: 250,
     };
@@ -98,7 +98,7 @@ pub(crate) fn show(program: Program, options: &[String]) -> Result<()> {
     if options.iter().any(|option| option == "--use-kubeconfig") {
         goal.tools = &[Tool::Envoy];
     }
-    goal.dynamic_module = matches!(program, Program::Bench) && measures(options, "filter");
+    goal.comparisons = matches!(program, Program::Bench) && measures(options, "filter");
     let built = build::all(&goal)?;
     let mut command = Command::new(built.program(goal.bins[0]));
     command.args(options);
@@ -192,7 +192,7 @@ fn run_tests(options: &[String], environment: Option<(&str, &str)>) -> Result<()
         previous: may_run(options, E2E),
         images: may_run(options, IMAGE) || may_run(options, GATEWAYS),
         page: may_run(options, PAGE),
-        dynamic_module: false,
+        comparisons: false,
         tools: &tools(options),
         seconds: 900,
     };
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dynamic_module_is_built_only_for_the_benchmark_that_measures_it() {
+    fn what_the_filter_is_compared_with_is_built_only_for_the_benchmark_that_measures_it() {
         let measures =
             |options: &[&str]| measures(&options.iter().map(|&option| option.into()).collect::<Vec<_>>(), "filter");
         assert!(measures(&[]) && measures(&["--full", "--out", "docs/benchmarks"]) && measures(&["latency", "filter"]));

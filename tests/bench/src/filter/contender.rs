@@ -17,6 +17,7 @@ pub(super) const WITHOUT: &str = "without the filter";
 pub(super) const WITH: &str = "with the filter";
 pub(super) const WITH_RULES: &str = "with the filter and 100 target rules";
 pub(super) const MODULE: &str = "the same core as a dynamic module";
+pub(super) const IDLE: &str = "a filter that does nothing";
 
 /// As many rules of a user as the cost is measured for.
 const USER_RULES: usize = 100;
@@ -29,8 +30,8 @@ const AGAINST: &str = "ONCEWAY_FILTER_AGAINST";
 enum Extension {
     None,
     Filter,
-    /// It sends no sub-requests.
-    DynamicModule,
+    /// Something that sends no sub-requests.
+    Undivided,
 }
 
 /// An Envoy.
@@ -60,7 +61,8 @@ impl Contender {
             start(WITHOUT, Extension::None, PathBuf::new(), &remove_filter).await?,
             start(WITH, Extension::Filter, shipped.clone(), &|_| ()).await?,
             start(WITH_RULES, Extension::Filter, shipped, &with_rules).await?,
-            start(MODULE, Extension::DynamicModule, PathBuf::new(), &with_module).await?,
+            start(MODULE, Extension::Undivided, PathBuf::new(), &with_module).await?,
+            start(IDLE, Extension::Undivided, built::filter::idle()?, &|_| ()).await?,
         ];
         // An empty or unset variable splits into one empty path.
         let against = env::var_os(AGAINST).unwrap_or_default();
@@ -82,7 +84,7 @@ impl Contender {
         match self.extension {
             Extension::None => Some(upstream::STATUS),
             Extension::Filter => Some(case.status()),
-            Extension::DynamicModule => (case.sub_requests() == 1).then_some(upstream::STATUS),
+            Extension::Undivided => (case.sub_requests() == 1).then_some(upstream::STATUS),
         }
     }
 }
