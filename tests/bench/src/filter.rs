@@ -39,7 +39,7 @@ pub(super) async fn measure(depth: Depth) -> Result<Data> {
     let (rounds, time): (u32, _) = match depth {
         // Many short turns: what a shared machine does changes within seconds, and a difference of contenders is a small one.
         Depth::Quick => (11, Duration::from_millis(400)),
-        Depth::Full => (31, Duration::from_millis(700)),
+        Depth::Full => (21, Duration::from_millis(700)),
     };
     let contenders = Contender::start_all(&upstream::start(REPLICAS)?).await?;
     let turns =
