@@ -171,4 +171,5 @@ response to the previous one arrives. The upstream replicas respond 202 immediat
 The load and the replicas have one thread each and share the cores with Envoy: on two cores the worker may wait for a core. That
 wait is reported, and so is the rate per second of the worker's CPU time. CPU time is that of the whole Envoy process. Dynamic
 module: the filter's core as a native extension of Envoy, which is the least that an extension can cost; it sends no sub-requests.
-A filter that does nothing: proxy-wasm's part, without a buffered body. Native: decode, fingerprint and split in a loop, without proxy or headers. Fuel: wasm instructions for one webhook in a warm VM.";
+A filter that does nothing: proxy-wasm's part, without a buffered body. Native: decode, fingerprint and split in a loop, without
+proxy or headers. Fuel: wasm instructions for one webhook in a warm VM.";
