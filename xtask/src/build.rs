@@ -16,6 +16,7 @@ use crate::cargo::{cargo, target_dir};
 use crate::compile::{MESSAGES, compile};
 use crate::images::{self, FILTER_SECONDS, SIDECAR_SECONDS};
 use crate::page;
+use crate::shipped::FILTER_TARGET;
 
 mod optimize;
 mod previous;
@@ -36,11 +37,17 @@ pub(crate) struct Goal<'a> {
     pub(crate) images: bool,
     /// Whether the page is needed.
     pub(crate) page: bool,
+    /// Whether what the filter is compared with is needed: its core as a dynamic module of Envoy, and a filter that does nothing.
+    pub(crate) comparisons: bool,
     /// Servers.
     pub(crate) tools: &'a [Tool],
     /// Expected seconds of a cold build of our programs on 2 cores, for the time left; without the images.
     pub(crate) seconds: u32,
 }
+
+/// Expected seconds of the builds of what the filter is compared with.
+const DYNAMIC_MODULE_SECONDS: u32 = 30;
+const IDLE_FILTER_SECONDS: u32 = 5;
 
 /// Where the programs are that were built.
 pub(crate) struct Built {
@@ -106,6 +113,10 @@ fn programs(goal: &Goal<'_>, lane: &dyn Lane) -> Result<Built> {
     if goal.images {
         built.others.push(("ONCEWAY_IMAGES", images::of_host(lane)?));
     }
+    if goal.comparisons {
+        built.others.push(("ONCEWAY_DYNAMIC_MODULE", dynamic_module(lane)?));
+        built.others.push(("ONCEWAY_IDLE_FILTER_WASM", idle_filter(lane)?));
+    }
     if goal.clock {
         built.others.push(("ONCEWAY_CLOCK", built.program("libonceway_clock.so")));
     }
@@ -118,4 +129,21 @@ fn programs(goal: &Goal<'_>, lane: &dyn Lane) -> Result<Built> {
         ensure!(Path::new(path).exists(), "a bug: cargo built no {}", path.display());
     }
     Ok(built)
+}
+
+/// Builds the filter's core as a dynamic module of Envoy, in the filter's profile: a comparison of the two compares no flags.
+fn dynamic_module(lane: &dyn Lane) -> Result<PathBuf> {
+    let build = cargo(&["build", "--package", "onceway-dynamic-module", "--profile", "wasm", MESSAGES]);
+    compile(lane, "compiling the dynamic module", DYNAMIC_MODULE_SECONDS, build)?;
+    Ok(target_dir()?.join("wasm/libonceway_dynamic_module.so"))
+}
+
+/// Builds the filter that does nothing, as the filter is built.
+fn idle_filter(lane: &dyn Lane) -> Result<PathBuf> {
+    let arguments =
+        ["build", "--package", "onceway-idle-filter", "--profile", "wasm", "--target", FILTER_TARGET, MESSAGES];
+    let mut build = cargo(&arguments);
+    build.env_remove("RUSTFLAGS");
+    compile(lane, "compiling the filter that does nothing", IDLE_FILTER_SECONDS, build)?;
+    Ok(target_dir()?.join(FILTER_TARGET).join("wasm/onceway_idle_filter.wasm"))
 }

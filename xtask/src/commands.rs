@@ -62,6 +62,7 @@ impl Program {
             previous: false,
             images: false,
             page: false,
+            comparisons: false,
             tools: SERVERS,
             seconds,
         };
@@ -84,6 +85,7 @@ pub(crate) fn build() -> Result<()> {
         previous: false,
         images: false,
         page: false,
+        comparisons: false,
         tools: &[],
         seconds: 250,
     };
@@ -96,11 +98,20 @@ pub(crate) fn show(program: Program, options: &[String]) -> Result<()> {
     if options.iter().any(|option| option == "--use-kubeconfig") {
         goal.tools = &[Tool::Envoy];
     }
+    goal.comparisons = matches!(program, Program::Bench) && measures(options, "filter");
     let built = build::all(&goal)?;
     let mut command = Command::new(built.program(goal.bins[0]));
     command.args(options);
     built.set_environment(&mut command);
     run(command)
+}
+
+/// Whether the benchmarks with these options measure this one: all do if none is named.
+fn measures(options: &[String], benchmark: &str) -> bool {
+    let is_value = |place: usize| place > 0 && options[place - 1] == "--out";
+    let names = options.iter().enumerate().filter(|(place, option)| !option.starts_with("--") && !is_value(*place));
+    let names: Vec<&str> = names.map(|(_, name)| name.as_str()).collect();
+    (names.is_empty() || names.contains(&benchmark)) && options.iter().all(|option| option != "--redraw")
 }
 
 /// Runs the model checker, which needs nothing but the protocol.
@@ -181,6 +192,7 @@ fn run_tests(options: &[String], environment: Option<(&str, &str)>) -> Result<()
         previous: may_run(options, E2E),
         images: may_run(options, IMAGE) || may_run(options, GATEWAYS),
         page: may_run(options, PAGE),
+        comparisons: false,
         tools: &tools(options),
         seconds: 900,
     };
@@ -234,13 +246,21 @@ fn values<'a>(options: &'a [String], long: &str, short: Option<&str>) -> Vec<&'a
 
 #[cfg(test)]
 mod tests {
-    use super::{IMAGE, modules_by_crd, packages};
+    use super::{IMAGE, measures, modules_by_crd, packages};
 
     #[test]
     fn packages_are_read_in_every_form_that_cargo_takes_and_not_behind_two_dashes() {
         let options = ["--locked", "-p", "a", "-pb", "--package", "c", "--package=d", "name", "--", "-p", "e"];
         assert_eq!(packages(&options.map(str::to_owned)), ["a", "b", "c", "d"]);
         assert!(packages(&["--locked".to_owned()]).is_empty());
+    }
+
+    #[test]
+    fn what_the_filter_is_compared_with_is_built_only_for_the_benchmark_that_measures_it() {
+        let measures =
+            |options: &[&str]| measures(&options.iter().map(|&option| option.into()).collect::<Vec<_>>(), "filter");
+        assert!(measures(&[]) && measures(&["--full", "--out", "docs/benchmarks"]) && measures(&["latency", "filter"]));
+        assert!(!measures(&["latency", "--out", "filter"]) && !measures(&["filter", "--redraw"]));
     }
 
     #[test]

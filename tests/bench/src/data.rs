@@ -102,6 +102,16 @@ impl Data {
         self.round_by_round(ours, theirs, metric, |value, other| value - other)
     }
 
+    /// What `ours` adds to `base` divided by what `theirs` adds to it, round by round.
+    pub(super) fn ratio_of_added(&self, ours: At<'_>, theirs: At<'_>, base: At<'_>, metric: &str) -> Option<Figure> {
+        let of_round = |at, round| self.values(at, metric).find(|(other, _)| *other == round).map(|(_, value)| value);
+        let compared = self.values(ours, metric).filter_map(|(round, value)| {
+            let (theirs, base) = (of_round(theirs, round)?, of_round(base, round)?);
+            Some((value - base) / (theirs - base))
+        });
+        Figure::over(compared.collect())
+    }
+
     fn round_by_round(
         &self,
         ours: At<'_>,
@@ -211,6 +221,17 @@ mod tests {
         let difference = data().difference(OURS, OURS.of("theirs"), "rate").unwrap();
         assert_eq!((difference.value, difference.low, difference.high), (20.0, 0.0, 20.0));
         assert_eq!(data().figure(OURS.of("not measured"), "rate"), None);
+    }
+
+    #[test]
+    fn what_two_contenders_add_to_a_third_is_compared_round_by_round() {
+        let mut data = data();
+        for round in 0..3 {
+            data.add(OURS.of("base"), round, [("rate", 5.0)]);
+        }
+        // (10 - 5) / (10 - 5), (40 - 5) / (20 - 5), (30 - 5) / (10 - 5).
+        let ratio = data.ratio_of_added(OURS, OURS.of("theirs"), OURS.of("base"), "rate").unwrap();
+        assert_eq!((ratio.value, ratio.low, ratio.high), (35.0 / 15.0, 1.0, 5.0));
     }
 
     #[test]

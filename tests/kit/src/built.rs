@@ -73,7 +73,7 @@ fn previous(variable: &str) -> Result<PathBuf> {
 /// # Errors
 /// If it cannot be built.
 pub fn program(variable: &str, package: &str, bin: &str) -> Result<PathBuf> {
-    find_or_build(variable, &["--package", package, "--bin", bin], executable)
+    find_or_build(variable, &["--release", "--package", package, "--bin", bin], executable)
 }
 
 /// The library behind [`Clock`](crate::clock::Clock): `$ONCEWAY_CLOCK`, else what cargo builds.
@@ -82,7 +82,17 @@ pub fn program(variable: &str, package: &str, bin: &str) -> Result<PathBuf> {
 /// If it cannot be built.
 pub fn clock() -> Result<PathBuf> {
     static PATH: Once = Once::new();
-    PATH.get(|| find_or_build("ONCEWAY_CLOCK", &["--package", "onceway-clock"], library))
+    PATH.get(|| find_or_build("ONCEWAY_CLOCK", &["--release", "--package", "onceway-clock"], library))
+}
+
+/// The filter's core as a dynamic module of Envoy: `$ONCEWAY_DYNAMIC_MODULE`, else what cargo builds, in the filter's profile.
+///
+/// # Errors
+/// If it cannot be built.
+pub fn dynamic_module() -> Result<PathBuf> {
+    static PATH: Once = Once::new();
+    let what = ["--profile", "wasm", "--package", "onceway-dynamic-module"];
+    PATH.get(|| find_or_build("ONCEWAY_DYNAMIC_MODULE", &what, library))
 }
 
 /// Takes the file that the variable names as it is; `artifact` finds the path in one of cargo's messages.
@@ -92,7 +102,7 @@ fn find_or_build(variable: &str, what: &[&str], artifact: fn(&str) -> Option<Pat
         return Ok(path);
     }
     let output = cargo()
-        .args(["build", "--release", "--message-format=json-render-diagnostics"])
+        .args(["build", "--message-format=json-render-diagnostics"])
         .args(what)
         .current_dir(repository())
         .stderr(Stdio::inherit())

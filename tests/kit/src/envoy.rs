@@ -20,8 +20,8 @@ mod config;
 
 pub use self::auth::{AUTH_CONFIG, EdgeAuth};
 pub use self::config::{
-    CONFIG, Edits, FILTER, Upstream, at, configure_filter, lengthen_timeouts, load_module, remove_filter,
-    unconfigure_filter,
+    CONFIG, Edits, FILTER, Upstream, at, configure_filter, lengthen_timeouts, load_dynamic_module, load_module,
+    remove_filter, unconfigure_filter,
 };
 
 /// How long Envoy may take to be ready, including compiling the filter.

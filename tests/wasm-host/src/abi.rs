@@ -36,6 +36,7 @@ pub(super) fn serve(caller: Caller<'_, Proxy>, name: &str, arguments: &[u64]) ->
     let mut guest = Guest::new(caller)?;
     let proxy = guest.proxy();
     proxy.called.insert(name.to_owned());
+    proxy.stream.host_calls.push(name.to_owned());
     if let Some(&status) = proxy.faults.get(name) {
         return Ok(status);
     }

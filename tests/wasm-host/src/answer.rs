@@ -27,6 +27,10 @@ pub struct RequestResult {
     pub log: Vec<LogLine>,
     /// Fuel of all calls for this request: about one unit per wasm instruction.
     pub fuel: u64,
+    /// The calls that left the VM for it: host functions, in order.
+    pub host_calls: Vec<String>,
+    /// The calls that entered the VM for it: exports, in order.
+    pub entries: Vec<String>,
     /// Its sub-requests, in the order in which they were sent.
     pub sub_requests: Vec<SubRequest>,
     /// The request's headers as the filter left them.

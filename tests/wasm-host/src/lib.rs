@@ -188,6 +188,7 @@ impl Host {
         };
         let arguments: Vec<Val> = arguments.iter().map(|argument| Val::I32(argument.cast_signed())).collect();
         let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
+        self.store.data_mut().stream.entries.push(name.to_owned());
         let called = function.call(&mut self.store, &arguments, &mut results);
         let spent = FUEL_PER_CALL - self.store.get_fuel()?;
         self.store.data_mut().stream.fuel += spent;

@@ -81,6 +81,10 @@ pub(super) struct Stream {
     /// The counters incremented for it, in order.
     pub(super) counted: Vec<String>,
     pub(super) fuel: u64,
+    /// The host functions called for it, in order.
+    pub(super) host_calls: Vec<String>,
+    /// The filter's exports called for it, in order.
+    pub(super) entries: Vec<String>,
 }
 
 impl Proxy {

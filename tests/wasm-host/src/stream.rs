@@ -24,8 +24,8 @@ pub(super) fn run(host: &mut Host, context: u32, request: Request) -> RequestRes
     let proxy = host.store.data_mut();
     let stream = take(&mut proxy.stream);
     let log = proxy.log.split_off(lines_before);
-    let Stream { fuel, sub_requests, headers, counted, .. } = stream;
-    RequestResult { end, log, fuel, sub_requests, headers, counted }
+    let Stream { fuel, host_calls, entries, sub_requests, headers, counted, .. } = stream;
+    RequestResult { end, log, fuel, host_calls, entries, sub_requests, headers, counted }
 }
 
 struct Exchange<'a> {

@@ -1,18 +1,23 @@
-//! Envoys with one worker, each with a different filter module or none, in front of the same replicas.
+//! Envoys with one worker, each with a different extension or none, in front of the same replicas.
 
 use std::env;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use onceway_kit::built;
-use onceway_kit::envoy::{Envoy, Upstream, configure_filter, remove_filter, unconfigure_filter};
+use onceway_kit::envoy::{Envoy, Upstream, configure_filter, load_dynamic_module, remove_filter, unconfigure_filter};
 use onceway_kit::ports::Port;
 use onceway_kit::scratch::Scratch;
 use serde_json::{Value, json};
 
+use super::case::Case;
+use super::upstream;
+
 pub(super) const WITHOUT: &str = "without the filter";
 pub(super) const WITH: &str = "with the filter";
 pub(super) const WITH_RULES: &str = "with the filter and 100 target rules";
+pub(super) const MODULE: &str = "the same core as a dynamic module";
+pub(super) const IDLE: &str = "a filter that does nothing";
 
 /// As many rules of a user as the cost is measured for.
 const USER_RULES: usize = 100;
@@ -20,10 +25,19 @@ const USER_RULES: usize = 100;
 /// The environment variable that lists more modules to measure, separated as in `PATH`: of an earlier commit or another build.
 const AGAINST: &str = "ONCEWAY_FILTER_AGAINST";
 
+/// What an Envoy has in the filter's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extension {
+    None,
+    Filter,
+    /// Something that sends no sub-requests.
+    Undivided,
+}
+
 /// An Envoy.
 pub(super) struct Contender {
     pub(super) name: String,
-    pub(super) has_filter: bool,
+    extension: Extension,
     pub(super) envoy: Envoy,
     // Holds Envoy's files; removed on drop.
     _scratch: Scratch,
@@ -35,11 +49,21 @@ impl Contender {
     /// # Errors
     /// If one cannot be fetched, built or started, or a listed module is missing or its name is not unique.
     pub(super) async fn start_all(upstreams: &[Upstream]) -> Result<Vec<Self>> {
-        let mut all = vec![Self::start(WITHOUT.to_owned(), None, upstreams).await?];
-        let shipped = built::filter::path()?;
-        all.push(Self::start(WITH.to_owned(), Some(shipped.clone()), upstreams).await?);
-        let configure = |config: &mut Value| configure_filter(config, &json!({ "targets": user_rules() }));
-        all.push(Self::start_edited(WITH_RULES.to_owned(), Some(shipped), upstreams, configure).await?);
+        let start = async |name: &str, extension, module: PathBuf, edit: &dyn Fn(&mut Value)| {
+            let (scratch, listener) = (Scratch::new("bench")?, Port::reserve()?);
+            let envoy = Envoy::start_with_workers(1, scratch.path(), &module, upstreams, listener, edit).await?;
+            Ok::<_, anyhow::Error>(Self { name: name.to_owned(), extension, envoy, _scratch: scratch })
+        };
+        let (shipped, native) = (built::filter::path()?, built::dynamic_module()?);
+        let with_rules = |config: &mut Value| configure_filter(config, &json!({ "targets": user_rules() }));
+        let with_module = |config: &mut Value| load_dynamic_module(config, &native);
+        let mut all = vec![
+            start(WITHOUT, Extension::None, PathBuf::new(), &remove_filter).await?,
+            start(WITH, Extension::Filter, shipped.clone(), &|_| ()).await?,
+            start(WITH_RULES, Extension::Filter, shipped, &with_rules).await?,
+            start(MODULE, Extension::Undivided, PathBuf::new(), &with_module).await?,
+            start(IDLE, Extension::Undivided, built::filter::idle()?, &|_| ()).await?,
+        ];
         // An empty or unset variable splits into one empty path.
         let against = env::var_os(AGAINST).unwrap_or_default();
         for module in env::split_paths(&against).filter(|path| !path.as_os_str().is_empty()) {
@@ -50,32 +74,18 @@ impl Contender {
                 "${AGAINST}: two modules are named {name}; rename one, since figures are listed by name"
             );
             // One of an earlier commit may not know the settings of today.
-            all.push(Self::start_edited(name, Some(module), upstreams, unconfigure_filter).await?);
+            all.push(start(&name, Extension::Filter, module, &unconfigure_filter).await?);
         }
         Ok(all)
     }
 
-    async fn start(name: String, module: Option<PathBuf>, upstreams: &[Upstream]) -> Result<Self> {
-        let has_filter = module.is_some();
-        let edit = |config: &mut _| {
-            if !has_filter {
-                remove_filter(config)
-            }
-        };
-        Self::start_edited(name, module, upstreams, edit).await
-    }
-
-    async fn start_edited(
-        name: String,
-        module: Option<PathBuf>,
-        upstreams: &[Upstream],
-        edit: impl FnOnce(&mut Value),
-    ) -> Result<Self> {
-        let scratch = Scratch::new("bench")?;
-        let has_filter = module.is_some();
-        let (module, listener) = (module.unwrap_or_default(), Port::reserve()?);
-        let envoy = Envoy::start_with_workers(1, scratch.path(), &module, upstreams, listener, edit).await?;
-        Ok(Self { name, has_filter, envoy, _scratch: scratch })
+    /// The status of the responses to a kind of webhook; `None` if the extension cannot process it.
+    pub(super) fn status(&self, case: Case) -> Option<u16> {
+        match self.extension {
+            Extension::None => Some(upstream::STATUS),
+            Extension::Filter => Some(case.status()),
+            Extension::Undivided => (case.sub_requests() == 1).then_some(upstream::STATUS),
+        }
     }
 }
 

@@ -16,11 +16,27 @@ const TARGET: &str = "wasm32-wasip1";
 
 /// The variable that names a module to use as it is.
 const VARIABLE: &str = "ONCEWAY_FILTER_WASM";
+/// The same for the module that does nothing.
+const IDLE_VARIABLE: &str = "ONCEWAY_IDLE_FILTER_WASM";
 
-/// The shipped build: profile and further arguments.
-const SHIPPED: (&str, &[&str]) = ("wasm", &[]);
+/// A build of a module: package, profile and further arguments.
+type Build = (&'static str, &'static str, &'static [&'static str]);
+
+/// The shipped build.
+const SHIPPED: Build = ("onceway-filter", "wasm", &[]);
 /// The build that traps on a request header `x-trap`, to test what Envoy does then.
-const TRAPPING: (&str, &[&str]) = ("wasm-trap", &["--features", "trap"]);
+const TRAPPING: Build = ("onceway-filter", "wasm-trap", &["--features", "trap"]);
+/// A filter that does nothing.
+const IDLE: Build = ("onceway-idle-filter", "wasm", &[]);
+
+/// A module that does nothing, for comparison: what cargo builds. Runs cargo once per process.
+///
+/// # Errors
+/// If it cannot be built; the error names what is missing.
+pub fn idle() -> Result<PathBuf> {
+    static PATH: Once = Once::new();
+    PATH.get(|| find_or_build(IDLE_VARIABLE, IDLE))
+}
 
 /// A module that traps on a request header `x-trap`: at the end of the request's body (`body`), or at a sub-response
 /// (`reply`).
@@ -38,20 +54,20 @@ pub fn trapping() -> Result<PathBuf> {
 /// If it cannot be built; the error names what is missing.
 pub fn path() -> Result<PathBuf> {
     static PATH: Once = Once::new();
-    PATH.get(find_or_build)
+    PATH.get(|| find_or_build(VARIABLE, SHIPPED))
 }
 
-fn find_or_build() -> Result<PathBuf> {
-    if let Some(path) = env::var_os(VARIABLE).map(PathBuf::from) {
-        ensure!(path.is_file(), "{VARIABLE} is {}, which is not a file", path.display());
+fn find_or_build(variable: &str, shape: Build) -> Result<PathBuf> {
+    if let Some(path) = env::var_os(variable).map(PathBuf::from) {
+        ensure!(path.is_file(), "{variable} is {}, which is not a file", path.display());
         return Ok(path);
     }
-    build(SHIPPED)
+    build(shape)
 }
 
-fn build((profile, arguments): (&str, &[&str])) -> Result<PathBuf> {
+fn build((package, profile, arguments): Build) -> Result<PathBuf> {
     let output = tool("CARGO", "cargo")
-        .args(["build", "--package", "onceway-filter", "--profile", profile, "--target", TARGET])
+        .args(["build", "--package", package, "--profile", profile, "--target", TARGET])
         .args(arguments)
         .arg("--message-format=json-render-diagnostics")
         // Such flags are for the tests' own target, for example those for coverage.
@@ -66,14 +82,17 @@ fn build((profile, arguments): (&str, &[&str])) -> Result<PathBuf> {
     }
     // Cargo reports the path: the target folder may be anywhere.
     let messages = String::from_utf8_lossy(&output.stdout);
-    let module =
-        messages.lines().filter_map(|line| serde_json::from_str(line).ok()).find_map(|message| module(&message));
+    let module = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .find_map(|message| module(package, &message));
     module.context("cargo built the filter but reported no .wasm")
 }
 
-/// The module's path, if this message of cargo's is about the module.
-fn module(message: &Value) -> Option<PathBuf> {
-    let files = message["filenames"].as_array().filter(|_| message["target"]["name"] == "onceway_filter")?;
+/// The module's path, if this message of cargo's is about the module of this package.
+fn module(package: &str, message: &Value) -> Option<PathBuf> {
+    let name = package.replace('-', "_");
+    let files = message["filenames"].as_array().filter(|_| message["target"]["name"] == *name)?;
     files.iter().filter_map(Value::as_str).map(PathBuf::from).find(|file| file.extension() == Some("wasm".as_ref()))
 }
 

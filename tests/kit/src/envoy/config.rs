@@ -94,6 +94,24 @@ pub fn remove_filter(config: &mut Value) {
     }
 }
 
+/// Puts a dynamic module in the filter's place, with the filter's own configuration.
+///
+/// # Panics
+/// If the filter is not where it was.
+pub fn load_dynamic_module(config: &mut Value, module: &Path) {
+    const PACKAGE: &str = "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3";
+    let own = at(config, &format!("{FILTER}{PLUGIN}")).clone();
+    *at(config, FILTER) = json!({
+        "name": "onceway",
+        "typed_config": {
+            "@type": format!("{PACKAGE}.DynamicModuleFilter"),
+            "dynamic_module_config": { "module": { "local": { "filename": module } } },
+            "filter_name": "onceway",
+            "filter_config": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": own },
+        },
+    });
+}
+
 /// Gives requests and replicas more time than any loaded machine needs. A replica whose process is gone refuses
 /// connections, which Envoy notices as fast as before.
 ///

@@ -5,6 +5,9 @@ use wasmtime::{Caller, Extern, Memory, Result, bail, format_err};
 use super::OK;
 use crate::proxy::{Headers, Proxy};
 
+/// The export by which the filter allocates what a host call returns.
+const ALLOCATE: &str = "proxy_on_memory_allocate";
+
 /// The VM during a host call.
 pub(super) struct Guest<'a> {
     caller: Caller<'a, Proxy>,
@@ -47,9 +50,10 @@ impl<'a> Guest<'a> {
     }
 
     fn allocate(&mut self, size: u32) -> Result<u32> {
-        let Some(Extern::Func(allocate)) = self.caller.get_export("proxy_on_memory_allocate") else {
-            bail!("the filter exports no proxy_on_memory_allocate");
+        let Some(Extern::Func(allocate)) = self.caller.get_export(ALLOCATE) else {
+            bail!("the filter exports no {ALLOCATE}");
         };
+        self.caller.data_mut().stream.entries.push(ALLOCATE.to_owned());
         let allocate = allocate.typed::<u32, u32>(&self.caller)?;
         match allocate.call(&mut self.caller, size)? {
             0 => bail!("the filter could not allocate {size} bytes"),

@@ -1,6 +1,7 @@
 //! The shipped filter under wasmtime: the same `.wasm` that Envoy loads.
 
 mod bodies;
+mod calls;
 mod configuration;
 mod cost;
 mod faults;
