@@ -11,10 +11,11 @@ use k8s_openapi::api::flowcontrol::v1::PriorityLevelConfiguration;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams, PostParams};
-use onceway_kit::cluster::{Cluster, FlowControl, ISSUER};
+use onceway_kit::cluster::{Cluster, FlowControl, ISSUER, LevelRequests};
 use onceway_kit::payload::Incident;
 use onceway_kit::poll;
 use onceway_kit::rig::Rig;
+use onceway_kit::storm::Running;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -120,38 +121,39 @@ async fn a_storm_of_incidents_takes_no_more_than_its_seats_and_no_other_account_
     Ok(())
 }
 
-/// Sends a storm of which every request hangs, because etcd does; returns it when its requests wait for seats of `schema`.
-async fn hanging(rig: &Rig, schema: &str) -> Result<onceway_kit::storm::Running> {
+/// Freezes etcd and sends a storm, all of whose requests hang; returns it, and the requests of `level`, when some wait for a seat.
+async fn hanging(rig: &Rig, level: &str) -> Result<(Running, LevelRequests)> {
     rig.cluster().etcd().freeze()?;
-    let incidents = Incident::several("prod", INCIDENTS);
-    let storm = rig.storm(incidents).signals(INCIDENTS as u64).concurrency(INCIDENTS).start();
-    poll::until(LIMIT, "requests wait for a seat", async || {
-        let metrics = rig.cluster().flow_control().await?;
-        Ok((metrics.waiting(schema) > 0.0 && metrics.executing(schema) > 0.0).then_some(()))
+    let storm =
+        rig.storm(Incident::several("prod", INCIDENTS)).signals(INCIDENTS as u64).concurrency(INCIDENTS).start();
+    let requests = poll::until(LIMIT, "requests wait for a seat", async || {
+        let requests = rig.cluster().level_requests(level).await?;
+        Ok((requests.waiting > 0 && requests.executing > 0).then_some(requests))
     })
     .await?;
-    Ok(storm)
+    Ok((storm, requests))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_account_has_its_seats_at_once_while_a_storm_waits_for_its_own() -> Result<()> {
-    const WRITES: usize = 5;
+    const WRITES: u64 = 5;
     let rig = rig().await?;
     let controller = Controller::of(&rig).await?;
     let ours = rig.namespace().apply_flow_control().await?;
-    let storm = hanging(&rig, &ours).await?;
-    let writes = (0..WRITES).map(|_| {
+    let most = rig.cluster().flow_control().await?.most_seats(&ours);
+    let (storm, _) = hanging(&rig, &ours).await?;
+    let write = |_| {
         let controller = Arc::clone(&controller);
         tokio::spawn(async move { controller.write().await })
-    });
-    let writes: Vec<_> = writes.collect();
-    let metrics = poll::until(LIMIT, "the controller's writes have seats", async || {
-        let metrics = rig.cluster().flow_control().await?;
-        Ok((metrics.executing(SERVICE_ACCOUNTS) == WRITES as f64).then_some(metrics))
+    };
+    let writes: Vec<_> = (0..WRITES).map(write).collect();
+    poll::until(LIMIT, "all of the controller's writes have seats", async || {
+        let others = rig.cluster().level_requests(WORKLOAD_LOW).await?;
+        Ok((others == LevelRequests { waiting: 0, executing: WRITES }).then_some(()))
     })
     .await?;
-    assert!(metrics.waiting(&ours) > 0.0, "none of ours waits");
-    assert!(metrics.seats(&ours) <= metrics.most_seats(&ours));
+    let requests = rig.cluster().level_requests(&ours).await?;
+    assert!(requests.waiting > 0 && requests.executing as f64 <= most, "{requests:?}, {most} seats");
     rig.cluster().etcd().thaw()?;
     for write in try_join_all(writes).await? {
         write?;
@@ -164,12 +166,10 @@ async fn another_account_has_its_seats_at_once_while_a_storm_waits_for_its_own()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_our_flow_schema_a_storm_takes_the_seats_of_all_service_accounts() -> Result<()> {
     let rig = rig().await?;
-    let storm = hanging(&rig, SERVICE_ACCOUNTS).await?;
-    let metrics = rig.cluster().flow_control().await?;
-    let (seats, nominal) = (metrics.seats(WORKLOAD_LOW), metrics.nominal_seats(WORKLOAD_LOW));
-    println!("{seats} of {nominal} seats, {} waiting", metrics.waiting(SERVICE_ACCOUNTS));
-    assert!(seats >= nominal, "{seats} of {nominal} seats");
-    assert!(metrics.waiting(SERVICE_ACCOUNTS) > 0.0);
+    let nominal = rig.cluster().flow_control().await?.nominal_seats(WORKLOAD_LOW);
+    let (storm, requests) = hanging(&rig, WORKLOAD_LOW).await?;
+    println!("{} of {nominal} seats, {} waiting", requests.executing, requests.waiting);
+    assert!(requests.executing as f64 >= nominal, "{requests:?} of {nominal} seats");
     rig.cluster().etcd().thaw()?;
     rig.verdict(&storm.report().await).await?;
     Ok(())

@@ -20,7 +20,6 @@ const INCIDENTS: usize = 20;
 
 /// Fails unless the page's figure is at least the measured one, and not a third more than it: a page that promises to be true.
 fn holds(what: &str, measured: usize, figure: u32) -> Result<()> {
-    println!("{what}: {measured} bytes measured, {figure} on the page");
     let figure = figure as usize;
     ensure!(
         measured <= figure && figure * 3 <= measured * 4,
@@ -66,12 +65,17 @@ async fn an_incident_costs_etcd_and_each_watch_what_the_page_computes_with() -> 
     let leases = rig.cluster().stored(&format!("/registry/leases/{namespace}/")).await?;
     let rrs = rig.cluster().stored(&format!("/registry/kubernaut.ai/remediationrequests/{namespace}/")).await?;
     assert_eq!((leases.len(), rrs.len()), (INCIDENTS, INCIDENTS));
-    holds("a Lease in etcd", largest(leases.iter().map(|stored| stored.bytes))?, cost::LEASE)?;
-    let stored = largest(rrs.iter().map(|stored| stored.bytes))?;
-    holds("an RR in etcd, with its count", stored, cost::RR_COUNTED)?;
-    // etcd has the last version alone; the event of an earlier one is larger by its frame.
-    holds("the event of an RR without a count", created, cost::RR_CREATED + cost::EVENT_FRAME)?;
-    holds("the event of an RR with its count", counted, cost::RR_COUNTED + cost::EVENT_FRAME)
+    let lease = largest(leases.iter().map(|stored| stored.bytes))?;
+    let rr = largest(rrs.iter().map(|stored| stored.bytes))?;
+    let measured = [
+        ("a Lease in etcd", lease, cost::LEASE),
+        ("an RR in etcd, with its count", rr, cost::RR_COUNTED),
+        // etcd has the last version alone; the event of an earlier one is larger by its frame.
+        ("the event of an RR without a count", created, cost::RR_CREATED + cost::EVENT_FRAME),
+        ("the event of an RR with its count", counted, cost::RR_COUNTED + cost::EVENT_FRAME),
+    ];
+    println!("{measured:#?}");
+    measured.into_iter().try_for_each(|(what, measured, figure)| holds(what, measured, figure))
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ mod tokens;
 
 pub use self::credentials::ADMIN_TOKEN;
 pub use self::etcd::Stored;
-pub use self::flow_control::FlowControl;
+pub use self::flow_control::{FlowControl, LevelRequests};
 pub use self::kubeconfig::{Token, kubeconfig};
 pub use self::namespace::Namespace;
 pub use self::objects::Object;

@@ -21,6 +21,15 @@ const PREFIX: &str = "apiserver_flowcontrol";
 /// One scrape of the API server's metrics.
 pub struct FlowControl(Scrape);
 
+/// The requests of a priority level, now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LevelRequests {
+    /// Those that wait for a seat.
+    pub waiting: u64,
+    /// Those that have one.
+    pub executing: u64,
+}
+
 impl Namespace {
     /// Applies the FlowSchema of the chart and its PriorityLevelConfiguration for the sidecars of this namespace, and waits until
     /// the API server follows them. Returns their name.
@@ -66,6 +75,27 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// The requests of this priority level, as the API server dumps them: unlike its metrics it needs no etcd for that.
+    ///
+    /// # Errors
+    /// If it does not respond, or has no such level.
+    pub async fn level_requests(&self, level: &str) -> Result<LevelRequests> {
+        const PATH: &str = "/debug/api_priority_and_fairness/dump_priority_levels";
+        let text = self.client()?.request_text(Request::get(PATH).body(Vec::new())?).await?;
+        requests_of(&text, level).with_context(|| format!("no priority level {level} in:\n{text}"))
+    }
+}
+
+/// The row of a level in a table whose first row names the columns.
+fn requests_of(text: &str, level: &str) -> Option<LevelRequests> {
+    let mut rows = text.lines().map(|line| line.split(',').map(str::trim).collect::<Vec<_>>());
+    let head = rows.next()?;
+    let row = rows.find(|row| row.first() == Some(&level))?;
+    let cell = |name| row.get(head.iter().position(|column| *column == name)?)?.parse().ok();
+    Some(LevelRequests { waiting: cell("WaitingRequests")?, executing: cell("ExecutingRequests")? })
+}
+
 impl FlowControl {
     /// The metrics as `client` may read them. No limit of seats holds up a client with all rights.
     ///
@@ -81,19 +111,18 @@ impl FlowControl {
         self.of_schema("dispatched_requests_total", schema)
     }
 
-    /// Requests of this FlowSchema that got none and were responded to with 429, ever.
+    /// Requests of this FlowSchema that got none and were responded to with 429, ever. Those whose client gave up are not.
     pub fn rejected(&self, schema: &str) -> f64 {
-        self.of_schema("rejected_requests_total", schema)
+        let because = |reason| {
+            let labels = [("flow_schema", schema), ("reason", reason)];
+            self.0.sum(&format!("{PREFIX}_rejected_requests_total"), &labels)
+        };
+        ["queue-full", "concurrency-limit", "time-out"].into_iter().map(because).sum()
     }
 
     /// Requests of this FlowSchema that wait for a seat.
     pub fn waiting(&self, schema: &str) -> f64 {
         self.of_schema("current_inqueue_requests", schema)
-    }
-
-    /// Requests of this FlowSchema that have a seat.
-    pub fn executing(&self, schema: &str) -> f64 {
-        self.of_schema("current_executing_requests", schema)
     }
 
     /// Seats that requests of this priority level have.
@@ -128,5 +157,20 @@ fn put_into(schema: &mut Value, namespace: &str) {
         for subject in rule["subjects"].as_array_mut().into_iter().flatten() {
             subject["serviceAccount"]["namespace"] = namespace.into();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LevelRequests, requests_of};
+
+    #[test]
+    fn the_requests_of_a_level_are_read_from_its_row() {
+        let text = "PriorityLevelName, ActiveQueues, WaitingRequests, ExecutingRequests,\n\
+                    exempt,            <none>,       <none>,          <none>,\n\
+                    workload-low,      2,            7,               24,\n";
+        assert_eq!(requests_of(text, "workload-low"), Some(LevelRequests { waiting: 7, executing: 24 }));
+        assert_eq!(requests_of(text, "exempt"), None);
+        assert_eq!(requests_of(text, "workload"), None);
     }
 }
