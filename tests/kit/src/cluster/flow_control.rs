@@ -111,13 +111,14 @@ impl FlowControl {
         self.of_schema("dispatched_requests_total", schema)
     }
 
-    /// Requests of this FlowSchema that got none and were responded to with 429, ever. Those whose client gave up are not.
+    /// Requests of this FlowSchema that were rejected with 429 because no queue had room, ever. The API server counts those whose
+    /// client gave up while they waited as timed out: they are not in it.
     pub fn rejected(&self, schema: &str) -> f64 {
         let because = |reason| {
             let labels = [("flow_schema", schema), ("reason", reason)];
             self.0.sum(&format!("{PREFIX}_rejected_requests_total"), &labels)
         };
-        ["queue-full", "concurrency-limit", "time-out"].into_iter().map(because).sum()
+        ["queue-full", "concurrency-limit"].into_iter().map(because).sum()
     }
 
     /// Requests of this FlowSchema that wait for a seat.
