@@ -7,6 +7,7 @@ use k8s_openapi::Resource;
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, Service, ServiceAccount};
+use k8s_openapi::api::flowcontrol::v1::{FlowSchema, PriorityLevelConfiguration};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
 use onceway::config::Config;
@@ -74,6 +75,34 @@ fn each_policy_confines_exactly_the_releases_account() {
         let conditions = policy.spec.unwrap().match_conditions.unwrap();
         assert_eq!(conditions[0].expression, format!("request.userInfo.username == '{user}'"));
     }
+}
+
+#[test]
+fn every_request_of_the_account_has_the_seats_of_its_own_level_which_borrows_none() {
+    let (account, schema) = (read::<ServiceAccount>().metadata, read::<FlowSchema>().spec.unwrap());
+    let level: PriorityLevelConfiguration = read();
+    assert_eq!(Some(schema.priority_level_configuration.name), level.metadata.name);
+    // After the API server's own for what is in kube-system, before that for service accounts.
+    assert!((901..9000).contains(&schema.matching_precedence.unwrap()));
+    let [rule] = &schema.rules.unwrap()[..] else { panic!("not one rule") };
+    let subjects = rule.subjects.iter().map(|subject| subject.service_account.clone().unwrap());
+    let subjects: Vec<_> = subjects.map(|subject| (Some(subject.name), Some(subject.namespace))).collect();
+    assert_eq!(subjects, [(account.name, account.namespace)]);
+    let resources = &rule.resource_rules.as_ref().unwrap()[0];
+    for all in [&resources.api_groups, &resources.resources, &resources.verbs, resources.namespaces.as_ref().unwrap()] {
+        assert_eq!(all, &["*"]);
+    }
+    assert_eq!(resources.cluster_scope, Some(true));
+    assert_eq!(level.spec.unwrap().limited.unwrap().borrowing_limit_percent, Some(0));
+}
+
+#[test]
+fn each_queue_at_the_api_server_holds_what_all_replicas_have_in_flight() {
+    let replicas = read::<Deployment>().spec.unwrap().replicas.unwrap();
+    let calls = i32::try_from(configuration().limits.max_api_calls_in_flight).unwrap();
+    let response = read::<PriorityLevelConfiguration>().spec.unwrap().limited.unwrap().limit_response.unwrap();
+    assert_eq!(response.type_, "Queue");
+    assert_eq!(response.queuing.unwrap().queue_length_limit, Some(replicas * calls));
 }
 
 #[test]

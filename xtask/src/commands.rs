@@ -17,13 +17,14 @@ use crate::run::run;
 const SERVERS: &[Tool] = &[Tool::Envoy, Tool::KubeApiserver, Tool::Etcd];
 
 /// Crates whose tests run no other program of ours and no server: `cargo xtask test -p` builds nothing else for them.
-const PURE: [&str; 10] = [
+const PURE: [&str; 11] = [
     "onceway-signal",
     "onceway-claim",
     "onceway-explain",
     "onceway-page",
     "onceway-filter",
     "onceway-model",
+    "onceway-scale",
     "onceway",
     "onceway-images",
     "onceway-tools",
@@ -119,6 +120,13 @@ pub(crate) fn prove(options: &[String]) -> Result<()> {
     let mut prove = cargo(&["run", "--release", "--quiet", "--package", "onceway-model", "--bin", "prove", "--"]);
     prove.args(options);
     run(prove)
+}
+
+/// Computes what one cluster can take, from measured costs.
+pub(crate) fn scale(options: &[String]) -> Result<()> {
+    let mut scale = cargo(&["run", "--release", "--quiet", "--package", "onceway-scale", "--"]);
+    scale.args(options);
+    run(scale)
 }
 
 /// What the gateway matrix needs beside the servers, and no other test.

@@ -66,6 +66,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Compute and simulate what one cluster can take, and print the tables of docs/scale.md; `--write` puts them there
+    #[command(disable_help_flag = true)]
+    Scale {
+        /// `--write`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Send generated requests to the filter's module and to its native core, and compare; 10 million bodies by default
     #[command(disable_help_flag = true)]
     Fuzz {
@@ -115,6 +122,7 @@ fn main() -> ExitCode {
         Task::Demo { options } => commands::show(Program::Demo, &options),
         Task::Bench { options } => commands::show(Program::Bench, &options),
         Task::Prove { options } => commands::prove(&options),
+        Task::Scale { options } => commands::scale(&options),
         Task::Soak { options } => commands::show(Program::Soak, &options),
         Task::Fuzz { options } => commands::show(Program::Fuzz, &options),
         Task::Coverage => coverage::run(),

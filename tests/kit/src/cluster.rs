@@ -31,6 +31,8 @@ use crate::service::Service;
 
 mod credentials;
 pub mod deploy;
+mod etcd;
+mod flow_control;
 mod kubeconfig;
 mod namespace;
 mod objects;
@@ -39,6 +41,8 @@ mod servers;
 mod tokens;
 
 pub use self::credentials::ADMIN_TOKEN;
+pub use self::etcd::Stored;
+pub use self::flow_control::{FlowControl, LevelRequests};
 pub use self::kubeconfig::{Token, kubeconfig};
 pub use self::namespace::Namespace;
 pub use self::objects::Object;
@@ -82,11 +86,15 @@ impl Cluster {
     /// # Errors
     /// Those of [`Cluster::start`].
     pub async fn start_with_crd(crd: &str) -> Result<Arc<Self>> {
-        let cluster = Self::start_empty().await?;
-        let client = cluster.client()?;
+        Self::start_empty().await?.with_crd(crd).await
+    }
+
+    /// The same cluster with the chart's admission policies and this CRD.
+    async fn with_crd(self: Arc<Self>, crd: &str) -> Result<Arc<Self>> {
+        let client = self.client()?;
         deploy::apply_policies(&client).await?;
         deploy::apply_crd(&client, crd).await?;
-        Ok(cluster)
+        Ok(self)
     }
 
     /// Starts a cluster with nothing of ours in it.
@@ -94,12 +102,25 @@ impl Cluster {
     /// # Errors
     /// If a server cannot be found, built or started, or is not ready in time.
     pub async fn start_empty() -> Result<Arc<Self>> {
+        Self::start_empty_with(&[]).await
+    }
+
+    /// Starts a cluster like [`Cluster::start`], whose API server has these flags beside its others, such as
+    /// `--max-requests-inflight=20`.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::start`].
+    pub async fn start_with_flags(flags: &[&str]) -> Result<Arc<Self>> {
+        Self::start_empty_with(flags).await?.with_crd(deploy::crd()?).await
+    }
+
+    async fn start_empty_with(flags: &[&str]) -> Result<Arc<Self>> {
         let scratch = Scratch::new("cluster")?;
         let port = Port::reserve()?;
         let credentials = Credentials::create(scratch.path())?;
         let binaries = tokio::task::spawn_blocking(servers::Binaries::get).await??;
         let etcd = servers::start_etcd(&binaries.etcd, scratch.path())?;
-        let apiserver = servers::start_apiserver(&binaries.apiserver, scratch.path(), &port)?;
+        let apiserver = servers::start_apiserver(&binaries.apiserver, scratch.path(), &port, flags)?;
         let mut admin = Config::new(format!("https://{}", port.addr()).parse()?);
         admin.root_cert = Some(vec![credentials.certificate_der]);
         admin.auth_info = AuthInfo { token: Some(ADMIN_TOKEN.to_owned().into()), ..AuthInfo::default() };

@@ -142,6 +142,21 @@ async fn the_locks_of_kubernauts_gateway_may_be_written_only_with_the_setting() 
 }
 
 #[tokio::test]
+async fn seats_at_the_api_server_are_the_releases_own_those_of_another_level_or_not_asked_for() -> Result<()> {
+    let helm = Helm::offline()?;
+    let own = helm.template(&["--set", "replicas=5,config.limits.maxApiCallsInFlight=64"]).await?;
+    let level = object(&own, "PriorityLevelConfiguration", "onceway-sidecars")?;
+    assert_eq!(level.pointer("/spec/limited/limitResponse/queuing/queueLengthLimit"), Some(&json!(320)));
+    let other = helm.template(&["--set", "priorityAndFairness.priorityLevel=operators"]).await?;
+    none_of(&other, "PriorityLevelConfiguration")?;
+    let schema = object(&other, "FlowSchema", "onceway-sidecars")?;
+    assert_eq!(schema["spec"]["priorityLevelConfiguration"]["name"], "operators");
+    let off = helm.template(&["--set", "priorityAndFairness.enabled=false"]).await?;
+    none_of(&off, "PriorityLevelConfiguration")?;
+    none_of(&off, "FlowSchema")
+}
+
+#[tokio::test]
 async fn a_gateway_gets_the_module_by_digest_under_a_name_that_changes_with_it() -> Result<()> {
     let helm = Helm::offline()?;
     let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));

@@ -22,6 +22,7 @@ async fn values_that_the_schema_does_not_know_are_refused_with_their_place() -> 
         ("ports.signals=0", "/ports/signals"),
         ("scope.label=a b", "/scope/label"),
         ("workloadReads.enable=false", "enable"),
+        ("priorityAndFairness.matchingPrecedence=9000", "/priorityAndFairness/matchingPrecedence"),
         ("monitoring.podMonitor.enabled=yes", "/monitoring/podMonitor/enabled"),
     ] {
         let why = helm.refused(&[&["--set", value], &IMAGES[..]].concat()).await?;

@@ -209,7 +209,7 @@ pub(super) fn cluster_name(name: &str, namespace: &str) -> String {
     format!("{name}.{namespace}")
 }
 
-fn rename(name: &mut Value, namespace: &str) {
+pub(super) fn rename(name: &mut Value, namespace: &str) {
     *name = cluster_name(name.as_str().unwrap_or_default(), namespace).into();
 }
 
@@ -249,7 +249,7 @@ where
     apply::<K>(Api::namespaced(client.clone(), namespace), document).await
 }
 
-async fn apply_all<K>(client: &Client, document: &Value) -> Result<String>
+pub(super) async fn apply_all<K>(client: &Client, document: &Value) -> Result<String>
 where
     K: kube::Resource<DynamicType = (), Scope = ClusterResourceScope> + Resource + Clone + Debug + DeserializeOwned,
 {

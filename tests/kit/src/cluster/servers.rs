@@ -12,7 +12,7 @@ use onceway_tools::Tool;
 
 /// Where etcd listens: Unix sockets in its working directory, so that it needs no port. etcd requires a port in the
 /// URL.
-const ETCD_CLIENTS: &str = "unix://etcd:1";
+pub(super) const ETCD_CLIENTS: &str = "unix://etcd:1";
 const ETCD_PEERS: &str = "unix://etcd:2";
 
 /// The issuer of service accounts' tokens.
@@ -51,8 +51,10 @@ pub(super) fn start_etcd(program: &Path, dir: &Path) -> Result<Service> {
     })
 }
 
-pub(super) fn start_apiserver(program: &Path, dir: &Path, port: &Port) -> Result<Service> {
+/// `flags` come after its others.
+pub(super) fn start_apiserver(program: &Path, dir: &Path, port: &Port, flags: &[&str]) -> Result<Service> {
     let (program, cwd, port) = (program.to_owned(), dir.to_owned(), port.number());
+    let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
     Service::start("kube-apiserver", dir, move || {
         let mut apiserver = Command::new(&program);
         apiserver.current_dir(&cwd).args([
@@ -71,6 +73,7 @@ pub(super) fn start_apiserver(program: &Path, dir: &Path, port: &Port) -> Result
             // It waits for accounts that only the controller manager creates.
             "--disable-admission-plugins=ServiceAccount".to_owned(),
         ]);
+        apiserver.args(&flags);
         apiserver
     })
 }
