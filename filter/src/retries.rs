@@ -1,0 +1,117 @@
+//! The webhooks that the filter answered 503, so that their retries do not repeat what was done: each attempt at a webhook that is
+//! split has an id, which its sub-requests carry ([`WEBHOOK_HEADER`](onceway_signal::WEBHOOK_HEADER)), and an attempt at the same
+//! bytes as one that failed has that one's id. A replica that has counted a part of a webhook under this id acknowledges it without
+//! counting it again. Once the webhook is acknowledged, its id is forgotten: the same bytes, sent later, are counted again.
+//!
+//! Only a hint: a webhook that is forgotten, or that another worker answered, is counted as any other.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
+use onceway_signal::Digest;
+
+/// Webhooks that are remembered; the oldest gives way.
+const MAX_WEBHOOKS: usize = 1024;
+
+/// How long a webhook is remembered, in milliseconds: as long as replicas remember what they counted.
+const MAX_AGE_MS: u64 = 5 * 60 * 1000;
+
+/// The webhooks that one VM answered 503.
+#[derive(Debug, Default)]
+pub(crate) struct Retries {
+    failed: RefCell<VecDeque<Failed>>,
+    attempts: Cell<u64>,
+}
+
+#[derive(Debug)]
+struct Failed {
+    body: Digest,
+    id: Digest,
+    at_ms: u64,
+}
+
+/// An attempt at a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    body: Digest,
+    /// That of the attempts before it, if they failed.
+    pub(crate) id: Digest,
+}
+
+impl Retries {
+    /// An attempt at the webhook of these bytes. `request_id` makes its id another one than that of a webhook of the same bytes which
+    /// another worker gets at the same time.
+    pub(crate) fn attempt(&self, body: &[u8], request_id: Option<&str>, now_ms: u64) -> Attempt {
+        let body = Digest::of([body]);
+        let failed = self.failed.borrow();
+        let before =
+            failed.iter().find(|failed| failed.body == body && now_ms.saturating_sub(failed.at_ms) <= MAX_AGE_MS);
+        let number = self.attempts.get();
+        self.attempts.set(number.wrapping_add(1));
+        let (number, now, request) = (number.to_be_bytes(), now_ms.to_be_bytes(), request_id.unwrap_or_default());
+        let fresh = || Digest::of([body.as_bytes(), &number, &now, request.as_bytes()]);
+        Attempt { body, id: before.map_or_else(fresh, |failed| failed.id) }
+    }
+
+    /// The attempt has ended; `acknowledged` by a 2xx.
+    pub(crate) fn ended(&self, attempt: Attempt, acknowledged: bool, now_ms: u64) {
+        let mut failed = self.failed.borrow_mut();
+        failed.retain(|failed| failed.body != attempt.body);
+        if acknowledged {
+            return;
+        }
+        if failed.len() >= MAX_WEBHOOKS {
+            failed.pop_front();
+        }
+        failed.push_back(Failed { body: attempt.body, id: attempt.id, at_ms: now_ms });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_AGE_MS, MAX_WEBHOOKS, Retries};
+
+    #[test]
+    fn a_retry_has_the_id_of_the_attempt_that_failed_until_one_is_acknowledged() {
+        let retries = Retries::default();
+        let first = retries.attempt(b"webhook", Some("a"), 1);
+        retries.ended(first, false, 2);
+        let second = retries.attempt(b"webhook", Some("b"), 3);
+        assert_eq!(second.id, first.id);
+        retries.ended(second, false, 4);
+        let third = retries.attempt(b"webhook", None, 5);
+        assert_eq!(third.id, first.id);
+        retries.ended(third, true, 6);
+        assert_ne!(
+            retries.attempt(b"webhook", Some("a"), 1).id,
+            first.id,
+            "its bytes are the same, and it is another webhook"
+        );
+    }
+
+    #[test]
+    fn attempts_that_did_not_fail_and_other_bytes_have_ids_of_their_own() {
+        let retries = Retries::default();
+        let one = retries.attempt(b"webhook", Some("a"), 1);
+        retries.ended(one, false, 1);
+        let other = retries.attempt(b"another", Some("a"), 1);
+        assert_ne!(one.id, other.id);
+        let twins = ["b", "c"].map(|request| Retries::default().attempt(b"webhook", Some(request), 1));
+        assert!(twins[0].id != twins[1].id && twins[0].body == twins[1].body);
+    }
+
+    #[test]
+    fn webhooks_are_forgotten_by_age_and_the_oldest_by_number() {
+        let retries = Retries::default();
+        let old = retries.attempt(b"old", None, 0);
+        retries.ended(old, false, 0);
+        assert_eq!(retries.attempt(b"old", None, MAX_AGE_MS).id, old.id);
+        assert_ne!(retries.attempt(b"old", None, MAX_AGE_MS + 1).id, old.id);
+        for n in 0..MAX_WEBHOOKS {
+            let attempt = retries.attempt(&n.to_be_bytes(), None, 1);
+            retries.ended(attempt, false, 1);
+        }
+        assert_eq!(retries.failed.borrow().len(), MAX_WEBHOOKS);
+        assert_ne!(retries.attempt(b"old", None, 1).id, old.id);
+    }
+}
