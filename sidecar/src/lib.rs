@@ -19,6 +19,7 @@ pub mod index;
 pub mod install_filter;
 pub mod logging;
 pub mod metrics;
+mod moving_average;
 pub mod rr;
 pub mod scope;
 pub mod shutdown;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use onceway_claim::ApiCall;
@@ -41,6 +42,11 @@ pub trait Execute: Send + Sync + 'static {
     /// rejected.
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool;
 
+    /// How long so many calls, one after the other, are expected to take if they begin now.
+    fn time_of(&self, _calls: u32) -> Duration {
+        Duration::ZERO
+    }
+
     /// Called when a commit of this fingerprint has ended, before the next one begins: the lock that it leaves behind.
     fn end_commit(&self, _fingerprint: Fingerprint) -> Option<HeldLock> {
         None
@@ -59,6 +65,10 @@ impl<E: Execute> Execute for Arc<E> {
 
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
         E::is_known_inactive(self, fingerprint, name)
+    }
+
+    fn time_of(&self, calls: u32) -> Duration {
+        E::time_of(self, calls)
     }
 
     fn end_commit(&self, fingerprint: Fingerprint) -> Option<HeldLock> {
