@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use onceway_kit::client::ClientResponse;
+use http::StatusCode;
+use onceway_kit::client::{Client, ClientResponse};
 use onceway_kit::envoy::{at, configure_filter};
 use onceway_kit::fault_proxy::{Fault, RR_STATUS, RRS, Rule, Verb};
 use onceway_kit::payload::{Incident, webhook};
@@ -152,6 +153,37 @@ async fn a_full_circuit_breaker_makes_a_webhook_slow_and_loses_nothing_of_it() -
     assert_eq!(rrs.len(), INCIDENTS);
     assert!(rrs.iter().all(|rr| (1..=attempts).contains(&rr.count())), "after {attempts} attempts");
     until_idle(&rig).await
+}
+
+#[tokio::test]
+async fn a_retry_counts_no_part_again_that_an_earlier_attempt_has_counted() -> Result<()> {
+    let rig = Rig::replicas(2).with_envoy().with_long_timeouts().start().await?;
+    let incidents = Incident::several("prod", 6);
+    // One connection, and so one of Envoy's workers: each has a filter of its own, which remembers its own webhooks.
+    let client = Client::http2();
+    let send = async |body: String| client.signal(&rig.envoy().url(), Source::Prometheus, body).await;
+    // A refusal is final for this attempt, and 503 for the whole webhook.
+    let refused = [0, 1].map(|replica| {
+        rig.proxy(replica).rule(Rule::on(Verb::Create, RRS).once(), Fault::Respond(StatusCode::FORBIDDEN))
+    });
+    let body = of_each(&incidents, 0);
+    let first = send(body.clone()).await?;
+    assert_eq!(first.status, 503, "{}", first.text());
+    let failed = refused.iter().map(|rule| rule.injected()).sum::<u64>();
+    assert!(failed >= 1 && rig.rrs().await?.len() as u64 == 6 - failed);
+    let again = send(body.clone()).await?;
+    assert_eq!(again.status, 207, "{}", again.text());
+    let counts = async || anyhow::Ok(rig.rrs().await?.iter().map(RrExt::count).collect::<Vec<_>>());
+    assert_eq!(counts().await?, [1; 6]);
+    // Acknowledged, and sent once more: a webhook of its own.
+    assert_eq!(send(body).await?.status, 207);
+    assert_eq!(counts().await?, [2; 6]);
+    let mut spared = 0.0;
+    for sidecar in rig.sidecars() {
+        spared += sidecar.scrape().await?.sum("gateway_signals_acknowledged_again_total", &[]);
+    }
+    assert_eq!(spared, 6.0 - failed as f64);
+    Ok(())
 }
 
 #[tokio::test]
