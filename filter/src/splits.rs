@@ -8,14 +8,13 @@
 //! | begins | |
 //! |---|---|
 //! | the only split | always: none is rejected permanently |
-//! | while the rate is not known | up to [`UNMEASURED_PARTITIONS`] partitions in all |
-//! | else | if every split, it and those that it delays, ends within [`SHARE_OF_TIME`] of its time left |
+//! | any other | if every split, it and those that it delays, ends within [`SHARE_OF_TIME`] of its time left |
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Partitions in all splits of a VM that may be begun before the rate is known.
-const UNMEASURED_PARTITIONS: u32 = 64;
+/// The rate before it is known, per millisecond: what a small cluster takes.
+const UNMEASURED_PER_MS: f64 = 0.1;
 
 /// The share of the time that a split has left within which its end must be predicted: the rest is for errors of the prediction.
 const SHARE_OF_TIME: f64 = 0.8;
@@ -50,9 +49,9 @@ struct InFlight {
 }
 
 /// Acknowledged partitions per millisecond, while a split is in flight.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Rate {
-    per_ms: Option<f64>,
+    per_ms: f64,
     window_began_ms: u64,
     acknowledged: u32,
 }
@@ -94,15 +93,11 @@ impl State {
         if self.in_flight.is_empty() {
             return true;
         }
-        let Some(per_ms) = self.rate.per_ms else {
-            return self.in_flight.iter().map(|split| split.left).sum::<u32>().saturating_add(partitions)
-                <= UNMEASURED_PARTITIONS;
-        };
         let newcomer = (partitions, deadline_ms);
         let all = || self.in_flight.iter().map(|split| (split.left, split.deadline_ms)).chain([newcomer]);
         let ends_in_time = |(left, deadline_ms): (u32, u64)| {
             let until_its_end: u64 = all().map(|(other, _)| u64::from(other.min(left))).sum();
-            until_its_end as f64 <= per_ms * SHARE_OF_TIME * deadline_ms.saturating_sub(now_ms) as f64
+            until_its_end as f64 <= self.rate.per_ms * SHARE_OF_TIME * deadline_ms.saturating_sub(now_ms) as f64
         };
         // One that is late already is not delayed by what may still be refused: it ends at its deadline anyway.
         let is_late = |(_, deadline_ms): &(u32, u64)| *deadline_ms <= now_ms;
@@ -113,7 +108,7 @@ impl State {
     /// together.
     fn retry_after_s(&self, now_ms: u64) -> u32 {
         let left: u64 = self.in_flight.iter().map(|split| u64::from(split.left)).sum();
-        let ms = self.rate.per_ms.map_or(0.0, |per_ms| left as f64 / per_ms / 2.0);
+        let ms = left as f64 / self.rate.per_ms / 2.0;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -122,6 +117,12 @@ impl State {
         let seconds = ((ms / 1000.0).ceil() as u32).clamp(1, MAX_RETRY_AFTER_S);
         let spread = u64::from(seconds).saturating_add(1);
         seconds.saturating_add(u32::try_from(now_ms % spread).unwrap_or(0))
+    }
+}
+
+impl Default for Rate {
+    fn default() -> Self {
+        Self { per_ms: UNMEASURED_PER_MS, window_began_ms: 0, acknowledged: 0 }
     }
 }
 
@@ -139,7 +140,7 @@ impl Rate {
             return;
         }
         let seen = f64::from(self.acknowledged) / elapsed as f64;
-        self.per_ms = Some(self.per_ms.map_or(seen, |before| (before + seen) / 2.0));
+        self.per_ms = f64::midpoint(self.per_ms, seen);
         self.begin_window(now_ms);
     }
 }

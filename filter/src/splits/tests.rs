@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use super::{MAX_RETRY_AFTER_S, Place, Splits, UNMEASURED_PARTITIONS, WINDOW_MS};
+use super::{MAX_RETRY_AFTER_S, Place, Splits, WINDOW_MS};
 
 /// The time that each split has, in milliseconds.
 const TIME: u64 = 9_000;
@@ -9,15 +9,16 @@ fn begin(splits: &Rc<Splits>, partitions: u32, now: u64) -> Option<Place> {
     splits.begin(partitions, now, now + TIME).ok()
 }
 
-/// Splits whose rate is known: this many partitions a second, over one window that ends at the returned time.
+/// Splits whose rate is known: this many partitions a second, over windows that end at the returned time.
 fn measured(per_second: u32) -> (Rc<Splits>, u64) {
+    const WINDOWS: u64 = 40;
     let splits = Rc::new(Splits::default());
     let place = begin(&splits, 1_000_000, 0).unwrap();
     let partitions = u64::from(per_second) * WINDOW_MS / 1000;
-    for n in 1..=partitions {
+    for n in 1..=partitions * WINDOWS {
         place.ended(true, n * WINDOW_MS / partitions);
     }
-    (splits, WINDOW_MS)
+    (splits, WINDOWS * WINDOW_MS)
 }
 
 #[test]
@@ -29,14 +30,12 @@ fn the_only_split_begins_however_large_it_is() {
 }
 
 #[test]
-fn until_the_rate_is_known_a_few_partitions_begin_beside_a_split() {
+fn until_the_rate_is_known_it_is_that_of_a_small_cluster() {
     let splits = Rc::new(Splits::default());
-    let large = begin(&splits, UNMEASURED_PARTITIONS, 0);
-    assert!(begin(&splits, 1, 0).is_none());
-    drop(large);
-    let small = [(); 4].map(|()| begin(&splits, UNMEASURED_PARTITIONS / 4, 0).unwrap());
-    assert!(begin(&splits, 1, 0).is_none());
-    drop(small);
+    // 100 a second: 720 in eight tenths of nine seconds.
+    let _running = begin(&splits, 360, 0).unwrap();
+    assert!(begin(&splits, 361, 0).is_none());
+    assert!(begin(&splits, 360, 0).is_some());
 }
 
 #[test]
@@ -61,8 +60,8 @@ fn a_newcomer_must_not_delay_one_that_has_little_time_left() {
     // Seven seconds later 300 are left, and 1.6 s of eight tenths of the time.
     let later = now + 7_000;
     splits.state.borrow_mut().in_flight[0].left = 300;
-    assert!(begin(&splits, 20, later).is_some(), "300 + 20 of 320");
-    assert!(begin(&splits, 21, later).is_none());
+    assert!(begin(&splits, 18, later).is_some(), "300 + 18 of 320");
+    assert!(begin(&splits, 25, later).is_none());
     drop(old);
     assert!(begin(&splits, 1024, later).is_some());
 }
@@ -70,7 +69,7 @@ fn a_newcomer_must_not_delay_one_that_has_little_time_left() {
 #[test]
 fn a_rate_is_measured_of_acknowledged_partitions_alone_and_only_while_a_split_is_in_flight() {
     let (splits, now) = measured(200);
-    let rate = |splits: &Rc<Splits>| splits.state.borrow().rate.per_ms.unwrap();
+    let rate = |splits: &Rc<Splits>| splits.state.borrow().rate.per_ms;
     assert!((rate(&splits) - 0.2).abs() < 1e-9);
     // An hour without a split is no measurement.
     let hour = now + 3_600_000;

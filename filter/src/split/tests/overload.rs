@@ -41,8 +41,8 @@ fn fail(scene: &mut Scene) {
 #[test]
 fn a_webhook_that_others_leave_no_time_for_is_rejected_before_anything_of_it_is_sent() {
     let vm = Rc::<Shared>::default();
-    let _running = sent_at(&vm, 0, &alerts(200));
-    let late = sent_at(&vm, 0, &alerts(2));
+    let _running = sent_at(&vm, 0, &alerts(700));
+    let late = sent_at(&vm, 0, &alerts(30));
     assert_eq!((late.host.sent().len(), late.host.counted()), (0, vec![Decision::Shed]));
     let (kind, retry_after_s, detail) = late.problem();
     assert!(
@@ -58,11 +58,11 @@ fn a_webhook_that_others_leave_no_time_for_is_rejected_before_anything_of_it_is_
 #[test]
 fn a_split_gives_its_place_back_when_it_ends_and_when_its_sender_leaves() {
     let vm = Rc::<Shared>::default();
-    drop(sent_at(&vm, 0, &alerts(200)));
-    let mut ended = sent_at(&vm, 0, &alerts(200));
+    drop(sent_at(&vm, 0, &alerts(700)));
+    let mut ended = sent_at(&vm, 0, &alerts(700));
     ended.count_all();
     assert_eq!(ended.responded().0, 207);
-    assert_eq!(sent_at(&vm, 0, &alerts(200)).host.counted(), [Decision::Split]);
+    assert_eq!(sent_at(&vm, 0, &alerts(700)).host.counted(), [Decision::Split]);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_proxy_without_a_clock_splits_without_a_prediction() {
     let vm = Rc::<Shared>::default();
     let without_a_clock = || {
         let host = FakeHost::post(Source::Prometheus.path()).failing(Call::Now);
-        Scene::in_vm(&vm, host, Config::default(), &alerts(200))
+        Scene::in_vm(&vm, host, Config::default(), &alerts(700))
     };
     let _running = without_a_clock();
     assert_eq!(without_a_clock().host.counted(), [Decision::Split]);
