@@ -31,11 +31,16 @@ pub enum ApiCall {
     GetRr {
         /// `metadata.name`.
         name: Arc<str>,
+        /// The version of the claim that names it, if it is read for a claim's sake: what [`ApiResult::Gone`] is about.
+        under: Option<Arc<str>>,
     },
-    /// CREATE the RR of this name, with `onceway.io/creator` set to this process's identity.
+    /// CREATE the RR of this name, with `onceway.io/creator` set to this process's identity, and `onceway.io/claim-version` to
+    /// `under`.
     CreateRr {
         /// `metadata.name`.
         name: Arc<str>,
+        /// The version of the claim under which it is created.
+        under: Arc<str>,
     },
     /// Write the RR's `status.deduplication` if the RR still has the version of `rr`.
     Count {
@@ -67,6 +72,10 @@ pub enum ApiResult {
     Deleted,
     /// 404; of [`ApiCall::FindRr`]: none is known.
     Missing,
+    /// 404 of an [`ApiCall::GetRr`], and this process has seen an RR of this name that was created under the claim's version in
+    /// the call: it was deleted. A caller that cannot tell says [`Missing`](Self::Missing), which is always safe and may cost a
+    /// wait.
+    Gone,
     /// 409: the object exists already, or its version has changed.
     Conflict,
     /// Anything else: refused, failed, timed out, cut. The call may have taken effect, or may do so at any later time.
@@ -100,24 +109,7 @@ pub enum Step {
     /// Wait this many milliseconds and resume with [`ApiResult::Elapsed`].
     Wait(u64),
     /// The commit has finished.
-    Done(Done),
-}
-
-/// The end of a commit.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Done {
-    /// Whether the batch is counted.
-    pub outcome: CommitOutcome,
-    /// A call to make off the request path, whose result is ignored: it releases the claim, which spares the next
-    /// commit a wait or a takeover.
-    pub release: Option<ApiCall>,
-}
-
-impl Done {
-    /// The end of a batch that is neither acknowledged nor added again.
-    pub(crate) const fn unresolved() -> Self {
-        Self { outcome: CommitOutcome::Unresolved, release: None }
-    }
+    Done(CommitOutcome),
 }
 
 /// Whether a batch is counted.

@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use self::state::State;
-use crate::call::{ApiCall, ApiResult, Done, Now, Step};
+use crate::call::{ApiCall, ApiResult, CommitOutcome, Now, Step};
 use crate::record::Rr;
 
 /// What a process brings to the protocol; the same for all commits of one fingerprint.
@@ -32,6 +32,19 @@ pub struct Parameters {
     pub help_polls: u16,
     /// The pause before each such look, in milliseconds.
     pub help_poll_ms: u64,
+}
+
+/// What the process knows of the incident at the beginning of a commit. All of it may be out of date: it decides which calls
+/// come first, and never what may be created.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Known {
+    /// The RR that its previous commit of this fingerprint counted in, if no later result has contradicted it.
+    Rr(Rr),
+    /// No RR of the fingerprint has been seen, so there is probably no claim either: the claim is created without a read
+    /// before it.
+    New,
+    /// Neither.
+    Nothing,
 }
 
 /// The commit of one batch: see the [crate's documentation](crate).
@@ -74,14 +87,14 @@ pub enum Stage {
 }
 
 impl Commit {
-    /// Begins the commit of `signals` signals. `known` is the RR that the previous commit of this fingerprint counted
-    /// in, if no later result has contradicted it.
+    /// Begins the commit of `signals` signals.
     #[must_use]
-    pub fn begin(parameters: Arc<Parameters>, signals: NonZeroU32, known: Option<Rr>, now: Now) -> (Self, Step) {
+    pub fn begin(parameters: Arc<Parameters>, signals: NonZeroU32, known: Known, now: Now) -> (Self, Step) {
         let mut commit = Self { parameters, signals, attempted: None, state: State::Finished };
         let step = match known {
-            Some(rr) if rr.phase.takes_signals(now.unix_ms) => commit.count(None, rr),
-            _ => commit.restart(),
+            Known::Rr(rr) if rr.phase.takes_signals(now.unix_ms) => commit.count(None, rr),
+            Known::New => commit.find_rr(None),
+            Known::Rr(_) | Known::Nothing => commit.restart(),
         };
         (commit, step)
     }
@@ -104,7 +117,7 @@ impl Commit {
             State::ResolveRead { seen, rr } => self.on_resolve_read(seen, rr, &result),
             State::ResolveWrite { seen, rr } => self.on_resolve_written(seen, rr, result),
             // Starting over after the end would count twice.
-            State::Finished => Step::Done(Done::unresolved()),
+            State::Finished => Step::Done(CommitOutcome::Unresolved),
         }
     }
 

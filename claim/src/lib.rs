@@ -3,7 +3,7 @@
 //! The Lease of a fingerprint (its *claim*) is a consensus register for one question: which `RemediationRequest` (RR)
 //! name may be created now? A [`Commit`] counts one batch of signals in exactly one RR, whatever other replicas do at
 //! the same time, and whatever calls are lost or delayed. The caller executes each [`ApiCall`] against the API server
-//! and passes the [`ApiResult`] back, until the machine is [`Done`].
+//! and passes the [`ApiResult`] back, until the commit is [done](Step::Done).
 //!
 //! ```text
 //! begin ─▶ Step::Call(call) ─▶ [API server] ─▶ resume(result) ─▶ Step::… ─▶ Step::Done
@@ -21,7 +21,7 @@ mod commit;
 mod gc;
 mod record;
 
-pub use call::{ApiCall, ApiResult, CommitOutcome, Done, Now, Step};
-pub use commit::{Commit, Parameters, Stage};
+pub use call::{ApiCall, ApiResult, CommitOutcome, Now, Step};
+pub use commit::{Commit, Known, Parameters, Stage};
 pub use gc::{ClaimGc, GcOutcome, GcStep, RrGc};
 pub use record::{Claim, ClaimFields, Phase, Rr, SeenSignal};

@@ -22,19 +22,20 @@ use self::serving::{Serving, serve_until};
 use self::sockets::Sockets;
 use self::targets::{Targets, needs_verified, targets};
 use crate::budgets::Budgeted;
-use crate::config::{AuthMode, Config};
+use crate::config::{AuthMode, Config, short};
 use crate::env::Env;
 use crate::executor::{self, Executor};
 use crate::gc::GarbageCollector;
 use crate::health::permissions::{PermissionRecheck, Permissions, monitor_permissions};
-use crate::health::{Pending, Readiness};
+use crate::health::{Condition, Pending, Readiness};
 use crate::incident::{Commit, Drain};
 use crate::incident_tasks::{self, IncidentTasks};
 use crate::index::Index;
 use crate::index::watch::{WatchSinks, follow};
 use crate::metrics::Metrics;
 use crate::scope::{self, Scoped};
-use crate::watching::silence_limit;
+use crate::traces::{Identity, Traces};
+use crate::watching::read_timeout;
 use crate::workload::Workloads;
 
 /// How long a replica delays its readiness for the first list of RRs.
@@ -120,7 +121,9 @@ where
     sockets.log()?;
     let Clients { calls: client, watch } = clients(&config).await?;
     let namespace = config.namespace.as_deref().unwrap_or(&env.pod_namespace);
-    let (metrics, readiness) = (Arc::new(Metrics::new()), Readiness::default());
+    let metrics = Arc::new(Metrics::new());
+    let readiness = Readiness::measured(metrics.health.clone());
+    metrics.identity.configured(&config.digest(), short(config.targets.hash()));
     let (index, recheck) = (Arc::new(Index::default()), PermissionRecheck::default());
 
     let auth = Arc::new(authentication(&config, &env, client.clone(), recheck.clone(), Arc::clone(&metrics)));
@@ -129,6 +132,7 @@ where
         reviews: config.auth.mode == AuthMode::Kubernetes,
         scope: has_scope,
         targets: has_scope && needs_verified(&config),
+        metrics: Some(metrics.health.clone()),
         ..Permissions::new(client.clone(), namespace, config.limits.api_call_timeout)
     };
     let Targets { workloads, scope, background: targeting } =
@@ -136,7 +140,8 @@ where
     let permissions = monitor_permissions(permissions, readiness.clone(), recheck.clone());
     let kept = WatchSinks { index: Arc::clone(&index), recheck: recheck.clone(), metrics: Arc::clone(&metrics) };
     let following = follow(watch, namespace.to_owned(), config.index.watch_timeout, kept);
-    let listed = until_listed(readiness.pending("index", "listing the RemediationRequests"), Arc::clone(&index));
+    let listed =
+        until_listed(readiness.pending(Condition::Index, "listing the RemediationRequests"), Arc::clone(&index));
     let dependencies = Dependencies {
         config: &config,
         env: &env,
@@ -149,12 +154,19 @@ where
         metrics: Arc::clone(&metrics),
     };
     let Service { commit, housekeeping } = build(dependencies);
+    let episodes = metrics.episodes.clone().run();
     let background = async move {
-        tokio::join!(permissions, targeting, following, listed, housekeeping);
+        tokio::join!(permissions, targeting, following, listed, housekeeping, episodes);
     };
     let background = AbortOnDropHandle::new(tokio::spawn(background));
-    let serving = Serving { commit, auth, metrics, readiness };
-    serve_until(shutdown, &config, sockets, serving, background).await
+    let identity = Identity { pod: &env.pod_name, namespace: &env.pod_namespace };
+    let (traces, exporting) = Traces::start(&config.tracing, identity, Arc::clone(&metrics))?;
+    let serving = Serving { commit, auth, metrics, readiness, traces };
+    let ended = serve_until(shutdown, &config, sockets, serving, background).await;
+    if let Some(exporting) = exporting {
+        exporting.end().await;
+    }
+    ended
 }
 
 /// Delays readiness until the index is in sync: without it each new incident costs an uncached list. The delay is limited,
@@ -179,7 +191,7 @@ async fn clients(config: &Config) -> anyhow::Result<Clients> {
     kube.default_retry = false;
     kube.connect_timeout = Some(config.limits.api_call_timeout);
     let mut watch = kube.clone();
-    watch.read_timeout = Some(silence_limit(config.index.watch_timeout));
+    watch.read_timeout = Some(read_timeout(config.index.watch_timeout));
     watch.reset_reader_on_write = true;
     let client = |config| Client::try_from(config).context("cannot build a client of the API server");
     Ok(Clients { calls: client(kube)?, watch: client(watch)? })

@@ -7,6 +7,7 @@
 
 mod ledger;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use onceway_signal::Fingerprint;
@@ -17,13 +18,14 @@ use self::ledger::{Budget, Ended, Known, Ledger, Request};
 use crate::config::Limits;
 use crate::incident::{Commit, Counted, Drain, Submission, SubmitError};
 use crate::index::Index;
+use crate::logging::Trouble;
 use crate::metrics::Metrics;
 
 /// Commits submissions within the budgets.
 pub struct Budgeted<C> {
     commit: C,
     index: Arc<Index>,
-    ledger: Mutex<Ledger>,
+    ledger: Arc<Mutex<Ledger>>,
     metrics: Arc<Metrics>,
 }
 
@@ -35,7 +37,10 @@ impl<C> Budgeted<C> {
             active_per_namespace: limits.max_active_incidents_per_namespace,
             new_per_minute: limits.max_new_incidents_per_minute,
         };
-        Self { commit, index, ledger: Mutex::new(Ledger::new(budget)), metrics }
+        let ledger = Arc::new(Mutex::new(Ledger::new(budget)));
+        let (shown, known) = (Arc::clone(&ledger), Arc::clone(&index));
+        metrics.budgets.look_at(move || lock(&shown).usage(&*known, Instant::now()).to_vec());
+        Self { commit, index, ledger, metrics }
     }
 
     /// Admits a submission. Returns whether [`Ledger::end`] must follow.
@@ -50,7 +55,9 @@ impl<C> Budgeted<C> {
         };
         self.ledger().admit(&request, &*self.index, Instant::now()).map(|()| true).map_err(|exceeded| {
             self.metrics.budgets.exceeded(exceeded.limit);
+            self.metrics.episodes.hit(Trouble::OverBudget(exceeded.limit));
             warn!(
+                event = "budget_exceeded",
                 limit = exceeded.limit,
                 fingerprint = %request.fingerprint,
                 namespace = &*request.namespace,
@@ -63,9 +70,13 @@ impl<C> Budgeted<C> {
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        // Each operation leaves the ledger consistent.
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ledger)
     }
+}
+
+fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    // Each operation leaves the ledger consistent.
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<C: Commit> Commit for Budgeted<C> {
@@ -116,5 +127,9 @@ impl Known for Index {
 
     fn active_in(&self, namespace: &str) -> usize {
         Self::active_in(self, namespace)
+    }
+
+    fn by_namespace(&self) -> HashMap<Arc<str>, usize> {
+        Self::active_by_namespace(self)
     }
 }

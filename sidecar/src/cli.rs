@@ -1,12 +1,18 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, ConfigError};
+use crate::check_config::CheckConfigArgs;
+use crate::config::{Config, ConfigError, ConfigProblem};
+use crate::doctor::{DoctorArgs, Inspected};
 use crate::explain::ExplainArgs;
 use crate::install_filter::InstallFilterArgs;
+use crate::send_test::SendTestArgs;
+
+/// Where the chart mounts the configuration: the commands that an operator runs in a replica's container read it there.
+const IN_CONTAINER: &str = "/etc/onceway/onceway.yaml";
 
 /// Turns every storm of alerts into exactly one RemediationRequest per incident.
 ///
@@ -36,15 +42,44 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Copy the filter's module into a directory, for an Envoy that mounts it.
     InstallFilter(InstallFilterArgs),
+    /// Check a configuration: every error with its key, what differs from the defaults, and its hashes.
+    CheckConfig(CheckConfigArgs),
+    /// Check the configuration, the cluster, Envoy's filter and the replicas. Changes nothing.
+    Doctor(DoctorArgs),
+    /// Send a marked test signal, follow it to its RemediationRequest, show the way with times, and clean up.
+    SendTest(SendTestArgs),
 }
 
 impl Args {
+    /// Whether a configuration file is named.
+    #[must_use]
+    pub const fn has_configuration(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// The configuration: from the file, or the defaults.
     ///
     /// # Errors
     /// [`ConfigError`] if the file cannot be read or is not valid.
     pub fn configuration(&self) -> Result<Config, ConfigError> {
         self.config.as_deref().map_or_else(|| Ok(Config::default()), Config::load)
+    }
+
+    /// The configuration for an operator's command, with all that is wrong with it: from the file, else that of the replica whose
+    /// container this is, else the defaults.
+    pub fn inspected(&self) -> Inspected {
+        let in_container = Some(Path::new(IN_CONTAINER)).filter(|path| path.is_file());
+        let Some(path) = self.config.as_deref().or(in_container) else {
+            return Inspected { name: "the default configuration".to_owned(), config: Ok(Config::default()) };
+        };
+        let config = match std::fs::read_to_string(path) {
+            Ok(text) => Config::inspect(&text),
+            Err(source) => {
+                let error = ConfigError::Read { path: path.to_owned(), source };
+                Err(vec![ConfigProblem { key: None, message: error.to_string() }])
+            }
+        };
+        Inspected { name: path.display().to_string(), config }
     }
 }
 

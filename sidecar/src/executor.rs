@@ -22,12 +22,12 @@ use std::time::Duration;
 
 use http::Request;
 use kube::Client;
-use onceway_claim::ApiCall;
+use onceway_claim::{ApiCall, ApiResult};
 use onceway_signal::Fingerprint;
 use serde::de::DeserializeOwned;
 
 use self::api::Api;
-pub(crate) use self::claim::{CLAIM_LABELS, FLOOR, INTENT, fingerprint_of_claim};
+pub(crate) use self::claim::{CLAIM_LABELS, FLOOR, INTENT, claim_name, fingerprint_of_claim};
 pub use self::execute::{Context, Execute};
 use self::find::Finder;
 use self::gateway_lock::GatewayLocks;
@@ -41,6 +41,7 @@ use crate::health::permissions::PermissionRecheck;
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::rr::RemediationRequestSpec;
+use crate::traces::SpanKind;
 use crate::workload::Workloads;
 
 /// Everything that one replica does at the API server, except the watch.
@@ -96,7 +97,8 @@ impl Executor {
 
     /// Executes a call that no signal waits for: a read or a delete.
     pub(crate) async fn execute_off_path(&self, call: &ApiCall, fingerprint: Fingerprint) -> CallOutcome {
-        self.api.call(call, fingerprint, None, None).await
+        let seen = self.has_seen(call, fingerprint);
+        gone_if(seen, self.api.call(call, fingerprint, None, None).await)
     }
 
     /// Sends a request that is not part of the protocol, within the same limits and with the same metrics.
@@ -130,6 +132,15 @@ impl Executor {
         }
     }
 
+    /// Whether this call reads an RR that was seen, created under the claim's version. To be asked before the call is sent: the
+    /// index may learn of an RR that is created after the read and before its response.
+    fn has_seen(&self, call: &ApiCall, fingerprint: Fingerprint) -> bool {
+        match call {
+            ApiCall::GetRr { name, under: Some(under) } => self.index.has_seen(fingerprint, name, under),
+            _ => false,
+        }
+    }
+
     /// The spec of the batch's new RR, with the workload that was found: the same, however often it is created.
     async fn spec(&self, context: &Context) -> Option<RemediationRequestSpec> {
         let write = context.spec.as_ref()?;
@@ -140,18 +151,19 @@ impl Executor {
 
 impl Execute for Executor {
     async fn execute(&self, call: &ApiCall, context: &Context) -> CallOutcome {
-        if context.spec.is_some() && self.is_about_to_create(call, context) {
-            context.target.begin(&self.workloads);
+        if !context.trace.is_recorded() {
+            return self.execute_call(call, context).await;
         }
-        // Before a lock is taken or renewed, which is relied on for a short time.
-        let spec = if matches!(call, ApiCall::CreateRr { .. }) { self.spec(context).await } else { None };
-        if let Some(locks) = &self.locks {
-            return locks.execute(&self.api, &self.finder, (call, spec.as_ref()), context).await;
+        let ResourceKind { verb, resource } = ResourceKind::of(call);
+        let trace = context.trace.child(format!("{verb} {resource}"), SpanKind::Client);
+        trace.set("k8s.verb", || verb);
+        trace.set("k8s.resource", || resource);
+        let outcome = self.execute_call(call, context).await;
+        trace.set("onceway.outcome", || outcome.label());
+        if let Some(failure) = &outcome.failure {
+            trace.fail(|| failure.to_string());
         }
-        match call {
-            ApiCall::FindRr { except } => self.finder.find(&self.api, context.fingerprint, except.as_ref()).await,
-            _ => self.api.call(call, context.fingerprint, Some(context), spec.as_ref()).await,
-        }
+        outcome
     }
 
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
@@ -162,12 +174,43 @@ impl Execute for Executor {
         self.api.transport.load.time_of(calls)
     }
 
+    fn is_new(&self, fingerprint: Fingerprint) -> bool {
+        self.index.is_new(fingerprint)
+    }
+
     fn end_commit(&self, fingerprint: Fingerprint) -> Option<HeldLock> {
         self.locks.as_ref()?.end(fingerprint)
     }
 
     async fn release_lock(&self, lock: HeldLock) {
         gateway_lock::release(&self.api, lock).await;
+    }
+}
+
+impl Executor {
+    async fn execute_call(&self, call: &ApiCall, context: &Context) -> CallOutcome {
+        if context.spec.is_some() && self.is_about_to_create(call, context) {
+            context.target.begin(&self.workloads);
+        }
+        // Before a lock is taken or renewed, which is relied on for a short time.
+        let spec = if matches!(call, ApiCall::CreateRr { .. }) { self.spec(context).await } else { None };
+        let seen = self.has_seen(call, context.fingerprint);
+        let outcome = match (call, &self.locks) {
+            (_, Some(locks)) => locks.execute(&self.api, &self.finder, (call, spec.as_ref()), context).await,
+            (ApiCall::FindRr { except }, None) => {
+                self.finder.find(&self.api, context.fingerprint, except.as_ref()).await
+            }
+            (_, None) => self.api.call(call, context.fingerprint, Some(context), spec.as_ref()).await,
+        };
+        gone_if(seen, outcome)
+    }
+}
+
+/// The outcome of a read of an RR that was `seen` before it: one that is missing was deleted.
+fn gone_if(seen: bool, outcome: CallOutcome) -> CallOutcome {
+    match outcome.result {
+        ApiResult::Missing if seen => CallOutcome { result: ApiResult::Gone, ..outcome },
+        _ => outcome,
     }
 }
 

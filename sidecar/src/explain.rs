@@ -1,19 +1,21 @@
 //! `onceway explain`: what would become of these alerts and events, without a cluster. The same code as in the filter and
 //! in a replica decides.
 
-mod input;
 mod report;
+pub mod serve;
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use onceway_explain::{Explained, explain};
+use onceway_signal::Source;
 use onceway_signal::rules::Rules;
-use onceway_signal::{Origin, Source};
 use thiserror::Error;
 
-use self::input::Input;
-use self::report::{Explained, explain, write_json, write_table};
+use self::report::{write_json, write_table};
+use self::serve::ServeArgs;
 
 /// The largest input, in bytes: as the largest configurable body.
 const MAX_INPUT_BYTES: u64 = 64 * 1024 * 1024;
@@ -21,9 +23,13 @@ const MAX_INPUT_BYTES: u64 = 64 * 1024 * 1024;
 /// Show which alerts would become which incident, and by which rule.
 ///
 /// Reads Alertmanager webhooks, Kubernetes events, or the output of `amtool alert query -o json`; from FILES, or from
-/// standard input. Exits with 2 if an input cannot be read. Needs no cluster.
+/// standard input. Exits with 2 if an input cannot be read. Needs no cluster. With --serve a browser shows it, for alerts and
+/// rules that are pasted there.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
+    /// The page for a browser
+    #[command(flatten)]
+    pub serve: ServeArgs,
     /// What the input is; without it, it is recognised by its keys
     #[arg(long, value_enum)]
     source: Option<SourceArg>,
@@ -93,8 +99,8 @@ impl ExplainArgs {
             let name = if file.as_os_str() == "-" { "standard input".to_owned() } else { file.display().to_string() };
             let text = read(file, &name)?;
             let body = |problem: String| ExplainError::Body { name: name.clone(), problem };
-            let input = Input::parse(&text, self.source.map(Source::from)).map_err(body)?;
-            let alerts = explain(rules, Origin::of(input.source), &input, explained.len()).map_err(body)?;
+            let source = self.source.map(Source::from);
+            let alerts = explain(rules, &text, source, explained.len(), Timestamp::now()).map_err(body)?;
             explained.extend(alerts);
         }
         if self.json {

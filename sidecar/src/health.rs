@@ -4,8 +4,10 @@
 //! An outage of the API server does not end readiness: it would empty the load balancer and move every key, and no replica
 //! would do better than another.
 
+mod condition;
 pub mod permissions;
 mod readiness;
 pub mod targets;
 
+pub use self::condition::Condition;
 pub use self::readiness::{Pending, Readiness};

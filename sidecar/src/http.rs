@@ -3,7 +3,7 @@
 //! The contract with senders, [`onceway_signal::response`], is shared with the filter. `intake` and `admission` enforce the
 //! limits, `request_context` and `request_time` read what headers say of a request, `policy` decides which usable signals are
 //! rejected, `authorize` refuses senders, `gateway` holds the routes of the signal port, `commit_body` takes a body to its
-//! response, `ops` serves probes and metrics (in the formats of `exposition`), `server` owns the sockets, `security` adds headers
+//! response, `tally` counts what became of its signals, `ops` serves probes and metrics (in the formats of `exposition`), `server` owns the sockets, `security` adds headers
 //! to every response.
 
 pub mod admission;
@@ -22,6 +22,7 @@ mod response;
 mod scopes;
 mod security;
 pub mod server;
+mod tally;
 
 /// The path of requests to unknown paths, in metrics and in the log.
 const OTHER_PATH: &str = "other";

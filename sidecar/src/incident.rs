@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use crate::rr::{Provenance, RemediationRequestSpec, SignalList};
+use crate::traces::Trace;
 use crate::workload::NewTarget;
 
 /// The firing signals of one fingerprint in one request. They get one result and are counted individually.
@@ -47,11 +48,13 @@ pub struct LogContext {
     pub target: Arc<str>,
     /// The span of the request: its id, trace id, path and sender.
     pub request: Span,
+    /// The same in a trace.
+    pub trace: Trace,
 }
 
 impl Default for LogContext {
     fn default() -> Self {
-        Self { target: "".into(), request: Span::none() }
+        Self { target: "".into(), request: Span::none(), trace: Trace::default() }
     }
 }
 

@@ -41,7 +41,7 @@ const MAX_RETRY_AFTER_S: u32 = 30;
 /// Calls, one after the other, until a signal of an incident is counted whose RR is known: the count in flight and the next.
 const KNOWN_CALLS: u32 = 2;
 /// The same of an incident that is new to this replica: its claim, its RR, and the count.
-const NEW_CALLS: u32 = 4;
+const NEW_CALLS: u32 = 3;
 /// How long a submission waits beyond its deadline for the task's error, which names the cause.
 const ERROR_GRACE: Duration = Duration::from_millis(100);
 

@@ -27,8 +27,9 @@ pub enum Lookup {
     NotInSync,
 }
 
-/// Limit of remembered inactive RRs. At the limit all are forgotten: they only save a write each.
-const MAX_INACTIVE: usize = 10_000;
+/// Limit of remembered inactive RRs, each of about 150 bytes. At the limit all are forgotten: they only save a call or a wait
+/// each.
+const MAX_INACTIVE: usize = 50_000;
 
 /// The active RRs by fingerprint.
 #[derive(Debug, Default)]
@@ -43,9 +44,17 @@ struct Table {
     incidents: ActiveRrs,
     /// The RRs of the list in progress; replaces `incidents` when the list is complete.
     listing: ActiveRrs,
-    /// The RR of each fingerprint that was last seen to become terminal or to be deleted.
-    inactive: HashMap<Fingerprint, Arc<str>>,
+    /// The RR of each fingerprint that was last seen terminal, or to be deleted.
+    inactive: HashMap<Fingerprint, Inactive>,
     in_sync: bool,
+}
+
+/// An RR that is terminal or deleted.
+#[derive(Debug)]
+struct Inactive {
+    name: Arc<str>,
+    /// The version of the claim under which a sidecar created it.
+    claim_version: Option<u64>,
 }
 
 impl Index {
@@ -65,8 +74,8 @@ impl Index {
         table.in_sync.then(|| !table.incidents.of(fingerprint).is_empty())
     }
 
-    /// Whether the fingerprint is new: it has no active RR, and none was seen to end, which might still take signals. `false` if
-    /// not in sync.
+    /// Whether the fingerprint is new: it has no active RR, and none was seen that has ended, which might still take signals.
+    /// `false` if not in sync.
     pub fn is_new(&self, fingerprint: Fingerprint) -> bool {
         let table = self.table();
         table.in_sync && table.incidents.of(fingerprint).is_empty() && !table.inactive.contains_key(&fingerprint)
@@ -77,10 +86,20 @@ impl Index {
         self.table().find(fingerprint, name).is_some()
     }
 
-    /// Whether the RR of this name was seen to become terminal or to be deleted.
+    /// Whether an RR of this name that was created under this version of the fingerprint's claim was seen, in any phase.
+    pub fn has_seen(&self, fingerprint: Fingerprint, name: &str, claim_version: &str) -> bool {
+        // Versions are numbers today. One that is not proves nothing here, which costs a wait.
+        let Ok(version) = claim_version.parse() else { return false };
+        let table = self.table();
+        let active = table.find(fingerprint, name).and_then(|rr| rr.claim_version);
+        let inactive = table.inactive.get(&fingerprint).filter(|rr| *rr.name == *name).and_then(|rr| rr.claim_version);
+        [active, inactive].contains(&Some(version))
+    }
+
+    /// Whether the RR of this name was seen terminal, or to be deleted.
     pub fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
         let table = self.table();
-        let inactive = table.inactive.get(&fingerprint).is_some_and(|inactive| **inactive == *name);
+        let inactive = table.inactive.get(&fingerprint).is_some_and(|inactive| *inactive.name == *name);
         // A late create may have created the name again.
         inactive && table.find(fingerprint, name).is_none()
     }
@@ -121,6 +140,11 @@ impl Index {
         self.table().incidents.active_in(namespace)
     }
 
+    /// The number of active RRs by the namespace of their target.
+    pub fn active_by_namespace(&self) -> HashMap<Arc<str>, usize> {
+        self.table().incidents.by_namespace().clone()
+    }
+
     /// A list begins.
     pub(crate) fn begin_list(&self) {
         let mut table = self.table();
@@ -134,6 +158,9 @@ impl Index {
         // A list must not make a possible late create younger.
         let before = observed.fingerprint.and_then(|fingerprint| table.find(fingerprint, &observed.name));
         let since = before.and_then(|rr| rr.uncounted_since);
+        if !observed.active {
+            table.remember(observed);
+        }
         table.listing.upsert(observed, since);
     }
 
@@ -186,12 +213,19 @@ impl Table {
 
     /// The RR is terminal or deleted.
     fn deactivate(&mut self, observed: &Observed) {
-        let removed = observed.fingerprint.filter(|_| self.incidents.remove(observed));
-        let Some(fingerprint) = removed else { return };
+        if self.incidents.remove(observed) {
+            self.remember(observed);
+        }
+    }
+
+    /// Remembers an RR that is terminal or deleted.
+    fn remember(&mut self, observed: &Observed) {
+        let Some(fingerprint) = observed.fingerprint else { return };
         if self.inactive.len() >= MAX_INACTIVE {
             self.inactive.clear();
         }
-        self.inactive.insert(fingerprint, Arc::clone(&observed.name));
+        let (name, claim_version) = (Arc::clone(&observed.name), observed.claim_version);
+        self.inactive.insert(fingerprint, Inactive { name, claim_version });
     }
 }
 

@@ -1,5 +1,6 @@
 //! Structured logs on standard output, panics included; lines of one kind are limited.
 
+mod episodes;
 mod throttle;
 
 use std::panic;
@@ -10,6 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
+pub use self::episodes::{Episodes, Trouble};
 pub use self::throttle::Throttle;
 use crate::config::{Log, LogFormat};
 
@@ -38,7 +40,7 @@ pub fn start(config: &Log) -> anyhow::Result<Throttle> {
     panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         let message = panic.payload_as_str().unwrap_or("(no message)");
-        error!(location, message, "panic");
+        error!(event = "panic", location, cause = message, "panic");
     }));
     Ok(throttle)
 }

@@ -9,11 +9,16 @@ mod bounded;
 mod budgets;
 mod connections;
 mod deduplication;
+mod health;
+mod identity;
 mod in_flight;
 mod labels;
+mod outcomes;
 mod process;
+mod progress;
 mod registration;
 mod rejections;
+mod spans;
 mod targets;
 mod tls;
 
@@ -29,19 +34,29 @@ use prometheus_client::registry::Registry;
 
 pub use self::auth::{AuthCheck, AuthMetrics};
 use self::bounded::BoundedValues;
-pub use self::budgets::BudgetMetrics;
+pub use self::budgets::{BudgetMetrics, BudgetUse};
 pub use self::connections::{ConnectionMetrics, Port};
 pub use self::deduplication::{DeduplicationMetrics, MAX_SIGNAL_NAMES};
+pub use self::health::HealthMetrics;
+pub use self::identity::{IdentityMetrics, REVISION, VERSION};
 pub use self::in_flight::InFlight;
 use self::labels::{
     ApiCallLabels, CreatedLabels, CreationErrorLabels, LimitLabels, LockFailureLabels, RemovedLabels, ResponseLabels,
     SignalLabels,
 };
-use self::process::ProcessMetrics;
+pub use self::outcomes::OutcomeMetrics;
+use self::process::{PROCESS_METRICS, ProcessMetrics};
+pub use self::progress::ProgressMetrics;
+use self::progress::is_write;
 use self::registration::{Histograms, Registration};
 pub use self::rejections::RejectionMetrics;
+pub use self::spans::SpanMetrics;
 pub use self::targets::TargetMetrics;
 pub use self::tls::TlsMetrics;
+use crate::logging::{Episodes, Trouble};
+
+/// What every name of ours begins with.
+const PREFIX: &str = "gateway";
 
 /// Buckets of batch sizes: from a lone signal to the largest storm.
 const SIGNALS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0];
@@ -54,6 +69,17 @@ const MAX_MORE_SEVERITIES: usize = 20;
 /// All metrics of the sidecar.
 pub struct Metrics {
     registry: Registry,
+    names: Vec<String>,
+    /// Trouble that goes on, for the log.
+    pub episodes: Episodes,
+    /// What runs, and with which configuration.
+    pub identity: IdentityMetrics,
+    /// Whether the replica is ready.
+    pub health: HealthMetrics,
+    /// When something last worked.
+    pub progress: ProgressMetrics,
+    /// What became of signals and requests.
+    pub outcomes: OutcomeMetrics,
     /// Connections that were closed because a limit was reached.
     pub connections: ConnectionMetrics,
     /// How the files of `tls` are.
@@ -83,6 +109,8 @@ pub struct Metrics {
     panics: Counter,
     /// Rejected signals.
     pub rejections: RejectionMetrics,
+    /// Spans of traces.
+    pub spans: SpanMetrics,
     /// Budgets that were used up.
     pub budgets: BudgetMetrics,
     /// How the targets of new RRs were found.
@@ -108,8 +136,14 @@ impl Metrics {
     pub fn new() -> Self {
         let mut all = Registry::default();
         all.register_collector(Box::new(ProcessMetrics));
-        let mut registry = Registration(all.sub_registry_with_prefix("gateway"));
-        Self {
+        let mut registry = Registration { registry: all.sub_registry_with_prefix(PREFIX), names: Vec::new() };
+        let mut metrics = Self {
+            names: Vec::new(),
+            episodes: Episodes::default(),
+            identity: IdentityMetrics::new(&mut registry),
+            health: HealthMetrics::new(&mut registry),
+            progress: ProgressMetrics::new(&mut registry),
+            outcomes: OutcomeMetrics::new(&mut registry),
             signals_received: registry.add(
                 "signals_received",
                 "Signals decoded from requests, by source, severity (other beyond the usual ones and 20 more) and state.",
@@ -167,13 +201,23 @@ impl Metrics {
             open_connections: registry.add("http_connections", "Open connections on the signal port."),
             panics: registry.add("panics", "Panics, each of which ended one request or one incident's task; the log has their location."),
             rejections: RejectionMetrics::new(&mut registry),
+            spans: SpanMetrics::new(&mut registry),
             budgets: BudgetMetrics::new(&mut registry),
             targets: TargetMetrics::new(&mut registry),
             auth: AuthMetrics::new(&mut registry),
             connections: ConnectionMetrics::new(&mut registry),
             tls: TlsMetrics::new(&mut registry),
-            registry: all,
-        }
+            registry: Registry::default(),
+        };
+        let ours = registry.names.into_iter().map(|name| format!("{PREFIX}_{name}"));
+        metrics.names = ours.chain(PROCESS_METRICS.map(str::to_owned)).collect();
+        metrics.registry = all;
+        metrics
+    }
+
+    /// The names of all metrics, without the suffixes that a format adds to those of a type.
+    pub fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// All metrics in the OpenMetrics text format.
@@ -229,6 +273,7 @@ impl Metrics {
     /// One write counted `signals`.
     pub fn batch(&self, signals: u32) {
         self.batch_size.observe(f64::from(signals));
+        self.outcomes.counted(signals);
     }
 
     /// `signals` joined their incident's queue.
@@ -250,6 +295,14 @@ impl Metrics {
     pub fn api_call(&self, verb: &'static str, resource: &'static str, outcome: &'static str, took: Duration) {
         let call = ApiCallLabels { verb, resource, outcome };
         self.api_calls.get_or_create(&call).inc();
+        match outcome {
+            "throttled" => self.episodes.hit(Trouble::Throttled),
+            "timeout" | "connection" | "server_error" => self.episodes.hit(Trouble::ApiFailing(outcome)),
+            _ => {}
+        }
+        if outcome == "ok" && is_write(verb, resource) {
+            self.progress.written();
+        }
         if (verb, resource) == ("create", "remediationrequests") && !matches!(outcome, "ok" | "conflict") {
             self.crd_creation_errors.get_or_create(&CreationErrorLabels { error_type: outcome }).inc();
         }
@@ -269,6 +322,7 @@ impl Metrics {
     /// A request got 503 because the limit of this name was reached.
     pub fn shed(&self, limit: &'static str) {
         self.requests_shed.get_or_create(&LimitLabels { limit }).inc();
+        self.episodes.hit(Trouble::Shedding(limit));
     }
 
     /// Signals of a retry were acknowledged that an earlier attempt had counted.

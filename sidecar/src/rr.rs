@@ -11,9 +11,9 @@ mod view;
 
 pub use self::provenance::{Provenance, REQUEST_ID, SENDER};
 pub use self::resource::{
-    CREATOR, CompletionStatus, DeduplicatedSignal, Deduplication, MAX_SIGNAL_NAMES, OTHERS, RemediationRequest,
-    RemediationRequestSpec, RemediationRequestStatus, RoutingStatus, SIGNAL_TYPE, SKIPPED, TargetResource, TargetType,
-    crd_yaml, is_terminal,
+    CLAIM_VERSION, CREATOR, CompletionStatus, DeduplicatedSignal, Deduplication, MAX_SIGNAL_NAMES, OTHERS,
+    RemediationRequest, RemediationRequestSpec, RemediationRequestStatus, RoutingStatus, SIGNAL_TYPE, SKIPPED,
+    TargetResource, TargetType, crd_yaml, is_terminal,
 };
 pub use self::signals::SignalList;
 pub use self::spec::Draft;

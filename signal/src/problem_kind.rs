@@ -114,7 +114,8 @@ impl ProblemKind {
     }
 
     /// The name: the last part of the URI.
-    pub(crate) fn slug(self) -> &'static str {
+    #[must_use]
+    pub fn slug(self) -> &'static str {
         let (_, uri, _) = self.description();
         uri.strip_prefix(URIS).unwrap_or(uri)
     }

@@ -18,6 +18,7 @@ use self::rule_set::RuleSet;
 use self::view::AlertLabels;
 use crate::target::{Grammar, NAMESPACE, Resource, Target, host, is_kind};
 
+mod built_in;
 mod clauses;
 mod compile;
 mod compiled;
@@ -35,6 +36,7 @@ mod rule_set;
 mod scope;
 mod view;
 
+pub use self::built_in::{BuiltInRule, built_in_rules};
 pub use self::compile::RuleError;
 pub use self::compiled::RuleId;
 pub use self::document::{

@@ -15,6 +15,7 @@ use self::optimize::optimize;
 use crate::cargo::{cargo, target_dir};
 use crate::compile::{MESSAGES, compile};
 use crate::images::{self, FILTER_SECONDS, SIDECAR_SECONDS};
+use crate::page;
 
 mod optimize;
 mod previous;
@@ -33,6 +34,8 @@ pub(crate) struct Goal<'a> {
     pub(crate) clock: bool,
     /// Whether container images are needed, for this machine's platform.
     pub(crate) images: bool,
+    /// Whether the page is needed.
+    pub(crate) page: bool,
     /// Servers.
     pub(crate) tools: &'a [Tool],
     /// Expected seconds of a cold build of our programs on 2 cores, for the time left; without the images.
@@ -70,7 +73,9 @@ impl Built {
 /// # Errors
 /// If a program does not compile, or a server is neither there nor can be made; the message says what is missing.
 pub(crate) fn all(goal: &Goal<'_>) -> Result<Built> {
-    let seconds = goal.seconds.saturating_add(if goal.images { SIDECAR_SECONDS } else { 0 });
+    let images = if goal.images { SIDECAR_SECONDS } else { 0 };
+    let page = if goal.page || goal.images { page::SECONDS } else { 0 };
+    let seconds = goal.seconds.saturating_add(images).saturating_add(page);
     setup::run(goal.title, goal.tools, seconds, |lane| programs(goal, lane))
 }
 
@@ -95,6 +100,9 @@ fn programs(goal: &Goal<'_>, lane: &dyn Lane) -> Result<Built> {
     let filter = images::filter(lane)?;
     let mut built = Built { target: target_dir()?, filter, others };
     built.filter = optimize(&built.filter, lane)?;
+    if goal.page {
+        built.others.push(("ONCEWAY_PAGE", page::page(lane)?));
+    }
     if goal.images {
         built.others.push(("ONCEWAY_IMAGES", images::of_host(lane)?));
     }

@@ -1,4 +1,5 @@
-//! What is made of the Helm chart: its values and their reference from its schema, and manifests for `kubectl apply`.
+//! What is made of and for the Helm chart: its values and their reference from its schema, its copies of files, and manifests for
+//! `kubectl apply`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use onceway_tools::Tool;
 
 use self::schema::Schema;
 use crate::cargo::root;
+use crate::dashboard;
 
 mod reference;
 mod schema;
@@ -23,9 +25,10 @@ const RENDERED: [(&str, &str); 4] = [
 ];
 
 /// Helm renders only what is in the chart: these are copies.
-const COPIES: [(&str, &str); 2] = [
+const COPIES: [(&str, &str); 3] = [
     ("envoy/onceway.yaml", "deploy/chart/files/envoy.yaml"),
     ("envoy/onceway-auth.yaml", "deploy/chart/files/envoy-auth.yaml"),
+    ("deploy/rules/onceway.yaml", "deploy/chart/files/rules.yaml"),
 ];
 
 /// The values of the manifests in the repository.
@@ -76,6 +79,10 @@ fn generated() -> Result<Vec<(&'static str, String)>> {
         let text = fs::read_to_string(root().join(source)).with_context(|| format!("cannot read {source}"))?;
         files.push((copy, text));
     }
+    // The dashboard has no other source than the code; the chart needs a copy of it, too.
+    files.extend(
+        ["deploy/dashboards/onceway.json", "deploy/chart/files/dashboard.json"].map(|file| (file, dashboard::json())),
+    );
     Ok(files)
 }
 

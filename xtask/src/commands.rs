@@ -1,22 +1,27 @@
 //! What each command needs, and how it is run.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use onceway_tools::Tool;
+use onceway_tools::{Tool, setup};
 
 use crate::build::{self, Goal};
 use crate::cargo::{cargo, root};
+use crate::images::FILTER_SECONDS;
+use crate::page;
 use crate::run::run;
 
 /// What demo, benchmarks and soak run against; only tests need Alertmanager.
 const SERVERS: &[Tool] = &[Tool::Envoy, Tool::KubeApiserver, Tool::Etcd];
 
 /// Crates whose tests run no other program of ours and no server: `cargo xtask test -p` builds nothing else for them.
-const PURE: [&str; 8] = [
+const PURE: [&str; 10] = [
     "onceway-signal",
     "onceway-claim",
+    "onceway-explain",
+    "onceway-page",
     "onceway-filter",
     "onceway-model",
     "onceway",
@@ -29,6 +34,7 @@ const PURE: [&str; 8] = [
 const E2E: (&str, &str) = ("onceway-e2e", "e2e");
 const IMAGE: (&str, &str) = ("onceway-e2e", "image");
 const GATEWAYS: (&str, &str) = ("onceway-gateways", "gateways");
+const PAGE: (&str, &str) = ("onceway-page-tests", "page");
 
 /// The environment variable that says which CRD rigs run with, and its value for kubernaut's.
 const KUBERNAUTS_CRD: (&str, &str) = ("ONCEWAY_CRD", "kubernaut");
@@ -55,6 +61,7 @@ impl Program {
             clock: false,
             previous: false,
             images: false,
+            page: false,
             tools: SERVERS,
             seconds,
         };
@@ -76,6 +83,7 @@ pub(crate) fn build() -> Result<()> {
         clock: false,
         previous: false,
         images: false,
+        page: false,
         tools: &[],
         seconds: 250,
     };
@@ -103,7 +111,24 @@ pub(crate) fn prove(options: &[String]) -> Result<()> {
 }
 
 /// What the gateway matrix needs beside the servers, and no other test.
-const OF_GATEWAYS: [Tool; 5] = [Tool::Crane, Tool::Kubectl, Tool::EnvoyGateway, Tool::PilotDiscovery, Tool::PilotAgent];
+const OF_GATEWAYS: [Tool; 4] = [Tool::Crane, Tool::EnvoyGateway, Tool::PilotDiscovery, Tool::PilotAgent];
+
+/// What the tests of the page need, and no other test.
+const OF_PAGE: [Tool; 2] = [Tool::Chromium, Tool::AxeCore];
+
+/// Makes the page, and prints its path; with `screenshot`, has Chromium show an example in it.
+pub(crate) fn page(screenshot: Option<&Path>) -> Result<()> {
+    let chromium: &[Tool] = if screenshot.is_some() { &[Tool::Chromium] } else { &[] };
+    let page = setup::run("Making the page", chromium, page::SECONDS + FILTER_SECONDS, page::page)?;
+    if let Some(file) = screenshot {
+        let arguments = ["run", "--release", "--quiet", "--package", "onceway-page-tests", "--bin", "screenshot", "--"];
+        let mut shot = cargo(&arguments);
+        shot.arg(&page).arg(std::path::absolute(file)?);
+        run(shot)?;
+    }
+    println!("{}", page.display());
+    Ok(())
+}
 
 /// Runs `cargo test` with these options, of the whole workspace or of the packages that they name. The word `gateways` in front
 /// stands for the gateway matrix, `crd-kubernaut` for the end-to-end tests with kubernaut's CRD; with `--dependent` behind it, for
@@ -155,6 +180,7 @@ fn run_tests(options: &[String], environment: Option<(&str, &str)>) -> Result<()
         clock: true,
         previous: may_run(options, E2E),
         images: may_run(options, IMAGE) || may_run(options, GATEWAYS),
+        page: may_run(options, PAGE),
         tools: &tools(options),
         seconds: 900,
     };
@@ -168,8 +194,14 @@ fn run_tests(options: &[String], environment: Option<(&str, &str)>) -> Result<()
 
 /// What tests that run with these options of cargo run against.
 fn tools(options: &[String]) -> Vec<Tool> {
-    let with_gateways = may_run(options, GATEWAYS);
-    Tool::ALL.into_iter().filter(|tool| with_gateways || !OF_GATEWAYS.contains(tool)).collect()
+    // Its tests start no server.
+    if packages(options) == [PAGE.0] {
+        return OF_PAGE.to_vec();
+    }
+    let (with_gateways, with_page) = (may_run(options, GATEWAYS), may_run(options, PAGE));
+    let is_needed =
+        |tool: &Tool| (with_gateways || !OF_GATEWAYS.contains(tool)) && (with_page || !OF_PAGE.contains(tool));
+    Tool::ALL.into_iter().filter(is_needed).collect()
 }
 
 /// Whether these options of cargo may run tests of this crate and target: not if they name others. What some tests alone need takes

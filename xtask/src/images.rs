@@ -14,7 +14,7 @@ use crate::platform::{PLATFORMS, Platform};
 use crate::run::run;
 use crate::sbom::{self, Sboms};
 use crate::shipped::{FILTER_TARGET, Shipped};
-use crate::{git, target};
+use crate::{git, page, target};
 
 /// Seconds of a cold build of the filter, and of the sidecar for one platform, on 2 cores.
 pub(crate) const FILTER_SECONDS: u32 = 30;
@@ -41,11 +41,12 @@ pub(crate) fn images(wanted: &Wanted<'_>) -> Result<()> {
     let out =
         wanted.out.map_or_else(|| Ok(target_dir()?.join("images")), |out| Ok::<_, anyhow::Error>(out.to_owned()))?;
     let sidecars = u32::try_from(platforms.len()).unwrap_or(u32::MAX);
-    let seconds = MAKER_SECONDS + FILTER_SECONDS + SIDECAR_SECONDS.saturating_mul(sidecars);
+    let seconds = MAKER_SECONDS + FILTER_SECONDS + page::SECONDS + SIDECAR_SECONDS.saturating_mul(sidecars);
     let built = setup::run("Building the images", &[], seconds, |lane| {
         let maker = cargo(&["build", "--release", "--workspace", "--bin", "images", MESSAGES]);
         compile(lane, "compiling", MAKER_SECONDS, maker)?;
         filter(lane)?;
+        page::page(lane)?;
         sidecars_of(lane, &platforms)
     });
     built?;
@@ -64,6 +65,7 @@ pub(crate) fn images(wanted: &Wanted<'_>) -> Result<()> {
 pub(crate) fn of_host(lane: &dyn Lane) -> Result<PathBuf> {
     let platform = Platform::of_host().context("the sidecar's image has no platform for this machine")?;
     sidecars_of(lane, &[platform])?;
+    page::page(lane)?;
     let out = target_dir()?.join("test-images");
     let mut maker = maker(&[platform], &out, None, None)?;
     let output = maker.output().context("cannot run the program that makes the images")?;
@@ -136,6 +138,7 @@ pub(crate) fn maker_of(
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let mut maker = Command::new(target_dir()?.join("release/images"));
     maker.arg("--out").arg(out).arg("--module").arg(target.join(Shipped::Filter.file()));
+    maker.arg("--page").arg(target.join(page::FILE));
     for platform in platforms {
         let file = target.join(Shipped::Sidecar(platform).file());
         maker.arg("--program").arg(format!("{}={}", platform.arch, file.display()));

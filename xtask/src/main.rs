@@ -12,8 +12,10 @@ mod commands;
 mod compile;
 mod copy;
 mod coverage;
+mod dashboard;
 mod git;
 mod images;
+mod page;
 mod platform;
 mod reproduce;
 mod run;
@@ -87,6 +89,12 @@ enum Task {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Make the page of `onceway explain`, one file, and print its path
+    Page {
+        /// Show an example in it, in Chromium, and write what is seen to FILE, a PNG
+        #[arg(long, value_name = "FILE")]
+        screenshot: Option<PathBuf>,
+    },
     /// Build what ships twice, in different places, and compare the digests of programs and images
     Reproduce,
     /// List what the sidecar and the filter are made of, as CycloneDX
@@ -114,6 +122,7 @@ fn main() -> ExitCode {
         Task::Images { platforms, registry, out } => {
             images::images(&Wanted { platforms: &platforms, out: out.as_deref(), registry: registry.as_deref() })
         }
+        Task::Page { screenshot } => commands::page(screenshot.as_deref()),
         Task::Reproduce => reproduce::reproduce(),
         Task::Sbom => sbom::sbom(),
         Task::Test { options } => commands::test(&options),

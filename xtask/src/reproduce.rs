@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::cargo::cargo;
 use crate::copy::of_head;
 use crate::images::maker_of;
+use crate::page::assemble;
 use crate::platform::Platform;
 use crate::run::run;
 use crate::shipped::{FILTER_TARGET, Shipped};
@@ -30,12 +31,13 @@ pub(crate) fn reproduce() -> Result<()> {
     for place in PLACES {
         let tree = of_head(place)?;
         let target = tree.join("target");
-        for shipped in [Shipped::Sidecar(platform), Shipped::Filter] {
+        for shipped in [Shipped::Sidecar(platform), Shipped::Filter, Shipped::Page] {
             let mut build = shipped.build(&tree)?;
             build.arg("--locked").env("CARGO_TARGET_DIR", &target);
             run(build)?;
             digests.push(digest(&target.join(shipped.file()))?);
         }
+        assemble(&tree, &target)?;
         let out = target.join("images");
         run(maker_of(&target, &[platform], &out, None, None)?)?;
         for image in IMAGES {
@@ -44,7 +46,7 @@ pub(crate) fn reproduce() -> Result<()> {
     }
     let (first, second) = digests.split_at(digests.len() / PLACES.len());
     ensure!(first == second, "the two builds differ");
-    println!("both builds are equal: the sidecar for {}, the filter, and their images", platform.arch);
+    println!("both builds are equal: the sidecar for {}, the filter, the page's module, and the images", platform.arch);
     Ok(())
 }
 

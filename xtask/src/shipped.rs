@@ -1,4 +1,4 @@
-//! The two files that ship, and the one way to build each: whoever has the sources can make the same bytes.
+//! The files that ship, and the one way to build each: whoever has the sources can make the same bytes.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,10 @@ use anyhow::{Context, Result};
 
 use crate::cargo::cargo;
 use crate::copy::cargo_home;
+use crate::git;
 use crate::platform::Platform;
 
-/// The filter's target.
+/// The target of the filter, and of the page's module.
 pub(crate) const FILTER_TARGET: &str = "wasm32-wasip1";
 /// Separates flags in `CARGO_ENCODED_RUSTFLAGS`, so that paths may have spaces.
 const SEPARATOR: &str = "\x1f";
@@ -24,6 +25,8 @@ pub(crate) enum Shipped {
     Sidecar(&'static Platform),
     /// The filter's module.
     Filter,
+    /// The module of the page, which is in the sidecar's image.
+    Page,
 }
 
 impl Shipped {
@@ -31,7 +34,7 @@ impl Shipped {
     /// home by `/cargo`.
     ///
     /// # Errors
-    /// If there is no cargo home, or no C compiler for the platform.
+    /// If there is no cargo home, no C compiler for the platform, or git fails.
     pub(crate) fn build(self, tree: &Path) -> Result<Command> {
         let home = cargo_home()?;
         let places = [(home.as_path(), "/cargo"), (tree, "/onceway")];
@@ -42,12 +45,18 @@ impl Shipped {
             Self::Filter => {
                 build.args(["--package", "onceway-filter", "--lib", "--profile", "wasm", "--target", FILTER_TARGET]);
             }
+            Self::Page => {
+                build.args(["--package", "onceway-page", "--bin", "onceway-page", "--profile", "page"]);
+                build.args(["--target", FILTER_TARGET]);
+            }
             Self::Sidecar(platform) => {
                 let compiler = platform.compiler();
                 let compiler = compiler.with_context(|| format!("no C compiler for ring: {}", platform.advice()))?;
                 let target = platform.target_in_variables();
                 build.args(["--package", "onceway", "--bin", "onceway", "--release", "--target", platform.target]);
                 build.env(platform.compiler_variable(), compiler);
+                // What the metric gateway_build_info shows. The image has it as a label, too, so its bytes depend on it anyway.
+                build.env("ONCEWAY_REVISION", git::commit()?.map_or_else(String::new, |commit| commit.revision));
                 build.env(format!("CFLAGS_{target}"), remap("-ffile-prefix-map=", " ", places));
                 build.env(format!("CARGO_TARGET_{}_LINKER", target.to_uppercase()), LINKER);
                 // Not in a profile of its own, which would compile what runs at build time once more.
@@ -63,6 +72,7 @@ impl Shipped {
         match self {
             Self::Sidecar(platform) => Path::new(platform.target).join("release/onceway"),
             Self::Filter => Path::new(FILTER_TARGET).join("wasm/onceway_filter.wasm"),
+            Self::Page => Path::new(FILTER_TARGET).join("page/onceway-page.wasm"),
         }
     }
 }
@@ -95,8 +105,10 @@ mod tests {
 
     #[test]
     fn every_file_that_ships_is_at_a_place_of_its_own() {
-        let files =
-            [Shipped::Filter, Shipped::Sidecar(&PLATFORMS[0]), Shipped::Sidecar(&PLATFORMS[1])].map(Shipped::file);
-        assert!(files[0] != files[1] && files[1] != files[2] && files[0] != files[2], "{files:?}");
+        let [amd64, arm64] = [Shipped::Sidecar(&PLATFORMS[0]), Shipped::Sidecar(&PLATFORMS[1])];
+        let files = [Shipped::Filter, Shipped::Page, amd64, arm64].map(Shipped::file);
+        for (index, file) in files.iter().enumerate() {
+            assert!(!files[..index].contains(file), "{files:?}");
+        }
     }
 }

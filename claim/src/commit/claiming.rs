@@ -40,8 +40,8 @@ impl Commit {
     /// Reads the RR that the claim names. Every update of a claim follows such a read, made after the read or write
     /// that returned the claim's version.
     pub(super) fn check(&mut self, seen: SeenClaim, polls: u16) -> Step {
-        let name = Arc::clone(&seen.claim.fields.intent);
-        self.enter(State::Check { seen, polls }, ApiCall::GetRr { name })
+        let (name, under) = (Arc::clone(&seen.claim.fields.intent), Some(Arc::clone(&seen.claim.version)));
+        self.enter(State::Check { seen, polls }, ApiCall::GetRr { name, under })
     }
 
     pub(super) fn on_checked(&mut self, seen: SeenClaim, polls: u16, result: ApiResult, now: Now) -> Step {
@@ -53,6 +53,8 @@ impl Commit {
             ApiResult::Rr(rr) if rr.phase.takes_signals(now.unix_ms) => self.count(Some(seen), rr),
             ApiResult::Rr(_) => self.find_rr(Some(seen)),
             ApiResult::Missing if seen.claim.fields.created => self.find_rr(Some(seen)),
+            // It was created under this version, and its holder fences whatever it creates again: as if the claim said so.
+            ApiResult::Gone => self.find_rr(Some(seen)),
             ApiResult::Missing if polls < self.parameters.help_polls && self.is_held_by_another(&seen.claim) => {
                 self.state = State::AwaitHolder { seen, polls: polls + 1 };
                 Step::Wait(self.parameters.help_poll_ms)

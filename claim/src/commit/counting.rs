@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Commit;
 use super::state::{SeenClaim, State};
-use crate::call::{ApiCall, ApiResult, CommitOutcome, Done, Step};
+use crate::call::{ApiCall, ApiResult, CommitOutcome, Step};
 use crate::record::Rr;
 
 /// `occurrenceCount` is an int32. A count that reaches it stays there.
@@ -18,7 +18,7 @@ impl Commit {
 
     pub(super) fn on_counted(&mut self, seen: Option<SeenClaim>, rr: Rr, result: ApiResult) -> Step {
         match result {
-            ApiResult::Rr(counted) => self.finish(seen, &rr, counted),
+            ApiResult::Rr(counted) => self.finish(&rr, counted),
             // The write that moved the version may have made the RR terminal: read its phase again before counting.
             ApiResult::Conflict => match seen {
                 Some(seen) if seen.written_ms.is_some() => self.check(seen, 0),
@@ -32,7 +32,7 @@ impl Commit {
     /// The write may have happened, or may happen later. Only the RR itself tells which.
     fn resolve(&mut self, seen: Option<SeenClaim>, rr: Rr) -> Step {
         let name = Arc::clone(&rr.name);
-        self.enter(State::ResolveRead { seen, rr }, ApiCall::GetRr { name })
+        self.enter(State::ResolveRead { seen, rr }, ApiCall::GetRr { name, under: None })
     }
 
     pub(super) fn on_resolve_read(&mut self, seen: Option<SeenClaim>, rr: Rr, result: &ApiResult) -> Step {
@@ -45,27 +45,24 @@ impl Commit {
             // Counts only grow, and the version has moved: the write did not happen and cannot any more.
             ApiResult::Rr(current) if current.uid == rr.uid && current.count < self.target(&rr) => self.restart(),
             // The write happened, or others counted that far, or the RR is gone: adding again might count twice.
-            ApiResult::Rr(_) | ApiResult::Missing => Step::Done(Done::unresolved()),
+            ApiResult::Rr(_) | ApiResult::Missing | ApiResult::Gone => Step::Done(CommitOutcome::Unresolved),
             _ => self.resolve(seen, rr),
         }
     }
 
     pub(super) fn on_resolve_written(&mut self, seen: Option<SeenClaim>, rr: Rr, result: ApiResult) -> Step {
         match result {
-            ApiResult::Rr(counted) => self.finish(seen, &rr, counted),
+            ApiResult::Rr(counted) => self.finish(&rr, counted),
             _ => self.resolve(seen, rr),
         }
     }
 
-    fn finish(&self, seen: Option<SeenClaim>, before: &Rr, counted: Rr) -> Step {
+    fn finish(&self, before: &Rr, counted: Rr) -> Step {
         let created_here = self.is_created_here(&counted);
         // `attempted`: this commit created the RR, even if another replica counted in it first. Count 0: an earlier
         // commit of this process created the RR and could not answer its senders 201.
         let created = created_here && (before.count == 0 || self.attempted.as_ref() == Some(&counted.name));
-        let release = seen
-            .filter(|seen| created_here && seen.written_ms.is_some() && !seen.claim.fields.created)
-            .map(|seen| ApiCall::UpdateClaim { fields: seen.claim.fields.confirmed(), version: seen.claim.version });
-        Step::Done(Done { outcome: CommitOutcome::Counted { rr: counted, created }, release })
+        Step::Done(CommitOutcome::Counted { rr: counted, created })
     }
 
     fn count_call(&self, rr: &Rr) -> ApiCall {

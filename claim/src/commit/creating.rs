@@ -10,9 +10,9 @@ use crate::record::Rr;
 impl Commit {
     /// Creates the intent of a claim whose version in `seen` this commit wrote.
     pub(super) fn create_rr(&mut self, seen: SeenClaim, again: bool) -> Step {
-        let name = Arc::clone(&seen.claim.fields.intent);
+        let (name, under) = (Arc::clone(&seen.claim.fields.intent), Arc::clone(&seen.claim.version));
         self.attempted = Some(Arc::clone(&name));
-        self.enter(State::CreateRr { seen, again }, ApiCall::CreateRr { name })
+        self.enter(State::CreateRr { seen, again }, ApiCall::CreateRr { name, under })
     }
 
     pub(super) fn on_rr_created(&mut self, seen: SeenClaim, again: bool, result: ApiResult, now: Now) -> Step {

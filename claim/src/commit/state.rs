@@ -21,7 +21,7 @@ pub(super) enum State {
     /// Found: [`Check`](Self::Check). Missing: [`Find`](Self::Find).
     ReadClaim,
     /// The search for an active RR that somebody else created, before a new name is used. `seen` is the claim, whose RR
-    /// is terminal, gone or of another fingerprint; `None` if there is no claim.
+    /// is terminal, gone or of another fingerprint; `None` if there is no claim, or probably none.
     /// Found: [`AdoptRr`](Self::AdoptRr). None: [`CreateClaim`](Self::CreateClaim) or
     /// [`AcquireClaim`](Self::AcquireClaim) with a new name.
     Find { seen: Option<SeenClaim> },
@@ -37,7 +37,7 @@ pub(super) enum State {
     AdoptRr { sent_ms: u64 },
     /// GET of the RR that the claim names; `polls` waits for the claim's holder precede it.
     /// Active with count 0: [`Fence`](Self::Fence). Takes signals otherwise: [`Count`](Self::Count).
-    /// Terminal, of another fingerprint, or missing after it existed: [`Find`](Self::Find).
+    /// Terminal, of another fingerprint, or missing after it existed (the claim or this process knows): [`Find`](Self::Find).
     /// Missing under an open claim: [`AwaitHolder`](Self::AwaitHolder), then [`AcquireClaim`](Self::AcquireClaim).
     Check { seen: SeenClaim, polls: u16 },
     /// A pause in which another holder of an open claim may create its RR. Elapsed: [`Check`](Self::Check).

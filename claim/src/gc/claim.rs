@@ -34,11 +34,14 @@ impl ClaimGc {
         match (&self.state, result) {
             (_, ApiResult::Unknown) => GcStep::Done(GcOutcome::Unknown),
             (State::ReadClaim, ApiResult::Claim(claim)) => {
-                let name = Arc::clone(&claim.fields.intent);
+                let (name, under) = (Arc::clone(&claim.fields.intent), Some(Arc::clone(&claim.version)));
                 self.state = State::ReadRr { claim };
-                GcStep::Call(ApiCall::GetRr { name })
+                GcStep::Call(ApiCall::GetRr { name, under })
             }
-            (State::ReadRr { claim }, ApiResult::Missing) if self.is_created_or_settled(claim) => {
+            // Gone: its RR existed, as if the claim said so.
+            (State::ReadRr { claim }, missing @ (ApiResult::Missing | ApiResult::Gone))
+                if missing == ApiResult::Gone || self.is_created_or_settled(claim) =>
+            {
                 let claim = claim.clone();
                 self.state = State::Delete;
                 GcStep::Call(ApiCall::DeleteClaim { claim })

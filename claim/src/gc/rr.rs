@@ -27,7 +27,7 @@ impl RrGc {
     /// Begins with a read of the RR of this name.
     #[must_use]
     pub fn begin(name: Arc<str>) -> (Self, ApiCall) {
-        (Self { state: State::ReadRr }, ApiCall::GetRr { name })
+        (Self { state: State::ReadRr }, ApiCall::GetRr { name, under: None })
     }
 
     /// Takes the result of the last call and returns the next step.
@@ -38,7 +38,7 @@ impl RrGc {
                 self.state = State::ReadClaim { rr };
                 GcStep::Call(ApiCall::GetClaim)
             }
-            (State::ReadRr | State::Delete, ApiResult::Missing) => GcStep::Done(GcOutcome::Gone),
+            (State::ReadRr | State::Delete, ApiResult::Missing | ApiResult::Gone) => GcStep::Done(GcOutcome::Gone),
             (State::Delete, ApiResult::Deleted) => GcStep::Done(GcOutcome::Removed),
             (State::ReadClaim { rr }, ApiResult::Missing) => self.delete(rr.clone()),
             (State::ReadClaim { rr }, ApiResult::Claim(claim)) if claim.fields.intent != rr.name => {

@@ -2,7 +2,7 @@
 
 use onceway_claim::{ApiCall, ApiResult, ClaimGc, GcOutcome, GcStep, Phase, Rr, RrGc};
 
-use super::script::{OLD, OTHER, claim, fields, get_rr, in_phase, rr};
+use super::script::{OLD, OTHER, check, claim, fields, get_rr, in_phase, rr};
 
 const NEWER: &str = "rr-abc-950";
 
@@ -81,7 +81,7 @@ fn collect_claim(created: bool, settled: Option<&str>, of_rr: ApiResult) -> GcSt
     let (mut gc, first) = ClaimGc::begin(settled.map(Into::into));
     assert_eq!(first, ApiCall::GetClaim);
     let next = gc.resume(ApiResult::Claim(claim("c1", fields(OTHER, OLD, created))));
-    assert_eq!(next, GcStep::Call(get_rr(OLD)));
+    assert_eq!(next, GcStep::Call(check(OLD, "c1")));
     gc.resume(of_rr)
 }
 
@@ -120,6 +120,12 @@ fn an_open_claim_is_deleted_only_at_the_settled_version() {
     assert_eq!(collect_claim(false, None, ApiResult::Missing), open());
     assert_eq!(collect_claim(false, Some("c0"), ApiResult::Missing), open());
     assert!(matches!(collect_claim(false, Some("c1"), ApiResult::Missing), GcStep::Call(ApiCall::DeleteClaim { .. })));
+}
+
+#[test]
+fn an_open_claim_is_deleted_at_once_if_its_rr_is_known_to_have_been_created_under_it() {
+    let seen = claim("c1", fields(OTHER, OLD, false));
+    assert_eq!(collect_claim(false, None, ApiResult::Gone), GcStep::Call(ApiCall::DeleteClaim { claim: seen }));
 }
 
 #[test]

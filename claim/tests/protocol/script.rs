@@ -3,7 +3,9 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, Commit, Done, Now, Parameters, Phase, Rr, Stage, Step};
+use onceway_claim::{
+    ApiCall, ApiResult, Claim, ClaimFields, Commit, CommitOutcome, Known, Now, Parameters, Phase, Rr, Stage, Step,
+};
 
 pub(super) const ME: &str = "pod-a_1";
 pub(super) const OTHER: &str = "pod-b_1";
@@ -24,11 +26,20 @@ pub(super) struct Script {
 impl Script {
     /// A batch of `signals` at a replica that knows no RR of the incident.
     pub(super) fn begin(signals: u32) -> Self {
-        Self::begin_knowing(signals, None)
+        Self::begin_with(signals, Known::Nothing)
     }
 
     /// A batch at a replica that has counted in `known` before.
-    pub(super) fn begin_knowing(signals: u32, known: Option<Rr>) -> Self {
+    pub(super) fn begin_knowing(signals: u32, known: Rr) -> Self {
+        Self::begin_with(signals, Known::Rr(known))
+    }
+
+    /// A batch at a replica that has seen no RR of the incident.
+    pub(super) fn begin_new(signals: u32) -> Self {
+        Self::begin_with(signals, Known::New)
+    }
+
+    fn begin_with(signals: u32, known: Known) -> Self {
         let signals = NonZeroU32::new(signals).unwrap();
         let (commit, step) = Commit::begin(Arc::new(parameters()), signals, known, now(0));
         Self { commit, step, monotonic_ms: 0 }
@@ -61,9 +72,9 @@ impl Script {
     }
 
     /// Expects the end.
-    pub(super) fn done(self) -> Done {
+    pub(super) fn done(self) -> CommitOutcome {
         match self.step {
-            Step::Done(done) => done,
+            Step::Done(outcome) => outcome,
             step => panic!("not done: {step:?}"),
         }
     }
@@ -112,12 +123,18 @@ pub(super) fn in_phase(rr: Rr, phase: Phase) -> Rr {
     Rr { phase, ..rr }
 }
 
+/// The read of an RR to resolve a count.
 pub(super) fn get_rr(name: &str) -> ApiCall {
-    ApiCall::GetRr { name: name.into() }
+    ApiCall::GetRr { name: name.into(), under: None }
 }
 
-pub(super) fn create_rr(name: &str) -> ApiCall {
-    ApiCall::CreateRr { name: name.into() }
+/// The read of the RR that the claim of this version names.
+pub(super) fn check(name: &str, version: &str) -> ApiCall {
+    ApiCall::GetRr { name: name.into(), under: Some(version.into()) }
+}
+
+pub(super) fn create_rr(name: &str, version: &str) -> ApiCall {
+    ApiCall::CreateRr { name: name.into(), under: version.into() }
 }
 
 pub(super) fn update_claim(version: &str, fields: ClaimFields) -> ApiCall {

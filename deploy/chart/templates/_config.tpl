@@ -1,10 +1,10 @@
 {{- /*
 The sidecar's configuration: `config` as it is, and what has a place of its own in the values because something else depends on
-it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter, rights), `scope` (rights), `ports` (the Service), `budgets`.
+it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter, rights), `scope` (rights), `ports` (the Service), `budgets`, `tracing` (Envoy, the NetworkPolicies).
 */ -}}
 {{- define "onceway.config" -}}
 {{- $values := .Values -}}
-{{- range $key, $place := dict "auth" "auth" "tls" "tls" "targets" "targets" "scope" "scope" "listen" "ports" "profile" "profile" "namespace" "the release's namespace" -}}
+{{- range $key, $place := dict "auth" "auth" "tls" "tls" "targets" "targets" "scope" "scope" "tracing" "tracing" "listen" "ports" "profile" "profile" "namespace" "the release's namespace" -}}
 {{- if hasKey $values.config $key -}}
 {{- fail (printf "config.%s: set %s instead, which has more to it than the sidecar's configuration" $key (ternary $place (printf "the value `%s`" $place) (eq $key "namespace"))) -}}
 {{- end -}}
@@ -34,6 +34,9 @@ it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter, rights
 {{- if $values.scope.label -}}
 {{- $_ := set $config "scope" (dict "label" (default nil (include "onceway.scopeLabel" .))) -}}
 {{- end -}}
+{{- if $values.tracing.otlp.endpoint -}}
+{{- $_ := set $config "tracing" $values.tracing -}}
+{{- end -}}
 {{- if $values.tls.secretName -}}
 {{- $tls := dict "cert" "/etc/onceway-tls/tls.crt" "key" "/etc/onceway-tls/tls.key" "metrics" $values.tls.metrics -}}
 {{- if $values.tls.clientCertificates -}}
@@ -43,6 +46,15 @@ it, too: `auth` (bindings), `tls` (mounts, Envoy), `targets` (the filter, rights
 {{- $_ := set $config "tls" $tls -}}
 {{- end -}}
 {{- toYaml $config -}}
+{{- end -}}
+
+{{- /* The collector of traces as JSON: its host, its port, and the URL for spans. */ -}}
+{{- define "onceway.collector" -}}
+{{- $url := urlParse .Values.tracing.otlp.endpoint -}}
+{{- $parts := splitList ":" $url.host -}}
+{{- $port := ternary (last $parts) "80" (gt (len $parts) 1) -}}
+{{- $path := default "/v1/traces" (trimSuffix "/" $url.path) -}}
+{{- dict "host" (first $parts) "port" (int $port) "uri" (printf "http://%s%s" $url.host $path) | toJson -}}
 {{- end -}}
 
 {{- /* Which right a sender needs: the value, else that of the profile. */ -}}

@@ -11,6 +11,10 @@ pub const MAX_SIDECAR_LAYER_BYTES: usize = 8 * 1024 * 1024;
 pub const MAX_MODULE_BYTES: usize = 640 * 1024;
 /// The largest compressed layer of the module, in bytes.
 pub const MAX_MODULE_LAYER_BYTES: usize = 240 * 1024;
+/// The largest page, in bytes. Nearly all of it is the module, a third larger in base64.
+pub const MAX_PAGE_BYTES: usize = 2 * 1024 * 1024;
+/// The largest compressed layer of the page, in bytes.
+pub const MAX_PAGE_LAYER_BYTES: usize = 768 * 1024;
 
 /// Checks the size of `what`.
 ///

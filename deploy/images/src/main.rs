@@ -32,6 +32,9 @@ struct Args {
     /// The filter's module
     #[arg(long, value_name = "FILE")]
     module: PathBuf,
+    /// The page of `onceway explain`
+    #[arg(long, value_name = "FILE")]
+    page: PathBuf,
     /// Lists of what the sidecar's image is made of, as CycloneDX
     #[arg(long, value_name = "FILE")]
     sidecar_sbom: Vec<PathBuf>,
@@ -76,13 +79,13 @@ fn main() -> ExitCode {
 fn make(args: &Args) -> Result<Report> {
     let created = args.created.map(Timestamp::from_second).transpose().context("--created is no time")?;
     let source = Source { revision: args.revision.clone(), created };
-    let module = read(&args.module)?;
+    let (module, page) = (read(&args.module)?, read(&args.page)?);
     let programs = args.programs.iter().map(|(arch, file)| Ok(Program { arch: arch.clone(), content: read(file)? }));
     let programs = programs.collect::<Result<Vec<_>>>()?;
 
     let mut report = Report::new(&args.out, args.registry.clone());
     let image = image(args, sidecar::NAME, &source, &args.sidecar_sbom, &mut report, |layout| {
-        sidecar::write(layout, &programs, &module, &source)
+        sidecar::write(layout, &programs, &module, &page, &source)
     })?;
     let module = image_of_module(args, &module, &source, &mut report)?;
 
@@ -158,7 +161,7 @@ mod tests {
     #[test]
     fn an_unknown_platform_and_a_registry_with_a_scheme_are_rejected() {
         let parse = |extra: &[&str]| {
-            let fixed = ["images", "--out", "o", "--module", "m"];
+            let fixed = ["images", "--out", "o", "--module", "m", "--page", "p"];
             Args::try_parse_from(fixed.iter().chain(extra)).map_err(|error| error.to_string())
         };
         assert!(parse(&["--program", "amd64=onceway"]).is_ok());

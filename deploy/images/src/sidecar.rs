@@ -1,8 +1,9 @@
-//! The image of the sidecar: a static program and the filter's module in an otherwise empty root, for one or more
+//! The image of the sidecar: a static program, the filter's module and the page in an otherwise empty root, for one or more
 //! platforms.
 //!
 //! The module is there for plain Envoy: an init container runs `onceway install-filter DIR` with this image, so that
-//! both come from one digest. Its layer is the same blob as that of the filter's own image.
+//! both come from one digest. Its layer is the same blob as that of the filter's own image. The page is what
+//! `onceway explain --serve` serves.
 
 use anyhow::{Context, Result, ensure};
 use oci_spec::image::{
@@ -13,13 +14,15 @@ use oci_spec::image::{
 use crate::labels::Source;
 use crate::layer::{File, Layer};
 use crate::layout::Layout;
-use crate::limits::{self, MAX_SIDECAR_BYTES, MAX_SIDECAR_LAYER_BYTES};
+use crate::limits::{self, MAX_PAGE_BYTES, MAX_PAGE_LAYER_BYTES, MAX_SIDECAR_BYTES, MAX_SIDECAR_LAYER_BYTES};
 use crate::{executable, filter};
 
 /// The image's name.
 pub const NAME: &str = "onceway";
 /// The program's name in the image's root.
 pub const PROGRAM: &str = "onceway";
+/// The page's name in the image's root.
+pub const PAGE: &str = "explain.html";
 /// User and group. A number, because a kubelet cannot tell from a name that it is not root (`runAsNonRoot`).
 pub const USER: &str = "65532:65532";
 const DESCRIPTION: &str = "Onceway's sidecar: one RemediationRequest per incident, counted durably";
@@ -33,15 +36,15 @@ pub struct Program {
     pub content: Vec<u8>,
 }
 
-/// Writes the image with `programs` and `module`; returns its index of platforms.
+/// Writes the image with `programs`, `module` and `page`; returns its index of platforms.
 ///
 /// # Errors
 /// If a program is not static or not for its platform, something is too large, or the layout cannot be written.
-pub fn write(layout: &Layout, programs: &[Program], module: &[u8], source: &Source) -> Result<Descriptor> {
+pub fn write(layout: &Layout, programs: &[Program], module: &[u8], page: &[u8], source: &Source) -> Result<Descriptor> {
     ensure!(!programs.is_empty(), "the sidecar's image needs a program for at least one platform");
-    let module = filter::layer(module)?;
+    let others = [filter::layer(module)?, layer_of_page(page)?];
     let manifests = programs.iter().map(|program| {
-        let manifest = manifest(layout, program, &module, source);
+        let manifest = manifest(layout, program, &others, source);
         manifest.with_context(|| format!("cannot make the image for {}", program.arch))
     });
     let index = ImageIndexBuilder::default()
@@ -53,12 +56,23 @@ pub fn write(layout: &Layout, programs: &[Program], module: &[u8], source: &Sour
     layout.document(MediaType::ImageIndex, &index)
 }
 
-fn manifest(layout: &Layout, program: &Program, module: &Layer, source: &Source) -> Result<Descriptor> {
+fn layer_of_page(page: &[u8]) -> Result<Layer> {
+    limits::check("the page", page.len(), MAX_PAGE_BYTES, "MAX_PAGE_BYTES")?;
+    let layer = Layer::of(File { name: PAGE, mode: 0o644, content: page })?;
+    limits::check("the page's layer", layer.blob.len(), MAX_PAGE_LAYER_BYTES, "MAX_PAGE_LAYER_BYTES")?;
+    Ok(layer)
+}
+
+/// The image of a program, with the layers that all platforms have.
+fn manifest(layout: &Layout, program: &Program, others: &[Layer; 2], source: &Source) -> Result<Descriptor> {
     let Program { arch, content } = program;
     executable::check(content, arch)?;
     limits::check("the sidecar", content.len(), MAX_SIDECAR_BYTES, "MAX_SIDECAR_BYTES")?;
     let layer = Layer::of(File { name: PROGRAM, mode: 0o755, content })?;
     limits::check("the sidecar's layer", layer.blob.len(), MAX_SIDECAR_LAYER_BYTES, "MAX_SIDECAR_LAYER_BYTES")?;
+
+    let [module, page] = others;
+    let layers = [&layer, module, page];
 
     let labels = source.labels(NAME, DESCRIPTION);
     let run = ConfigBuilder::default()
@@ -71,10 +85,10 @@ fn manifest(layout: &Layout, program: &Program, module: &Layer, source: &Source)
         .architecture(arch.clone())
         .os(Os::Linux)
         .config(run)
-        .rootfs(RootFsBuilder::default().diff_ids([layer.diff_id, module.diff_id.clone()]).build()?)
+        .rootfs(RootFsBuilder::default().diff_ids(layers.map(|layer| layer.diff_id.clone())).build()?)
         .build()?;
     configuration.set_created(source.created());
-    let layers = [&layer.blob, &module.blob].map(|blob| layout.blob(Layer::MEDIA_TYPE, blob));
+    let layers = layers.map(|layer| layout.blob(Layer::MEDIA_TYPE, &layer.blob));
     let manifest = ImageManifestBuilder::default()
         .schema_version(SCHEMA_VERSION)
         .media_type(MediaType::ImageManifest)

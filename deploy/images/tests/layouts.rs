@@ -16,6 +16,7 @@ use onceway_images::{filter, sidecar};
 use tempfile::tempdir;
 
 const MODULE: &[u8] = b"\0asm\x01\0\0\0 and so on";
+const PAGE: &[u8] = b"<!doctype html>";
 
 fn source() -> Source {
     Source { revision: Some("abc123".to_owned()), created: Timestamp::from_second(1_795_000_000).ok() }
@@ -47,13 +48,13 @@ fn file(layout: &Layout, layer: &Descriptor) -> (String, Vec<u8>) {
 fn sidecar_image(dir: &Path) -> Layout {
     let layout = Layout::create(dir).unwrap();
     let programs = [program(Arch::Amd64), program(Arch::ARM64)];
-    let image = sidecar::write(&layout, &programs, MODULE, &source()).unwrap();
+    let image = sidecar::write(&layout, &programs, MODULE, PAGE, &source()).unwrap();
     layout.finish(image, VERSION).unwrap();
     Layout::open(dir).unwrap()
 }
 
 #[test]
-fn the_sidecars_image_has_the_program_and_the_module_for_each_platform_and_nothing_else() {
+fn the_sidecars_image_has_the_program_the_module_and_the_page_for_each_platform_and_nothing_else() {
     let dir = tempdir().unwrap();
     let layout = sidecar_image(dir.path());
     let index: ImageIndex = layout.read_document(&layout.image().unwrap()).unwrap();
@@ -64,10 +65,11 @@ fn the_sidecars_image_has_the_program_and_the_module_for_each_platform_and_nothi
         let manifest: ImageManifest = layout.read_document(descriptor).unwrap();
         let files: Vec<_> = manifest.layers().iter().map(|layer| file(&layout, layer)).collect();
         let content = program(arch.clone()).content;
-        assert_eq!(files, [("onceway".to_owned(), content), ("plugin.wasm".to_owned(), MODULE.to_vec())]);
+        let expected = [("onceway", content), ("plugin.wasm", MODULE.to_vec()), ("explain.html", PAGE.to_vec())];
+        assert_eq!(files, expected.map(|(name, content)| (name.to_owned(), content)));
         let configuration: ImageConfiguration = layout.read_document(manifest.config()).unwrap();
         assert_eq!((configuration.os(), configuration.architecture()), (&Os::Linux, &arch));
-        assert_eq!(configuration.rootfs().diff_ids().len(), 2);
+        assert_eq!(configuration.rootfs().diff_ids().len(), 3);
     }
 }
 
@@ -171,9 +173,10 @@ fn images(out: &Path, extra: &[&str]) -> std::process::Output {
         file.display().to_string()
     };
     let program = format!("amd64={}", file("onceway", &program(Arch::Amd64).content));
-    let (module, list) = (file("filter.wasm", MODULE), file("onceway.cdx.json", b"{}"));
+    let (module, page, list) =
+        (file("filter.wasm", MODULE), file("explain.html", PAGE), file("onceway.cdx.json", b"{}"));
     let mut images = Command::new(env!("CARGO_BIN_EXE_images"));
-    images.arg("--out").arg(out.join("out")).args(["--program", &program, "--module", &module]);
+    images.arg("--out").arg(out.join("out")).args(["--program", &program, "--module", &module, "--page", &page]);
     images.args(["--revision", "abc", "--created", "0", "--sidecar-sbom", &list]).args(extra).output().unwrap()
 }
 

@@ -13,12 +13,12 @@ const OTHERS: u64 = 128;
 pub fn raise(limits: &Limits) {
     let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok(found) => found,
-        Err(error) => return warn!(%error, "cannot read the limit of open files"),
+        Err(error) => return warn!(event = "open_files_unknown", cause = %error, "cannot read the limit of open files"),
     };
     let open = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
         Ok(()) => hard,
         Err(error) => {
-            warn!(%error, soft, hard, "cannot raise the limit of open files");
+            warn!(event = "open_files_not_raised", cause = %error, soft, hard, "cannot raise the limit of open files");
             soft
         }
     };
@@ -26,6 +26,7 @@ pub fn raise(limits: &Limits) {
     let needed = needed(limits);
     if open < needed {
         warn!(
+            event = "open_files_too_few",
             open,
             needed,
             "the limit of open files is too low for limits.maxConnections: beyond it idle connections are closed; raise it \

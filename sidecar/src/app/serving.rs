@@ -12,7 +12,7 @@ use tracing::info;
 use super::sockets::Sockets;
 use crate::auth::Auth;
 use crate::config::Config;
-use crate::health::{Pending, Readiness};
+use crate::health::{Condition, Pending, Readiness};
 use crate::http::gateway::Gateway;
 use crate::http::ops;
 use crate::http::policy::Policy;
@@ -20,6 +20,7 @@ use crate::http::server::{Socket, SocketLimits, serve};
 use crate::incident::{Commit, Drain};
 use crate::metrics::{Metrics, Port};
 use crate::tls::Served;
+use crate::traces::Traces;
 
 /// Open connections on the health port, and on the metrics port.
 pub const OPS_CONNECTIONS: usize = 64;
@@ -40,6 +41,8 @@ pub struct Serving<C> {
     pub metrics: Arc<Metrics>,
     /// What `/readyz` reports.
     pub readiness: Readiness,
+    /// The spans of requests.
+    pub traces: Traces,
 }
 
 /// Serves `sockets` until `shutdown`, then drains.
@@ -53,10 +56,10 @@ pub async fn serve_until<C: Commit + Drain>(
     serving: Serving<C>,
     mut background: AbortOnDropHandle<()>,
 ) -> anyhow::Result<()> {
-    let Serving { commit, auth, metrics, readiness } = serving;
+    let Serving { commit, auth, metrics, readiness, traces } = serving;
     let limits = &config.limits;
     let rules = Arc::new(config.targets.clone());
-    info!(targets = rules.hash(), "target rules compiled");
+    info!(event = "targets_compiled", targets = rules.hash(), "target rules compiled");
     let policy = Policy::new(rules, config.events.clone(), config.freshness.clone());
     let (committed, measured) = (Arc::clone(&commit), Arc::clone(&metrics));
     let gateway = Gateway::new(committed, policy, limits.clone(), measured, auth, config.problem_types);
@@ -81,7 +84,7 @@ pub async fn serve_until<C: Commit + Drain>(
     let health = Socket { listener: health, port: Port::Health, limits: health_limits, tls: None };
     let scrapes = Socket { listener: scrapes, port: Port::Metrics, limits: ops_limits, tls: scrapes_tls };
 
-    let signals = serve(signals, gateway.router(), Arc::clone(&metrics), stop_signals.clone());
+    let signals = serve(signals, gateway.router(traces), Arc::clone(&metrics), stop_signals.clone());
     let health =
         serve(health, ops::health(readiness.clone(), config.problem_types), Arc::clone(&metrics), stop_ops.clone());
     let scrapes = serve(scrapes, ops::metrics(Arc::clone(&metrics)), metrics, stop_ops.clone());
@@ -110,14 +113,14 @@ pub async fn serve_until<C: Commit + Drain>(
     for port in ops {
         let _ = timeout(OPS_DRAIN, port).await;
     }
-    info!("drained: every request in flight got its response");
+    info!(event = "drained", "drained: every request in flight got its response");
     Ok(())
 }
 
 /// Reports "not ready" while still accepting signals, so that load balancers stop sending first.
 async fn lame_duck(duration: Duration, readiness: &Readiness) -> Pending {
-    let draining = readiness.pending("draining", "the replica is shutting down");
-    info!(?duration, "shutting down: not ready, still accepting signals");
+    let draining = readiness.pending(Condition::Draining, "the replica is shutting down");
+    info!(event = "draining", ?duration, "shutting down: not ready, still accepting signals");
     sleep(duration).await;
     draining
 }

@@ -57,7 +57,7 @@ impl Sockets {
     pub fn log(&self) -> anyhow::Result<()> {
         let (signals, health, metrics) =
             (self.signals.local_addr()?, self.health.local_addr()?, self.metrics.local_addr()?);
-        info!(%signals, %health, %metrics, tls = self.tls.is_some(), "listening");
+        info!(event = "listening", %signals, %health, %metrics, tls = self.tls.is_some(), "listening");
         Ok(())
     }
 }

@@ -13,8 +13,8 @@ use crate::config::Config;
 use crate::doubles::objects::{RRS, claim, claim_path, fingerprint, rr, workloads};
 use crate::doubles::wire::{Met, Wire};
 use crate::env::Env;
-use crate::health::Readiness;
 use crate::health::permissions::PermissionRecheck;
+use crate::health::{Condition, Readiness};
 use crate::incident::{Commit, Drain, LogContext, Submission};
 use crate::index::Index;
 use crate::metrics::Metrics;
@@ -68,10 +68,10 @@ async fn the_wired_service_counts_a_signal_at_the_api_server_and_drains() {
 async fn readiness_waits_for_the_first_list_up_to_a_limit() {
     let (readiness, index) = (Readiness::default(), Arc::new(Index::default()));
     let started = Instant::now();
-    until_listed(readiness.pending("index", "listing"), Arc::clone(&index)).await;
+    until_listed(readiness.pending(Condition::Index, "listing"), Arc::clone(&index)).await;
     assert_eq!(started.elapsed(), FIRST_LIST);
 
-    let listed = tokio::spawn(until_listed(readiness.pending("index", "listing"), Arc::clone(&index)));
+    let listed = tokio::spawn(until_listed(readiness.pending(Condition::Index, "listing"), Arc::clone(&index)));
     tokio::task::yield_now().await;
     assert_eq!(readiness.reasons().len(), 1);
     index.begin_list();

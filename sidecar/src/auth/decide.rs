@@ -58,7 +58,10 @@ struct Gate {
 impl Auth {
     /// `auth.mode: none`: everybody may signal about everything.
     pub fn disabled(metrics: &Metrics) -> Self {
-        warn!("auth.mode is none: whoever reaches the signal port can start repairs of everything in the cluster");
+        warn!(
+            event = "auth_disabled",
+            "auth.mode is none: whoever reaches the signal port can start repairs of everything in the cluster"
+        );
         metrics.auth.disabled();
         Self(None)
     }

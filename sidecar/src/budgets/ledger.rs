@@ -11,6 +11,13 @@ use lru::LruCache;
 use onceway_signal::Fingerprint;
 use tokio::time::Instant;
 
+use crate::metrics::BudgetUse;
+
+/// The keys of the budgets in the configuration.
+const ACTIVE: &str = "limits.maxActiveIncidents";
+const ACTIVE_PER_NAMESPACE: &str = "limits.maxActiveIncidentsPerNamespace";
+const NEW_PER_MINUTE: &str = "limits.maxNewIncidentsPerMinute";
+
 /// How long an admitted incident counts without being in the index: longer than a watch in sync lags.
 const INDEX_LAG: Duration = Duration::from_secs(10);
 /// The time over which a sender's new incidents are counted.
@@ -49,6 +56,8 @@ pub(super) trait Known {
     fn active(&self) -> usize;
     /// Those with a target in this namespace.
     fn active_in(&self, namespace: &str) -> usize;
+    /// Those of each namespace.
+    fn by_namespace(&self) -> HashMap<Arc<str>, usize>;
 }
 
 /// A budget is used up.
@@ -156,13 +165,35 @@ impl Ledger {
         let exceeded = |limit| Err(Exceeded { limit, retry_after: RETRY_ACTIVE });
         let Budget { active, active_per_namespace, .. } = self.budget;
         if active > 0 && known.active() + self.admitted.len() >= active {
-            return exceeded("limits.maxActiveIncidents");
+            return exceeded(ACTIVE);
         }
         let admitted = self.namespaces.get(&request.namespace).copied().unwrap_or_default();
         if active_per_namespace > 0 && known.active_in(&request.namespace) + admitted >= active_per_namespace {
-            return exceeded("limits.maxActiveIncidentsPerNamespace");
+            return exceeded(ACTIVE_PER_NAMESPACE);
         }
         Ok(())
+    }
+
+    /// How much of each budget is used.
+    pub(super) fn usage(&mut self, known: &impl Known, now: Instant) -> [BudgetUse; 3] {
+        self.settle(usize::MAX, known, now);
+        let mut namespaces = known.by_namespace();
+        for (namespace, admitted) in &self.namespaces {
+            *namespaces.entry(Arc::clone(namespace)).or_default() += admitted;
+        }
+        let is_recent = |start: &&Instant| now.duration_since(**start) < WINDOW;
+        let started = self.senders.iter().map(|(_, started)| started.iter().filter(is_recent).count());
+        let limited = |most: usize| (most > 0).then_some(most);
+        let Budget { active, active_per_namespace, new_per_minute } = self.budget;
+        [
+            BudgetUse { limit: ACTIVE, used: known.active() + self.admitted.len(), of: limited(active) },
+            BudgetUse {
+                limit: ACTIVE_PER_NAMESPACE,
+                used: namespaces.into_values().max().unwrap_or_default(),
+                of: limited(active_per_namespace),
+            },
+            BudgetUse { limit: NEW_PER_MINUTE, used: started.max().unwrap_or_default(), of: limited(new_per_minute) },
+        ]
     }
 
     /// Counts a new incident of the sender.
@@ -178,7 +209,7 @@ impl Ledger {
         match started.front() {
             Some(first) if started.len() >= most => {
                 let retry_after = WINDOW.saturating_sub(now.duration_since(*first));
-                Err(Exceeded { limit: "limits.maxNewIncidentsPerMinute", retry_after })
+                Err(Exceeded { limit: NEW_PER_MINUTE, retry_after })
             }
             _ => {
                 started.push_back(now);

@@ -27,6 +27,10 @@ impl Config {
         self.check_events()?;
         self.check_freshness()?;
         self.check_tls()?;
+        let endpoint = &self.tracing.otlp.endpoint;
+        let usable = self.tracing.otlp.is_valid();
+        rule("tracing.otlp.endpoint", endpoint, usable, "must be an http:// URL with a host and without a query")?;
+        within("tracing.otlp.timeout", self.tracing.otlp.timeout, Duration::from_secs(61), "61s")?;
         let level = &self.log.level;
         rule(
             "log.level",

@@ -15,6 +15,7 @@ use super::limits::Limits;
 use super::profile::Profile;
 use super::scope::Scope;
 use super::tls::Tls;
+use super::tracing::Tracing;
 
 /// Every configuration key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +73,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// Logging.
     pub log: Log,
+    /// OpenTelemetry traces. docs/operations/traces.md explains them.
+    pub tracing: Tracing,
 }
 
 /// The keys of the target rules, for their documentation: [`Rules`] has no schema, since the filter needs none.
@@ -167,8 +170,9 @@ pub enum Duplicates {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Index {
-    /// How long one watch request lasts before the next resumes it, in whole seconds. A connection that died silently
-    /// is noticed some seconds after that.
+    /// How long one watch request lasts before the next resumes it, in whole seconds. If nothing came for 5 seconds longer,
+    /// the connection or the API server hangs: the index is out of sync until something comes. A restart costs the API server
+    /// one request, which its watch cache serves.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub watch_timeout: Duration,
@@ -265,7 +269,7 @@ impl Default for Lease {
 
 impl Default for Index {
     fn default() -> Self {
-        Self { watch_timeout: Duration::from_secs(30) }
+        Self { watch_timeout: Duration::from_secs(10) }
     }
 }
 

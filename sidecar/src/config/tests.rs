@@ -67,6 +67,18 @@ fn a_file_is_loaded() {
 }
 
 #[test]
+fn a_share_is_from_0_to_1_and_is_written_as_it_was_read() {
+    for share in ["0", "0.01", "0.125", "1"] {
+        let config = Config::parse(&format!("tracing: {{sampling: {share}}}")).unwrap();
+        assert_eq!(config.tracing.sampling.as_f64(), share.parse::<f64>().unwrap());
+        assert_eq!(Config::parse(&super::yaml(&config).unwrap()).unwrap(), config);
+    }
+    for share in ["-0.1", "1.1", ".nan"] {
+        rejection(&format!("tracing: {{sampling: {share}}}"));
+    }
+}
+
+#[test]
 fn a_value_out_of_range_is_rejected_with_its_key() {
     let cases = [
         ("namespace: Not_A_Name", "namespace"),
@@ -96,6 +108,10 @@ fn a_value_out_of_range_is_rejected_with_its_key() {
         ("limits: {targetTimeout: 0s}", "limits.targetTimeout"),
         ("batching: {countInterval: 4001ms}", "batching.countInterval"),
         ("batching: {countInterval: 0s}", "batching.countInterval"),
+        ("tracing: {otlp: {endpoint: 'https://collector:4318'}}", "tracing.otlp.endpoint"),
+        ("tracing: {otlp: {endpoint: 'collector:4318'}}", "tracing.otlp.endpoint"),
+        ("tracing: {otlp: {endpoint: ''}}", "tracing.otlp.endpoint"),
+        ("tracing: {otlp: {timeout: 0s}}", "tracing.otlp.timeout"),
         ("lease: {duration: 1s}", "lease.duration"),
         ("lease: {duration: 30s 1ms}", "lease.duration"),
         ("lease: {takeoverAfter: 8s}", "lease.takeoverAfter"),

@@ -52,7 +52,7 @@ impl Api {
             Ok(request) => request,
             Err(error) => {
                 // A bug: every part of a request was checked when it was read.
-                error!(%error, ?call, "cannot build a request to the API server");
+                error!(event = "request_not_built", cause = %error, ?call, "cannot build a request to the API server");
                 return CallOutcome::unknown(error.into());
             }
         };

@@ -23,7 +23,7 @@ pub(crate) const CLAIM_LABELS: &str = "app.kubernetes.io/managed-by=onceway";
 const CLAIM_PREFIX: &str = "onceway-";
 
 /// The name of a fingerprint's claim.
-pub(super) fn claim_name(fingerprint: Fingerprint) -> String {
+pub(crate) fn claim_name(fingerprint: Fingerprint) -> String {
     format!("{CLAIM_PREFIX}{fingerprint}")
 }
 

@@ -12,6 +12,7 @@ use super::held_lock::HeldLock;
 use super::outcome::CallOutcome;
 use crate::incident::WriteSpec;
 use crate::rr::{Provenance, SignalList};
+use crate::traces::Trace;
 use crate::workload::NewTarget;
 
 /// What the calls of a batch need besides the protocol's own fields.
@@ -31,6 +32,8 @@ pub struct Context {
     pub target: NewTarget,
     /// Who asked for the new RR.
     pub provenance: Provenance,
+    /// The span of the batch.
+    pub trace: Trace,
 }
 
 /// Executes calls. The executor is the one implementation that ships; tests of the incident tasks script the outcomes.
@@ -45,6 +48,11 @@ pub trait Execute: Send + Sync + 'static {
     /// How long so many calls, one after the other, are expected to take if they begin now.
     fn time_of(&self, _calls: u32) -> Duration {
         Duration::ZERO
+    }
+
+    /// Whether no RR of the fingerprint has been seen: a hint that saves the read of a claim that probably does not exist.
+    fn is_new(&self, _fingerprint: Fingerprint) -> bool {
+        false
     }
 
     /// Called when a commit of this fingerprint has ended, before the next one begins: the lock that it leaves behind.
@@ -69,6 +77,10 @@ impl<E: Execute> Execute for Arc<E> {
 
     fn time_of(&self, calls: u32) -> Duration {
         E::time_of(self, calls)
+    }
+
+    fn is_new(&self, fingerprint: Fingerprint) -> bool {
+        E::is_new(self, fingerprint)
     }
 
     fn end_commit(&self, fingerprint: Fingerprint) -> Option<HeldLock> {

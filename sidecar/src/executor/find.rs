@@ -55,7 +55,7 @@ impl Finder {
 /// The first of these RRs that a read finds active.
 async fn confirm<'a>(api: &Api, fingerprint: Fingerprint, names: impl Iterator<Item = &'a Arc<str>>) -> CallOutcome {
     for name in names.take(MAX_CANDIDATES) {
-        let outcome = api.call(&ApiCall::GetRr { name: Arc::clone(name) }, fingerprint, None, None).await;
+        let outcome = api.call(&ApiCall::GetRr { name: Arc::clone(name), under: None }, fingerprint, None, None).await;
         match &outcome.result {
             ApiResult::Rr(rr) if is_adoptable(rr) => return outcome,
             // The index lags: the RR is terminal or deleted by now.

@@ -63,8 +63,8 @@ impl GatewayLocks {
         let fingerprint = context.fingerprint;
         let done = match call {
             ApiCall::FindRr { .. } => self.find(api, finder, fingerprint).await,
-            ApiCall::CreateRr { name } => self.create(api, finder, (call, name, spec), context).await,
-            ApiCall::GetRr { name } => Ok(self.get(api, (call, name), context).await),
+            ApiCall::CreateRr { name, .. } => self.create(api, finder, (call, name, spec), context).await,
+            ApiCall::GetRr { name, .. } => Ok(self.get(api, (call, name), context).await),
             _ => Ok(api.call(call, fingerprint, Some(context), spec).await),
         };
         done.unwrap_or_else(|outcome| outcome)

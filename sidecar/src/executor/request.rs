@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::claim::{CREATED, FLOOR, INTENT, claim_name};
 use super::execute::Context;
 use super::resource::LIST_PAGE;
-use crate::rr::{CREATOR, RemediationRequest, RemediationRequestSpec, SignalList, timestamp};
+use crate::rr::{CLAIM_VERSION, CREATOR, RemediationRequest, RemediationRequestSpec, SignalList, timestamp};
 
 /// Builds requests for one namespace.
 pub(super) struct Requests {
@@ -61,9 +61,11 @@ impl Requests {
                 body["metadata"]["resourceVersion"] = json!(version.as_ref());
                 self.leases.patch(&claim(), &patch, &Patch::Merge(body))
             }
-            ApiCall::GetRr { name } => self.rrs.get(name, &get),
+            ApiCall::GetRr { name, .. } => self.rrs.get(name, &get),
             ApiCall::FindRr { .. } => self.list_rrs(fingerprint, None),
-            ApiCall::CreateRr { name } => self.rrs.create(&post, bytes(&self.new_rr(name, batch()?, spec()?))?),
+            ApiCall::CreateRr { name, under } => {
+                self.rrs.create(&post, bytes(&self.new_rr(name, under, batch()?, spec()?))?)
+            }
             ApiCall::Count { rr, count } => {
                 let body = count_patch(rr, *count, batch()?);
                 self.rrs.patch_subresource("status", &rr.name, &patch, &Patch::Merge(body))
@@ -116,9 +118,10 @@ impl Requests {
         json!({ "metadata": { "annotations": annotations }, "spec": spec })
     }
 
-    fn new_rr(&self, name: &str, context: &Context, spec: &RemediationRequestSpec) -> Value {
+    fn new_rr(&self, name: &str, under: &str, context: &Context, spec: &RemediationRequestSpec) -> Value {
         let mut annotations = context.provenance.annotations();
         annotations.insert(CREATOR, &*self.identity);
+        annotations.insert(CLAIM_VERSION, under);
         json!({
             "apiVersion": RemediationRequest::api_version(&()),
             "kind": RemediationRequest::kind(&()),

@@ -59,6 +59,7 @@ fn context() -> Context {
         spec: None,
         target: Default::default(),
         provenance: Default::default(),
+        trace: Default::default(),
     }
 }
 
@@ -85,10 +86,24 @@ async fn a_call_is_sent_once_and_its_response_is_read_and_measured() {
 #[tokio::test]
 async fn a_404_of_the_api_server_is_missing() {
     let rig = Rig::new();
-    assert_eq!(rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await.result, ApiResult::Missing);
+    assert_eq!(rig.execute(&ApiCall::GetRr { name: "rr-1".into(), under: None }).await.result, ApiResult::Missing);
     assert!(
         rig.has_metric(r#"gateway_api_calls_total{verb="get",resource="remediationrequests",outcome="not_found"} 1"#)
     );
+}
+
+#[tokio::test]
+async fn a_missing_rr_that_the_index_has_seen_under_the_claims_version_is_gone() {
+    let rig = Rig::new();
+    let mut seen = rr("rr-1", 1, "Completed", 1);
+    seen["metadata"]["annotations"]["onceway.io/claim-version"] = json!("7");
+    rig.indexed(&[seen]);
+    let read = |under: Option<&str>| ApiCall::GetRr { name: "rr-1".into(), under: under.map(Into::into) };
+    for (under, expected) in [(Some("7"), ApiResult::Gone), (Some("8"), ApiResult::Missing), (None, ApiResult::Missing)]
+    {
+        assert_eq!(rig.execute(&read(under)).await.result, expected, "{under:?}");
+        assert_eq!(rig.executor.execute_off_path(&read(under), fingerprint()).await.result, expected, "{under:?}");
+    }
 }
 
 #[tokio::test]
@@ -129,7 +144,7 @@ async fn a_response_that_is_too_large_is_a_failure_that_names_the_limit() {
     let mut huge = rr("rr-1", 1, "", 1);
     huge["spec"]["originalPayload"] = json!("x".repeat(5 * 1024 * 1024));
     rig.wire.on(&get_rr(), Met::Response(200, huge));
-    let failure = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await.failure.unwrap().to_string();
+    let failure = rig.execute(&ApiCall::GetRr { name: "rr-1".into(), under: None }).await.failure.unwrap().to_string();
     assert!(failure.contains("larger than 4194304 bytes"), "{failure}");
 }
 
@@ -138,7 +153,7 @@ async fn a_call_without_a_response_times_out() {
     let rig = Rig::new();
     rig.wire.on(&get_rr(), Met::Silence);
     let begun = Instant::now();
-    let outcome = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await;
+    let outcome = rig.execute(&ApiCall::GetRr { name: "rr-1".into(), under: None }).await;
     assert_eq!(outcome.failure, Some(CallFailure::Timeout { after: CALL_TIMEOUT }));
     assert_eq!(begun.elapsed(), CALL_TIMEOUT);
     assert!(
@@ -150,7 +165,7 @@ async fn a_call_without_a_response_times_out() {
 async fn a_connection_failure_names_its_cause() {
     let rig = Rig::new();
     rig.wire.on(&get_rr(), Met::Break);
-    let outcome = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await;
+    let outcome = rig.execute(&ApiCall::GetRr { name: "rr-1".into(), under: None }).await;
     let Some(CallFailure::Connection { reason }) = outcome.failure else { panic!("{outcome:?}") };
     assert!(reason.contains("the connection is reset"), "{reason}");
 }
@@ -169,7 +184,7 @@ async fn a_call_that_is_cancelled_is_measured_as_abandoned() {
 async fn calls_beyond_the_limit_wait_for_those_in_flight() {
     let rig = Rig::with_calls_in_flight(2);
     rig.wire.on(&get_rr(), Met::Silence);
-    let (begun, call) = (Instant::now(), ApiCall::GetRr { name: "rr-1".into() });
+    let (begun, call) = (Instant::now(), ApiCall::GetRr { name: "rr-1".into(), under: None });
     join_all((0..6).map(|_| rig.execute(&call))).await;
     assert_eq!(begun.elapsed(), CALL_TIMEOUT * 3, "two at a time");
 }
@@ -177,7 +192,10 @@ async fn calls_beyond_the_limit_wait_for_those_in_flight() {
 #[tokio::test]
 async fn a_call_that_needs_a_batch_is_not_sent_without_one() {
     let rig = Rig::new();
-    let outcome = rig.executor.execute_off_path(&ApiCall::CreateRr { name: "rr-1".into() }, fingerprint()).await;
+    let outcome = rig
+        .executor
+        .execute_off_path(&ApiCall::CreateRr { name: "rr-1".into(), under: "7".into() }, fingerprint())
+        .await;
     assert_eq!(outcome.result, ApiResult::Unknown);
     assert!(matches!(outcome.failure, Some(CallFailure::Refused { status: 400, .. })), "{outcome:?}");
     assert!(rig.wire.lines().is_empty());
@@ -263,7 +281,9 @@ mod targets {
     #[tokio::test]
     async fn a_new_incidents_target_is_looked_for_from_its_first_call_and_once() {
         let (rig, context) = (Rig::new(&[]), of_pod());
-        for call in [CREATE, ApiCall::CreateClaim(fields(false)), ApiCall::CreateRr { name: "rr-1".into() }] {
+        for call in
+            [CREATE, ApiCall::CreateClaim(fields(false)), ApiCall::CreateRr { name: "rr-1".into(), under: "7".into() }]
+        {
             rig.execute(&call, &context).await;
             assert_eq!(rig.reads(), 1, "{call:?}");
         }
@@ -278,7 +298,7 @@ mod targets {
         unknown.index.lose_sync();
         for rig in [Rig::new(&[rr("rr-1", 1, "", 1)]), ended, unknown] {
             let context = of_pod();
-            for call in [CREATE, ApiCall::GetRr { name: "rr-1".into() }, update(true)] {
+            for call in [CREATE, ApiCall::GetRr { name: "rr-1".into(), under: None }, update(true)] {
                 rig.execute(&call, &context).await;
                 assert_eq!(rig.reads(), 0, "{call:?}");
             }
@@ -303,7 +323,7 @@ mod targets {
         rig.wire.on("GET /apis/apps/v1/namespaces/prod/daemonsets/d", Met::Response(200, json!({"metadata": {}})));
         rig.wire.on(&format!("POST {RRS}"), Met::Break).on(&format!("POST {RRS}"), status(500, "InternalError"));
         for _ in 0..2 {
-            rig.execute(&ApiCall::CreateRr { name: "rr-1".into() }, &context).await;
+            rig.execute(&ApiCall::CreateRr { name: "rr-1".into(), under: "7".into() }, &context).await;
             rig.wire.on(POD, status(404, "NotFound"));
         }
         let made = rig.wire.made(&format!("POST {RRS}"));
@@ -324,7 +344,7 @@ mod targets {
         rig.execute(&CREATE, &context).await;
         rig.execute(&ApiCall::CreateClaim(fields(false)), &context).await;
         assert_eq!(began.elapsed().as_millis(), 0);
-        rig.execute(&ApiCall::CreateRr { name: "rr-1".into() }, &context).await;
+        rig.execute(&ApiCall::CreateRr { name: "rr-1".into(), under: "7".into() }, &context).await;
         assert_eq!(began.elapsed(), TARGET_TIMEOUT);
         assert_eq!(rig.wire.made(&format!("POST {RRS}"))[0].body["spec"]["targetResource"]["name"], "a");
     }
@@ -342,7 +362,7 @@ mod find {
     async fn lists_have_a_limit_of_their_own_and_leave_room_for_other_calls() {
         let rig = Rig::new();
         rig.wire.on(&format!("GET {RRS}"), Met::Silence).on(&get_rr(), Met::Response(200, rr("rr-1", 1, "", 1)));
-        let (begun, call) = (Instant::now(), ApiCall::GetRr { name: "rr-1".into() });
+        let (begun, call) = (Instant::now(), ApiCall::GetRr { name: "rr-1".into(), under: None });
         let read = async {
             rig.execute(&call).await;
             begun.elapsed()

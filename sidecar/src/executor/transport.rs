@@ -1,6 +1,5 @@
 //! One request to the API server: a permit, a timeout, a bounded response, metrics.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use super::measured::Measured;
 use super::outcome::CallFailure;
 use super::resource::ResourceKind;
 use super::response;
+use crate::causes::with_causes;
 use crate::health::permissions::PermissionRecheck;
 use crate::metrics::Metrics;
 
@@ -114,19 +114,4 @@ impl Transport {
         let retry_after = response::retry_after(&head.headers);
         Ok(ApiResponse { status: head.status, retry_after, body: body.to_bytes().into() })
     }
-}
-
-/// The error and its causes: hyper's "error sending request" does not name the cause.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }

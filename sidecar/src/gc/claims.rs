@@ -33,7 +33,9 @@ impl GarbageCollector {
             sleep(jittered(self.settings.sweep_interval)).await;
             match self.claim_candidates().await {
                 Ok(claims) => self.collect_candidates(claims, &mut open).await,
-                Err(failure) => warn!(%failure, "cannot list the Leases: skipping this pass of claim GC"),
+                Err(failure) => {
+                    warn!(event = "claims_not_listed", cause = %failure, "cannot list the Leases: skipping this pass of claim GC")
+                }
             }
         }
     }
@@ -78,7 +80,11 @@ impl GarbageCollector {
             removed += usize::from(self.collect_claim(fingerprint, open).await);
         }
         if removed > 0 {
-            info!(removed, "deleted the Leases of incidents whose RemediationRequest is deleted");
+            info!(
+                event = "claims_deleted",
+                claims = removed,
+                "deleted the Leases of incidents whose RemediationRequest is deleted"
+            );
         }
     }
 

@@ -98,8 +98,9 @@ impl GarbageCollector {
         if first {
             self.metrics.duplicate();
             warn!(
+                event = "duplicate_rr",
                 %fingerprint,
-                oldest = %oldest.name,
+                rr = %oldest.name,
                 duplicate = %younger.name,
                 "an incident has two active RemediationRequests; one of them was not created by Onceway"
             );
@@ -116,7 +117,7 @@ impl GarbageCollector {
         let Ok(request) = request else { return };
         let response = self.executor.send(ResourceKind { verb: "patch", resource: RR_STATUS }, request).await;
         if response.is_ok_and(|response| response.status.is_success()) {
-            info!(duplicate = %younger.name, oldest = %oldest.name, "marked a duplicate as Skipped");
+            info!(event = "duplicate_rr_skipped", duplicate = %younger.name, rr = %oldest.name, "marked a duplicate as Skipped");
         }
     }
 

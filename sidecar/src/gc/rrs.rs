@@ -19,7 +19,7 @@ impl GarbageCollector {
                 let (mut gc, first) = RrGc::begin(Arc::clone(&name));
                 if self.drive(fingerprint, first, |result| gc.resume(result)).await == GcOutcome::Removed {
                     self.metrics.removed("remediationrequest");
-                    warn!(%fingerprint, %name, "deleted a RemediationRequest that was created too late");
+                    warn!(event = "late_rr_deleted", %fingerprint, rr = %name, "deleted a RemediationRequest that was created too late");
                 }
             }
         }

@@ -3,6 +3,8 @@
 //! A replica that lacks a permission would accept signals and fail each of them. So it is not ready, and names the missing
 //! permission. An outage of the API server is no missing permission and changes nothing.
 
+mod report;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +16,10 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
+use self::report::{MissingRights, list};
+use super::condition::Condition;
 use super::readiness::{Pending, Readiness};
+use crate::metrics::HealthMetrics;
 use crate::rr::RemediationRequest;
 use crate::workload::kinds::KINDS;
 
@@ -106,10 +111,13 @@ impl PermissionRecheck {
 }
 
 /// Why a check did not succeed.
-pub(super) enum CheckFailure {
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckFailure {
     /// A permission or the CRD is missing.
+    #[error("{0}")]
     Definite(String),
     /// The API server gave no usable response.
+    #[error("{0}")]
     Inconclusive(String),
 }
 
@@ -128,12 +136,22 @@ pub struct Permissions {
     pub scope: bool,
     /// Whether [`target_rights`] are.
     pub targets: bool,
+    /// Shows which of them are missing.
+    pub metrics: Option<HealthMetrics>,
 }
 
 impl Permissions {
     /// The permissions that are always needed.
     pub fn new(client: Client, namespace: &str, call_timeout: Duration) -> Self {
-        Self { client, namespace: namespace.to_owned(), call_timeout, reviews: false, scope: false, targets: false }
+        Self {
+            client,
+            namespace: namespace.to_owned(),
+            call_timeout,
+            reviews: false,
+            scope: false,
+            targets: false,
+            metrics: None,
+        }
     }
 }
 
@@ -144,15 +162,15 @@ pub fn monitor_permissions(
     readiness: Readiness,
     recheck: PermissionRecheck,
 ) -> impl Future<Output = ()> {
-    let starting = readiness.pending("permissions", "asking the API server");
+    let starting = readiness.pending(Condition::Permissions, "asking the API server");
     async move {
-        wait_until_granted(&permissions, starting).await;
+        let mut known = MissingRights::new(permissions.metrics.clone());
+        wait_until_granted(&permissions, &mut known, starting).await;
         loop {
             recheck.requested().await;
-            if let Err(CheckFailure::Definite(why)) = check(&permissions).await {
-                error!(namespace = permissions.namespace, why, "no longer ready");
-                let pending = readiness.pending("permissions", why);
-                wait_until_granted(&permissions, pending).await;
+            if let Err(CheckFailure::Definite(why)) = check(&permissions, &mut known).await {
+                let pending = readiness.pending(Condition::Permissions, why);
+                wait_until_granted(&permissions, &mut known, pending).await;
             }
             // A 403 may have another cause, such as a quota: do not check once per failed call of a storm.
             sleep(FIRST_RETRY_PAUSE).await;
@@ -161,49 +179,99 @@ pub fn monitor_permissions(
 }
 
 /// Checks until it succeeds, then drops `pending`.
-async fn wait_until_granted(permissions: &Permissions, pending: Pending) {
+async fn wait_until_granted(permissions: &Permissions, known: &mut MissingRights, pending: Pending) {
     let namespace = &permissions.namespace;
-    let mut pause = FIRST_RETRY_PAUSE;
+    let (mut pause, mut told) = (FIRST_RETRY_PAUSE, String::new());
     loop {
-        match check(permissions).await {
+        let (why, is_definite) = match check(permissions, known).await {
             Ok(()) => {
-                info!(namespace, "all permissions are granted");
+                info!(event = "permissions_granted", namespace, "all permissions are granted");
                 return;
             }
-            Err(CheckFailure::Definite(why)) => {
-                error!(namespace, why, "not ready");
-                pending.because(why);
+            Err(CheckFailure::Definite(why)) => (why, true),
+            Err(CheckFailure::Inconclusive(why)) => (format!("cannot ask the API server: {why}"), false),
+        };
+        // Once for each reason: it is asked again every few seconds.
+        if why != told {
+            if is_definite {
+                error!(
+                    event = "permissions_missing",
+                    namespace,
+                    cause = why,
+                    "not ready: permissions or the CRD are missing"
+                );
+            } else {
+                warn!(
+                    event = "permissions_unknown",
+                    namespace,
+                    cause = why,
+                    "not ready: permissions cannot be checked; retrying"
+                );
             }
-            Err(CheckFailure::Inconclusive(why)) => {
-                warn!(namespace, why, "not ready: cannot check the permissions; retrying");
-                pending.because(format!("cannot ask the API server: {why}"));
-            }
+            told.clone_from(&why);
         }
+        pending.because(why);
         sleep(pause).await;
         pause = (pause * 2).min(MAX_RETRY_PAUSE);
     }
 }
 
 /// Checks every permission, and that the CRD is served: an access review allows kinds that do not exist.
-async fn check(permissions: &Permissions) -> Result<(), CheckFailure> {
-    let Permissions { client, namespace, call_timeout, reviews, scope, targets } = permissions;
-    let (namespace, call_timeout) = (namespace.as_str(), *call_timeout);
-    let in_namespace = missing(client, Some(namespace), &RIGHTS, call_timeout).await?;
-    let advice = "install the chart deploy/chart there, or bind its Role to this pod's ServiceAccount";
-    none_missing(&in_namespace, &format!("in namespace {namespace}"), advice)?;
-    if *reviews {
-        let in_cluster = missing(client, None, &REVIEW_RIGHTS, call_timeout).await?;
-        let advice = "install the chart deploy/chart, or bind its ClusterRole onceway-reviews to this pod's ServiceAccount, or set auth.mode: none";
-        none_missing(&in_cluster, "in the whole cluster", advice)?;
+async fn check(permissions: &Permissions, known: &mut MissingRights) -> Result<(), CheckFailure> {
+    let Permissions { client, namespace, call_timeout, .. } = permissions;
+    let mut lacks = Vec::new();
+    for Needed { namespace, rights, advice } in needed(permissions) {
+        let missing = missing(client, namespace, &rights, *call_timeout).await?;
+        let place = namespace.map_or_else(|| "in the whole cluster".to_owned(), |name| format!("in namespace {name}"));
+        known.set(&place, &rights, &missing);
+        if !missing.is_empty() {
+            lacks.push(format!("missing {place}: {}; {advice}", list(&missing)));
+        }
     }
+    if !lacks.is_empty() {
+        return Err(CheckFailure::Definite(lacks.join("; ")));
+    }
+    check_crd(client, namespace, *call_timeout).await
+}
+
+/// Permissions that one grant gives.
+struct Needed<'p> {
+    /// Where; `None`: in the whole cluster.
+    namespace: Option<&'p str>,
+    rights: Vec<Right>,
+    /// What to do where some are missing.
+    advice: &'static str,
+}
+
+/// What is needed as configured.
+fn needed(permissions: &Permissions) -> Vec<Needed<'_>> {
+    let Permissions { namespace, reviews, scope, targets, .. } = permissions;
     let mut of_scope = Vec::from(if *scope { &SCOPE_RIGHTS[..] } else { &[] });
     if *targets {
         of_scope.extend(target_rights().filter(|right| !SCOPE_RIGHTS.contains(right)));
     }
-    let of_scope = missing(client, None, &of_scope, call_timeout).await?;
-    let advice = "install the chart deploy/chart with scope.label and workloadReads.enabled, or bind its ClusterRoles onceway-scope and \
-                  onceway-targets to this pod's ServiceAccount, or unset scope.label";
-    none_missing(&of_scope, "in the whole cluster", advice)?;
+    vec![
+        Needed {
+            namespace: Some(namespace),
+            rights: RIGHTS.into(),
+            advice: "install the chart deploy/chart there, or bind its Role to this pod's ServiceAccount",
+        },
+        Needed {
+            namespace: None,
+            rights: Vec::from(if *reviews { &REVIEW_RIGHTS[..] } else { &[] }),
+            advice: "install the chart deploy/chart, or bind its ClusterRole onceway-reviews to this pod's ServiceAccount, or \
+                     set auth.mode: none",
+        },
+        Needed {
+            namespace: None,
+            rights: of_scope,
+            advice: "install the chart deploy/chart with scope.label and workloadReads.enabled, or bind its ClusterRoles \
+                     onceway-scope and onceway-targets to this pod's ServiceAccount, or unset scope.label",
+        },
+    ]
+}
+
+async fn check_crd(client: &Client, namespace: &str, call_timeout: Duration) -> Result<(), CheckFailure> {
     let rrs = Api::<RemediationRequest>::namespaced(client.clone(), namespace);
     match within(call_timeout, rrs.get(ABSENT_RR)).await {
         Err(kube::Error::Api(status)) if status.is_not_found() && status.reason == "NotFound" => Ok(()),
@@ -221,7 +289,7 @@ async fn check(permissions: &Permissions) -> Result<(), CheckFailure> {
 const ABSENT_RR: &str = "onceway-asks-whether-the-crd-is-there";
 
 /// Those of `rights` that are not granted in `namespace`, or in the whole cluster.
-pub(super) async fn missing(
+pub(crate) async fn missing(
     client: &Client,
     namespace: Option<&str>,
     rights: &[Right],
@@ -237,14 +305,6 @@ pub(super) async fn missing(
         }
     }
     Ok(missing)
-}
-
-fn none_missing(missing: &[Right], place: &str, advice: &str) -> Result<(), CheckFailure> {
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let list = missing.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
-    Err(CheckFailure::Definite(format!("missing {place}: {list}; {advice}")))
 }
 
 async fn within<T>(limit: Duration, call: impl Future<Output = kube::Result<T>>) -> kube::Result<T> {

@@ -60,14 +60,15 @@ impl TargetRights {
         if missing.is_empty() {
             self.readiness.detail(DETAIL, None);
             if is_new {
-                info!("targets can be verified");
+                info!(event = "target_rights_granted", "targets can be verified");
             }
             return;
         }
         let list = missing.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
         if is_new {
             warn!(
-                missing = list,
+                event = "target_rights_missing",
+                rights = list,
                 "targets are told by names alone; set workloadReads.enabled in the chart, or targets.resolve: derive"
             );
         }

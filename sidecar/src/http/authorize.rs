@@ -24,21 +24,32 @@ impl From<Unauthenticated> for Problem {
     }
 }
 
-/// Removes the incidents that `sender` may not signal about from `classified`; their outcomes, each with its place.
+/// The incidents that a sender may not signal about, or for whom that is not known.
+pub(super) struct Refused {
+    /// Their outcomes, each with its place.
+    pub(super) outcomes: Vec<(usize, SignalOutcome)>,
+    /// The firing signals of those for whom that is not known.
+    pub(super) undecided: u64,
+}
+
+/// Removes the incidents that `sender` may not signal about from `classified`.
 pub(super) async fn refuse(
     auth: &Auth,
     sender: Option<&Arc<Sender>>,
     classified: &mut Classified,
     deadline: Instant,
-) -> Vec<(usize, SignalOutcome)> {
+) -> Refused {
     let accesses = auth.authorize(sender, &classified.scopes, deadline).await;
     let unpermitted = classified.unpermitted(&accesses);
-    let outcome = |Unpermitted { place, fingerprint, scope }| {
-        let denied = accesses.get(scope) == Some(&Access::Denied);
+    let is_denied = |scope: usize| accesses.get(scope) == Some(&Access::Denied);
+    let undecided_ones = unpermitted.iter().filter(|incident| !is_denied(incident.scope));
+    let undecided_signals = undecided_ones.map(|incident| incident.signals as u64).sum();
+    let outcome = |Unpermitted { place, fingerprint, scope, .. }| {
+        let denied = is_denied(scope);
         let scope = classified.scopes.get(scope).filter(|_| denied);
         (place, scope.map_or_else(|| undecided(&fingerprint), |scope| denial(&fingerprint, scope)))
     };
-    unpermitted.into_iter().map(outcome).collect()
+    Refused { outcomes: unpermitted.into_iter().map(outcome).collect(), undecided: undecided_signals }
 }
 
 fn denial(fingerprint: &impl ToString, scope: &AccessScope) -> SignalOutcome {

@@ -33,6 +33,8 @@ pub(super) struct Classified {
 pub(super) struct Unpermitted {
     pub(super) place: usize,
     pub(super) fingerprint: Fingerprint,
+    /// Its firing signals.
+    pub(super) signals: usize,
     /// The index of its scope.
     pub(super) scope: usize,
 }
@@ -86,11 +88,16 @@ impl Classified {
         let allowed = |scope: usize| accesses.get(scope) == Some(&Access::Allowed);
         let firing = self.firing.extract_if(.., |incident| !allowed(incident.scope));
         let mut removed: Vec<Unpermitted> = firing
-            .map(|FiringIncident { place, fingerprint, scope, .. }| Unpermitted { place, fingerprint, scope })
+            .map(|FiringIncident { place, fingerprint, part, scope, .. }| Unpermitted {
+                place,
+                fingerprint,
+                signals: part.entries(),
+                scope,
+            })
             .collect();
         let nothing = self.uncommitted.nothing.extract_if(.., |incident| !incident.scope.is_none_or(allowed));
         removed.extend(nothing.filter_map(|NothingToDo { place, fingerprint, scope, .. }| {
-            Some(Unpermitted { place, fingerprint, scope: scope? })
+            Some(Unpermitted { place, fingerprint, signals: 0, scope: scope? })
         }));
         removed
     }

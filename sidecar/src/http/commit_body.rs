@@ -20,15 +20,17 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{Span, debug, warn};
 
 use super::admission::{Admission, RETRY_AFTER_S};
-use super::authorize::refuse;
+use super::authorize::{Refused, refuse};
 use super::classify::{Classified, FiringIncident, classify, severity, state};
 use super::parts::{CountedParts, Part};
 use super::policy::Policy;
+use super::tally::Tally;
 use crate::auth::{Auth, Sender};
 use crate::config::{DEADLINE_GRACE, Limits};
 use crate::incident::{Commit, Counted, LogContext, Submission, SubmitError};
 use crate::metrics::Metrics;
 use crate::rr::{Draft, Provenance};
+use crate::traces::Trace;
 use crate::workload::NewTarget;
 
 /// Commits request bodies.
@@ -74,6 +76,18 @@ impl FilterHeaders {
     }
 }
 
+/// Who asks.
+#[derive(Debug)]
+pub(super) struct Asker {
+    /// The sender, if senders are authenticated.
+    pub(super) sender: Option<Arc<Sender>>,
+    pub(super) provenance: Provenance,
+    /// How long the check of the credentials took.
+    pub(super) checking: Duration,
+    /// The span of the request.
+    pub(super) trace: Trace,
+}
+
 /// A response, and the admission permit of the alerts that it reports: both live until the response is written.
 #[derive(Debug)]
 pub(super) struct PermittedResponse {
@@ -100,16 +114,15 @@ impl<C: Commit> BodyCommitter<C> {
     }
 
     /// The response to `body`, once all of its incidents that `sender` may signal about are committed, up to
-    /// `limits.maxIncidentsPerRequestInFlight` at a time. `checking` is how long the check of the credentials took.
+    /// `limits.maxIncidentsPerRequestInFlight` at a time.
     pub(super) async fn commit(
         &self,
         origin: Origin,
         headers: FilterHeaders,
-        sender: Option<Arc<Sender>>,
-        provenance: Provenance,
+        asker: Asker,
         body: Bytes,
-        checking: Duration,
     ) -> PermittedResponse {
+        let Asker { sender, provenance, checking, trace } = asker;
         let received = Timestamp::now();
         let now = Instant::now();
         // A sender waits for the check of its credentials, too.
@@ -120,7 +133,8 @@ impl<C: Commit> BodyCommitter<C> {
         };
         // Incidents whose right is known must not wait for the others until it is too late.
         let decide_by = deadline.min(now + self.limits.api_call_timeout);
-        let refused = refuse(&self.auth, sender.as_ref(), &mut classified, decide_by).await;
+        let Refused { outcomes: refused, undecided } =
+            refuse(&self.auth, sender.as_ref(), &mut classified, decide_by).await;
         let Classified { firing, uncommitted, .. } = classified;
         let source = origin.source;
         let max_payload_bytes = self.limits.max_stored_payload_bytes;
@@ -139,28 +153,31 @@ impl<C: Commit> BodyCommitter<C> {
                 deadline,
                 spec: Arc::new(move || draft.spec()),
                 target: NewTarget::new(named),
-                log: LogContext { target, request: request.clone() },
+                log: LogContext { target, request: request.clone(), trace: trace.clone() },
                 provenance: provenance.clone(),
                 namespace,
             };
-            let part = headers.webhook.map(|webhook| (webhook, fingerprint));
-            async move { (place, fingerprint, self.submit_part(part, submission).await) }
+            let counted_part = headers.webhook.map(|webhook| (webhook, fingerprint));
+            async move { (place, fingerprint, signals, self.submit_part(counted_part, submission).await) }
         });
         // Unordered: an incident that hangs must not delay those behind it.
         let in_flight = self.limits.max_incidents_per_request_in_flight;
-        let results: Vec<(usize, Fingerprint, Result<Counted, SubmitError>)> =
+        let results: Vec<(usize, Fingerprint, NonZeroU32, Result<Counted, SubmitError>)> =
             commits.buffer_unordered(in_flight).collect().await;
         if let Some(limit) = results.iter().find_map(|(.., result)| result.as_ref().err()?.limit()) {
             self.metrics.shed(limit);
         }
+        let mut tally = Tally::failed(undecided);
+        results.iter().for_each(|(.., signals, result)| tally.add(signals.get(), result));
         let denied = results.iter().filter(|(.., result)| matches!(result, Err(SubmitError::Denied { .. })));
         self.metrics.rejections.add("policy", denied.count());
         let committed =
-            results.into_iter().map(|(place, fingerprint, result)| (place, to_outcome(fingerprint, result)));
+            results.into_iter().map(|(place, fingerprint, _, result)| (place, to_outcome(fingerprint, result)));
         let mut outcomes: Vec<(usize, SignalOutcome)> =
             committed.chain(refused).chain(uncommitted.outcomes()).collect();
         outcomes.sort_by_key(|(place, _)| *place);
         let response = merge(outcomes.into_iter().map(|(_, outcome)| outcome).collect());
+        tally.record(source, &response, &self.metrics.outcomes);
         PermittedResponse { response, permit: Some(permit) }
     }
 
@@ -200,6 +217,7 @@ impl<C: Commit> BodyCommitter<C> {
         if header.as_bytes() != computed.as_bytes() {
             self.metrics.fingerprint_mismatch();
             warn!(
+                event = "fingerprint_mismatch",
                 header = truncate_quoted(header.as_bytes()),
                 computed,
                 filter_targets = headers.targets.as_ref().map(|hash| truncate_quoted(hash.as_bytes())),
@@ -223,7 +241,7 @@ impl<C: Commit> BodyCommitter<C> {
         let (fingerprint, deadline) = (submission.fingerprint, submission.deadline);
         let target = Arc::clone(&submission.log.target);
         let late = |cause: &str| {
-            warn!(%fingerprint, signal_target = &*target, cause, "signals not counted within limits.deadline");
+            warn!(event = "deadline_exceeded", %fingerprint, signal_target = &*target, cause, "signals not counted within limits.deadline");
             Err(SubmitError::deadline(self.limits.deadline, cause))
         };
         if Instant::now() >= deadline {

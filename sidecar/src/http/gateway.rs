@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::post;
 use axum::{Extension, Router};
@@ -17,18 +17,20 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, debug, error, warn};
 
 use super::admission::{Admission, RETRY_AFTER_S};
-use super::commit_body::{BodyCommitter, FilterHeaders, PermittedResponse};
+use super::commit_body::{Asker, BodyCommitter, FilterHeaders, PermittedResponse};
 use super::intake::read_body;
 use super::policy::Policy;
 use super::request_context::{RequestId, in_span};
 use super::request_time::check_timestamp;
 use super::response::to_http;
+use super::tally::kind;
 use super::{OTHER_METHOD, OTHER_PATH};
 use crate::auth::Auth;
 use crate::config::{Freshness, Limits};
 use crate::incident::Commit;
 use crate::metrics::Metrics;
 use crate::rr::Provenance;
+use crate::traces::{Trace, Traces};
 
 /// Receives signals and responds to them.
 #[derive(Debug)]
@@ -68,15 +70,15 @@ impl<C: Commit> Gateway<C> {
         Arc::new(Self { bodies: Arc::new(bodies), limits, admission, metrics, auth, freshness, problem_types })
     }
 
-    /// The routes of the signal port.
-    pub fn router(self: Arc<Self>) -> Router {
+    /// The routes of the signal port, whose requests have spans of `traces`.
+    pub fn router(self: Arc<Self>, traces: Traces) -> Router {
         let route = |source| post(move |State(gateway): State<Arc<Self>>, request| gateway.receive(source, request));
         Source::ALL
             .into_iter()
             .fold(Router::new(), |router, source| router.route(source.path(), route(source)))
             .method_not_allowed_fallback(Self::method_not_allowed)
             .fallback(Self::not_found)
-            .layer(from_fn(in_span))
+            .layer(from_fn_with_state(traces, in_span))
             .with_state(self)
     }
 
@@ -109,6 +111,7 @@ impl<C: Commit> Gateway<C> {
         let name = sender.as_ref().map(|sender| sender.name());
         Span::current().record("sender", name.map(|name| &**name));
         let request_id = request.extensions().get().map(|RequestId(id)| Arc::clone(id));
+        let trace = request.extensions().get::<Trace>().cloned().unwrap_or_default();
         let provenance = Provenance { sender: name.cloned(), request_id };
         let headers = FilterHeaders::of(request.headers());
         let body = match read_body(request, &self.limits, &self.admission).await {
@@ -116,12 +119,12 @@ impl<C: Commit> Gateway<C> {
             Err(problem) => return problem.into(),
         };
         let bodies = Arc::clone(&self.bodies);
+        let asker = Asker { sender, provenance, checking, trace };
         // Detached: when the sender disconnects, the commit still runs to its end and its outcome is known.
-        let committed = tokio::spawn(
-            async move { bodies.commit(origin, headers, sender, provenance, body, checking).await }.in_current_span(),
-        );
+        let committed =
+            tokio::spawn(async move { bodies.commit(origin, headers, asker, body).await }.in_current_span());
         committed.await.unwrap_or_else(|failure| {
-            error!(%failure, "a request panicked");
+            error!(event = "request_panicked", cause = %failure, "a request panicked");
             self.metrics.panicked();
             let detail = "internal error while processing the request; send it again";
             Problem::new(ProblemKind::Internal, detail).retry_after(RETRY_AFTER_S).into()
@@ -157,6 +160,7 @@ impl<C: Commit> Gateway<C> {
         let response = match response {
             SignalResponse::Problem(problem) => {
                 log(path, &problem);
+                self.metrics.outcomes.problem(kind(&problem), problem.status);
                 let instance = (path != OTHER_PATH).then_some(path);
                 SignalResponse::from(Problem { instance, request_id: Some(Box::from(&*id)), ..*problem })
             }
@@ -195,14 +199,14 @@ fn log_rejected(path: &'static str, response: &SignalResponse) {
     let rejected = results.iter().find(|outcome| outcome.status == Status::Rejected);
     if let Some(SignalOutcome { message, fingerprint, .. }) = rejected {
         let signals = summary.rejected;
-        warn!(path, signals, first = message, first_fingerprint = fingerprint, "signals of a webhook rejected");
+        warn!(event = "signals_rejected", path, signals, cause = message, fingerprint, "signals of a webhook rejected");
     }
 }
 
 /// A 4xx needs a person to fix the sender: warn. 503s come by the thousand in an outage and are counted: debug.
 fn log(path: &'static str, problem: &Problem) {
     if problem.status < 500 {
-        warn!(path, status = problem.status, detail = problem.detail, "request rejected");
+        warn!(event = "request_rejected", path, status = problem.status, cause = problem.detail, "request rejected");
     } else {
         debug!(path, status = problem.status, detail = problem.detail, "request failed; the sender should retry");
     }

@@ -115,7 +115,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::{health, metrics};
-    use crate::health::Readiness;
+    use crate::health::{Condition, Readiness};
     use crate::metrics::Metrics;
 
     /// The status, the media type and the body.
@@ -140,7 +140,7 @@ mod tests {
     async fn a_replica_that_is_not_ready_is_alive_and_names_the_reason() {
         let readiness = Readiness::default();
         let router = health(readiness.clone(), ProblemTypes::Onceway);
-        let pending = readiness.pending("permissions", "missing: get leases");
+        let pending = readiness.pending(Condition::Permissions, "missing: get leases");
         let (status, media_type, body) = get(&router, "/readyz", None).await;
         assert_eq!((status, media_type.as_str()), (503, "application/problem+json"));
         let expected = json!({
@@ -172,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn a_probes_problem_has_the_types_that_the_configuration_names() {
         let readiness = Readiness::default();
-        let _pending = readiness.pending("draining", "the replica is shutting down");
+        let _pending = readiness.pending(Condition::Draining, "the replica is shutting down");
         let (.., body) = get(&health(readiness, ProblemTypes::Kubernaut), "/readyz", None).await;
         let body = timeless(&body);
         assert_eq!(body["type"], "https://kubernaut.ai/problems/service-unavailable");

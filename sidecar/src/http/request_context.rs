@@ -3,21 +3,21 @@
 
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use onceway_signal::Source;
-use tracing::field::Empty;
+use opentelemetry::trace::TraceId;
+use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, error_span};
 use uuid::Uuid;
 
 use super::OTHER_PATH;
+use crate::traces::{Traces, parent};
 
 /// The header with a request's id, in requests and in responses.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The header with a request's trace, by W3C Trace Context.
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The longest id, in characters.
 const MAX_REQUEST_ID: usize = 64;
 
@@ -40,11 +40,26 @@ fn is_request_id(text: &str) -> bool {
 }
 
 /// Runs a request in its span, and returns its id with the response.
-pub(super) async fn in_span(mut request: Request, next: Next) -> Response {
+pub(super) async fn in_span(State(traces): State<Traces>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
-    let span = span(&request, &id);
+    let path = Source::from_path(request.uri().path()).map_or(OTHER_PATH, Source::path);
+    let parent = parent(request.headers());
+    let sent = parent.as_ref().map(|parent| parent.trace_id());
+    let (trace, trace_id) = traces.request(path, parent);
+    let span = span(path, &id, sent.or(trace_id));
+    trace.set("http.request.method", || request.method().as_str().to_owned());
+    trace.set("url.path", || path);
+    trace.set("onceway.request_id", || id.0.to_string());
+    if trace.is_recorded() {
+        request.extensions_mut().insert(trace.clone());
+    }
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).instrument(span).await;
+    let status = response.status();
+    trace.set("http.response.status_code", || i64::from(status.as_u16()));
+    if status.is_server_error() {
+        trace.fail(|| status.to_string());
+    }
     if let Ok(id) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -52,31 +67,16 @@ pub(super) async fn in_span(mut request: Request, next: Next) -> Response {
 }
 
 /// Of the highest level, so that it is there for every line whatever `log.level` is.
-fn span(request: &Request, RequestId(id): &RequestId) -> Span {
-    let path = Source::from_path(request.uri().path()).map_or(OTHER_PATH, Source::path);
-    let trace_id = request.headers().get(TRACEPARENT).and_then(|trace| trace_id(trace.to_str().ok()?));
+fn span(path: &'static str, RequestId(id): &RequestId, trace_id: Option<TraceId>) -> Span {
+    let trace_id = trace_id.map(display);
     error_span!("request", path, request_id = &**id, trace_id, sender = Empty)
 }
-
-/// The trace id in a `traceparent`: `<version>-<trace id>-<parent id>-<flags>`. Later versions may add fields.
-fn trace_id(traceparent: &str) -> Option<&str> {
-    let mut fields = traceparent.splitn(5, '-');
-    let is_field = |field: &&str, length| field.len() == length && field.bytes().all(|byte| HEX.contains(&byte));
-    let version = fields.next().filter(|field| is_field(field, 2) && *field != "ff")?;
-    let trace_id = fields.next().filter(|field| is_field(field, 32) && field.bytes().any(|byte| byte != b'0'))?;
-    fields.next().filter(|field| is_field(field, 16) && field.bytes().any(|byte| byte != b'0'))?;
-    fields.next().filter(|field| is_field(field, 2))?;
-    (version != "00" || fields.next().is_none()).then_some(trace_id)
-}
-
-/// Upper case is invalid.
-const HEX: &[u8] = b"0123456789abcdef";
 
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderValue};
 
-    use super::{MAX_REQUEST_ID, REQUEST_ID, RequestId, trace_id};
+    use super::{MAX_REQUEST_ID, REQUEST_ID, RequestId};
 
     fn id(sent: &[u8]) -> String {
         let headers = HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_bytes(sent).unwrap())]);
@@ -98,27 +98,5 @@ mod tests {
             assert_eq!((made.len(), made.as_bytes()[14]), (36, b'4'), "{made}");
         }
         assert_ne!(id(b""), id(b""));
-    }
-
-    #[test]
-    fn the_trace_id_is_read_of_a_valid_traceparent_only() {
-        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let with = |version: &str, id: &str, rest: &str| trace_id(&format!("{version}-{id}-{rest}")).map(str::to_owned);
-        assert_eq!(with("00", id, "00f067aa0ba902b7-01").as_deref(), Some(id));
-        assert_eq!(with("01", id, "00f067aa0ba902b7-01-later").as_deref(), Some(id));
-        for (version, trace, rest) in [
-            ("00", id, "00f067aa0ba902b7-01-later"),
-            ("ff", id, "00f067aa0ba902b7-01"),
-            ("0", id, "00f067aa0ba902b7-01"),
-            ("00", &id.to_uppercase(), "00f067aa0ba902b7-01"),
-            ("00", &"0".repeat(32), "00f067aa0ba902b7-01"),
-            ("00", &id[1..], "00f067aa0ba902b7-01"),
-            ("00", id, "0000000000000000-01"),
-            ("00", id, "00f067aa0ba902b7"),
-            ("00", id, ""),
-        ] {
-            assert_eq!(with(version, trace, rest), None, "{version} {trace} {rest}");
-        }
-        assert_eq!(trace_id(""), None);
     }
 }

@@ -13,17 +13,17 @@ pub(super) fn is_https(headers: &HeaderMap, tls: bool) -> bool {
     headers.get(X_FORWARDED_PROTO).map_or(tls, |proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
-/// Adds the headers to those of a response.
+/// Adds the headers to those of a response. One that the response has stays: a page needs a content policy of its own.
 pub(super) fn secure(headers: &mut HeaderMap, https: bool) {
     let strict = https.then_some(STRICT_TRANSPORT_SECURITY);
     for (name, value) in SECURITY_HEADERS.into_iter().chain(strict) {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        headers.entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(value));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::header::{HeaderMap, HeaderValue};
+    use http::header::{CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue};
 
     use super::{X_FORWARDED_PROTO, is_https, secure};
 
@@ -37,6 +37,9 @@ mod tests {
             response.contains_key("strict-transport-security")
         };
         assert_eq!([of(None, true), of(None, false)], [true, false]);
+        let mut response = HeaderMap::from_iter([(CONTENT_SECURITY_POLICY, HeaderValue::from_static("own"))]);
+        secure(&mut response, false);
+        assert_eq!((&response["content-security-policy"], response.len()), (&HeaderValue::from_static("own"), 4));
         assert_eq!([of(Some("https"), false), of(Some("HTTPS"), true), of(Some("http"), true)], [true, true, false]);
     }
 }

@@ -78,7 +78,7 @@ async fn accept(listener: &TcpListener, open: &OpenConnections) -> (TcpStream, S
             Ok(accepted) => return accepted,
             Err(error) => error,
         };
-        warn!(%error, "cannot accept a connection; is the limit of open files too low?");
+        warn!(event = "accept_failed", cause = %error, "cannot accept a connection; is the limit of open files too low?");
         let evicted = open.free_files(EVICTED_FOR_FILES);
         sleep(if evicted > 0 { EVICTION_PAUSE } else { ACCEPT_PAUSE }).await;
     }

@@ -11,6 +11,7 @@ use crate::executor::Context;
 use crate::incident::{Counted, LogContext, Submission, SubmitError};
 use crate::metrics::Metrics;
 use crate::rr::timestamp;
+use crate::traces::{MAX_LINKS, SpanKind, Trace};
 
 type ResultSender = oneshot::Sender<Result<Counted, SubmitError>>;
 
@@ -28,6 +29,8 @@ pub(super) struct Batch {
     pub(super) context: Context,
     /// What log lines say of the first submission.
     pub(super) log: LogContext,
+    /// The spans of all its requests that are recorded, up to [`MAX_LINKS`].
+    pub(super) requests: Vec<Trace>,
     /// The first submission's sender first.
     results: Vec<ResultSender>,
 }
@@ -52,6 +55,7 @@ impl Batch {
         batch.context.last_received = batch.context.last_received.max(submission.received);
         batch.context.by_name.merge(&submission.by_name);
         batch.results.push(result);
+        batch.link(&submission.log.trace);
         Some(batch)
     }
 
@@ -60,8 +64,32 @@ impl Batch {
             fingerprint, source, signals, by_name, received, deadline, spec, target, log, provenance, ..
         } = submission;
         let (first_received, last_received, spec) = (received, received, Some(spec));
-        let context = Context { fingerprint, first_received, last_received, by_name, spec, target, provenance };
-        Self { signals, deadline, source: source.as_str(), context, log, results: vec![result] }
+        let trace = Trace::default();
+        let context = Context { fingerprint, first_received, last_received, by_name, spec, target, provenance, trace };
+        let first = log.trace.clone();
+        let results = vec![result];
+        let mut batch =
+            Self { signals, deadline, source: source.as_str(), context, log, requests: Vec::new(), results };
+        batch.link(&first);
+        batch
+    }
+
+    fn link(&mut self, request: &Trace) {
+        if request.is_recorded() && self.requests.len() < MAX_LINKS as usize {
+            self.requests.push(request.clone());
+        }
+    }
+
+    /// Begins the batch's span: within that of its first request that has one, with links to all of them.
+    pub(super) fn begin_span(&mut self) {
+        let Some(first) = self.requests.first() else { return };
+        let trace = first.child_of_all("commit a batch", SpanKind::Internal, &self.requests);
+        trace.set("onceway.fingerprint", || self.context.fingerprint.to_string());
+        trace.set("onceway.target", || self.log.target.to_string());
+        trace.set("onceway.signals", || i64::from(self.signals.get()));
+        self.context.trace = trace;
+        // A request's span ends with its request.
+        self.requests = Vec::new();
     }
 
     /// Reports to every submission that it is counted in `rr`, and to the first one whether it created the RR.

@@ -5,7 +5,7 @@ use std::thread::panicking;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use onceway_claim::{ApiCall, ApiResult, Commit, CommitOutcome, Now, Parameters, Phase, Rr, Stage, Step};
+use onceway_claim::{ApiCall, ApiResult, Commit, CommitOutcome, Known, Now, Parameters, Phase, Rr, Stage, Step};
 use onceway_signal::Fingerprint;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{Instrument, debug, info, warn};
@@ -94,7 +94,8 @@ impl<E: Execute> IncidentTask<E> {
 
     /// Commits the submissions as one batch, and reports the result to each.
     async fn serve(&mut self, waiters: Vec<Waiter>) {
-        let Some(batch) = Batch::gather(waiters, &self.shared.metrics) else { return };
+        let Some(mut batch) = Batch::gather(waiters, &self.shared.metrics) else { return };
+        batch.begin_span();
         let begun = Instant::now();
         self.last_error.set(None);
         self.writes = 0;
@@ -104,13 +105,24 @@ impl<E: Execute> IncidentTask<E> {
         match committed.unwrap_or_else(|_| Err(self.deadline_error())) {
             Ok((rr, created)) => {
                 self.record_commit(&batch, &rr, created);
+                batch.context.trace.set("onceway.rr", || rr.name.to_string());
                 batch.counted(&rr, created, &self.shared.settings.namespace);
                 self.known = Some(rr);
             }
             Err(error) => {
-                let LogContext { target, request } = &batch.log;
+                let LogContext { target, request, .. } = &batch.log;
+                batch.context.trace.fail(|| error.to_string());
                 let (fingerprint, signals) = (self.fingerprint, batch.signals);
-                warn!(parent: request, %fingerprint, signal_target = &**target, signals, %error, "signals not counted");
+                let signal_target = &**target;
+                warn!(
+                    parent: request,
+                    event = "signals_not_counted",
+                    %fingerprint,
+                    signal_target,
+                    signals,
+                    cause = %error,
+                    "signals not counted"
+                );
                 batch.failed(&error);
             }
         }
@@ -121,7 +133,7 @@ impl<E: Execute> IncidentTask<E> {
     async fn commit(&mut self, batch: &Batch) -> Result<(Rr, bool), SubmitError> {
         let context = &batch.context;
         let parameters = Arc::clone(&self.parameters);
-        let known = self.known.take().filter(|rr| !self.is_known_inactive(rr));
+        let known = self.knowledge();
         let (mut commit, mut step) = Commit::begin(parameters, batch.signals, known, self.now());
         let mut backoff = Backoff::new();
         loop {
@@ -135,12 +147,9 @@ impl<E: Execute> IncidentTask<E> {
                     sleep(Duration::from_millis(ms)).await;
                     commit.resume(ApiResult::Elapsed, self.now())
                 }
-                Step::Done(done) => {
-                    self.spawn_off_path(done.release, context);
-                    return match done.outcome {
-                        CommitOutcome::Counted { rr, created } => Ok((rr, created)),
-                        CommitOutcome::Unresolved => Err(SubmitError::Unresolved { cause: self.last_error.text() }),
-                    };
+                Step::Done(CommitOutcome::Counted { rr, created }) => return Ok((rr, created)),
+                Step::Done(CommitOutcome::Unresolved) => {
+                    return Err(SubmitError::Unresolved { cause: self.last_error.text() });
                 }
             };
         }
@@ -167,6 +176,15 @@ impl<E: Execute> IncidentTask<E> {
             sleep(pause).await;
         }
         Ok(outcome.result)
+    }
+
+    /// What this replica knows of the incident, which decides the first calls of a commit.
+    fn knowledge(&mut self) -> Known {
+        match self.known.take().filter(|rr| !self.is_known_inactive(rr)) {
+            Some(rr) => Known::Rr(rr),
+            None if self.shared.executor.is_new(self.fingerprint) => Known::New,
+            None => Known::Nothing,
+        }
     }
 
     /// Whether a count in this RR is known to be rejected. A terminal RR that blocks its incident still takes counts.
@@ -224,16 +242,6 @@ impl<E: Execute> IncidentTask<E> {
         by_latency.max(by_size).saturating_mul(self.writes.max(1)).min(settings.deadline / 2)
     }
 
-    /// Executes a call that no signal waits for and whose outcome is ignored: it only saves other replicas a wait. It creates
-    /// no RR, so it does not keep the request's body.
-    fn spawn_off_path(&self, call: Option<ApiCall>, context: &Context) {
-        let Some(call) = call else { return };
-        let (shared, context) = (Arc::clone(&self.shared), Context { spec: None, ..context.clone() });
-        spawn(&self.shared.tracker, async move {
-            shared.executor.execute(&call, &context).await;
-        });
-    }
-
     /// Releases the lock that the commit holds, if any. Nobody waits for it.
     fn spawn_lock_release(&self) {
         let Some(lock) = self.shared.executor.end_commit(self.fingerprint) else { return };
@@ -252,9 +260,9 @@ impl<E: Execute> IncidentTask<E> {
         }
         if created {
             metrics.created(batch.source);
-            let (fingerprint, LogContext { target, request }) = (self.fingerprint, &batch.log);
-            let (signal_target, name) = (&**target, &*rr.name);
-            info!(parent: request, %fingerprint, signal_target, name, signals, "created a RemediationRequest");
+            let (fingerprint, LogContext { target, request, .. }) = (self.fingerprint, &batch.log);
+            let (signal_target, rr) = (&**target, &*rr.name);
+            info!(parent: request, event = "rr_created", %fingerprint, signal_target, rr, signals, "created a RemediationRequest");
         }
     }
 

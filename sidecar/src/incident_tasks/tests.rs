@@ -5,7 +5,7 @@ mod script;
 
 use std::time::Duration;
 
-use onceway_claim::{ApiCall, ApiResult};
+use onceway_claim::ApiCall;
 use tokio::time::Instant;
 
 use self::script::{DEADLINE, IDLE, INTERVAL, Rig, fingerprint, refused, unavailable};
@@ -365,15 +365,4 @@ async fn a_task_that_panics_is_replaced_and_leaves_nothing_behind() {
     assert_eq!((rig.metric("gateway_incidents_in_hand"), rig.metric("gateway_queue_depth")), (0, 0));
     assert_eq!(rig.metric("gateway_panics_total"), 1);
     assert!(rig.submit(1, 1).await.unwrap().unwrap().created);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_claim_is_released_off_the_path() {
-    let rig = Rig::new();
-    rig.submit(1, 1).await.unwrap().unwrap();
-    rig.run_until_idle().await;
-    let last = rig.api.calls().pop().unwrap();
-    assert!(matches!(last, ApiCall::UpdateClaim { ref fields, .. } if fields.created), "{last:?}");
-    assert!(!rig.api.last_call_had_a_spec(), "no signal waits for it, so it must not keep a request's body");
-    assert!(matches!(rig.api.claim(1), ApiResult::Claim(claim) if claim.fields.holder.is_empty()));
 }

@@ -18,6 +18,8 @@ pub struct ActiveRr {
     pub namespace: Arc<str>,
     /// `metadata.creationTimestamp` in Unix seconds.
     pub created_s: i64,
+    /// The version of the claim under which a sidecar created it.
+    pub claim_version: Option<u64>,
     /// Since when this replica has known it as a possible late create ([`Observed::may_be_late_create`]).
     pub uncounted_since: Option<Instant>,
 }
@@ -54,6 +56,11 @@ impl ActiveRrs {
         self.namespaces.get(namespace).copied().unwrap_or_default()
     }
 
+    /// The number of active RRs by the namespace of their target.
+    pub(super) fn by_namespace(&self) -> &HashMap<Arc<str>, usize> {
+        &self.namespaces
+    }
+
     /// Adds, replaces or removes the RR. Returns whether it was added to an incident that has other active RRs.
     pub(super) fn upsert(&mut self, observed: &Observed, uncounted_since: Option<Instant>) -> bool {
         let Some(fingerprint) = observed.fingerprint.filter(|_| observed.active) else {
@@ -71,6 +78,7 @@ impl ActiveRrs {
             name: Arc::clone(&observed.name),
             namespace,
             created_s: observed.created_s,
+            claim_version: observed.claim_version,
             uncounted_since: observed.may_be_late_create().then(|| since.unwrap_or_else(Instant::now)),
         });
         // By age, then by name: the same order in every replica.

@@ -32,6 +32,8 @@ pub struct Observed {
     pub count: i64,
     /// Whether a sidecar created it.
     pub created_by_sidecar: bool,
+    /// The version of the claim under which a sidecar created it, if that is a number, as it is today.
+    pub claim_version: Option<u64>,
 }
 
 impl Observed {
@@ -63,6 +65,7 @@ impl From<&RrView<'_>> for Observed {
             unstarted: matches!(view.overall_phase(), "" | "Pending"),
             count: view.occurrence_count(),
             created_by_sidecar: view.creator().is_some(),
+            claim_version: view.claim_version().and_then(|version| version.parse().ok()),
             metadata: ObjectMeta {
                 name: Some(view.name().to_owned()),
                 uid: Some(view.uid().to_owned()),

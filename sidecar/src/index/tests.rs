@@ -88,6 +88,42 @@ fn the_last_rr_seen_to_become_inactive_is_remembered_until_it_is_active_again() 
     assert!(!index.is_known_inactive(fingerprint(), "b"));
 }
 
+/// An RR that was created under this version of its claim.
+fn under(version: &str, name: &str, phase: &str) -> Observed {
+    let mut object = object(name, 1, phase, 1);
+    object["metadata"]["annotations"]["onceway.io/claim-version"] = json!(version);
+    serde_json::from_value(object).unwrap()
+}
+
+#[test]
+fn an_rr_stays_known_in_every_phase_and_once_it_is_deleted_for_the_version_that_it_was_created_under_alone() {
+    let index = in_sync();
+    let knows = |name, version| index.has_seen(fingerprint(), name, version);
+    assert!(!knows("a", "7"));
+    index.apply(&under("7", "a", "Executing"));
+    assert!(knows("a", "7") && !knows("a", "8") && !knows("b", "7"));
+    index.apply(&under("7", "a", "Completed"));
+    assert!(knows("a", "7"));
+    index.remove(&under("7", "a", "Completed"));
+    assert!(knows("a", "7") && !knows("a", "8"));
+    index.apply(&rr("b", 2, "Executing", 1));
+    assert!(!knows("b", "7") && !knows("b", ""), "it names no version");
+}
+
+#[test]
+fn an_incident_is_new_until_an_rr_of_it_is_seen_even_one_that_had_ended_before_this_replica_began() {
+    let index = Index::default();
+    assert!(!index.is_new(fingerprint()), "not in sync");
+    index.begin_list();
+    index.end_list();
+    assert!(index.is_new(fingerprint()));
+    index.begin_list();
+    index.list(&under("7", "a", "Completed"));
+    index.end_list();
+    assert!(!index.is_new(fingerprint()) && index.has_seen(fingerprint(), "a", "7"));
+    assert!(index.is_known_inactive(fingerprint(), "a"));
+}
+
 #[test]
 fn an_rr_that_is_being_deleted_is_not_active() {
     let mut deleting = object("a", 1, "Executing", 1);

@@ -29,9 +29,8 @@ pub struct WatchSinks {
 
 /// Follows the RRs of `namespace`; never returns. Each watch lasts `watch` (whole seconds).
 pub async fn follow(client: Client, namespace: String, watch: Duration, sinks: WatchSinks) {
-    let seconds = u32::try_from(watch.as_secs()).unwrap_or(u32::MAX);
-    let every = Config::default().page_size(PAGE).timeout(seconds);
-    watching::follow(client, every, sinks, |client| Api::<Observed>::namespaced(client, &namespace)).await;
+    let every = Config::default().page_size(PAGE);
+    watching::follow(client, every, watch, sinks, |client| Api::<Observed>::namespaced(client, &namespace)).await;
 }
 
 impl Sink<Observed> for WatchSinks {
@@ -43,7 +42,11 @@ impl Sink<Observed> for WatchSinks {
             Event::InitApply(observed) => self.index.list(&observed),
             Event::InitDone => {
                 self.index.end_list();
-                info!(incidents = self.index.size().0, "the index of the RemediationRequests is in sync");
+                info!(
+                    event = "index_listed",
+                    incidents = self.index.size().0,
+                    "the index of the RemediationRequests is in sync"
+                );
             }
             Event::Apply(observed) => self.index.apply(&observed),
             Event::Delete(observed) => self.index.remove(&observed),
@@ -63,6 +66,10 @@ impl Sink<Observed> for WatchSinks {
 
     fn refused(&self) {
         self.recheck.request();
+    }
+
+    fn heard(&self) {
+        self.metrics.progress.index_heard();
     }
 }
 

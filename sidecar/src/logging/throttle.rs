@@ -98,7 +98,7 @@ impl Throttle {
     pub fn summarise(&self) {
         // Not under the lock, which writing a line takes too.
         for Suppressed { lines, message, location } in self.take() {
-            warn!(target: SUMMARY, suppressed = lines, of = message, location, "similar lines were suppressed");
+            warn!(target: SUMMARY, event = "lines_suppressed", suppressed = lines, of = message, location, "similar lines were suppressed");
         }
     }
 

@@ -43,7 +43,7 @@ impl DeduplicationMetrics {
             "Signals counted in a RemediationRequest that existed before them. The name is kubernaut's: there is no cache.",
         );
         let firing = Counter::default();
-        registry.collect(Rate { in_all: in_all.clone(), firing: firing.clone() });
+        registry.collect(&["deduplication_rate"], Rate { in_all: in_all.clone(), firing: firing.clone() });
         Self { by_name, names: BoundedValues::new(&[OTHER], MAX_SIGNAL_NAMES), in_all, firing }
     }
 

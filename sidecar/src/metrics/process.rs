@@ -9,6 +9,18 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+/// The names, without the suffix of counters.
+pub(super) const PROCESS_METRICS: [&str; 8] = [
+    "process_cpu_seconds",
+    "process_start_time_seconds",
+    "process_resident_memory_bytes",
+    "process_virtual_memory_bytes",
+    "process_threads",
+    "process_open_fds",
+    "process_max_fds",
+    "process_virtual_memory_max_bytes",
+];
+
 /// Reads `/proc/self`.
 #[derive(Debug, Default)]
 pub(super) struct ProcessMetrics;

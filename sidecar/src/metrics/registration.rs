@@ -14,12 +14,17 @@ const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 pub(super) type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// A registry under construction.
-pub(super) struct Registration<'r>(pub(super) &'r mut Registry);
+pub(super) struct Registration<'r> {
+    pub(super) registry: &'r mut Registry,
+    /// The names so far, without prefix and suffixes.
+    pub(super) names: Vec<String>,
+}
 
 impl Registration<'_> {
-    /// Adds what writes its metrics itself, help texts with their full stop included.
-    pub(super) fn collect(&mut self, collector: impl Collector) {
-        self.0.register_collector(Box::new(collector));
+    /// Adds what writes metrics of these names itself, help texts with their full stop included.
+    pub(super) fn collect(&mut self, names: &[&str], collector: impl Collector) {
+        self.names.extend(names.iter().map(|name| (*name).to_owned()));
+        self.registry.register_collector(Box::new(collector));
     }
 
     pub(super) fn add<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
@@ -27,8 +32,9 @@ impl Registration<'_> {
     }
 
     pub(super) fn with<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+        self.names.push(name.to_owned());
         // The registry appends a full stop to help texts.
-        self.0.register(name, help.trim_end_matches('.'), metric.clone());
+        self.registry.register(name, help.trim_end_matches('.'), metric.clone());
         metric
     }
 
@@ -38,7 +44,8 @@ impl Registration<'_> {
         L: Clone + Hash + Eq,
     {
         let family = Histograms::new_with_constructor(|| Histogram::new(SECONDS));
-        self.0.register_with_unit(name, help.trim_end_matches('.'), Unit::Seconds, family.clone());
+        self.names.push(format!("{name}_seconds"));
+        self.registry.register_with_unit(name, help.trim_end_matches('.'), Unit::Seconds, family.clone());
         family
     }
 }

@@ -19,6 +19,10 @@ pub const SIGNAL_TYPE: &str = "alert";
 /// The annotation with the identity of the process that created an RR: `<POD_NAME>_<per-process id>`.
 pub const CREATOR: &str = "onceway.io/creator";
 
+/// The annotation with the resourceVersion of the Lease under which an RR was created. A replica that has seen the RR knows by
+/// it, once the RR is missing, that it was deleted and not merely late.
+pub const CLAIM_VERSION: &str = "onceway.io/claim-version";
+
 /// The terminal phase of an RR that no controller will work on.
 pub const SKIPPED: &str = "Skipped";
 

@@ -14,7 +14,7 @@ use onceway_signal::Fingerprint;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::resource::{CREATOR, CompletionStatus, DeduplicatedSignal, RoutingStatus, is_terminal};
+use super::resource::{CLAIM_VERSION, CREATOR, CompletionStatus, DeduplicatedSignal, RoutingStatus, is_terminal};
 use super::signals::SignalList;
 use super::time::unix_ms;
 
@@ -141,6 +141,11 @@ impl RrView<'_> {
     /// The identity of the sidecar that created the RR; `None` if something else created it.
     pub fn creator(&self) -> Option<&str> {
         self.metadata.annotations.get(CREATOR).map(String::as_str)
+    }
+
+    /// The version of the claim under which a sidecar created the RR; `None` if it has none.
+    pub fn claim_version(&self) -> Option<&str> {
+        self.metadata.annotations.get(CLAIM_VERSION).map(String::as_str)
     }
 
     /// `status.overallPhase`; empty if missing.

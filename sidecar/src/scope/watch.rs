@@ -30,9 +30,8 @@ pub struct NamespaceSink {
 
 /// Follows the metadata of the namespaces that have the label; never returns. Each watch lasts `watch` (whole seconds).
 pub async fn follow(client: Client, watch: Duration, sink: NamespaceSink) {
-    let seconds = u32::try_from(watch.as_secs()).unwrap_or(u32::MAX);
-    let labelled = Config::default().labels(sink.namespaces.label()).page_size(PAGE).timeout(seconds);
-    watching::follow(client, labelled, sink, Api::<PartialObjectMeta<Namespace>>::all).await;
+    let labelled = Config::default().labels(sink.namespaces.label()).page_size(PAGE);
+    watching::follow(client, labelled, watch, sink, Api::<PartialObjectMeta<Namespace>>::all).await;
 }
 
 impl Sink<PartialObjectMeta<Namespace>> for NamespaceSink {
@@ -45,7 +44,11 @@ impl Sink<PartialObjectMeta<Namespace>> for NamespaceSink {
             Event::InitApply(namespace) => namespaces.list(&namespace.name_any(), self.label_of(&namespace)),
             Event::InitDone => {
                 namespaces.end_list();
-                info!(namespaces = namespaces.size().0, "the namespaces with the scope's label are known");
+                info!(
+                    event = "scope_listed",
+                    namespaces = namespaces.size().0,
+                    "the namespaces with the scope's label are known"
+                );
             }
             Event::Apply(namespace) => namespaces.apply(&namespace.name_any(), self.label_of(&namespace)),
             // It is gone, or has the label no more.

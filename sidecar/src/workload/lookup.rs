@@ -65,7 +65,7 @@ impl Workloads {
         let task = tokio::spawn(async move { this.read(named).await });
         let found = task.map(move |found| {
             found.unwrap_or_else(|failure| {
-                error!(%failure, "a lookup of a target panicked");
+                error!(event = "lookup_panicked", cause = %failure, "a lookup of a target panicked");
                 Arc::new(Found { target: late.derived(), how: How::Failed, managed: None })
             })
         });

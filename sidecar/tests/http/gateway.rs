@@ -2,6 +2,7 @@
 
 mod auth;
 mod bodies;
+mod outcomes;
 mod policy;
 mod rejections;
 mod senders;
@@ -20,6 +21,7 @@ use onceway::http::gateway::Gateway;
 use onceway::http::policy::Policy;
 use onceway::incident::SubmitError;
 use onceway::metrics::Metrics;
+use onceway::traces::Traces;
 use onceway_signal::problem::ProblemTypes;
 use onceway_signal::rules::Rules;
 use onceway_signal::{Fingerprint, Origin, Source, decode};
@@ -78,7 +80,8 @@ impl Rig {
     ) -> Self {
         let (ledger, metrics) = (Ledger::new(), Arc::new(Metrics::new()));
         let auth = Arc::new(auth(&metrics));
-        let router = Gateway::new(Arc::clone(&ledger), policy, limits, Arc::clone(&metrics), auth, types).router();
+        let router = Gateway::new(Arc::clone(&ledger), policy, limits, Arc::clone(&metrics), auth, types);
+        let router = router.router(Traces::off());
         Self { ledger, metrics, router }
     }
 

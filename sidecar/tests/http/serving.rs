@@ -67,7 +67,7 @@ impl Rig {
             let requested = async { requested.await.unwrap() };
             let metrics = Arc::new(Metrics::new());
             let auth = Arc::new(Auth::disabled(&metrics));
-            let serving = Serving { commit, auth, metrics, readiness: ready };
+            let serving = Serving { commit, auth, metrics, readiness: ready, traces: onceway::traces::Traces::off() };
             serve_until(requested, &config, sockets, serving, background).await
         });
         Self { ledger, readiness, signals, health, metrics, shutdown: Some(shutdown), running }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
 use futures::{StreamExt, stream};
@@ -13,7 +14,7 @@ use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body as RequestBody;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tower::service_fn;
 
 /// What happens to a request.
@@ -23,6 +24,8 @@ pub(crate) enum Met {
     Response(u16, Value),
     /// A response of several lines, as a watch sends them; then silence.
     Stream(Vec<Value>),
+    /// The same after this time.
+    Late(Duration, Vec<Value>),
     /// No response.
     Silence,
     /// The connection breaks.
@@ -91,6 +94,10 @@ impl Wire {
         match self.next(&line) {
             Met::Response(status, body) => Ok(response(status, body.to_string().into())),
             Met::Stream(lines) => Ok(response(200, endless(&lines))),
+            Met::Late(after, lines) => {
+                sleep(after).await;
+                Ok(response(200, endless(&lines)))
+            }
             Met::Silence => pending().await,
             Met::Break => Err(io::Error::new(io::ErrorKind::ConnectionReset, "the connection is reset")),
         }

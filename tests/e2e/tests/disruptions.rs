@@ -268,6 +268,7 @@ async fn a_create_that_arrives_after_its_rr_was_finished_and_deleted_opens_the_i
 async fn a_create_that_arrives_after_its_rr_was_finished_deleted_and_followed_by_another_is_undone() -> Result<()> {
     let frozen = Frozen::past_its_lease().await?;
     frozen.others(10).await;
+    frozen.rig.until_seen_by(1).await?;
     let deleted = frozen.rig.finish_and_delete(&frozen.incident).await?;
     let others = frozen.others(20).await;
     frozen.release_the_create().await?;

@@ -128,6 +128,7 @@ async fn a_late_rr_of_a_dead_creator_is_deleted() -> Result<()> {
     rig.sidecar(0).service().kill().await?;
     assert!(lost.await?.is_err());
     assert_eq!(rig.alert(1, &incident(), 1).await?.status, 201);
+    rig.until_seen_by(1).await?;
     let first = rig.finish_and_delete(&incident()).await?;
     assert_eq!(rig.alert(1, &incident(), 2).await?.status, 201);
     // Now the dead replica's create arrives: an RR of the old name, which is no claim's intent.
@@ -171,7 +172,6 @@ async fn a_claim_whose_rr_is_gone_is_deleted_and_one_whose_rr_exists_is_not() ->
     assert_eq!(rig.alert(0, &incident(), 0).await?.status, 201);
     assert_eq!(rig.alert(0, &ended, 0).await?.status, 201);
     for incident in [incident(), ended.clone()] {
-        rig.until_confirmed(&incident).await?;
         let rr = rig.rrs_of(&incident).await?.swap_remove(0);
         rig.set_phase(rr.name(), "Completed").await?;
     }

@@ -14,6 +14,7 @@ use serde_json::Value;
 mod crds;
 mod envoy;
 mod lifecycle;
+mod monitoring;
 mod profile;
 mod rendering;
 mod schema;

@@ -1,11 +1,20 @@
 //! The index: signals are counted in RRs of other programs, and the watch that finds these survives every failure.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use http::StatusCode;
+use jiff::Timestamp;
+use onceway::config::Index;
+use onceway::watching::silence_limit;
 use onceway_kit::fault_proxy::{Fault, RRS, Rule, Verb};
 use onceway_kit::payload::Incident;
 use onceway_kit::rig::{Rig, RrExt};
 use serde_json::json;
+use tokio::time::Instant;
+
+/// What a loaded machine may add.
+const SLACK: Duration = Duration::from_secs(10);
 
 fn incident() -> Incident {
     Incident::new("prod", "payment-api")
@@ -140,6 +149,30 @@ async fn a_watch_or_list_without_a_response_times_out() -> Result<()> {
     list.reached().await;
     rig.create_foreign(&incident(), "made-by-hand").await?;
     until_indexed_incidents(&rig, 0, 1.0).await
+}
+
+#[tokio::test]
+async fn the_index_is_out_of_sync_soon_after_the_api_server_hangs_and_in_sync_once_it_goes_on() -> Result<()> {
+    let rig = Rig::replicas(1).own_cluster().start().await?;
+    let sidecar = rig.sidecar(0);
+    rig.cluster().apiserver().freeze()?;
+    let frozen = Instant::now();
+    sidecar.until_metric("gateway_index_in_sync", |value| value < 0.5).await?;
+    let noticed = frozen.elapsed();
+    rig.cluster().apiserver().thaw()?;
+    assert!(noticed <= silence_limit(Index::default().watch_timeout) + SLACK, "noticed after {noticed:?}");
+    sidecar.until_in_sync().await?;
+    let age = sidecar.scrape().await?.sum("gateway_index_last_event_timestamp_seconds", &[]);
+    let age = Timestamp::now().as_duration().as_secs_f64() - age;
+    assert!((0.0..60.0).contains(&age), "{age} s");
+    let log = std::fs::read_to_string(sidecar.service().process()?.log())?;
+    for event in ["watch_lost", "watch_recovered"] {
+        assert_eq!(log.matches(&format!("\"event\":\"{event}\"")).count(), 1, "{log}");
+    }
+    rig.create_foreign(&incident(), "made-by-hand").await?;
+    until_indexed_incidents(&rig, 0, 1.0).await?;
+    assert_eq!(rig.alert(0, &incident(), 0).await?.status, 202);
+    Ok(())
 }
 
 #[tokio::test]

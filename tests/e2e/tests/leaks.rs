@@ -48,7 +48,7 @@ async fn no_error_of_the_api_server_reaches_a_sender_and_the_log_has_it() -> Res
     // Short: what is retried is retried until the deadline.
     let config = json!({"limits": {"deadline": "2s", "apiCallTimeout": "1s"}});
     let rig = Rig::replicas(1).config(config).start().await?;
-    let path = [(Verb::Get, LEASES), (Verb::Create, LEASES), (Verb::Create, RRS), (Verb::Patch, RR_STATUS)];
+    let path = [(Verb::Create, LEASES), (Verb::Create, RRS), (Verb::Patch, RR_STATUS)];
     for (place, (verb, resource)) in path.into_iter().enumerate() {
         for status in [StatusCode::FORBIDDEN, StatusCode::UNPROCESSABLE_ENTITY, StatusCode::INTERNAL_SERVER_ERROR] {
             let rule = rig.proxy(0).rule(Rule::on(verb, resource), Fault::Respond(status));
@@ -67,7 +67,7 @@ async fn no_error_of_the_api_server_reaches_a_sender_and_the_log_has_it() -> Res
                     .iter()
                     .any(|line| {
                         line["fingerprint"] == fingerprint.as_str()
-                            && line["error"].as_str().is_some_and(|error| error.contains("injected by the fault proxy"))
+                            && line["cause"].as_str().is_some_and(|cause| cause.contains("injected by the fault proxy"))
                     })
                     .then_some(())
             })

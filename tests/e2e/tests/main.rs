@@ -3,11 +3,13 @@
 
 mod affinity;
 mod alertmanager;
+mod alerts;
 mod anchor;
 mod auth;
 mod budgets;
 mod calls;
 mod clock;
+mod commands;
 mod confinement;
 mod crd;
 mod disruptions;
@@ -24,6 +26,7 @@ mod intake;
 mod kubernaut;
 mod leaks;
 mod lifecycle;
+mod metrics;
 mod outage;
 mod overload;
 mod races;
@@ -38,4 +41,5 @@ mod split;
 mod starvation;
 mod targets;
 mod tls;
+mod traces;
 mod workloads;

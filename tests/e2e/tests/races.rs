@@ -123,6 +123,26 @@ async fn a_create_that_is_held_while_another_replica_takes_over_creates_no_secon
 }
 
 #[tokio::test]
+async fn an_rr_that_a_read_just_missed_is_not_taken_for_deleted_once_the_index_shows_it() -> Result<()> {
+    let rig = Rig::replicas(2).with_long_timeouts().start().await?;
+    let incident = Incident::new("prod", "payment-api");
+    let create = hold(&rig, 0, Verb::Create, RRS);
+    let first = send(&rig, 0, &incident, 0);
+    create.reached().await;
+    // Replica 1 finds the claim and no RR, and hears of that only after its index has heard of the RR.
+    let missed = rig.proxy(1).rule(Rule::on(Verb::Get, RRS).once(), Fault::HoldResponse);
+    let other = send(&rig, 1, &incident, 1);
+    missed.reached().await;
+    create.release();
+    rig.until_seen_by(1).await?;
+    missed.release();
+    assert_eq!(statuses([first, other]).await?, [201, 202], "{}", rig.record().text());
+    let rrs = rig.rrs_of(&incident).await?;
+    assert_eq!((rrs.len(), rrs[0].count()), (1, 2), "{}", rig.record().text());
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_late_create_of_a_deleted_rrs_name_is_removed_by_its_creator() -> Result<()> {
     let rig = Rig::replicas(2).with_long_timeouts().start().await?;
     let incident = Incident::new("prod", "payment-api");
@@ -131,6 +151,7 @@ async fn a_late_create_of_a_deleted_rrs_name_is_removed_by_its_creator() -> Resu
     create.reached().await;
     // Meanwhile another replica creates that RR; it is completed and deleted, and the incident recurs.
     assert_eq!(rig.alert(1, &incident, 1).await?.status, 201);
+    rig.until_seen_by(1).await?;
     let first = rig.finish_and_delete(&incident).await?;
     assert_eq!(rig.alert(1, &incident, 2).await?.status, 201);
     next_second().await?;

@@ -105,7 +105,7 @@ async fn without_a_right_that_signals_need_they_get_503_and_operators_see_which_
         let name = right.to_string();
         let refused = until_not_ready(&rig, &name).await?;
         let log = std::fs::read_to_string(rig.sidecar(refused).service().process()?.log())?;
-        assert!(log.contains("no longer ready") && log.contains(&name), "{name} is not in the log");
+        assert!(log.contains("\"event\":\"not_ready\"") && log.contains(&name), "{name} is not in the log");
         // There also with its cause, in the API server's own words.
         assert!(log.contains(&format!("cannot {} resource", right.verb)), "{right}: {log}");
         // In the metrics.

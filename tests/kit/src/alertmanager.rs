@@ -14,7 +14,9 @@
 //! # }
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -177,6 +179,23 @@ impl Alertmanager {
         let response = self.client.send(request, body).await?;
         ensure!(response.status.is_success(), "Alertmanager rejects alerts ({}): {}", response.status, response.text());
         Ok(())
+    }
+
+    /// The names of the alerts that it holds as active: received, and not resolved.
+    ///
+    /// # Errors
+    /// If it does not respond.
+    pub async fn active(&self) -> Result<BTreeSet<String>> {
+        let response = self.client.get(&self.url("/api/v2/alerts?active=true")).await?;
+        ensure!(response.status.is_success(), "Alertmanager shows no alerts: {}", response.text());
+        let alerts = response.json();
+        let names = alerts.as_array().into_iter().flatten().filter_map(|alert| alert["labels"]["alertname"].as_str());
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    /// Where it takes alerts.
+    pub fn addr(&self) -> SocketAddr {
+        self.web.addr()
     }
 
     /// Requests so far, by its own metrics.

@@ -12,6 +12,7 @@ use crate::cluster::deploy::repository;
 
 pub mod filter;
 pub mod images;
+pub mod page;
 
 /// A path that is found, or whose file is built, once per process.
 #[derive(Default)]

@@ -43,7 +43,7 @@ impl Clock {
     }
 
     /// The environment that gives a process this clock.
-    pub(crate) fn environment(&self) -> [(&'static str, OsString); 2] {
+    pub fn environment(&self) -> [(&'static str, OsString); 2] {
         [("LD_PRELOAD", self.library.clone().into()), ("ONCEWAY_CLOCK_OFFSET", self.path.clone().into())]
     }
 }

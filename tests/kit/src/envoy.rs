@@ -36,6 +36,7 @@ pub struct Envoy {
     client: Client,
     listener: Port,
     admin: Port,
+    stats: Port,
 }
 
 impl Envoy {
@@ -82,8 +83,8 @@ impl Envoy {
         listener: Port,
         edit: impl FnOnce(&mut Value),
     ) -> Result<Self> {
-        let admin = Port::reserve()?;
-        let edits = Edits { listener: listener.addr(), admin: admin.addr(), wasm, upstreams };
+        let (admin, stats) = (Port::reserve()?, Port::reserve()?);
+        let edits = Edits { listener: listener.addr(), admin: admin.addr(), stats: stats.addr(), wasm, upstreams };
         let path = dir.join("envoy.json");
         let mut config = edits.apply(config::shipped()?)?;
         edit(&mut config);
@@ -96,7 +97,7 @@ impl Envoy {
             envoy.arg("--concurrency").arg(workers.to_string()).arg("--config-path").arg(&path);
             envoy
         })?;
-        let envoy = Self { service, client: Client::new(), listener, admin };
+        let envoy = Self { service, client: Client::new(), listener, admin, stats };
         envoy.until_ready(upstreams.len()).await?;
         Ok(envoy)
     }
@@ -114,6 +115,16 @@ impl Envoy {
     /// The URL of its admin page.
     pub fn admin_url(&self) -> String {
         format!("http://{}", self.admin.addr())
+    }
+
+    /// The address of the listener that shows its statistics, at `/stats/prometheus`.
+    pub fn stats_addr(&self) -> SocketAddr {
+        self.stats.addr()
+    }
+
+    /// The URL of the listener that shows its statistics, for Prometheus.
+    pub fn stats_url(&self) -> String {
+        format!("http://{}", self.stats.addr())
     }
 
     /// Its process.

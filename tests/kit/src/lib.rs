@@ -9,6 +9,7 @@
 //! | [`fault_proxy`] | a proxy between a replica and the API server that injects faults and records all API calls |
 //! | [`sidecar`], [`envoy`] | the shipped programs with the shipped configurations, on reserved ports |
 //! | [`alertmanager`] | a real Alertmanager that notifies them |
+//! | [`prometheus`] | a real Prometheus that scrapes them, and promtool |
 //! | [`clock`] | a wall clock for one sidecar that the test sets |
 //! | [`storm`], [`payload`], [`client`] | senders and their payloads |
 //! | [`kubernaut`] | the API calls of kubernaut's gateway, played step by step |
@@ -23,6 +24,7 @@ pub mod built;
 pub mod client;
 pub mod clock;
 pub mod cluster;
+pub mod collector;
 pub mod envoy;
 pub mod exposition;
 pub mod fault_proxy;
@@ -32,6 +34,7 @@ pub mod payload;
 pub mod poll;
 pub mod ports;
 pub mod process;
+pub mod prometheus;
 pub mod registry;
 pub mod rig;
 pub mod scratch;

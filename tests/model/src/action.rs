@@ -9,10 +9,16 @@ use crate::replica::Pace;
 pub enum Action {
     /// A signal reaches the replica.
     Submit(usize),
+    /// A signal reaches the replica, which takes the incident for a new one, rightly or not.
+    SubmitNew(usize),
     /// The replica's call in flight is executed and its result delivered. Taking this later delays and reorders calls.
     Execute(usize, Pace),
     /// The replica's search returns this active RR; or none, since the index lags.
     Find(usize, Option<Arc<str>>),
+    /// The replica's read finds no RR, and the replica knows that one was created under the claim's version.
+    FindGone(usize),
+    /// The same of the garbage collection.
+    GcFindsGone,
     /// The replica's wait elapses.
     Elapse(usize),
     /// The response to the replica's call in flight is lost; the call may be executed at any later time, or never.

@@ -37,44 +37,44 @@ pub fn quick() -> Vec<Run> {
         Run {
             name: "two replicas: lost response, crash, terminal RR, deletion",
             bounds: Bounds { lost_responses: 1, crashes: 1, terminations: 1, deletions: 1, ..two() },
-            states: Some(3_640_320),
+            states: Some(4_267_325),
         },
         Run {
             name: "two replicas: deadline, status write by another, terminal RR, deletion",
             bounds: Bounds { deadlines: 1, terminations: 1, deletions: 1, foreign_writes: 1, ..two() },
-            states: Some(667_553),
+            states: Some(796_581),
         },
         Run {
             name: "two replicas: RR of another, terminal RR, deletion",
             bounds: Bounds { terminations: 1, deletions: 1, foreign_rrs: 1, ..two() },
-            states: Some(281_812),
+            states: Some(326_940),
         },
         Run {
             name: "two replicas: RR GC, lost response, crash, deletion",
             bounds: Bounds { lost_responses: 1, crashes: 1, deletions: 1, rr_gcs: 1, ..two() },
-            states: Some(1_622_838),
+            states: Some(1_962_696),
         },
         Run {
             name: "two replicas: claim GC, terminal RR, deletion",
             bounds: Bounds { terminations: 1, deletions: 1, claim_gcs: 1, ..two() },
-            states: Some(997_029),
+            states: Some(1_317_629),
         },
         Run {
             name: "two replicas: four signals, lost response, terminal RR",
             bounds: Bounds { signals: 4, lost_responses: 1, terminations: 1, ..two() },
-            states: Some(544_733),
+            states: Some(564_981),
         },
         Run {
             name: "two replicas: two lost responses, crash, terminal RR",
             bounds: Bounds { lost_responses: 2, crashes: 1, terminations: 1, ..two() },
-            states: Some(1_062_871),
+            states: Some(1_070_775),
         },
         Run {
             name: "three replicas: lost response, crash",
             bounds: Bounds { lost_responses: 1, crashes: 1, ..three() },
-            states: Some(1_252_878),
+            states: Some(1_261_585),
         },
-        Run { name: "three replicas: deletion", bounds: Bounds { deletions: 1, ..three() }, states: Some(991_186) },
+        Run { name: "three replicas: deletion", bounds: Bounds { deletions: 1, ..three() }, states: Some(1_189_643) },
     ]
 }
 
@@ -113,7 +113,7 @@ pub fn deep() -> Vec<Run> {
         Run {
             name: "two replicas: RR of another, lost response, terminal RR, deletion",
             bounds: Bounds { lost_responses: 1, terminations: 1, deletions: 1, foreign_rrs: 1, ..two() },
-            states: Some(3_342_972),
+            states: Some(3_889_105),
         },
         Run {
             name: "two replicas: claim GC, RR GC, crash, deletion",
@@ -218,6 +218,18 @@ pub fn failing() -> Vec<Failing> {
             idea: "the claim's RR does not exist, so the claim is not needed",
             bounds: Bounds { claim_gcs: 1, ..flawed(Flaw::OpenClaimCollected) },
             violates: ONE_COUNTED,
+        },
+        Failing {
+            name: "existing-claim-is-mine",
+            idea: "the claim is created without a read before it; if it exists already, an earlier try of mine created it",
+            bounds: flawed(Flaw::ExistsIsMine),
+            violates: ONE_RR,
+        },
+        Failing {
+            name: "missing-is-deleted",
+            idea: "nobody writes into the claim that its RR was created, so an RR that is missing was deleted",
+            bounds: flawed(Flaw::MissingIsDeleted),
+            violates: ONE_RR,
         },
     ]
 }

@@ -92,6 +92,9 @@ fn coverage(bounds: &Bounds) -> Vec<Check> {
     check_if(moves_on, "takeover: another replica begins the next incident", |_, world| {
         is_taking_over(world, |held, wanted| held != wanted)
     });
+    check_if(deletes, "a replica finds an RR gone, and knows that it existed", |_, world| {
+        world.is_about_to(|call, _| world.server.is_gone(call))
+    });
     check_if(deletes, "a late RR is deleted by its creator", |_, world| world.is_at(Stage::Discard));
     check_if(bounds.lost_responses > 0, "unknown outcome resolved: the write is repeated", |_, world| {
         is_resolving(world, true)

@@ -42,6 +42,11 @@ impl Protocol {
         matches!(self, Self::Flawed(Flaw::BatchGrowsWhileUnresolved))
     }
 
+    /// Whether its replicas run the commits of the claim protocol, perhaps with a flaw.
+    pub(crate) const fn commits(self) -> bool {
+        matches!(self, Self::Claim | Self::Flawed(_))
+    }
+
     /// Whether the claim GC deletes an open claim at once.
     pub(crate) const fn collects_open_claims(self) -> bool {
         matches!(self, Self::Flawed(Flaw::OpenClaimCollected))

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Done, Now, Parameters, Rr, Stage, Step};
+use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Known, Now, Parameters, Rr, Stage, Step};
 
 use crate::protocol::{Machine, Protocol, Start};
 use crate::token::identity;
@@ -66,8 +66,9 @@ impl Replica {
         &self.parameters.identity
     }
 
-    /// Takes a signal: begins a batch, or adds to the batch in flight if the protocol allows that.
-    pub(crate) fn submit(&mut self, signal: usize) {
+    /// Takes a signal: begins a batch, or adds to the batch in flight if the protocol allows that. `new`: it has seen no RR of
+    /// the incident, as far as it remembers.
+    pub(crate) fn submit(&mut self, signal: usize, new: bool) {
         if let Some(batch) = &mut self.batch {
             batch.signals.push(signal);
             batch.machine.join();
@@ -75,7 +76,11 @@ impl Replica {
         }
         let start = Start {
             parameters: Arc::clone(&self.parameters),
-            known: self.known.take(),
+            known: match self.known.take() {
+                Some(rr) => Known::Rr(rr),
+                None if new => Known::New,
+                None => Known::Nothing,
+            },
             signal,
             now: self.now(Pace::Prompt),
         };
@@ -89,6 +94,11 @@ impl Replica {
         let reads = matches!(self.call(), Some(ApiCall::GetRr { .. }));
         self.batch.is_none()
             || self.protocol.grows_while_unresolved() && reads && self.stage() == Some(Stage::ResolveOutcome)
+    }
+
+    /// Whether a signal that arrives now may be the first that it has seen of the incident.
+    pub(crate) fn may_be_new(&self) -> bool {
+        self.protocol == Protocol::Claim && self.known.is_none() && self.batch.is_none()
     }
 
     /// The call in flight.
@@ -124,20 +134,20 @@ impl Replica {
     }
 
     /// Passes the result to the machine. Returns the end of the batch and its signals, if it has ended.
-    pub(crate) fn resume(&mut self, result: ApiResult, pace: Pace) -> Option<(Done, Vec<usize>)> {
+    pub(crate) fn resume(&mut self, result: ApiResult, pace: Pace) -> Option<(CommitOutcome, Vec<usize>)> {
         let now = self.now(pace);
         let batch = self.batch.as_mut()?;
         batch.step = batch.machine.resume(result, now);
-        let Step::Done(done) = &batch.step else {
+        let Step::Done(outcome) = &batch.step else {
             self.note_claim_write();
             return None;
         };
-        let done = done.clone();
-        if let CommitOutcome::Counted { rr, .. } = &done.outcome {
+        let outcome = outcome.clone();
+        if let CommitOutcome::Counted { rr, .. } = &outcome {
             self.known = Some(rr.clone());
         }
         self.deleted_since_claim = false;
-        self.batch.take().map(|batch| (done, batch.signals))
+        self.batch.take().map(|batch| (outcome, batch.signals))
     }
 
     /// Notes that an RR was deleted.

@@ -14,6 +14,8 @@ use crate::token::token;
 pub(crate) struct Server {
     claim: Option<Claim>,
     rrs: BTreeMap<Arc<str>, Rr>,
+    /// Whether an RR was created under the claim's version.
+    created_under: bool,
     /// Signals counted in RRs that were deleted since.
     counted_in_deleted: u32,
     /// RRs that others have created.
@@ -31,7 +33,7 @@ impl Hash for Server {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.claim.hash(state);
         self.rrs.hash(state);
-        (self.counted_in_deleted, self.foreign_rrs, self.counted_in_terminal).hash(state);
+        (self.counted_in_deleted, self.foreign_rrs, self.counted_in_terminal, self.created_under).hash(state);
     }
 }
 
@@ -55,9 +57,12 @@ impl Server {
             ApiCall::FindRr { except } => {
                 self.found(except.as_ref()).next().cloned().map_or(ApiResult::Missing, ApiResult::Rr)
             }
-            ApiCall::GetRr { name } => self.rrs.get(name).cloned().map_or(ApiResult::Missing, ApiResult::Rr),
-            ApiCall::CreateRr { name } if self.rrs.contains_key(name) => ApiResult::Conflict,
-            ApiCall::CreateRr { name } => self.create_rr(author, name),
+            ApiCall::GetRr { name, .. } => self.rrs.get(name).cloned().map_or(ApiResult::Missing, ApiResult::Rr),
+            ApiCall::CreateRr { name, .. } if self.rrs.contains_key(name) => ApiResult::Conflict,
+            ApiCall::CreateRr { name, under } => {
+                self.created_under |= self.has_version(under);
+                self.create_rr(author, name)
+            }
             ApiCall::Count { rr, count } => self.count(rr, *count),
             ApiCall::DeleteRr { rr } => match self.rrs.get(&rr.name) {
                 None => ApiResult::Missing,
@@ -94,6 +99,17 @@ impl Server {
                 self.rrs.get(&rr.name).is_some_and(|held| held.version == rr.version)
             }
         }
+    }
+
+    /// Whether this call reads an RR that was created under the claim's version and is missing now. A read for another version
+    /// ends in a conflict, whatever it finds.
+    pub(crate) fn is_gone(&self, call: &ApiCall) -> bool {
+        let ApiCall::GetRr { name, under: Some(under) } = call else { return false };
+        self.created_under && self.has_version(under) && !self.rrs.contains_key(name)
+    }
+
+    fn has_version(&self, version: &Arc<str>) -> bool {
+        self.claim.as_ref().is_some_and(|claim| claim.version == *version)
     }
 
     /// The RR's controller moves it to a terminal phase.
@@ -159,6 +175,7 @@ impl Server {
         let uid = self.claim.as_ref().map(|claim| Arc::clone(&claim.uid)).unwrap_or_else(|| self.token('u'));
         let claim = Claim { uid, version: self.token('v'), fields: fields.clone() };
         self.claim = Some(claim.clone());
+        self.created_under = false;
         ApiResult::Claim(claim)
     }
 

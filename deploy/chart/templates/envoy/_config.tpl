@@ -47,10 +47,14 @@ cluster differs from one machine.
 {{- end -}}
 {{- end -}}
 
-{{- $listeners := append $envoy.static_resources.listeners (include "onceway.envoy.statsListener" . | fromYaml) -}}
-{{- $_ := set $envoy.static_resources "listeners" $listeners -}}
-{{- $clusters := append $envoy.static_resources.clusters (include "onceway.envoy.adminCluster" (list . $envoy) | fromYaml) -}}
-{{- $_ := set $envoy.static_resources "clusters" $clusters -}}
+{{- if .Values.tracing.otlp.endpoint -}}
+{{- $_ := set $manager "tracing" (include "onceway.envoy.tracing" . | fromYaml) -}}
+{{- $collector := include "onceway.envoy.collector" . | fromYaml -}}
+{{- $_ := set $envoy.static_resources "clusters" (append $envoy.static_resources.clusters $collector) -}}
+{{- end -}}
+{{- $stats := (index $envoy.static_resources.listeners 1).address.socket_address -}}
+{{- $_ := set $stats "address" $values.address -}}
+{{- $_ := set $stats "port_value" $values.statsPort -}}
 {{- toYaml $envoy -}}
 {{- end -}}
 
@@ -115,54 +119,28 @@ pod with two addresses would be two replicas.
             - { san_type: DNS, matcher: { exact: {{ include "onceway.host" . }} } }
 {{- end -}}
 
-{{- /*
-Statistics and readiness for others than the pod itself. The admin interface can stop Envoy, so it stays on loopback, and only
-these two paths of it, exactly, are shown, for reading.
-*/ -}}
-{{- define "onceway.envoy.statsListener" -}}
-name: stats
-address: { socket_address: { address: {{ .Values.gateway.envoy.address | quote }}, port_value: {{ .Values.gateway.envoy.statsPort }} } }
-# The kubelet and Prometheus must get through when the overload manager accepts no more senders.
-ignore_global_conn_limit: true
-bypass_overload_manager: true
-per_connection_buffer_limit_bytes: 65536
-filter_chains:
-  - filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: stats
-          normalize_path: true
-          common_http_protocol_options: { idle_timeout: 60s }
-          request_headers_timeout: 5s
-          request_timeout: 5s
-          http_filters:
-            - name: envoy.filters.http.router
-              typed_config:
-                "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
-          route_config:
-            name: stats
-            virtual_hosts:
-              - name: stats
-                domains: ["*"]
-                routes:
-                  {{- range list "/stats/prometheus" "/ready" }}
-                  - match:
-                      path: {{ . }}
-                      headers: [{ name: ":method", string_match: { exact: GET } }]
-                    route: { cluster: admin, timeout: 10s }
-                  {{- end }}
+{{- /* Spans of Envoy's own, whose ids it sends on: the sidecars' are within them. */ -}}
+{{- define "onceway.envoy.tracing" -}}
+{{- $collector := include "onceway.collector" . | fromJson -}}
+random_sampling: { value: {{ mulf .Values.tracing.sampling 100.0 }} }
+provider:
+  name: envoy.tracers.opentelemetry
+  typed_config:
+    "@type": type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig
+    service_name: {{ include "onceway.fullname" . }}-envoy
+    http_service:
+      http_uri: { uri: {{ $collector.uri | quote }}, cluster: collector, timeout: {{ .Values.tracing.otlp.timeout }} }
 {{- end -}}
 
-{{- /* Envoy's own admin interface: (list context configuration). */ -}}
-{{- define "onceway.envoy.adminCluster" -}}
-name: admin
-type: STATIC
+{{- define "onceway.envoy.collector" -}}
+{{- $collector := include "onceway.collector" . | fromJson -}}
+name: collector
+type: STRICT_DNS
 connect_timeout: 1s
+dns_lookup_family: {{ .Values.gateway.envoy.dnsLookupFamily }}
 load_assignment:
-  cluster_name: admin
+  cluster_name: collector
   endpoints:
     - lb_endpoints:
-        - endpoint:
-            address: {{ (index . 1).admin.address | toJson }}
+        - endpoint: { address: { socket_address: { address: {{ $collector.host | quote }}, port_value: {{ $collector.port }} } } }
 {{- end -}}

@@ -6,6 +6,8 @@ use std::time::Duration;
 use onceway_signal::Fingerprint;
 use tokio::time::Instant;
 
+use crate::metrics::BudgetUse;
+
 use super::{Budget, Ended, Exceeded, Known, Ledger, Request};
 
 /// An index: the namespace of each active incident.
@@ -27,6 +29,13 @@ impl Known for Shown {
     }
     fn active_in(&self, namespace: &str) -> usize {
         self.0.borrow().values().filter(|of| &***of == namespace).count()
+    }
+    fn by_namespace(&self) -> HashMap<Arc<str>, usize> {
+        let mut all = HashMap::new();
+        for namespace in self.0.borrow().values() {
+            *all.entry(Arc::from(&**namespace)).or_default() += 1;
+        }
+        all
     }
 }
 
@@ -155,4 +164,20 @@ fn an_incident_that_the_index_never_shows_is_forgotten_and_memory_stays_small() 
         ledger.admitted.len()
     );
     assert!(ledger.senders.len() <= super::MAX_SENDERS.get());
+}
+
+#[test]
+fn the_use_of_each_budget_is_that_of_the_fullest_namespace_and_the_busiest_sender() {
+    let (shown, now) = (Shown::default(), Instant::now());
+    let mut ledger = Ledger::new(Budget { active: 10, active_per_namespace: 0, new_per_minute: 5 });
+    let [first, second] = [request(1, "prod", "a"), request(2, "prod", "a")];
+    for incident in [&first, &second, &request(3, "test", "b")] {
+        ledger.admit(incident, &shown, now).unwrap();
+        ledger.end(incident.fingerprint, Ended::Created);
+    }
+    // One that the index shows is not counted twice.
+    shown.show(&first);
+    let usage = |ledger: &mut Ledger, now| ledger.usage(&shown, now).map(|BudgetUse { used, of, .. }| (used, of));
+    assert_eq!(usage(&mut ledger, now), [(3, Some(10)), (2, None), (2, Some(5))]);
+    assert_eq!(usage(&mut ledger, now + Duration::from_secs(61)), [(1, Some(10)), (1, None), (0, Some(5))]);
 }

@@ -63,12 +63,13 @@ impl Rig {
             spec: Some(Arc::new(spec)),
             target: Default::default(),
             provenance: Default::default(),
+            trace: Default::default(),
         };
         self.executor.execute(call, &context).await
     }
 
     async fn create(&self, name: &str) -> CallOutcome {
-        self.execute(&ApiCall::CreateRr { name: name.into() }).await
+        self.execute(&ApiCall::CreateRr { name: name.into(), under: "7".into() }).await
     }
 
     /// Ends the commit, and releases the lock if it is to be released.
@@ -130,7 +131,7 @@ async fn an_rr_that_the_list_shows_is_found_though_the_index_does_not_know_it() 
 #[tokio::test]
 async fn while_another_gateway_holds_the_lock_nothing_is_looked_for_or_created() {
     let rig = Rig::locked("gateway-7d9", 29);
-    for call in [FIND, ApiCall::CreateRr { name: "rr-1".into() }] {
+    for call in [FIND, ApiCall::CreateRr { name: "rr-1".into(), under: "7".into() }] {
         let outcome = rig.execute(&call).await;
         let locked = CallFailure::Locked { lease: LOCK.into(), holder: "gateway-7d9".into() };
         assert_eq!((outcome.result, outcome.failure), (ApiResult::Unknown, Some(locked)));
@@ -179,17 +180,17 @@ async fn a_name_that_an_earlier_commit_claimed_is_given_up_where_another_rr_is_a
     let rig = Rig::free().listing([rr("rr-theirs", 1, "Pending", 1)]);
     assert_eq!(rig.create("rr-1").await.result, ApiResult::Conflict);
     assert_eq!(rig.lines(), ["POST leases", "GET rrs"], "it is not created");
-    let read = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await.result;
+    let read = rig.execute(&ApiCall::GetRr { name: "rr-1".into(), under: None }).await.result;
     assert!(matches!(read, ApiResult::Rr(rr) if !rr.fingerprint_matches), "so that the protocol does not use the name");
-    assert_eq!(rig.execute(&ApiCall::GetRr { name: "rr-2".into() }).await.result, ApiResult::Missing);
+    assert_eq!(rig.execute(&ApiCall::GetRr { name: "rr-2".into(), under: None }).await.result, ApiResult::Missing);
 
     rig.wire.on(&format!("GET {RRS}/rr-1"), Met::Response(200, rr("rr-1", 1, "", 1)));
-    let read = rig.execute(&ApiCall::GetRr { name: "rr-1".into() }).await.result;
+    let read = rig.execute(&ApiCall::GetRr { name: "rr-1".into(), under: None }).await.result;
     assert!(matches!(read, ApiResult::Rr(rr) if rr.fingerprint_matches), "one that does exist is read as it is");
 
     rig.end().await;
     rig.wire.on(&format!("GET {RRS}/rr-3"), status(404, "NotFound"));
-    assert_eq!(rig.execute(&ApiCall::GetRr { name: "rr-3".into() }).await.result, ApiResult::Missing);
+    assert_eq!(rig.execute(&ApiCall::GetRr { name: "rr-3".into(), under: None }).await.result, ApiResult::Missing);
 }
 
 #[tokio::test]

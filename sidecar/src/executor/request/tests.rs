@@ -35,6 +35,7 @@ fn context() -> Context {
         spec: Some(Arc::new(spec)),
         target: Default::default(),
         provenance: Default::default(),
+        trace: Default::default(),
     }
 }
 
@@ -79,7 +80,7 @@ fn reads_carry_no_resource_version_and_are_quorum_reads() {
     let leases = "/apis/coordination.k8s.io/v1/namespaces/incidents/leases";
     let rrs = "/apis/kubernaut.ai/v1alpha1/namespaces/incidents/remediationrequests";
     assert_eq!(built(&ApiCall::GetClaim).0.trim_end_matches('?'), format!("GET {leases}/onceway-{FINGERPRINT}"));
-    let get = built(&ApiCall::GetRr { name: "rr-1".into() }).0;
+    let get = built(&ApiCall::GetRr { name: "rr-1".into(), under: None }).0;
     assert_eq!(get.trim_end_matches('?'), format!("GET {rrs}/rr-1"));
 }
 
@@ -110,17 +111,20 @@ fn an_update_of_a_claim_is_a_compare_and_swap_whose_renew_time_always_changes() 
 }
 
 #[test]
-fn a_release_leaves_acquire_time_unchanged() {
+fn a_confirmed_claim_leaves_acquire_time_unchanged() {
     let (_, body) = built(&ApiCall::UpdateClaim { version: "41".into(), fields: fields("") });
     assert_eq!(body["spec"]["holderIdentity"], "");
     assert!(body["spec"].get("acquireTime").is_none());
 }
 
 #[test]
-fn a_new_rr_names_its_creator() {
-    let (_, body) = built(&ApiCall::CreateRr { name: "rr-1".into() });
+fn a_new_rr_names_its_creator_and_the_version_of_its_claim() {
+    let (_, body) = built(&ApiCall::CreateRr { name: "rr-1".into(), under: "7".into() });
     assert_eq!(body["metadata"]["name"], "rr-1");
-    assert_eq!(body["metadata"]["annotations"], json!({"onceway.io/creator": "pod-a_1"}));
+    assert_eq!(
+        body["metadata"]["annotations"],
+        json!({"onceway.io/creator": "pod-a_1", "onceway.io/claim-version": "7"})
+    );
     assert_eq!(body["metadata"]["labels"]["app.kubernetes.io/managed-by"], "onceway");
     assert_eq!(body["spec"], serde_json::to_value(spec()).unwrap());
 }
@@ -131,7 +135,8 @@ fn who_asked_for_an_rr_is_written_when_it_is_created_and_nowhere_else() {
     let asked = Context { provenance, ..context() };
     let fingerprint = FINGERPRINT.parse().unwrap();
     let built = |call: &ApiCall| requests().build(call, fingerprint, Some(&asked), Some(&spec())).unwrap().into_body();
-    let body: Value = serde_json::from_slice(&built(&ApiCall::CreateRr { name: "rr-1".into() })).unwrap();
+    let body: Value =
+        serde_json::from_slice(&built(&ApiCall::CreateRr { name: "rr-1".into(), under: "7".into() })).unwrap();
     let annotations = &body["metadata"]["annotations"];
     assert_eq!(
         (&annotations["onceway.io/sender"], &annotations["onceway.io/request-id"]),
@@ -210,7 +215,7 @@ fn a_delete_requires_uid_and_version() {
 
 #[test]
 fn without_a_batch_no_rr_can_be_created_or_counted() {
-    let create = ApiCall::CreateRr { name: "rr-1".into() };
+    let create = ApiCall::CreateRr { name: "rr-1".into(), under: "7".into() };
     assert!(requests().build(&create, context().fingerprint, None, Some(&spec())).is_err());
     assert!(requests().build(&ApiCall::GetClaim, context().fingerprint, None, None).is_ok());
 }

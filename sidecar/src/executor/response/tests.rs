@@ -16,7 +16,7 @@ fn outcome_of(call: &ApiCall, status: u16, body: &Value) -> CallOutcome {
 }
 
 fn get_rr() -> ApiCall {
-    ApiCall::GetRr { name: "rr-1".into() }
+    ApiCall::GetRr { name: "rr-1".into(), under: None }
 }
 
 fn update_claim(version: &str) -> ApiCall {
@@ -58,7 +58,11 @@ fn status(reason: &str) -> Value {
 
 #[test]
 fn a_create_that_gets_404_asks_for_the_crd_and_the_namespace() {
-    let outcome = outcome_of(&ApiCall::CreateRr { name: "rr-1".into() }, 404, &json!({"message": "namespace gone"}));
+    let outcome = outcome_of(
+        &ApiCall::CreateRr { name: "rr-1".into(), under: "7".into() },
+        404,
+        &json!({"message": "namespace gone"}),
+    );
     assert_eq!(
         outcome.failure,
         Some(CallFailure::Refused {
@@ -166,7 +170,7 @@ fn a_page_of_a_list_has_the_creation_time_and_fields_of_each_rr_and_the_token_of
 
 #[test]
 fn a_policy_that_denies_an_rr_is_told_from_a_missing_right_a_quota_and_an_invalid_object() {
-    let create = ApiCall::CreateRr { name: "rr-1".into() };
+    let create = ApiCall::CreateRr { name: "rr-1".into(), under: "7".into() };
     let label = |call: &ApiCall, code, message: &str| {
         outcome_of(call, code, &json!({"kind": "Status", "reason": "Forbidden", "message": message}))
             .failure

@@ -13,10 +13,10 @@ use tokio::time::Instant;
 use tower::service_fn;
 
 use super::{
-    ABSENT_RR, FIRST_RETRY_PAUSE, PermissionRecheck, Permissions, REVIEW_RIGHTS, RIGHTS, monitor_permissions,
-    wait_until_granted,
+    ABSENT_RR, FIRST_RETRY_PAUSE, MissingRights, PermissionRecheck, Permissions, REVIEW_RIGHTS, RIGHTS,
+    monitor_permissions, wait_until_granted,
 };
-use crate::health::Readiness;
+use crate::health::{Condition, Readiness};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -82,8 +82,8 @@ fn permissions(client: Client) -> Permissions {
 }
 
 async fn wait(readiness: &Readiness, client: Client) {
-    let pending = readiness.pending("permissions", "not checked yet");
-    wait_until_granted(&permissions(client), pending).await;
+    let pending = readiness.pending(Condition::Permissions, "not checked yet");
+    wait_until_granted(&permissions(client), &mut MissingRights::new(None), pending).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,9 +109,9 @@ async fn a_missing_permission_is_named_until_it_is_granted() {
         }
         allowed(number >= RIGHTS.len() || asked_for["resource"] != "leases" || asked_for["verb"] != "patch")
     });
-    let pending = readiness.pending("permissions", "not checked yet");
+    let pending = readiness.pending(Condition::Permissions, "not checked yet");
     let waiting = tokio::spawn(async move {
-        wait_until_granted(&permissions(client), pending).await;
+        wait_until_granted(&permissions(client), &mut MissingRights::new(None), pending).await;
     });
     tokio::time::sleep(FIRST_RETRY_PAUSE / 2).await;
     let why = &readiness.reasons()[0].1;
@@ -138,10 +138,10 @@ async fn an_unavailable_api_server_is_asked_again_until_it_responds() {
 async fn a_check_of_an_api_server_that_hangs_times_out() {
     let service = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
     let readiness = Readiness::default();
-    let pending = readiness.pending("permissions", "not checked yet");
+    let pending = readiness.pending(Condition::Permissions, "not checked yet");
     let client = Client::new(service, "default");
     let waiting = tokio::spawn(async move {
-        wait_until_granted(&permissions(client), pending).await;
+        wait_until_granted(&permissions(client), &mut MissingRights::new(None), pending).await;
     });
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(readiness.reasons()[0].1, "cannot ask the API server: ServiceError: no response in time");

@@ -139,15 +139,6 @@ impl Api {
         self.state.lock().unwrap().calls.iter().map(|(_, call)| call.clone()).collect()
     }
 
-    /// Whether the last call kept a request's body in memory.
-    pub(super) fn last_call_had_a_spec(&self) -> bool {
-        self.state.lock().unwrap().with_spec
-    }
-
-    pub(super) fn claim(&self, incident: u8) -> ApiResult {
-        ApiResult::Claim(self.state.lock().unwrap().claims[&fingerprint(incident)].clone())
-    }
-
     /// The counts that were written, in order.
     pub(super) fn counts(&self) -> Vec<u32> {
         let counts = |call| if let ApiCall::Count { count, .. } = call { Some(count) } else { None };
@@ -198,7 +189,7 @@ impl State {
             ApiCall::GetClaim => self.claims.get(&fingerprint).cloned().map_or(ApiResult::Missing, ApiResult::Claim),
             ApiCall::CreateClaim(fields) | ApiCall::UpdateClaim { fields, .. } => self.write_claim(fingerprint, fields),
             ApiCall::GetRr { .. } => self.rrs.get(&fingerprint).cloned().map_or(ApiResult::Missing, ApiResult::Rr),
-            ApiCall::CreateRr { name } => {
+            ApiCall::CreateRr { name, .. } => {
                 let version = self.version();
                 let rr = Rr {
                     name: Arc::clone(name),

@@ -10,6 +10,7 @@ use crate::doubles::wire::{Met, Wire, status};
 use crate::health::permissions::PermissionRecheck;
 use crate::index::{Index, Lookup};
 use crate::metrics::Metrics;
+use crate::watching::silence_limit;
 
 const WATCH: Duration = Duration::from_secs(30);
 
@@ -19,11 +20,16 @@ fn event(kind: &str, object: Value) -> Value {
 
 /// Follows the scripted wire for the length of a watch.
 async fn followed(wire: &Arc<Wire>) -> (Arc<Index>, Arc<Metrics>) {
+    followed_for(WATCH, wire).await
+}
+
+/// Follows the scripted wire for this time.
+async fn followed_for(time: Duration, wire: &Arc<Wire>) -> (Arc<Index>, Arc<Metrics>) {
     let (index, metrics) = (Arc::new(Index::default()), Arc::new(Metrics::new()));
     let sinks =
         WatchSinks { index: Arc::clone(&index), recheck: PermissionRecheck::default(), metrics: Arc::clone(&metrics) };
     let following = follow(wire.client(), "incidents".into(), WATCH, sinks);
-    assert!(timeout(WATCH, following).await.is_err(), "it never returns");
+    assert!(timeout(time, following).await.is_err(), "it never returns");
     (index, metrics)
 }
 
@@ -106,5 +112,43 @@ async fn a_watch_that_restarts_after_a_failure_is_in_sync_without_an_event() {
         assert_eq!(index.size(), (1, in_sync));
         assert!(metrics.render().unwrap().contains(&format!("gateway_index_in_sync {}\n", u8::from(in_sync))));
         assert_eq!((wire.made(&get).len(), wire.made(&watch).len()), (1, 3), "the list is not repeated");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_silent_for_longer_than_it_lasts_is_out_of_sync() {
+    let limit = silence_limit(WATCH);
+    // A watch without a response, and one that brings an event and nothing more.
+    for met in [Met::Silence, Met::Stream(vec![event("ADDED", rr("rr-2", 2, "", 0))])] {
+        for (time, in_sync) in [(limit - Duration::from_millis(10), 1), (limit + Duration::from_millis(10), 0)] {
+            let wire = Wire::new();
+            wire.on(&format!("GET {RRS}"), Met::Response(200, list([rr("rr-1", 1, "", 1)], "")));
+            wire.on(&format!("WATCH {RRS}"), met.clone()).on(&format!("WATCH {RRS}"), Met::Silence);
+            let (index, metrics) = followed_for(time, &wire).await;
+            assert_eq!(index.size().1, in_sync == 1, "{met:?} after {time:?}");
+            let text = metrics.render().unwrap();
+            assert!(text.contains(&format!("gateway_index_in_sync {in_sync}\n")), "{text}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_hung_puts_the_index_in_sync_again_when_it_responds_and_its_next_silence_is_noticed() {
+    let (limit, late, second) = (silence_limit(WATCH), Duration::from_secs(3), Duration::from_secs(1));
+    for (time, in_sync) in [(limit + second, 0), (limit + late + second, 1), (2 * limit + late + second, 0)] {
+        let wire = Wire::new();
+        wire.on(&format!("GET {RRS}"), Met::Response(200, list([rr("rr-1", 1, "", 1)], "")));
+        // kube's watcher gives the silent watch up at the limit, and begins another.
+        wire.on(&format!("WATCH {RRS}"), Met::Stream(Vec::new()))
+            .on(&format!("WATCH {RRS}"), Met::Late(late, vec![event("ADDED", rr("rr-2", 2, "", 0))]))
+            .on(&format!("WATCH {RRS}"), Met::Silence);
+        let (index, metrics) = followed_for(time, &wire).await;
+        let text = metrics.render().unwrap();
+        assert!(text.contains(&format!("gateway_index_in_sync {in_sync}\n")), "after {time:?}: {text}");
+        if in_sync == 1 {
+            assert_eq!(names(&index), ["rr-1", "rr-2"]);
+        }
+        let heard = text.lines().find_map(|line| line.strip_prefix("gateway_index_last_event_timestamp_seconds "));
+        assert!(heard.unwrap().parse::<f64>().unwrap() > 1_700_000_000.0, "{text}");
     }
 }

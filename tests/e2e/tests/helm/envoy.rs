@@ -7,7 +7,6 @@ use onceway_kit::client::Client;
 use onceway_kit::envoy::{FILTER, at};
 use onceway_kit::payload::Incident;
 use onceway_kit::poll;
-use onceway_kit::ports::Port;
 use onceway_kit::rig::Rig;
 use onceway_signal::Source;
 use serde_json::{Value, json};
@@ -17,9 +16,11 @@ use super::{Helm, object};
 const LIMIT: Duration = Duration::from_secs(30);
 const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
 /// What of one machine takes the place of a cluster's: addresses, and the module's path.
-const OF_THE_MACHINE: [&str; 3] = [
+const OF_THE_MACHINE: [&str; 5] = [
     "/admin/address",
     "/static_resources/listeners/0/address",
+    "/static_resources/listeners/1/address",
+    "/static_resources/clusters/1/load_assignment/endpoints/0/lb_endpoints",
     "/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints",
 ];
 
@@ -37,15 +38,11 @@ async fn configuration(arguments: &[&str]) -> Result<Value> {
 }
 
 /// Puts the chart's configuration in the place of the shipped one, with that one's addresses and module.
-fn replace(config: &mut Value, mut chart: Value, stats: &Port) {
+fn replace(config: &mut Value, mut chart: Value) {
     let module = format!("{FILTER}/typed_config/config/vm_config/code");
     for place in OF_THE_MACHINE.into_iter().chain([module.as_str()]) {
         *at(&mut chart, place) = at(config, place).take();
     }
-    let admin = at(&mut chart, "/admin/address").clone();
-    *at(&mut chart, "/static_resources/clusters/1/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address") = admin;
-    *at(&mut chart, "/static_resources/listeners/1/address/socket_address") =
-        json!({ "address": stats.addr().ip(), "port_value": stats.number() });
     // Loopback addresses have no names.
     let cluster = at(&mut chart, "/static_resources/clusters/0");
     cluster["cluster_type"] = Value::Null;
@@ -56,9 +53,8 @@ fn replace(config: &mut Value, mut chart: Value, stats: &Port) {
 #[tokio::test]
 async fn it_counts_signals_and_shows_its_statistics_and_nothing_else_of_its_admin_interface() -> Result<()> {
     let chart = configuration(&["--set", "gateway.envoy.maxConnectionSeconds=1"]).await?;
-    let stats = Port::reserve()?;
-    let url = format!("http://{}", stats.addr());
-    let rig = Rig::replicas(2).with_envoy_edited(move |config| replace(config, chart, &stats)).start().await?;
+    let rig = Rig::replicas(2).with_envoy_edited(move |config| replace(config, chart)).start().await?;
+    let url = rig.envoy().stats_url();
     let incident = Incident::new("prod", "payment-api");
     let webhook = incident.webhook(0);
     let posted = rig.client().signal(&rig.envoy().url(), Source::Prometheus, webhook.clone()).await?;
@@ -87,9 +83,6 @@ async fn apart_from_what_a_cluster_needs_it_is_the_shipped_configuration() -> Re
     let text = std::fs::read_to_string(onceway_kit::envoy::shipped())?;
     let mut shipped: Value = serde_saphyr::from_str(&text)?;
     let mut chart = configuration(&[]).await?;
-    for added in ["/static_resources/listeners", "/static_resources/clusters"] {
-        at(&mut chart, added).as_array_mut().context("a list")?.truncate(1);
-    }
     let cluster = at(&mut chart, "/static_resources/clusters/0").as_object_mut().context("an object")?;
     assert_eq!(cluster.remove("cluster_type").context("no cluster_type")?["name"], "envoy.cluster.dns");
     cluster.insert("type".to_owned(), json!("STATIC"));
@@ -122,6 +115,10 @@ async fn envoy_accepts_it_with_tls_on_both_sides() -> Result<()> {
         "tls.secretName=onceway-tls,tls.clientCertificates=true",
         "--set",
         "gateway.envoy.upstreamTls.secretName=envoy-client,gateway.envoy.tls.secretName=edge",
+        "--set",
+        "tracing.otlp.endpoint=http://collector.monitoring:4318",
+        "--set-json",
+        "tracing.sampling=0.25",
     ];
     let mut chart = configuration(&arguments).await?;
     let wasm = tokio::task::spawn_blocking(onceway_kit::built::filter::path).await??;
@@ -130,6 +127,7 @@ async fn envoy_accepts_it_with_tls_on_both_sides() -> Result<()> {
     chart["node"] = json!({ "id": "onceway", "cluster": "onceway" });
     let dir = certificates.path().display().to_string();
     let text = chart.to_string();
+    ensure!(text.contains("http://collector.monitoring:4318/v1/traces"), "no traces");
     ensure!(text.contains("/etc/onceway/tls") && text.contains("/etc/onceway/sidecars"), "no TLS");
     let text = text
         .replace("/etc/onceway/tls", &dir)

@@ -11,8 +11,14 @@ use super::{CHART, Helm, IMAGES, none_of, object};
 
 const KINDS: [&str; 4] = ["none", "envoy", "envoyGateway", "istio"];
 /// Everything that is off by default.
-const EVERYTHING: [&str; 4] =
-    ["--set", "monitoring.podMonitor.enabled=true", "--set", "monitoring.prometheusRule.enabled=true"];
+const EVERYTHING: [&str; 6] = [
+    "--set",
+    "monitoring.podMonitor.enabled=true",
+    "--set",
+    "monitoring.prometheusRule.enabled=true",
+    "--set",
+    "monitoring.dashboard.enabled=true",
+];
 
 #[tokio::test]
 async fn the_charts_pass_helms_lint_for_every_kind_of_gateway() -> Result<()> {

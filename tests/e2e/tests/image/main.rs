@@ -26,14 +26,14 @@ const LIMIT: Duration = Duration::from_secs(60);
 const ACCOUNT: &str = "var/run/secrets/kubernetes.io/serviceaccount";
 
 #[test]
-fn the_image_has_the_program_and_the_module_and_nothing_else() -> Result<()> {
+fn the_image_has_the_program_the_module_and_the_page_and_nothing_else() -> Result<()> {
     let container = Container::create("image-files")?;
     let mut names = Vec::new();
     for entry in fs::read_dir(container.root())? {
         names.push(entry?.file_name());
     }
     names.sort();
-    assert_eq!(names, ["onceway", "plugin.wasm"], "no shell, no libraries, no certificates");
+    assert_eq!(names, ["explain.html", "onceway", "plugin.wasm"], "no shell, no libraries, no certificates");
     Ok(())
 }
 

@@ -27,6 +27,8 @@ pub struct Edits<'a> {
     pub listener: SocketAddr,
     /// The address of the admin page.
     pub admin: SocketAddr,
+    /// The address that shows the statistics.
+    pub stats: SocketAddr,
     /// The filter's module.
     pub wasm: &'a Path,
     /// The replicas.
@@ -35,6 +37,8 @@ pub struct Edits<'a> {
 
 /// JSON pointer to the HTTP connection manager.
 pub(super) const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+/// JSON pointer to the address of the admin page as an upstream.
+const ADMIN_ENDPOINT: &str = "/static_resources/clusters/1/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address";
 /// JSON pointer to the filter.
 pub const FILTER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0";
 /// JSON pointer to its configuration, below [`FILTER`].
@@ -138,6 +142,8 @@ impl Edits<'_> {
         let edits = [
             ("/admin/address".to_owned(), address(self.admin)),
             ("/static_resources/listeners/0/address".to_owned(), address(self.listener)),
+            ("/static_resources/listeners/1/address".to_owned(), address(self.stats)),
+            (ADMIN_ENDPOINT.to_owned(), address(self.admin)),
             (format!("{FILTER}{MODULE}"), json!(self.wasm)),
             ("/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints".to_owned(), json!(endpoints)),
         ];
@@ -185,11 +191,12 @@ mod tests {
         let upstreams: Vec<Upstream> = ["127.1.0.1:1", "127.1.0.2:1", "127.1.0.3:1"]
             .map(|signals| Upstream { signals: signals.parse().unwrap(), health: "127.1.0.1:2".parse().unwrap() })
             .into();
-        let (listener, admin) = ("127.0.0.1:3".parse().unwrap(), "127.0.0.2:4".parse().unwrap());
-        let edits = Edits { listener, admin, wasm: Path::new("other.wasm"), upstreams: &upstreams };
+        let [listener, admin, stats] =
+            ["127.0.0.1:3", "127.0.0.2:4", "127.0.0.3:5"].map(|address| address.parse().unwrap());
+        let edits = Edits { listener, admin, stats, wasm: Path::new("other.wasm"), upstreams: &upstreams };
         let shipped = shipped().unwrap();
-        // Two addresses of two fields, a path, and three fields for each of three replicas.
-        assert_eq!(differing(&shipped, &edits.apply(shipped.clone()).unwrap()), 14);
+        // Four addresses of two fields, a path, and three fields for each of three replicas.
+        assert_eq!(differing(&shipped, &edits.apply(shipped.clone()).unwrap()), 18);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use futures::future::try_join_all;
+use onceway::config::Config;
 use onceway::health::permissions::SCOPE_RIGHTS;
 use serde_json::{Value, json};
 
@@ -209,7 +210,7 @@ impl RigBuilder {
             // The admission policy allows it only there.
             namespace.label("onceway.io/duplicates", "skip").await?;
         }
-        if self.config["scope"]["label"].is_string() || self.config["profile"] == "kubernaut" {
+        if Config::parse(&self.config.to_string()).is_ok_and(|config| config.scope.label.is_some()) {
             // As the chart does.
             namespace.grant("scope", &SCOPE_RIGHTS).await?;
         }

@@ -1,7 +1,6 @@
 //! The `RemediationRequest`s of a rig as the API server holds them: the state that tests compare with.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -13,13 +12,9 @@ use onceway::rr::{
 };
 use onceway_signal::Fingerprint;
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
 
 use super::running::Rig;
 use crate::payload::Incident;
-
-/// Maximum time until a replica has written to the claim that the RR it created exists (one API call).
-const CONFIRM_LIMIT: Duration = Duration::from_secs(60);
 
 /// A `RemediationRequest`.
 pub type Rr = RemediationRequest;
@@ -132,29 +127,21 @@ impl Rig {
         Ok(leases.get_opt(&format!("onceway-{}", incident.fingerprint())).await?)
     }
 
-    /// Waits until the claim of an incident records that the RR which it names was created. The replica writes this after its
-    /// response; if the RR is deleted earlier, replicas conclude that it was never created and create it again.
+    /// Waits until a replica has seen an active RR, in a rig with one incident: once the RR is deleted, the replica knows that it
+    /// was.
     ///
     /// # Errors
-    /// If a read fails, or the claim is not confirmed in time.
-    pub async fn until_confirmed(&self, incident: &Incident) -> Result<()> {
-        let poll = async {
-            while !self.claim(incident).await?.is_some_and(|claim| is_confirmed(&claim)) {
-                sleep(Duration::from_millis(10)).await;
-            }
-            anyhow::Ok(())
-        };
-        let waited = timeout(CONFIRM_LIMIT, poll).await;
-        waited.with_context(|| format!("the claim of {} is not confirmed", incident.deployment()))?
+    /// If that takes too long.
+    pub async fn until_seen_by(&self, replica: usize) -> Result<()> {
+        self.sidecar(replica).until_metric("gateway_index_incidents", |incidents| incidents >= 1.0).await
     }
 
     /// Completes the incident's oldest RR and deletes it, as a user who cleans up does; returns its name.
     ///
     /// # Errors
-    /// If it does not exist, its claim is not confirmed in time, or a call fails.
+    /// If it does not exist, or a call fails.
     pub async fn finish_and_delete(&self, incident: &Incident) -> Result<String> {
         let rr = self.rrs_of(incident).await?.into_iter().next().context("the incident has no RR")?;
-        self.until_confirmed(incident).await?;
         self.set_phase(rr.name(), "Completed").await?;
         self.rr_api().delete(rr.name(), &DeleteParams::default()).await?;
         Ok(rr.name().to_owned())
@@ -185,9 +172,4 @@ pub(super) fn foreign(incident: &Incident, name: &str) -> Rr {
         original_payload: None,
     };
     Rr::new(name, spec)
-}
-
-fn is_confirmed(claim: &Lease) -> bool {
-    let annotations = claim.metadata.annotations.as_ref();
-    annotations.and_then(|all| all.get("onceway.io/created")).is_some_and(|created| created == "true")
 }

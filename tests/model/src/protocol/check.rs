@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Done, Phase, Rr, Step};
+use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Phase, Rr, Step};
 
 use super::start::Start;
 
@@ -64,7 +64,7 @@ impl Check {
         match (&self.state, result) {
             (State::Find, ApiResult::Unknown) => self.find(),
             (State::Find, ApiResult::Missing) | (State::Create, ApiResult::Unknown) => {
-                self.go(State::Create, ApiCall::CreateRr { name: Arc::clone(&self.name) })
+                self.go(State::Create, ApiCall::CreateRr { name: Arc::clone(&self.name), under: Arc::from("") })
             }
             (State::Create, ApiResult::Conflict) => self.read(Arc::clone(&self.name)),
             (State::Read(_), ApiResult::Rr(rr)) if rr.phase == Phase::Terminal => Step::Done(retry()),
@@ -86,7 +86,7 @@ impl Check {
     }
 
     fn read(&mut self, name: Arc<str>) -> Step {
-        self.go(State::Read(Arc::clone(&name)), ApiCall::GetRr { name })
+        self.go(State::Read(Arc::clone(&name)), ApiCall::GetRr { name, under: None })
     }
 
     fn go(&mut self, state: State, call: ApiCall) -> Step {
@@ -95,11 +95,11 @@ impl Check {
     }
 }
 
-fn counted(rr: Rr) -> Done {
-    Done { outcome: CommitOutcome::Counted { rr, created: false }, release: None }
+fn counted(rr: Rr) -> CommitOutcome {
+    CommitOutcome::Counted { rr, created: false }
 }
 
 /// The sender is answered 503 and sends again.
-fn retry() -> Done {
-    Done { outcome: CommitOutcome::Unresolved, release: None }
+fn retry() -> CommitOutcome {
+    CommitOutcome::Unresolved
 }

@@ -5,7 +5,7 @@ mod unknown_count;
 
 use std::sync::Arc;
 
-use onceway_claim::{ApiCall, ApiResult, Claim, Commit, Now, Parameters, Rr, Stage, Step};
+use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, Commit, Known, Now, Parameters, Rr, Stage, Step};
 
 use self::unknown_count::{Resolution, Rule, UnknownCount};
 use super::start::Start;
@@ -29,6 +29,10 @@ pub enum Flaw {
     BatchGrowsWhileUnresolved,
     /// The claim GC deletes an open claim whose RR is missing, without waiting for the claim to settle.
     OpenClaimCollected,
+    /// A claim that exists already is taken for one's own.
+    ExistsIsMine,
+    /// An RR that is missing is taken for deleted, though nobody has seen it.
+    MissingIsDeleted,
 }
 
 impl Flaw {
@@ -57,14 +61,25 @@ pub(crate) struct Flawed {
     unknown: Option<UnknownCount>,
     /// The count in flight.
     counting: Option<(Rr, u32)>,
+    /// The claim whose create is in flight.
+    wanted: Option<ClaimFields>,
 }
 
 impl Flawed {
     pub(super) fn begin(flaw: Flaw, start: Start) -> (Self, Step) {
         let parameters = Arc::clone(&start.parameters);
         let (commit, step) = begin(&parameters, 1, start.known, start.now);
-        let mut flawed =
-            Self { flaw, parameters, commit, signals: 1, claim: None, fence: None, unknown: None, counting: None };
+        let mut flawed = Self {
+            flaw,
+            parameters,
+            commit,
+            signals: 1,
+            claim: None,
+            fence: None,
+            unknown: None,
+            counting: None,
+            wanted: None,
+        };
         let step = flawed.replace(step, start.now);
         (flawed, step)
     }
@@ -90,6 +105,10 @@ impl Flawed {
             return self.resolve(unknown, result, now);
         }
         match (self.flaw.rule(), &result, self.commit.stage(), self.counting.take()) {
+            (_, ApiResult::Missing, Stage::ReadRr, _) if self.flaw == Flaw::MissingIsDeleted => {
+                self.pass_on(ApiResult::Gone, now)
+            }
+            (_, ApiResult::Conflict, Stage::Acquire, _) if self.flaw == Flaw::ExistsIsMine => self.take_for_own(now),
             (_, ApiResult::Unknown, Stage::ReadClaim | Stage::ReadRr | Stage::FindRr, _)
                 if self.flaw == Flaw::AnyErrorIsFree =>
             {
@@ -98,10 +117,17 @@ impl Flawed {
             (Some(rule), ApiResult::Unknown, Stage::Count, Some((rr, target))) => {
                 let name = Arc::clone(&rr.name);
                 self.unknown = Some(UnknownCount::new(rule, rr, target));
-                Step::Call(ApiCall::GetRr { name })
+                Step::Call(ApiCall::GetRr { name, under: None })
             }
             _ => self.pass_on(result, now),
         }
+    }
+
+    /// Goes on as if the create of the claim had succeeded.
+    fn take_for_own(&mut self, now: Now) -> Step {
+        let fields = self.wanted.take();
+        let own = fields.map(|fields| Claim { uid: Arc::from(""), version: Arc::from(""), fields });
+        self.pass_on(own.map_or(ApiResult::Conflict, ApiResult::Claim), now)
     }
 
     /// Resumes the commit.
@@ -130,6 +156,10 @@ impl Flawed {
                     None => step,
                 }
             }
+            (Flaw::ExistsIsMine, Step::Call(ApiCall::CreateClaim(fields))) => {
+                self.wanted = Some(fields.clone());
+                step
+            }
             (_, Step::Call(ApiCall::Count { rr, count })) => {
                 self.counting = Some((rr.clone(), *count));
                 step
@@ -146,6 +176,7 @@ impl Flawed {
                 Step::Call(call)
             }
             Resolution::Restart(known) => {
+                let known = known.map_or(Known::Nothing, Known::Rr);
                 let (commit, step) = begin(&self.parameters, self.signals, known, now);
                 self.commit = commit;
                 self.replace(step, now)
@@ -154,6 +185,6 @@ impl Flawed {
     }
 }
 
-fn begin(parameters: &Arc<Parameters>, signals: u32, known: Option<Rr>, now: Now) -> (Commit, Step) {
+fn begin(parameters: &Arc<Parameters>, signals: u32, known: Known, now: Now) -> (Commit, Step) {
     Commit::begin(Arc::clone(parameters), signals.try_into().expect("a batch is not empty"), known, now)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, Done, Step};
+use onceway_claim::{ApiCall, ApiResult, Claim, ClaimFields, CommitOutcome, Step};
 
 use super::check::{Check, Names};
 use super::start::Start;
@@ -29,13 +29,12 @@ pub(crate) struct Lock {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::large_enum_variant, reason = "boxes would cost an allocation for each of millions of states")]
 enum State {
     Acquire,
     Read,
     Pause,
     Held { lease: Claim, check: Check },
-    Release { lease: Claim, done: Done },
+    Release { lease: Claim, done: CommitOutcome },
 }
 
 impl Lock {
@@ -92,7 +91,7 @@ impl Lock {
         step
     }
 
-    fn release(&mut self, lease: Claim, done: Done) -> Step {
+    fn release(&mut self, lease: Claim, done: CommitOutcome) -> Step {
         let claim = lease.clone();
         self.go(State::Release { lease, done }, ApiCall::DeleteClaim { claim })
     }

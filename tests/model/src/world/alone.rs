@@ -21,7 +21,7 @@ impl World {
         let mut server = self.server.clone();
         let mut replica = self.replicas[index].clone();
         if replica.batch.is_none() {
-            replica.submit(Ledger::default().enter());
+            replica.submit(Ledger::default().enter(), false);
         }
         for _ in 0..ALONE_CALLS {
             if replica.waits() {

@@ -13,11 +13,9 @@ impl World {
     /// Applies the action.
     pub(crate) fn apply(&mut self, action: Action) {
         match action {
-            Action::Submit(index) => {
-                self.remaining.signals -= 1;
-                let signal = self.ledger.enter();
-                self.replicas[index].submit(signal);
-            }
+            Action::Submit(index) => self.submit(index, false),
+            Action::SubmitNew(index) => self.submit(index, true),
+            Action::FindGone(index) => self.resume(index, ApiResult::Gone, Pace::Prompt),
             Action::Execute(index, pace) => self.execute_call(index, pace),
             Action::Find(index, found) => {
                 let rr = found.and_then(|name| self.server.rr(&name).cloned());
@@ -79,8 +77,15 @@ impl World {
                 let result = self.server.execute(&Arc::from(""), gc.call());
                 self.gc = gc.resume(result);
             }
+            Action::GcFindsGone => self.gc = self.gc.take().and_then(|gc| gc.resume(ApiResult::Gone)),
         }
         self.drop_calls_without_effect();
+    }
+
+    fn submit(&mut self, index: usize, new: bool) {
+        self.remaining.signals -= 1;
+        let signal = self.ledger.enter();
+        self.replicas[index].submit(signal, new);
     }
 
     fn execute_call(&mut self, index: usize, pace: Pace) {
@@ -101,12 +106,10 @@ impl World {
 
     fn resume(&mut self, index: usize, result: ApiResult, pace: Pace) {
         let replica = &mut self.replicas[index];
-        let Some((done, signals)) = replica.resume(result, pace) else { return };
-        if matches!(done.outcome, CommitOutcome::Counted { .. }) {
+        let Some((outcome, signals)) = replica.resume(result, pace) else { return };
+        if matches!(outcome, CommitOutcome::Counted { .. }) {
             self.ledger.acknowledge(&signals);
         }
-        let author = replica.identity();
-        self.late.extend(done.release.map(|call| LateCall::new(author, call, &[])));
     }
 
     /// The caller of the call in flight stops waiting for it; the call may still be executed.

@@ -25,6 +25,9 @@ impl World {
         let replica = &self.replicas[index];
         if self.remaining.signals > 0 && replica.takes_signals() {
             actions.push(Action::Submit(index));
+            if replica.may_be_new() {
+                actions.push(Action::SubmitNew(index));
+            }
         }
         if self.remaining.crashes > 0 {
             actions.push(Action::Crash(index));
@@ -38,7 +41,12 @@ impl World {
                 let found = self.server.found(except.as_ref()).map(|rr| Some(Arc::clone(&rr.name)));
                 actions.extend(found.chain([None]).map(|found| Action::Find(index, found)));
             }
-            Some(_) => actions.extend(replica.paces().iter().map(|pace| Action::Execute(index, *pace))),
+            Some(call) => {
+                if self.remaining.protocol.commits() && self.server.is_gone(call) {
+                    actions.push(Action::FindGone(index));
+                }
+                actions.extend(replica.paces().iter().map(|pace| Action::Execute(index, *pace)));
+            }
         }
         if self.remaining.lost_responses > 0 && replica.call().is_some() {
             actions.push(Action::LoseResponse(index));
@@ -63,6 +71,9 @@ impl World {
     fn of_gc(&self, actions: &mut Vec<Action>) {
         if self.gc.is_some() {
             actions.push(Action::GcStep);
+            if self.gc.as_ref().is_some_and(|gc| self.server.is_gone(gc.call())) {
+                actions.push(Action::GcFindsGone);
+            }
             return;
         }
         if self.remaining.rr_gcs > 0 {

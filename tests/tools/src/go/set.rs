@@ -19,6 +19,8 @@ pub(crate) enum Set {
     EnvoyGateway,
     /// The control plane of Istio and its agent.
     Istio,
+    /// Prometheus and promtool: what the tests of rules, dashboard and runbooks need. They share most of their dependencies.
+    Prometheus,
 }
 
 /// A Go module without code of its own: its go.mod names the programs as tools and pins every dependency, its go.sum their
@@ -45,6 +47,8 @@ impl Set {
         match self {
             // It needs older versions of what the others share.
             Self::Alertmanager => module!("alertmanager"),
+            // It needs other versions, too.
+            Self::Prometheus => module!("prometheus"),
             // One module, so that what they share, which is more than half of it, is compiled once.
             _ => module!("servers"),
         }
@@ -60,6 +64,18 @@ impl Set {
             Self::Crane => &["github.com/google/go-containerregistry/cmd/crane"],
             Self::EnvoyGateway => &["github.com/envoyproxy/gateway/cmd/envoy-gateway"],
             Self::Istio => &["istio.io/istio/pilot/cmd/pilot-discovery", "istio.io/istio/pilot/cmd/pilot-agent"],
+            Self::Prometheus => {
+                &["github.com/prometheus/prometheus/cmd/prometheus", "github.com/prometheus/prometheus/cmd/promtool"]
+            }
+        }
+    }
+
+    /// The build tags, separated by commas; empty for none.
+    pub(crate) const fn tags(self) -> &'static str {
+        match self {
+            // Tests name their targets: without the clients of two dozen clouds it has a third fewer packages.
+            Self::Prometheus => "remove_all_sd",
+            _ => "",
         }
     }
 
@@ -86,6 +102,7 @@ impl Set {
             Self::Crane => "a registry of images",
             Self::EnvoyGateway => "Envoy Gateway",
             Self::Istio => "Istio",
+            Self::Prometheus => "Prometheus",
         }
     }
 
@@ -100,6 +117,7 @@ impl Set {
             Self::Crane => of(Tool::Crane),
             Self::EnvoyGateway => of(Tool::EnvoyGateway),
             Self::Istio => format!("istio-{}", Tool::PilotDiscovery.version()),
+            Self::Prometheus => of(Tool::Prometheus),
         }
     }
 
@@ -114,6 +132,7 @@ impl Set {
             Self::Crane => (5, 10),
             Self::EnvoyGateway => (20, 80),
             Self::Istio => (20, 100),
+            Self::Prometheus => (60, 160),
         }
     }
 }

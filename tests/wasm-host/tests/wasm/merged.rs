@@ -13,6 +13,7 @@ use onceway::http::gateway::Gateway;
 use onceway::http::policy::Policy;
 use onceway::incident::{Commit, Counted, Submission, SubmitError};
 use onceway::metrics::Metrics;
+use onceway::traces::Traces;
 use onceway_signal::problem::ProblemTypes;
 use onceway_signal::rules::Rules;
 use onceway_signal::{Fingerprint, Origin, Source, decode};
@@ -86,7 +87,7 @@ impl Sidecar {
     fn respond(&self, body: &[u8]) -> Response {
         let request = HttpRequest::post(ALERTS).header("content-type", "application/json");
         let request = request.body(Full::new(Bytes::copy_from_slice(body))).expect("a request");
-        let router = Arc::clone(&self.gateway).router();
+        let router = Arc::clone(&self.gateway).router(Traces::off());
         self.runtime.block_on(async {
             let (head, body) = router.oneshot(request).await.expect("a response").into_parts();
             let header = |name| head.headers.get(name).map(|value| value.to_str().expect("text").to_owned());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Done, Rr};
+use onceway_claim::{ApiCall, ApiResult, CommitOutcome, Rr};
 
 /// A count whose outcome is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,7 +24,7 @@ pub(super) enum Rule {
 
 /// The next step of the resolution.
 pub(super) enum Resolution {
-    Done(Done),
+    Done(CommitOutcome),
     Call(UnknownCount, ApiCall),
     /// The batch is committed again, beginning with this RR.
     Restart(Option<Rr>),
@@ -37,8 +37,7 @@ impl UnknownCount {
 
     /// Takes the result of the read or write of a batch that has `signals` by now.
     pub(super) fn resolve(self, result: ApiResult, signals: u32) -> Resolution {
-        let counted =
-            |rr| Resolution::Done(Done { outcome: CommitOutcome::Counted { rr, created: false }, release: None });
+        let counted = |rr| Resolution::Done(CommitOutcome::Counted { rr, created: false });
         match result {
             ApiResult::Rr(current) if self.writes => counted(current),
             ApiResult::Rr(current) if current.uid == self.rr.uid => match self.rule {
@@ -56,12 +55,12 @@ impl UnknownCount {
             ApiResult::Missing | ApiResult::Rr(_) => unresolved(),
             _ => {
                 let name = Arc::clone(&self.rr.name);
-                Resolution::Call(Self { writes: false, ..self }, ApiCall::GetRr { name })
+                Resolution::Call(Self { writes: false, ..self }, ApiCall::GetRr { name, under: None })
             }
         }
     }
 }
 
 fn unresolved() -> Resolution {
-    Resolution::Done(Done { outcome: CommitOutcome::Unresolved, release: None })
+    Resolution::Done(CommitOutcome::Unresolved)
 }

@@ -9,11 +9,11 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 /// One input.
-pub(super) struct Input<'a> {
-    pub(super) source: Source,
-    pub(super) body: Cow<'a, [u8]>,
+pub(crate) struct Input<'a> {
+    pub(crate) source: Source,
+    pub(crate) body: Cow<'a, [u8]>,
     /// The alerts that Alertmanager does not send, because a silence or an inhibition suppresses them.
-    pub(super) suppressed: Vec<bool>,
+    pub(crate) suppressed: Vec<bool>,
 }
 
 /// An alert as Alertmanager's API, and so amtool, writes it.
@@ -35,11 +35,11 @@ struct ListedStatus {
 }
 
 impl<'a> Input<'a> {
-    /// The input in `text`; `source` says what it is, if that is known.
-    pub(super) fn parse(text: &'a [u8], source: Option<Source>) -> Result<Self, String> {
+    /// The input in `text`; `source` says what it is, if that is known. A listed alert that ended by `now` is resolved.
+    pub(crate) fn parse(text: &'a [u8], source: Option<Source>, now: Timestamp) -> Result<Self, String> {
         let is_list = text.trim_ascii_start().first() == Some(&b'[');
         if is_list && source != Some(Source::KubernetesEvent) {
-            return listed(text);
+            return listed(text, now);
         }
         let source = source.unwrap_or_else(|| recognise(text));
         Ok(Self { source, body: Cow::Borrowed(text), suppressed: Vec::new() })
@@ -56,10 +56,9 @@ fn recognise(text: &[u8]) -> Source {
 }
 
 /// The webhook of the alerts that amtool lists.
-fn listed(text: &[u8]) -> Result<Input<'static>, String> {
+fn listed(text: &[u8], now: Timestamp) -> Result<Input<'static>, String> {
     let alerts: Vec<ListedAlert<'_>> = serde_json::from_slice(text)
         .map_err(|error| format!("a list, but not of alerts as `amtool alert query -o json` writes them: {error}"))?;
-    let now = Timestamp::now();
     let is_over = |time: &Option<String>| {
         let time: Option<Timestamp> = time.as_deref().and_then(|time| time.parse().ok());
         time.is_some_and(|time| time > Timestamp::UNIX_EPOCH && time <= now)
@@ -76,4 +75,23 @@ fn listed(text: &[u8]) -> Result<Input<'static>, String> {
         body: Cow::Owned(body.to_string().into()),
         suppressed: suppressed.collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::Input;
+
+    #[test]
+    fn a_listed_alert_is_resolved_once_its_end_has_come() {
+        let list = json!([{ "labels": { "alertname": "A" }, "endsAt": "2026-03-01T11:00:00Z" }]).to_string();
+        for (now, status) in [("2026-03-01T10:59:59Z", "firing"), ("2026-03-01T11:00:00Z", "resolved")] {
+            let now: Timestamp = now.parse().unwrap();
+            let input = Input::parse(list.as_bytes(), None, now).unwrap();
+            let body = String::from_utf8(input.body.into_owned()).unwrap();
+            assert!(body.contains(&format!("\"status\":\"{status}\"")), "{body}");
+        }
+    }
 }
