@@ -126,8 +126,9 @@ impl Request {
             return;
         }
         let response = split.response();
-        let acknowledged = (200..300).contains(&response.status());
-        self.shared.retries.ended(split.attempt(), acknowledged, host.now_ms().unwrap_or_default());
+        if !(200..300).contains(&response.status()) {
+            self.shared.retries.failed(split.attempt(), host.now_ms().unwrap_or_default());
+        }
         self.state = match self.respond(host, response, MERGED) {
             Ok(()) => State::Responded,
             Err(error) => {
@@ -292,7 +293,7 @@ impl Request {
 impl Drop for Request {
     fn drop(&mut self) {
         if let State::Split(split) = &self.state {
-            self.shared.retries.ended(split.attempt(), false, split.deadline_ms().unwrap_or_default());
+            self.shared.retries.failed(split.attempt(), split.deadline_ms().unwrap_or_default());
         }
     }
 }

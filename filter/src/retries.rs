@@ -1,7 +1,10 @@
 //! The webhooks that the filter answered 503, so that their retries do not repeat what was done: each attempt at a webhook that is
 //! split has an id, which its sub-requests carry ([`WEBHOOK_HEADER`](onceway_signal::WEBHOOK_HEADER)), and an attempt at the same
-//! bytes as one that failed has that one's id. A replica that has counted a part of a webhook under this id acknowledges it without
-//! counting it again. Once the webhook is acknowledged, its id is forgotten: the same bytes, sent later, are counted again.
+//! bytes as one that failed takes that one's id over. A replica that has counted a part of a webhook under this id acknowledges it
+//! without counting it again. Once the webhook is acknowledged, nobody has its id: the same bytes, sent later, are counted again.
+//!
+//! At any time one attempt at most has an id, and of those that have it one at most is acknowledged. So two senders with the same bytes
+//! are never both acknowledged for what was counted once: acknowledged <= counted.
 //!
 //! Only a hint: a webhook that is forgotten, or that another worker answered, is counted as any other.
 
@@ -43,23 +46,24 @@ impl Retries {
     /// another worker gets at the same time.
     pub(crate) fn attempt(&self, body: &[u8], request_id: Option<&str>, now_ms: u64) -> Attempt {
         let body = Digest::of([body]);
-        let failed = self.failed.borrow();
-        let before =
-            failed.iter().find(|failed| failed.body == body && now_ms.saturating_sub(failed.at_ms) <= MAX_AGE_MS);
         let number = self.attempts.get();
         self.attempts.set(number.wrapping_add(1));
         let (number, now, request) = (number.to_be_bytes(), now_ms.to_be_bytes(), request_id.unwrap_or_default());
         let fresh = || Digest::of([body.as_bytes(), &number, &now, request.as_bytes()]);
-        Attempt { body, id: before.map_or_else(fresh, |failed| failed.id) }
+        Attempt { body, id: self.take(body, now_ms).unwrap_or_else(fresh) }
     }
 
-    /// The attempt has ended; `acknowledged` by a 2xx.
-    pub(crate) fn ended(&self, attempt: Attempt, acknowledged: bool, now_ms: u64) {
+    /// The id of an attempt at this body that failed; another attempt does not get it again.
+    fn take(&self, body: Digest, now_ms: u64) -> Option<Digest> {
         let mut failed = self.failed.borrow_mut();
-        failed.retain(|failed| failed.body != attempt.body);
-        if acknowledged {
-            return;
-        }
+        failed.retain(|failed| now_ms.saturating_sub(failed.at_ms) <= MAX_AGE_MS);
+        let index = failed.iter().position(|failed| failed.body == body)?;
+        failed.remove(index).map(|failed| failed.id)
+    }
+
+    /// The attempt has ended without a 2xx.
+    pub(crate) fn failed(&self, attempt: Attempt, now_ms: u64) {
+        let mut failed = self.failed.borrow_mut();
         if failed.len() >= MAX_WEBHOOKS {
             failed.pop_front();
         }
@@ -75,25 +79,36 @@ mod tests {
     fn a_retry_has_the_id_of_the_attempt_that_failed_until_one_is_acknowledged() {
         let retries = Retries::default();
         let first = retries.attempt(b"webhook", Some("a"), 1);
-        retries.ended(first, false, 2);
+        retries.failed(first, 2);
         let second = retries.attempt(b"webhook", Some("b"), 3);
         assert_eq!(second.id, first.id);
-        retries.ended(second, false, 4);
-        let third = retries.attempt(b"webhook", None, 5);
-        assert_eq!(third.id, first.id);
-        retries.ended(third, true, 6);
-        assert_ne!(
-            retries.attempt(b"webhook", Some("a"), 1).id,
-            first.id,
-            "its bytes are the same, and it is another webhook"
-        );
+        retries.failed(second, 4);
+        assert_eq!(retries.attempt(b"webhook", None, 5).id, first.id);
+        // Acknowledged.
+        let other = retries.attempt(b"webhook", Some("a"), 1);
+        assert_ne!(other.id, first.id, "its bytes are the same, and it is another webhook");
+    }
+
+    #[test]
+    fn of_two_attempts_at_the_same_bytes_one_takes_the_id_of_the_one_that_failed() {
+        let retries = Retries::default();
+        let failed = retries.attempt(b"webhook", Some("a"), 1);
+        retries.failed(failed, 1);
+        let [one, other] = ["b", "c"].map(|request| retries.attempt(b"webhook", Some(request), 2));
+        assert_eq!(one.id, failed.id);
+        assert_ne!(other.id, failed.id);
+        retries.failed(other, 3);
+        retries.failed(one, 3);
+        let again = ["d", "e", "f"].map(|request| retries.attempt(b"webhook", Some(request), 4).id);
+        assert_eq!(again[..2], [other.id, one.id]);
+        assert!(again[2] != one.id && again[2] != other.id);
     }
 
     #[test]
     fn attempts_that_did_not_fail_and_other_bytes_have_ids_of_their_own() {
         let retries = Retries::default();
         let one = retries.attempt(b"webhook", Some("a"), 1);
-        retries.ended(one, false, 1);
+        retries.failed(one, 1);
         let other = retries.attempt(b"another", Some("a"), 1);
         assert_ne!(one.id, other.id);
         let twins = ["b", "c"].map(|request| Retries::default().attempt(b"webhook", Some(request), 1));
@@ -104,12 +119,14 @@ mod tests {
     fn webhooks_are_forgotten_by_age_and_the_oldest_by_number() {
         let retries = Retries::default();
         let old = retries.attempt(b"old", None, 0);
-        retries.ended(old, false, 0);
+        retries.failed(old, 0);
         assert_eq!(retries.attempt(b"old", None, MAX_AGE_MS).id, old.id);
+        retries.failed(old, 0);
         assert_ne!(retries.attempt(b"old", None, MAX_AGE_MS + 1).id, old.id);
+        retries.failed(old, 1);
         for n in 0..MAX_WEBHOOKS {
             let attempt = retries.attempt(&n.to_be_bytes(), None, 1);
-            retries.ended(attempt, false, 1);
+            retries.failed(attempt, 1);
         }
         assert_eq!(retries.failed.borrow().len(), MAX_WEBHOOKS);
         assert_ne!(retries.attempt(b"old", None, 1).id, old.id);
