@@ -20,7 +20,7 @@ const SMALL_BODIES_FACTOR: u64 = 2;
 
 /// The bytes of bodies that the requests of one VM hold.
 #[derive(Debug, Default)]
-pub struct BufferBudget {
+pub(crate) struct BufferBudget {
     held: Cell<u64>,
 }
 

@@ -3,13 +3,26 @@
 use std::str::from_utf8;
 
 use onceway_signal::media_type::{is_plain, may_be_json};
-use onceway_signal::{FINGERPRINT_HEADER, Hex, TARGETS_HEADER};
+use onceway_signal::{FINGERPRINT_HEADER, Hex, TARGETS_HEADER, TIME_LEFT_HEADER, WEBHOOK_HEADER};
 
 use crate::header_map::visit;
 
 /// Headers copied to each sub-request: routing, content type, authorization, the time of the request, and tracing.
 const ALLOWED: [&str; 8] =
     [":path", ":scheme", "content-type", "authorization", "x-timestamp", "x-request-id", "traceparent", "tracestate"];
+
+/// What the filter says of a sub-request itself.
+#[derive(Debug)]
+pub(crate) struct OwnHeaders<'a> {
+    /// The incident.
+    pub(crate) fingerprint: Hex,
+    /// The hash of the target rules.
+    pub(crate) rules: &'a str,
+    /// The id of the webhook.
+    pub(crate) webhook: Hex,
+    /// How long the filter waits for the sub-response.
+    pub(crate) time_left_ms: String,
+}
 
 /// The headers that a request's sub-requests inherit.
 #[derive(Debug)]
@@ -53,14 +66,16 @@ impl ForwardedHeaders {
         self.headers.iter().find(|(name, _)| *name == "x-request-id").map(|(_, id)| &**id)
     }
 
-    /// The headers of the sub-request for this fingerprint, by the rules of this hash. Envoy hashes a sub-request on its
-    /// `:authority`.
-    pub(crate) fn for_sub_request<'a>(&'a self, fingerprint: &'a Hex, rules: &'a str) -> Vec<(&'a str, &'a str)> {
+    /// The headers of a sub-request. Envoy hashes it on its `:authority`.
+    pub(crate) fn for_sub_request<'a>(&'a self, own: &'a OwnHeaders<'a>) -> Vec<(&'a str, &'a str)> {
+        let OwnHeaders { fingerprint, rules, webhook, time_left_ms } = own;
         let own = [
             (":method", "POST"),
             (":authority", &**fingerprint),
             (FINGERPRINT_HEADER, &**fingerprint),
             (TARGETS_HEADER, rules),
+            (WEBHOOK_HEADER, &**webhook),
+            (TIME_LEFT_HEADER, time_left_ms),
         ];
         own.into_iter().chain(self.headers.iter().map(|(name, value)| (*name, &**value))).collect()
     }

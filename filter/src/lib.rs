@@ -13,8 +13,8 @@
 //! | several | the body is split: each incident's owner gets its partition in a sub-request, which Envoy hashes on `:authority`, the fingerprint; the sender gets one merged response |
 //! | none, or not decodable | the request passes through |
 //!
-//! The filter itself rejects only bodies that exceed a limit (413), or for which the memory that all bodies share has no
-//! room ([`BufferBudget`], 503). Other requests pass through unchanged, except that
+//! The filter itself rejects only bodies that exceed a limit (413), for which the memory that all bodies share has no
+//! room (`budget`, 503), or whose parts the replicas would not count in time (`splits`, 503). Other requests pass through unchanged, except that
 //! `x-onceway-*` headers from clients are dropped on every path.
 //!
 //! The core ([`Request`], over the trait [`Host`]) is independent of proxy-wasm and tested natively. `shell` connects it
@@ -54,17 +54,19 @@ pub mod header_map;
 mod host;
 mod rejection;
 mod request;
+mod retries;
 #[cfg(target_arch = "wasm32")]
 mod shell;
 mod split;
+mod splits;
 mod sub_response;
 
 pub use affinity::{Affinity, Partition, affinity};
-pub use budget::{BufferBudget, SMALL_BODY_BYTES};
+pub use budget::SMALL_BODY_BYTES;
 pub use config::{Config, ConfigError, DEFAULT_MAX_BODY_BYTES, MAX_BODY_BYTES_CEILING};
 pub use decision::Decision;
 pub use host::{Host, HostError, Level, SubRequest, SubResponse};
-pub use request::{Action, Request};
+pub use request::{Action, Request, Shared};
 
 /// Prefix of the headers that only the filter may set; those that a client sends are dropped.
 pub const RESERVED_HEADER_PREFIX: &str = "x-onceway-";

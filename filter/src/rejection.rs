@@ -6,6 +6,7 @@ use onceway_signal::response::SignalResponse;
 
 use crate::Config;
 use crate::affinity::Partition;
+use crate::splits::Refused;
 
 /// When a body may find a share: others end within seconds, stalled ones within Envoy's `request_timeout`.
 const RETRY_AFTER_S: u32 = 1;
@@ -26,6 +27,15 @@ pub(crate) fn no_share(source: Source, limit: u32) -> SignalResponse {
          meet this, raise max_buffered_bytes in the filter's configuration"
     );
     let problem = Problem::new(ProblemKind::Overloaded, detail).retry_after(RETRY_AFTER_S);
+    Problem { instance: Some(source.path()), ..problem }.into()
+}
+
+/// Rejects a webhook whose parts would not all be counted in time, before any is sent. The sender sends it again.
+pub(crate) fn no_time(source: Source, refused: Refused) -> SignalResponse {
+    let detail = "the webhooks that are being processed leave no time for this one, and nothing of it was counted; send it again. If \
+                  that lasts, the cluster takes fewer new incidents a second than are reported to it"
+        .to_owned();
+    let problem = Problem::new(ProblemKind::Overloaded, detail).retry_after(refused.retry_after_s);
     Problem { instance: Some(source.path()), ..problem }.into()
 }
 

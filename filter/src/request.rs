@@ -11,12 +11,14 @@ use onceway_signal::{DecodeError, FINGERPRINT_HEADER, Origin, Source, TARGETS_HE
 use thiserror::Error;
 
 use crate::affinity::Partition;
-use crate::budget::BufferShare;
+use crate::budget::{BufferBudget, BufferShare};
 use crate::forward::ForwardedHeaders;
 use crate::head::Head;
-use crate::rejection::{body_too_large, no_share, split_too_large};
-use crate::split::{Split, Unsent};
-use crate::{Affinity, BufferBudget, Config, Decision, Host, HostError, Level, SubResponse, affinity};
+use crate::rejection::{body_too_large, no_share, no_time, split_too_large};
+use crate::retries::Retries;
+use crate::split::{Split, Turn, Unsent};
+use crate::splits::{Refused, Splits};
+use crate::{Affinity, Config, Decision, Host, HostError, Level, SubResponse, affinity};
 
 /// What the proxy does with the request next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +29,19 @@ pub enum Action {
     Pause,
 }
 
+/// What all requests of a VM share.
+#[derive(Debug, Default)]
+pub struct Shared {
+    budget: Rc<BufferBudget>,
+    splits: Rc<Splits>,
+    retries: Retries,
+}
+
 /// One request.
 #[derive(Debug)]
 pub struct Request {
     config: Rc<Config>,
+    shared: Rc<Shared>,
     /// Kept until the request ends: Envoy holds the body until then, to send it again, and a split holds its own copy.
     share: BufferShare,
     state: State,
@@ -73,9 +84,10 @@ enum NotSplit {
 }
 
 impl Request {
-    /// A request before its headers. All requests of a VM share `budget`.
-    pub fn new(config: Rc<Config>, budget: Rc<BufferBudget>) -> Request {
-        Request { config, share: BufferShare::new(budget), state: State::Passed }
+    /// A request before its headers.
+    pub fn new(config: Rc<Config>, shared: Rc<Shared>) -> Request {
+        let share = BufferShare::new(Rc::clone(&shared.budget));
+        Request { config, shared, share, state: State::Passed }
     }
 
     /// The headers have arrived; with `end_of_stream` nothing follows.
@@ -114,6 +126,9 @@ impl Request {
             return;
         }
         let response = split.response();
+        if !(200..300).contains(&response.status()) {
+            self.shared.retries.failed(split.attempt(), host.now_ms().unwrap_or_default());
+        }
         self.state = match self.respond(host, response, MERGED) {
             Ok(()) => State::Responded,
             Err(error) => {
@@ -197,20 +212,38 @@ impl Request {
         if let Some(rejection) = split_too_large(source, &self.config, body.len(), alerts, &partitions) {
             return self.reject(host, rejection).map(Some);
         }
-        let started = self.cluster(host).and_then(|cluster| {
-            let mut split = Split::new(Rc::clone(&self.config), source, cluster, headers, body, partitions);
-            split.start(host)?;
-            Ok(split)
-        });
-        Ok(match started {
-            Ok(split) => Some((State::Split(Box::new(split)), Some(Decision::Split))),
-            Err(error) => {
-                // A sender would see the error alone; operators see its cause, too.
-                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-                host.log(Level::Warn, &format!("passing a body through whole, it could not be split: {error}{cause}"));
-                None
+        let cluster = match self.cluster(host) {
+            Ok(cluster) => cluster,
+            Err(reason) => return Ok(not_split(host, &reason)),
+        };
+        let turn = match self.turn(host, &body, partitions.len(), headers.request_id()) {
+            Ok(turn) => turn,
+            Err(refused) => {
+                self.respond(host, no_time(source, refused), SHED)?;
+                return Ok(Some((State::Responded, Some(Decision::Shed))));
             }
+        };
+        let mut split = Split::new(Rc::clone(&self.config), source, cluster, headers, body, partitions, turn);
+        Ok(match split.start(host) {
+            Ok(()) => Some((State::Split(Box::new(split)), Some(Decision::Split))),
+            Err(reason) => not_split(host, &reason.into()),
         })
+    }
+
+    /// When a webhook of these bytes and this many partitions may be split: now, unless it could not end in time.
+    fn turn(
+        &self,
+        host: &impl Host,
+        body: &[u8],
+        partitions: usize,
+        request_id: Option<&str>,
+    ) -> Result<Turn, Refused> {
+        let (now, shared) = (host.now_ms().ok(), &self.shared);
+        let deadline_ms = now.map(|now| now.saturating_add(u64::from(self.config.split_timeout_ms)));
+        let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
+        let place =
+            now.zip(deadline_ms).map(|(now, deadline)| shared.splits.begin(partitions, now, deadline)).transpose()?;
+        Ok(Turn { attempt: shared.retries.attempt(body, request_id, now.unwrap_or_default()), deadline_ms, place })
     }
 
     /// The cluster for sub-requests: the configured one, else that of the request's route.
@@ -254,6 +287,22 @@ impl Request {
             State::Buffering(_) | State::Split(_) | State::Responded => Action::Pause,
         }
     }
+}
+
+/// A sender that has left sends again what it did not see acknowledged.
+impl Drop for Request {
+    fn drop(&mut self) {
+        if let State::Split(split) = &self.state {
+            self.shared.retries.failed(split.attempt(), split.deadline_ms().unwrap_or_default());
+        }
+    }
+}
+
+/// The body passes through whole. A sender would see the reason alone; operators see its cause, too.
+fn not_split<T>(host: &impl Host, reason: &NotSplit) -> Option<T> {
+    let cause = reason.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    host.log(Level::Warn, &format!("passing a body through whole, it could not be split: {reason}{cause}"));
+    None
 }
 
 #[cfg(test)]

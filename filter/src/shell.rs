@@ -22,7 +22,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{self, ContextType, LogLevel, Status};
 
-use crate::{Action, BufferBudget, Config, Decision, Host, HostError, Level, Request, SubRequest, SubResponse};
+use crate::{Action, Config, Decision, Host, HostError, Level, Request, Shared, SubRequest, SubResponse};
 
 #[expect(unsafe_code, reason = "foreign functions; all of the crate's unsafe code is in there")]
 mod raw;
@@ -47,7 +47,7 @@ fn log(level: LogLevel, message: &str) {
 #[derive(Default)]
 struct Plugin {
     config: Rc<Config>,
-    budget: Rc<BufferBudget>,
+    shared: Rc<Shared>,
     counters: Counters,
 }
 
@@ -69,7 +69,7 @@ impl RootContext for Plugin {
     }
 
     fn create_http_context(&self, _context: u32) -> Option<Box<dyn HttpContext>> {
-        let request = Request::new(Rc::clone(&self.config), Rc::clone(&self.budget));
+        let request = Request::new(Rc::clone(&self.config), Rc::clone(&self.shared));
         Some(Box::new(Stream { request, host: WasmHost { counters: self.counters } }))
     }
 

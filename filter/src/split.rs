@@ -10,12 +10,14 @@ use std::mem::take;
 use std::rc::Rc;
 
 use onceway_signal::problem::ProblemKind;
-use onceway_signal::response::{SignalOutcome, SignalResponse, merge};
+use onceway_signal::response::{SignalOutcome, SignalResponse, Status, merge};
 use onceway_signal::{Fingerprint, Source};
 use thiserror::Error;
 
 use crate::affinity::Partition;
-use crate::forward::ForwardedHeaders;
+use crate::forward::{ForwardedHeaders, OwnHeaders};
+use crate::retries::Attempt;
+use crate::splits::Place;
 use crate::sub_response::{SubResponseHead, outcomes, unknown, unsent};
 use crate::{Config, Host, HostError, Level, SubRequest, SubResponse};
 
@@ -36,6 +38,9 @@ pub(crate) struct Split {
     response_bytes_left: usize,
     /// When all sub-responses must be there; `None` if the proxy has no clock.
     deadline_ms: Option<u64>,
+    attempt: Attempt,
+    /// `None` if the proxy has no clock.
+    place: Option<Place>,
 }
 
 /// A partition whose sub-request is in flight.
@@ -43,6 +48,17 @@ pub(crate) struct Split {
 struct InFlight {
     token: u32,
     target: OutcomeTarget,
+}
+
+/// When a split may take place.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// Which attempt at its webhook it is.
+    pub(crate) attempt: Attempt,
+    /// When all sub-responses must be there; `None` if the proxy has no clock.
+    pub(crate) deadline_ms: Option<u64>,
+    /// Its place among the splits in flight; `None` if the proxy has no clock.
+    pub(crate) place: Option<Place>,
 }
 
 /// Which partition an outcome is for.
@@ -94,7 +110,9 @@ impl Split {
         headers: ForwardedHeaders,
         body: Vec<u8>,
         partitions: Vec<Partition>,
+        turn: Turn,
     ) -> Split {
+        let Turn { attempt, deadline_ms, place } = turn;
         let response_bytes_left = usize::try_from(config.max_answer_bytes).unwrap_or(usize::MAX);
         Split {
             config,
@@ -106,8 +124,20 @@ impl Split {
             in_flight: Vec::new(),
             outcomes: Vec::new(),
             response_bytes_left,
-            deadline_ms: None,
+            deadline_ms,
+            attempt,
+            place,
         }
+    }
+
+    /// Which attempt at its webhook this is.
+    pub(crate) fn attempt(&self) -> Attempt {
+        self.attempt
+    }
+
+    /// When all sub-responses must be there.
+    pub(crate) fn deadline_ms(&self) -> Option<u64> {
+        self.deadline_ms
     }
 
     /// Sends the first partitions.
@@ -116,7 +146,6 @@ impl Split {
     ///
     /// Not even one could be sent, so that no sub-response will come.
     pub(crate) fn start(&mut self, host: &impl Host) -> Result<(), Unsent> {
-        self.deadline_ms = host.now_ms().ok().map(|now| now.saturating_add(u64::from(self.config.split_timeout_ms)));
         if let Some(first) = self.pending.pop_front() {
             let token = self.send(host, &first)?;
             self.in_flight.push(InFlight { token, target: first.into() });
@@ -130,7 +159,7 @@ impl Split {
         let Some(index) = self.in_flight.iter().position(|sent| sent.token == response.token) else { return false };
         let InFlight { target, .. } = self.in_flight.swap_remove(index);
         let outcomes = self.read(host, response).unwrap_or_else(|message| vec![unknown(message)]);
-        self.record(&target, outcomes);
+        self.record(host, &target, outcomes);
         self.send_pending(host);
         self.in_flight.is_empty()
     }
@@ -164,7 +193,7 @@ impl Split {
                     if let Unsent::Proxy(error) = &reason {
                         host.log(Level::Debug, &format!("{reason}: {error}"));
                     }
-                    self.record(&partition.into(), vec![reason.outcome()]);
+                    self.record(host, &partition.into(), vec![reason.outcome()]);
                 }
             }
         }
@@ -178,8 +207,13 @@ impl Split {
         let timeout_ms = self.time_left_ms(host).ok_or(Unsent::Late { limit_ms })?;
         // Never `None`: the partition was taken from this body.
         let body = partition.payload.slice(&self.body).unwrap_or_default();
-        let fingerprint = partition.fingerprint.hex();
-        let headers = self.headers.for_sub_request(&fingerprint, self.config.targets.hash());
+        let own = OwnHeaders {
+            fingerprint: partition.fingerprint.hex(),
+            rules: self.config.targets.hash(),
+            webhook: self.attempt.id.hex(),
+            time_left_ms: timeout_ms.to_string(),
+        };
+        let headers = self.headers.for_sub_request(&own);
         let request = SubRequest { cluster: &self.cluster, headers, body: &body, timeout_ms };
         host.dispatch(request).map_err(Unsent::Proxy)
     }
@@ -217,10 +251,13 @@ impl Split {
     }
 
     /// Records a partition's outcomes, each at its position in the body.
-    fn record(&mut self, target: &OutcomeTarget, outcomes: Vec<SignalOutcome>) {
+    fn record(&mut self, host: &impl Host, target: &OutcomeTarget, outcomes: Vec<SignalOutcome>) {
         // The numbers differ if the partition failed as a whole, or if the sidecar rejects what the filter cannot know: an
         // alert's date, or by another version. Then all outcomes that name no alert are placed at the partition's own
         // incident.
+        if let (Some(place), Ok(now)) = (&self.place, host.now_ms()) {
+            place.ended(outcomes.iter().all(|outcome| outcome.status != Status::Failed), now);
+        }
         let matches = outcomes.len() == target.outcome_positions.len();
         let placed = outcomes.into_iter().enumerate().map(|(index, mut outcome)| {
             let of_alert = outcome.alert.and_then(|alert| target.entries.get(alert));

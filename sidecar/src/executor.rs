@@ -8,6 +8,7 @@ mod execute;
 mod find;
 mod gateway_lock;
 mod held_lock;
+mod load;
 mod measured;
 mod metadata;
 mod outcome;
@@ -167,6 +168,10 @@ impl Execute for Executor {
 
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
         self.index.is_known_inactive(fingerprint, name)
+    }
+
+    fn time_of(&self, calls: u32) -> Duration {
+        self.api.transport.load.time_of(calls)
     }
 
     fn is_new(&self, fingerprint: Fingerprint) -> bool {

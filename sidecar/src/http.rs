@@ -14,6 +14,7 @@ mod exposition;
 pub mod gateway;
 mod intake;
 pub mod ops;
+mod parts;
 pub mod policy;
 pub mod request_context;
 mod request_time;

@@ -24,6 +24,7 @@ pub mod index;
 pub mod install_filter;
 pub mod logging;
 pub mod metrics;
+mod moving_average;
 mod printable;
 pub mod rr;
 pub mod scope;

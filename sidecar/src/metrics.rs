@@ -104,6 +104,7 @@ pub struct Metrics {
     request_seconds: Histograms<ResponseLabels>,
     requests_in_flight: Gauge,
     requests_shed: Family<LimitLabels, Counter>,
+    acknowledged_again: Counter,
     open_connections: Gauge,
     panics: Counter,
     /// Rejected signals.
@@ -192,6 +193,11 @@ impl Metrics {
             request_seconds: registry.seconds("http_request_duration", "Time from a request's headers to its response."),
             requests_in_flight: registry.add("http_requests_in_flight", "Signal requests without a response yet."),
             requests_shed: registry.add("http_requests_shed", "Requests that got 503 because a limit was reached."),
+            acknowledged_again: registry.add(
+                "signals_acknowledged_again",
+                "Signals of a webhook's retry that were acknowledged and not counted again, because its earlier attempt had \
+                 counted them.",
+            ),
             open_connections: registry.add("http_connections", "Open connections on the signal port."),
             panics: registry.add("panics", "Panics, each of which ended one request or one incident's task; the log has their location."),
             rejections: RejectionMetrics::new(&mut registry),
@@ -317,6 +323,11 @@ impl Metrics {
     pub fn shed(&self, limit: &'static str) {
         self.requests_shed.get_or_create(&LimitLabels { limit }).inc();
         self.episodes.hit(Trouble::Shedding(limit));
+    }
+
+    /// Signals of a retry were acknowledged that an earlier attempt had counted.
+    pub fn acknowledged_again(&self, signals: u32) {
+        self.acknowledged_again.inc_by(u64::from(signals));
     }
 
     /// A connection was opened; it ends when the guard is dropped.

@@ -31,6 +31,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod alertmanager;
+mod digest;
 mod entry;
 mod error;
 mod event;
@@ -52,9 +53,10 @@ mod source;
 mod target;
 pub mod truncate;
 
+pub use digest::{Digest, DigestError, Hex};
 pub use entry::Entry;
 pub use error::{DecodeError, Rejection};
-pub use fingerprint::{Fingerprint, FingerprintError, Hex};
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use labels::Labels;
 pub use payload::{Group, PartialPayload, Payload, decode};
 pub use signal::{Signal, State};
@@ -64,6 +66,13 @@ pub use target::{Resource, Target};
 /// The header with the [hash](rules::Rules::hash) of the filter's target rules, by which the sidecar tells why a fingerprint
 /// differs from its own.
 pub const TARGETS_HEADER: &str = "x-onceway-targets";
+
+/// The header with the id of a webhook that the filter has split: the same for all its parts, and for the parts of its retry. A
+/// replica counts a part of a webhook once.
+pub const WEBHOOK_HEADER: &str = "x-onceway-webhook";
+
+/// The header with the milliseconds that the filter waits for a response: what cannot be counted by then is not begun.
+pub const TIME_LEFT_HEADER: &str = "x-onceway-time-left-ms";
 
 /// The header with the fingerprint that the filter has Envoy hash the request on: that of the body's first firing
 /// incident. See [`Group::leading`].

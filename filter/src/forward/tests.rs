@@ -1,6 +1,6 @@
 use onceway_signal::Fingerprint;
 
-use super::ForwardedHeaders;
+use super::{ForwardedHeaders, OwnHeaders};
 use crate::header_map::serialize;
 
 fn parse(headers: &[(&str, &str)]) -> ForwardedHeaders {
@@ -40,8 +40,11 @@ fn allowed_headers_are_forwarded_and_no_others() {
         (":authority", &*hex),
         ("x-onceway-fingerprint", &*hex),
         ("x-onceway-targets", "0a1b2c3d"),
+        ("x-onceway-webhook", &*hex),
+        ("x-onceway-time-left-ms", "8999"),
     ];
-    assert_eq!(forwarded.for_sub_request(&hex, "0a1b2c3d"), [&own[..], &allowed[..]].concat());
+    let says = OwnHeaders { fingerprint: hex, rules: "0a1b2c3d", webhook: hex, time_left_ms: "8999".to_owned() };
+    assert_eq!(forwarded.for_sub_request(&says), [&own[..], &allowed[..]].concat());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::{Action, Request};
 use crate::fake_host::{Call, FakeHost};
-use crate::{Affinity, BufferBudget, Config, Decision, affinity};
+use crate::{Affinity, Config, Decision, Shared, affinity};
 
 /// `sha256("prod:Deployment:payment-api")`.
 const PAYMENT_API: &str = "91fce8d5c4949766458bd4bd58859a4fb2e8470ef64ef438c22903744799a9b1";
@@ -223,11 +223,11 @@ fn problems_have_the_types_that_the_configuration_names() {
 
 #[test]
 fn a_large_body_without_a_share_gets_503_and_a_small_one_passes_meanwhile() {
-    let budget = Rc::<BufferBudget>::default();
+    let shared = Rc::<Shared>::default();
     let config = Rc::new(Config { max_buffered_bytes: 1_000_000, ..Config::default() });
     let start = || {
         let (host, mut request) =
-            (FakeHost::post(Source::Prometheus.path()), Request::new(Rc::clone(&config), Rc::clone(&budget)));
+            (FakeHost::post(Source::Prometheus.path()), Request::new(Rc::clone(&config), Rc::clone(&shared)));
         assert_eq!(request.on_headers(&host, false), Action::Pause);
         (host, request)
     };

@@ -8,11 +8,12 @@ use onceway_signal::rules::Rules;
 use onceway_signal::{Origin, Source, decode};
 
 use crate::fake_host::{Call, FakeHost, Sent};
-use crate::{Action, Config, Decision, Request};
+use crate::{Action, Config, Decision, Request, Shared};
 
 mod cluster;
 mod failures;
 mod limits;
+mod overload;
 mod refused;
 
 /// A request whose body is complete, and its proxy.
@@ -62,9 +63,14 @@ impl Scene {
     }
 
     fn over(host: FakeHost, config: Config, alerts: &[String]) -> Scene {
+        Scene::in_vm(&Rc::default(), host, config, alerts)
+    }
+
+    /// One of the requests of a VM.
+    fn in_vm(vm: &Rc<Shared>, host: FakeHost, config: Config, alerts: &[String]) -> Scene {
         let body = webhook(alerts);
         host.buffer(body.as_bytes());
-        let mut request = Request::new(Rc::new(config), Rc::default());
+        let mut request = Request::new(Rc::new(config), Rc::clone(vm));
         assert_eq!(request.on_headers(&host, false), Action::Pause);
         request.on_body(&host, body.len(), true);
         Scene { host, request }

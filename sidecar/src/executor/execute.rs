@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use onceway_claim::ApiCall;
@@ -44,6 +45,11 @@ pub trait Execute: Send + Sync + 'static {
     /// rejected.
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool;
 
+    /// How long so many calls, one after the other, are expected to take if they begin now.
+    fn time_of(&self, _calls: u32) -> Duration {
+        Duration::ZERO
+    }
+
     /// Whether no RR of the fingerprint has been seen: a hint that saves the read of a claim that probably does not exist.
     fn is_new(&self, _fingerprint: Fingerprint) -> bool {
         false
@@ -67,6 +73,10 @@ impl<E: Execute> Execute for Arc<E> {
 
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool {
         E::is_known_inactive(self, fingerprint, name)
+    }
+
+    fn time_of(&self, calls: u32) -> Duration {
+        E::time_of(self, calls)
     }
 
     fn is_new(&self, fingerprint: Fingerprint) -> bool {

@@ -8,8 +8,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::Client;
 use kube::client::Body;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use super::load::Load;
 use super::measured::Measured;
 use super::outcome::CallFailure;
 use super::resource::ResourceKind;
@@ -22,6 +23,7 @@ use crate::metrics::Metrics;
 pub(super) struct Transport {
     client: Client,
     in_flight: Semaphore,
+    pub(super) load: Load,
     call_timeout: Duration,
     pub(super) recheck: PermissionRecheck,
     pub(super) metrics: Arc<Metrics>,
@@ -46,11 +48,13 @@ impl Transport {
         recheck: PermissionRecheck,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { client, in_flight: Semaphore::new(max_calls_in_flight), call_timeout, recheck, metrics }
+        let (in_flight, load) = (Semaphore::new(max_calls_in_flight), Load::new(max_calls_in_flight));
+        Self { client, in_flight, load, call_timeout, recheck, metrics }
     }
 
     /// Waits until a request may be sent.
     pub(super) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        let _waiting = self.load.wait();
         // `acquire` fails only on a closed semaphore; this one is never closed.
         self.in_flight.acquire().await.ok()
     }
@@ -89,8 +93,10 @@ impl Transport {
         kind: ResourceKind,
         request: Request<Vec<u8>>,
     ) -> Result<ApiResponse, CallFailure> {
-        let exchange = timeout(self.call_timeout, self.exchange(request, kind.max_response_bytes()));
-        let response = exchange.await.unwrap_or(Err(CallFailure::Timeout { after: self.call_timeout }))?;
+        let began = Instant::now();
+        let exchange = timeout(self.call_timeout, self.exchange(request, kind.max_response_bytes())).await;
+        self.load.record(began.elapsed());
+        let response = exchange.unwrap_or(Err(CallFailure::Timeout { after: self.call_timeout }))?;
         if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.recheck.request();
         }

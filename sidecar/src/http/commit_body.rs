@@ -11,7 +11,10 @@ use jiff::Timestamp;
 use onceway_signal::problem::{Problem, ProblemKind};
 use onceway_signal::response::{Failure, Metadata, SignalOutcome, SignalResponse, TargetRejection, merge};
 use onceway_signal::truncate::truncate_quoted;
-use onceway_signal::{FINGERPRINT_HEADER, Fingerprint, Group, Origin, Payload, Source, TARGETS_HEADER, decode};
+use onceway_signal::{
+    Digest, FINGERPRINT_HEADER, Fingerprint, Group, Origin, Payload, Source, TARGETS_HEADER, TIME_LEFT_HEADER,
+    WEBHOOK_HEADER, decode,
+};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tracing::{Span, debug, warn};
@@ -19,6 +22,7 @@ use tracing::{Span, debug, warn};
 use super::admission::{Admission, RETRY_AFTER_S};
 use super::authorize::{Refused, refuse};
 use super::classify::{Classified, FiringIncident, classify, severity, state};
+use super::parts::{CountedParts, Part};
 use super::policy::Policy;
 use super::tally::Tally;
 use crate::auth::{Auth, Sender};
@@ -38,7 +42,11 @@ pub(super) struct BodyCommitter<C> {
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
     auth: Arc<Auth>,
+    parts: CountedParts,
 }
+
+/// Of the time that the filter waits, what a response takes to reach it.
+const ON_THE_WAY: Duration = Duration::from_millis(200);
 
 /// What the filter says of a request.
 #[derive(Debug)]
@@ -47,12 +55,24 @@ pub(super) struct FilterHeaders {
     fingerprint: Option<HeaderValue>,
     /// The hash of its target rules.
     targets: Option<HeaderValue>,
+    /// The id of the webhook that the request is a part of.
+    webhook: Option<Digest>,
+    /// How long it waits for the response.
+    time_left: Option<Duration>,
 }
 
 impl FilterHeaders {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let header = |name| headers.get(name).cloned();
-        Self { fingerprint: header(FINGERPRINT_HEADER), targets: header(TARGETS_HEADER) }
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let time_left = text(TIME_LEFT_HEADER).and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+        let webhook = text(WEBHOOK_HEADER).and_then(|id| id.parse().ok());
+        Self { fingerprint: header(FINGERPRINT_HEADER), targets: header(TARGETS_HEADER), webhook, time_left }
+    }
+
+    /// How long the filter waits for the response to be sent; `most` if it does not say.
+    fn time(&self, most: Duration) -> Duration {
+        self.time_left.map_or(most, |left| left.saturating_sub(ON_THE_WAY).min(most))
     }
 }
 
@@ -90,7 +110,7 @@ impl<C: Commit> BodyCommitter<C> {
         metrics: Arc<Metrics>,
         auth: Arc<Auth>,
     ) -> Self {
-        Self { commit, policy, limits, admission, metrics, auth }
+        Self { commit, policy, limits, admission, metrics, auth, parts: CountedParts::default() }
     }
 
     /// The response to `body`, once all of its incidents that `sender` may signal about are committed, up to
@@ -106,7 +126,7 @@ impl<C: Commit> BodyCommitter<C> {
         let received = Timestamp::now();
         let now = Instant::now();
         // A sender waits for the check of its credentials, too.
-        let deadline = now + self.limits.deadline.saturating_sub(checking);
+        let deadline = now + headers.time(self.limits.deadline).saturating_sub(checking);
         let (mut classified, permit) = match self.classify(&origin, &headers, &body, received) {
             Ok(classified) => classified,
             Err(problem) => return problem.into(),
@@ -137,7 +157,8 @@ impl<C: Commit> BodyCommitter<C> {
                 provenance: provenance.clone(),
                 namespace,
             };
-            async move { (place, fingerprint, signals, self.submit(submission).await) }
+            let counted_part = headers.webhook.map(|webhook| (webhook, fingerprint));
+            async move { (place, fingerprint, signals, self.submit_part(counted_part, submission).await) }
         });
         // Unordered: an incident that hangs must not delay those behind it.
         let in_flight = self.limits.max_incidents_per_request_in_flight;
@@ -204,6 +225,16 @@ impl<C: Commit> BodyCommitter<C> {
                 "fingerprint mismatch: run filter and sidecar in the same version and with the same target rules"
             );
         }
+    }
+
+    /// Submits what is not a part of a webhook that this replica has counted in an earlier attempt.
+    async fn submit_part(&self, part: Option<Part>, submission: Submission) -> Result<Counted, SubmitError> {
+        let Some(part) = part else { return self.submit(submission).await };
+        if let Some(counted) = self.parts.find(&part) {
+            self.metrics.acknowledged_again(submission.signals.get());
+            return Ok(counted);
+        }
+        self.submit(submission).await.inspect(|counted| self.parts.remember(part, counted))
     }
 
     async fn submit(&self, submission: Submission) -> Result<Counted, SubmitError> {

@@ -73,6 +73,11 @@ impl Table {
         self.active.len()
     }
 
+    /// Whether the incident has a task, or an RR that its last task knew.
+    pub(super) fn knows(&self, fingerprint: Fingerprint) -> bool {
+        self.active.contains_key(&fingerprint) || self.idle.contains(&fingerprint)
+    }
+
     /// Queues a submission.
     ///
     /// # Errors

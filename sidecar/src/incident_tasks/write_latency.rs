@@ -5,44 +5,28 @@
 //! twice the latency, about half of the incidents have a write in flight: writes get faster, and each counts more signals.
 //! A lone incident keeps an interval of one latency: only one write is in flight, and waiting would only delay its signals.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-/// Time constant of the moving average. Long enough that one slow count of many delays no storm, short enough that the
-/// interval recovers within a second after the API server has, even with few counts.
-const MEMORY: Duration = Duration::from_millis(250);
+use crate::moving_average::MovingAverage;
 
 /// Moving average of the latency of counts, over all incidents of a replica.
-pub(super) struct WriteLatency(Mutex<Average>);
-
-struct Average {
-    seconds: f64,
-    /// When the last latency was recorded.
-    recorded: Instant,
-}
+pub(super) struct WriteLatency(MovingAverage);
 
 impl WriteLatency {
     /// Zero.
     pub(super) fn new() -> Self {
-        Self(Mutex::new(Average { seconds: 0.0, recorded: Instant::now() }))
+        Self(MovingAverage::new())
     }
 
     /// Records the latency of a count that has just completed.
     pub(super) fn record(&self, latency: Duration) {
-        let mut average = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The weight grows with the time since the previous count, so that the average does not depend on their rate.
-        let weight = 1.0 - (-average.recorded.elapsed().div_duration_f64(MEMORY)).exp();
-        average.seconds += weight * (latency.as_secs_f64() - average.seconds);
-        average.recorded = Instant::now();
+        self.0.record(latency);
     }
 
     /// Minimum interval between status writes of one incident: `interval` while latency <= interval, else
     /// latency + (1 - 1/incidents) * (latency - interval), capped at `most`.
     pub(super) fn write_interval(&self, interval: Duration, most: Duration, incidents: usize) -> Duration {
-        let seconds = self.0.lock().unwrap_or_else(PoisonError::into_inner).seconds;
-        let latency = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        let latency = self.0.get();
         let others = 1.0 - 1.0 / incidents.max(1) as f64;
         let excess = latency.saturating_sub(interval).min(most).mul_f64(others);
         latency.saturating_add(excess).min(most).max(interval)

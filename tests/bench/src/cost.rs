@@ -93,8 +93,16 @@ fn cpu_of(rig: &Rig) -> Result<BTreeMap<&'static str, f64>> {
         ("Envoy", seconds(rig.envoy().service())?),
         ("API server", seconds(rig.cluster().apiserver())?),
         ("etcd", seconds(rig.cluster().etcd())?),
-        ("sender", cpu_seconds(&Process::myself()?)?),
+        ("sender", sender_cpu()?),
     ]))
+}
+
+/// CPU time of this process, which sends, in seconds.
+///
+/// # Errors
+/// If the system does not say.
+pub(super) fn sender_cpu() -> Result<f64> {
+    cpu_seconds(&Process::myself()?)
 }
 
 impl Calls {

@@ -26,6 +26,7 @@ mod latency;
 mod load;
 mod machine;
 mod memory;
+mod overload;
 mod page;
 mod pair;
 mod progress;
@@ -42,7 +43,7 @@ use self::page::Report;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 pub struct Args {
-    /// Benchmarks to run [default: all but `auth` and `change`, one after the other]
+    /// Benchmarks to run [default: all but `overload` and `change`, one after the other]
     #[arg(value_enum)]
     benchmarks: Vec<Benchmark>,
     /// Few and short rounds, about 15 minutes for all; the default
@@ -76,6 +77,8 @@ enum Benchmark {
     Auth,
     /// The filter in one Envoy worker, compared with the same Envoy without it and with the same work done natively
     Filter,
+    /// Webhooks offered faster than they can be counted, and sent again until they are acknowledged; runs only if named
+    Overload,
     /// This sidecar compared with one built before a change ($ONCEWAY_BEFORE); runs only if named
     Change,
 }
@@ -88,7 +91,7 @@ enum Depth {
 }
 
 impl Benchmark {
-    /// Those that need nothing but this repository.
+    /// Those that run unless others are named.
     const ALL: [Self; 7] =
         [Self::Latency, Self::Storms, Self::Scale, Self::Affinity, Self::Auth, Self::Filter, Self::Memory];
 
@@ -106,6 +109,7 @@ impl Benchmark {
             Self::Affinity => affinity::measure(depth).await,
             Self::Auth => auth::measure(depth).await,
             Self::Filter => filter::measure(depth).await,
+            Self::Overload => overload::measure(depth).await,
             Self::Change => change::measure(depth).await,
         }
     }
@@ -119,6 +123,7 @@ impl Benchmark {
             Self::Affinity => affinity::report(data),
             Self::Auth => auth::report(data),
             Self::Filter => filter::report(data),
+            Self::Overload => overload::report(data),
             Self::Change => change::report(data),
         }
     }
@@ -186,7 +191,7 @@ mod tests {
     #[test]
     fn the_pages_in_docs_match_the_raw_data_beside_them() {
         let dir = repository().join("docs/benchmarks");
-        for benchmark in Benchmark::ALL {
+        for benchmark in Benchmark::ALL.into_iter().chain([Benchmark::Overload]) {
             let name = benchmark.name();
             let data = page::read(&dir, &name).unwrap();
             for (file, text) in benchmark.report(&data).files(&name, &data.heading).unwrap() {

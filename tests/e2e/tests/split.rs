@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use onceway_kit::client::ClientResponse;
+use http::{Request, StatusCode};
+use onceway_kit::client::{Client, ClientResponse};
 use onceway_kit::envoy::{at, configure_filter};
 use onceway_kit::fault_proxy::{Fault, RR_STATUS, RRS, Rule, Verb};
 use onceway_kit::payload::{Incident, webhook};
 use onceway_kit::rig::{Rig, RrExt};
-use onceway_signal::Source;
+use onceway_signal::{Source, TIME_LEFT_HEADER, WEBHOOK_HEADER};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -152,6 +153,70 @@ async fn a_full_circuit_breaker_makes_a_webhook_slow_and_loses_nothing_of_it() -
     assert_eq!(rrs.len(), INCIDENTS);
     assert!(rrs.iter().all(|rr| (1..=attempts).contains(&rr.count())), "after {attempts} attempts");
     until_idle(&rig).await
+}
+
+#[tokio::test]
+async fn a_retry_counts_no_part_again_that_an_earlier_attempt_has_counted() -> Result<()> {
+    let rig = Rig::replicas(2).with_envoy().with_long_timeouts().start().await?;
+    let incidents = Incident::several("prod", 6);
+    // One connection, and so one of Envoy's workers: each has a filter of its own, which remembers its own webhooks.
+    let client = Client::http2();
+    let send = async |body: String| client.signal(&rig.envoy().url(), Source::Prometheus, body).await;
+    // A refusal is final for this attempt, and 503 for the whole webhook.
+    let refused = [0, 1].map(|replica| {
+        rig.proxy(replica).rule(Rule::on(Verb::Create, RRS).once(), Fault::Respond(StatusCode::FORBIDDEN))
+    });
+    let body = of_each(&incidents, 0);
+    let first = send(body.clone()).await?;
+    assert_eq!(first.status, 503, "{}", first.text());
+    let failed = refused.iter().map(|rule| rule.injected()).sum::<u64>();
+    assert!(failed >= 1 && rig.rrs().await?.len() as u64 == 6 - failed);
+    let again = send(body.clone()).await?;
+    assert_eq!(again.status, 207, "{}", again.text());
+    let counts = async || anyhow::Ok(rig.rrs().await?.iter().map(RrExt::count).collect::<Vec<_>>());
+    assert_eq!(counts().await?, [1; 6]);
+    // Acknowledged, and sent once more: a webhook of its own.
+    assert_eq!(send(body).await?.status, 207);
+    assert_eq!(counts().await?, [2; 6]);
+    let mut spared = 0.0;
+    for sidecar in rig.sidecars() {
+        spared += sidecar.scrape().await?.sum("gateway_signals_acknowledged_again_total", &[]);
+    }
+    assert_eq!(spared, 6.0 - failed as f64);
+    Ok(())
+}
+
+/// Sends a webhook to `base` with the headers that only the filter sets: a webhook's id, and hardly any time.
+async fn send_as_the_filter(rig: &Rig, base: &str, body: &str, time_left_ms: &str) -> Result<ClientResponse> {
+    let request = Request::post(format!("{base}{}", Source::Prometheus.path()))
+        .header("content-type", "application/json")
+        .header(WEBHOOK_HEADER, "0123456789abcdef".repeat(4))
+        .header(TIME_LEFT_HEADER, time_left_ms);
+    rig.client().send(request, body.to_owned()).await
+}
+
+#[tokio::test]
+async fn a_senders_own_mark_and_time_reach_no_replica() -> Result<()> {
+    let rig = Rig::replicas(1).with_envoy().with_long_timeouts().start().await?;
+    let incidents = Incident::several("prod", 3);
+    let (single, several) = (of_each(&incidents[..1], 0), of_each(&incidents[1..], 0));
+    let counts = async || anyhow::Ok(rig.rrs().await?.iter().map(RrExt::count).collect::<Vec<_>>());
+    for _ in 0..2 {
+        for body in [&single, &several] {
+            let response = send_as_the_filter(&rig, &rig.envoy().url(), body, "1").await?;
+            assert!(response.status.is_success(), "{}: {}", response.status, response.text());
+        }
+    }
+    assert_eq!(counts().await?, [2; 3]);
+    // A replica that got them would refuse for the time, and count once for the mark.
+    let replica = rig.sidecar(0).url();
+    assert_eq!(send_as_the_filter(&rig, &replica, &single, "1").await?.status, 503);
+    assert_eq!(counts().await?, [2; 3]);
+    for _ in 0..2 {
+        assert_eq!(send_as_the_filter(&rig, &replica, &single, "9000").await?.status, 202);
+    }
+    assert_eq!(counts().await?.iter().sum::<u64>(), 7);
+    Ok(())
 }
 
 #[tokio::test]

@@ -21,11 +21,14 @@ fn spoofed_headers_are_dropped_from_every_request() {
             .header("x-onceway-fingerprint", WORKER_NODE)
             .header("x-onceway-fingerprint", PAYMENT_API)
             .header("X-Onceway-Split", "1")
+            .header("x-onceway-webhook", PAYMENT_API)
+            .header("x-onceway-time-left-ms", "1")
             .header("x-other", "kept");
         let result = host.request(request);
         assert!(result.passed());
-        assert_eq!(result.header("x-onceway-fingerprint"), Vec::<String>::new());
-        assert_eq!(result.header("x-onceway-split"), Vec::<String>::new());
+        for name in ["x-onceway-fingerprint", "x-onceway-split", "x-onceway-webhook", "x-onceway-time-left-ms"] {
+            assert_eq!(result.header(name), Vec::<String>::new(), "{name}");
+        }
         assert_eq!(result.header("x-other"), ["kept"]);
     }
 }

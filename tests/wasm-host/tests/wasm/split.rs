@@ -63,7 +63,9 @@ fn each_incident_gets_a_sub_request_and_the_sender_one_response() {
         .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
         .header("x-request-id", "7")
         .header("cookie", "c")
-        .header("x-onceway-fingerprint", "spoofed");
+        .header("x-onceway-fingerprint", "spoofed")
+        .header("x-onceway-webhook", PAYMENT_API)
+        .header("x-onceway-time-left-ms", "1");
     let result = host.request(request.body(webhook(alerts.clone())));
 
     let [first, second] = result.sub_requests.as_slice() else { panic!("{:?}", result.sub_requests) };
@@ -81,11 +83,14 @@ fn each_incident_gets_a_sub_request_and_the_sender_one_response() {
             ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
             ("x-request-id", "7"),
             ("x-onceway-fingerprint", sent.authority()),
+            ("x-onceway-time-left-ms", "9000"),
         ] {
             assert_eq!(sent.header(name), [value], "{name}");
         }
         assert!(sent.header("cookie").is_empty());
     }
+    let ids = [first, second].map(|sent| sent.header("x-onceway-webhook"));
+    assert!(ids[0] == ids[1] && ids[0].len() == 1 && ids[0][0].len() == 64 && ids[0][0] != PAYMENT_API, "{ids:?}");
     let response = result.local_response().expect("one response");
     assert_eq!((response.status, response.details.as_str()), (207, "onceway_split"));
     assert_eq!(response.headers, own_headers("application/json"));
