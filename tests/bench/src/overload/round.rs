@@ -10,7 +10,7 @@ use super::attempt::Sender;
 use super::ledger::counts;
 use super::open_loop::{Load, OpenLoop, Seen};
 use super::probe::{Probe, count_ejected};
-use super::webhooks::Webhooks;
+use super::webhooks::{Size, Webhooks};
 use super::{
     COUNTED, Case, DRAIN, EJECTED, GOODPUT, LATENCY, OFFERED, Plan, RECOVERY, REFUSAL, REFUSED, SENDER, SILENT, WRONG,
     capacity,
@@ -34,7 +34,12 @@ impl Round<'_> {
     pub(super) async fn capacity(&mut self) -> f64 {
         let Case { size, at_once, .. } = self.case;
         let sender = Sender::to(self.rig.envoy().url());
-        capacity::measure(&sender, self.webhooks, size, at_once, self.plan.capacity).await
+        capacity::measure(&sender, self.webhooks, size, at_once, self.time(self.plan.capacity)).await
+    }
+
+    /// One webhook of 1,000 incidents takes seconds.
+    fn time(&self, time: Duration) -> Duration {
+        if matches!(self.case.size, Size::Each(1000)) { 3 * time } else { time }
     }
 
     /// Offers a factor of the capacity.
@@ -42,7 +47,7 @@ impl Round<'_> {
     /// # Errors
     /// If a process has exited or the RRs cannot be listed.
     pub(super) async fn overload(&mut self, capacity: f64, factor: f64) -> Result<Vec<(&'static str, f64)>> {
-        let (rig, time) = (self.rig, self.plan.overload);
+        let (rig, time) = (self.rig, self.time(self.plan.overload));
         let probe = Probe::at(rig.envoy().url()).await;
         let before = counts(rig, self.incidents).await?;
         let sender = Sender::to(rig.envoy().url());
