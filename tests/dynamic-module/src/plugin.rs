@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::ptr;
 use std::rc::Rc;
 
-use onceway_filter::{BufferBudget, Config, Decision, Request};
+use onceway_filter::{Config, Decision, Request, Shared};
 
 use crate::abi::{Buffer, EnvoyConfig, SUCCESS, envoy_dynamic_module_callback_http_filter_config_define_counter};
 
@@ -19,14 +19,14 @@ pub(crate) struct Plugin {
 }
 
 /// What the streams of one worker share, as those of a VM do in the filter.
-struct Shared {
+struct Worker {
     config: Rc<Config>,
-    budget: Rc<BufferBudget>,
+    shared: Rc<Shared>,
 }
 
 thread_local! {
     /// One for a process: a module with several configurations would need one for each.
-    static SHARED: OnceCell<Shared> = const { OnceCell::new() };
+    static WORKER: OnceCell<Worker> = const { OnceCell::new() };
 }
 
 impl Plugin {
@@ -38,13 +38,13 @@ impl Plugin {
 
     /// A request before its headers.
     pub(crate) fn request(&self) -> Request {
-        SHARED.with(|shared| {
-            let Shared { config, budget } = shared.get_or_init(|| Shared {
+        WORKER.with(|worker| {
+            let Worker { config, shared } = worker.get_or_init(|| Worker {
                 // Checked in `new`.
                 config: Rc::new(Config::from_json(&self.json).unwrap_or_default()),
-                budget: Rc::default(),
+                shared: Rc::default(),
             });
-            Request::new(Rc::clone(config), Rc::clone(budget))
+            Request::new(Rc::clone(config), Rc::clone(shared))
         })
     }
 }
