@@ -11,6 +11,7 @@
 mod backoff;
 mod batch;
 mod last_error;
+mod late;
 mod shared;
 mod sync;
 mod table;
@@ -20,11 +21,11 @@ mod write_latency;
 use std::sync::Arc;
 use std::time::Duration;
 
-use onceway_signal::Fingerprint;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use self::last_error::LastError;
+use self::late::{KNOWN_CALLS, NEW_CALLS, late};
 pub use self::shared::Settings;
 use self::shared::Shared;
 use self::sync::spawn;
@@ -36,12 +37,6 @@ use crate::metrics::Metrics;
 
 /// `Retry-After` of a submission that exceeds a limit: a storm drains within this time, in seconds.
 const RETRY_AFTER_S: u32 = 1;
-/// The longest `Retry-After` of a submission that would be late, in seconds, without what spreads them.
-const MAX_RETRY_AFTER_S: u32 = 30;
-/// Calls, one after the other, until a signal of an incident is counted whose RR is known: the count in flight and the next.
-const KNOWN_CALLS: u32 = 2;
-/// The same of an incident that is new to this replica: its claim, its RR, and the count.
-const NEW_CALLS: u32 = 3;
 /// How long a submission waits beyond its deadline for the task's error, which names the cause.
 const ERROR_GRACE: Duration = Duration::from_millis(100);
 
@@ -106,14 +101,6 @@ impl<E: Execute> Drain for IncidentTasks<E> {
         self.shared.tracker.close();
         self.shared.tracker.wait().await;
     }
-}
-
-/// What cannot be counted before its deadline is not begun: it would take the time of what can, and be sent again. Spread, so that
-/// those who are refused together do not come back together.
-fn late(expected: Duration, fingerprint: Fingerprint) -> SubmitError {
-    let seconds = u32::try_from(expected.as_secs()).unwrap_or(u32::MAX).clamp(1, MAX_RETRY_AFTER_S);
-    let [spread, ..] = *fingerprint.as_bytes();
-    SubmitError::Overloaded { limit: "limits.deadline", retry_after_s: seconds + u32::from(spread) % (seconds + 1) }
 }
 
 fn overloaded(LimitExceeded(limit): LimitExceeded) -> SubmitError {

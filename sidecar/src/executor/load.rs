@@ -1,50 +1,129 @@
-//! How long calls to the API server take now, and wait before that: what an incident that begins now has to expect.
+//! How many calls to the API server are in flight, how long they take now, and how long they wait before that: what an incident
+//! that begins now has to expect.
+//!
+//! Calls wait here, in order and counted, rather than in the API server, where nobody knows how many there are and each that times
+//! out has to be resolved. While calls take long, fewer are sent at once:
+//!
+//! ```text
+//! every WINDOW   latency > TARGET      limit = limit / 2, at least MIN_SLOTS
+//!                latency < TARGET / 2  limit = limit * 2, at most limits.maxApiCallsInFlight
+//! ```
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use crate::moving_average::MovingAverage;
 
 /// A measurement that is older says nothing: an API server that was away may be back.
 const MAX_AGE: Duration = Duration::from_secs(2);
+/// Calls that take longer wait for each other, and more at once would only wait longer.
+const TARGET: Duration = Duration::from_millis(400);
+/// The fewest calls in flight that the limit is lowered to.
+const MIN_SLOTS: usize = 16;
+/// How often the limit changes: the average has followed the last change by then.
+const WINDOW: Duration = Duration::from_millis(500);
 
 /// The load of one replica's calls.
 pub(super) struct Load {
     /// `limits.maxApiCallsInFlight`.
-    slots: usize,
+    max_slots: usize,
+    slots: Semaphore,
+    limit: Mutex<Limit>,
     /// Calls that wait for a slot.
     waiting: AtomicUsize,
     latency: MovingAverage,
 }
 
+/// How many calls may be in flight.
+struct Limit {
+    slots: usize,
+    /// Slots that exist: more than `slots` until calls in flight have given up the excess.
+    existing: usize,
+    changed: Instant,
+}
+
+/// A call's slot, until this is dropped.
+pub(super) struct Slot<'a> {
+    load: &'a Load,
+    permit: Option<SemaphorePermit<'a>>,
+}
+
 /// A call that waits for a slot, until this is dropped.
-pub(super) struct Waiting<'a>(&'a Load);
+struct Waiting<'a>(&'a Load);
 
 impl Load {
-    pub(super) fn new(slots: usize) -> Self {
-        Self { slots: slots.max(1), waiting: AtomicUsize::new(0), latency: MovingAverage::new() }
+    pub(super) fn new(max_slots: usize) -> Self {
+        let max_slots = max_slots.max(1);
+        Self {
+            max_slots,
+            slots: Semaphore::new(max_slots),
+            limit: Mutex::new(Limit { slots: max_slots, existing: max_slots, changed: Instant::now() }),
+            waiting: AtomicUsize::new(0),
+            latency: MovingAverage::new(),
+        }
     }
 
-    /// A call begins to wait for a slot.
-    pub(super) fn wait(&self) -> Waiting<'_> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        Waiting(self)
+    /// Waits until a call may be sent.
+    pub(super) async fn slot(&self) -> Slot<'_> {
+        let _waiting = self.wait();
+        // `acquire` fails only on a closed semaphore; this one is never closed.
+        Slot { load: self, permit: self.slots.acquire().await.ok() }
     }
 
     /// A call has taken this long in its slot.
     pub(super) fn record(&self, took: Duration) {
         self.latency.record(took);
+        let mut limit = self.limit();
+        if limit.changed.elapsed() < WINDOW {
+            return;
+        }
+        let latency = self.latency.get();
+        if latency > TARGET {
+            limit.slots = (limit.slots / 2).max(MIN_SLOTS.min(self.max_slots));
+        } else if latency < TARGET / 2 {
+            limit.slots = limit.slots.saturating_mul(2).min(self.max_slots);
+        }
+        let missing = limit.slots.saturating_sub(limit.existing);
+        self.slots.add_permits(missing);
+        limit.existing += missing;
+        limit.changed = Instant::now();
     }
 
-    /// How long so many calls, one after the other, are expected to take: each waits for those before it, `slots` at a time. Zero
-    /// if nothing was measured of late.
+    /// How long so many calls, one after the other, are expected to take: each waits for those before it, as many at a time as
+    /// are in flight. Zero if nothing was measured of late.
     pub(super) fn time_of(&self, calls: u32) -> Duration {
         if self.latency.age() > MAX_AGE {
             return Duration::ZERO;
         }
-        let turns = 1.0 + self.waiting.load(Ordering::Relaxed) as f64 / self.slots as f64;
+        let turns = 1.0 + self.waiting.load(Ordering::Relaxed) as f64 / self.limit().slots as f64;
         let seconds = self.latency.get().as_secs_f64() * turns * f64::from(calls);
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+
+    fn wait(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+
+    /// A poisoned lock is usable: each change leaves it consistent.
+    fn limit(&self) -> MutexGuard<'_, Limit> {
+        self.limit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let mut limit = self.load.limit();
+        if limit.existing > limit.slots
+            && let Some(permit) = self.permit.take()
+        {
+            permit.forget();
+            limit.existing -= 1;
+        }
     }
 }
 
@@ -58,24 +137,34 @@ impl Drop for Waiting<'_> {
 mod tests {
     use std::time::Duration;
 
+    use futures::FutureExt;
     use tokio::time::advance;
 
-    use super::{Load, MAX_AGE};
+    use super::{Load, MAX_AGE, MIN_SLOTS, Slot, WINDOW};
 
     const MS: Duration = Duration::from_millis(1);
 
-    async fn measured(latency: Duration) -> Load {
-        let load = Load::new(10);
-        for _ in 0..100 {
+    async fn record(load: &Load, latency: Duration, time: Duration) {
+        for _ in 0..time.as_millis() / 10 {
             advance(MS * 10).await;
             load.record(latency);
         }
+    }
+
+    async fn measured(slots: usize, latency: Duration) -> Load {
+        let load = Load::new(slots);
+        record(&load, latency, MS * 1000).await;
         load
+    }
+
+    /// As many slots as can be had.
+    fn all(load: &Load) -> Vec<Slot<'_>> {
+        std::iter::from_fn(|| load.slot().now_or_never()).collect()
     }
 
     #[tokio::test(start_paused = true)]
     async fn calls_take_their_latency_and_wait_for_those_before_them() {
-        let load = measured(MS * 20).await;
+        let load = measured(10, MS * 20).await;
         let ms = |calls| load.time_of(calls).as_secs_f64() * 1e3;
         assert!((55.0..=60.0).contains(&ms(3)), "{}", ms(3));
         let waiting: Vec<_> = (0..40).map(|_| load.wait()).collect();
@@ -86,7 +175,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_measured_in_an_outage_is_forgotten_so_that_the_next_call_finds_out() {
-        let load = measured(Duration::from_secs(5)).await;
+        let load = measured(10, Duration::from_secs(5)).await;
         assert!(load.time_of(3) > Duration::from_secs(14));
         advance(MAX_AGE + MS).await;
         assert_eq!(load.time_of(3), Duration::ZERO);
@@ -95,5 +184,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn without_a_measurement_nothing_is_predicted() {
         assert_eq!(Load::new(0).time_of(100), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_calls_take_long_fewer_are_in_flight_and_as_many_as_before_once_they_do_not() {
+        let load = measured(128, MS * 20).await;
+        let in_flight = all(&load);
+        assert_eq!(in_flight.len(), 128);
+        record(&load, Duration::from_secs(2), WINDOW * 10).await;
+        assert!(load.slot().now_or_never().is_none());
+        drop(in_flight);
+        assert_eq!(all(&load).len(), MIN_SLOTS, "the excess was given up as calls ended");
+        record(&load, MS * 20, WINDOW * 10).await;
+        assert_eq!(all(&load).len(), 128);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_below_the_fewest_calls_stays_as_it_is() {
+        let load = measured(3, MS * 20).await;
+        record(&load, Duration::from_secs(2), WINDOW * 10).await;
+        assert_eq!(all(&load).len(), 3);
     }
 }

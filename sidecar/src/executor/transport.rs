@@ -1,4 +1,4 @@
-//! One request to the API server: a permit, a timeout, a bounded response, metrics.
+//! One request to the API server: a slot, a timeout, a bounded response, metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,9 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::Client;
 use kube::client::Body;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
-use super::load::Load;
+use super::load::{Load, Slot};
 use super::measured::Measured;
 use super::outcome::CallFailure;
 use super::resource::ResourceKind;
@@ -22,7 +21,6 @@ use crate::metrics::Metrics;
 /// A client of the API server, with limits.
 pub(super) struct Transport {
     client: Client,
-    in_flight: Semaphore,
     pub(super) load: Load,
     call_timeout: Duration,
     pub(super) recheck: PermissionRecheck,
@@ -48,15 +46,13 @@ impl Transport {
         recheck: PermissionRecheck,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (in_flight, load) = (Semaphore::new(max_calls_in_flight), Load::new(max_calls_in_flight));
-        Self { client, in_flight, load, call_timeout, recheck, metrics }
+        let load = Load::new(max_calls_in_flight);
+        Self { client, load, call_timeout, recheck, metrics }
     }
 
     /// Waits until a request may be sent.
-    pub(super) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
-        let _waiting = self.load.wait();
-        // `acquire` fails only on a closed semaphore; this one is never closed.
-        self.in_flight.acquire().await.ok()
+    pub(super) async fn slot(&self) -> Slot<'_> {
+        self.load.slot().await
     }
 
     /// Begins to measure a request; `on_path` says whether signals wait for it.
@@ -74,7 +70,7 @@ impl Transport {
         request: Request<Vec<u8>>,
         on_path: bool,
     ) -> Result<ApiResponse, CallFailure> {
-        let _permit = self.permit().await;
+        let _slot = self.slot().await;
         let mut measured = self.measured(kind, on_path);
         let response = self.respond(kind, request).await;
         match &response {
@@ -84,7 +80,7 @@ impl Transport {
         response
     }
 
-    /// Sends a request that has a permit and is measured.
+    /// Sends a request that has a slot and is measured.
     ///
     /// # Errors
     /// If there is no response.

@@ -13,6 +13,7 @@ use tracing::{Instrument, debug, info, warn};
 use super::backoff::Backoff;
 use super::batch::Batch;
 use super::last_error::LastError;
+use super::late::NEW_CALLS;
 use super::shared::{Settings, Shared};
 use super::sync::spawn;
 use super::table::Waiter;
@@ -35,7 +36,7 @@ pub(super) struct IncidentTask<E> {
     last_error: LastError,
     shared: Arc<Shared<E>>,
     parameters: Arc<Parameters>,
-    /// The RR of the last successful commit; `None` after a failed one, so that the next commit reads the claim.
+    /// The RR of the last successful commit; `None` after one that failed before its deadline, so that the next reads the claim.
     known: Option<Rr>,
     /// Whether the API server has returned the incident's claim: then it is not new, whatever the index has seen.
     has_met_claim: bool,
@@ -97,7 +98,7 @@ impl<E: Execute> IncidentTask<E> {
 
     /// Commits the submissions as one batch, and reports the result to each.
     async fn serve(&mut self, waiters: Vec<Waiter>) {
-        let Some(mut batch) = Batch::gather(waiters, &self.shared.metrics) else { return };
+        let Some(mut batch) = Batch::gather(waiters, self.ends(), &self.shared.metrics) else { return };
         batch.begin_span();
         let begun = Instant::now();
         self.last_error.set(None);
@@ -105,6 +106,7 @@ impl<E: Execute> IncidentTask<E> {
         let committed = timeout_at(batch.deadline, self.commit(&batch).instrument(batch.log.request.clone())).await;
         self.next_write = begun + self.next_interval();
         self.spawn_lock_release();
+        let is_late = committed.is_err();
         match committed.unwrap_or_else(|_| Err(self.deadline_error())) {
             Ok((rr, created)) => {
                 self.record_commit(&batch, &rr, created);
@@ -113,6 +115,10 @@ impl<E: Execute> IncidentTask<E> {
                 self.known = Some(rr);
             }
             Err(error) => {
+                // At a deadline nothing contradicts it. Under overload each read that is spared lets another count in time.
+                if !is_late {
+                    self.known = None;
+                }
                 let LogContext { target, request, .. } = &batch.log;
                 batch.context.trace.fail(|| error.to_string());
                 let (fingerprint, signals) = (self.fingerprint, batch.signals);
@@ -182,9 +188,16 @@ impl<E: Execute> IncidentTask<E> {
         Ok(outcome.result)
     }
 
+    /// When a batch that begins now is expected to end, at the earliest.
+    fn ends(&self) -> Instant {
+        let calls = if self.known.is_some() { 1 } else { NEW_CALLS };
+        Instant::now() + self.shared.executor.time_of(calls)
+    }
+
     /// What this replica knows of the incident, which decides the first calls of a commit.
     fn knowledge(&mut self) -> Known {
-        match self.known.take().filter(|rr| !self.is_known_inactive(rr)) {
+        self.known = self.known.take().filter(|rr| !self.is_known_inactive(rr));
+        match self.known.clone() {
             Some(rr) => Known::Rr(rr),
             None if !self.has_met_claim && self.shared.executor.is_new(self.fingerprint) => Known::New,
             None => Known::Nothing,

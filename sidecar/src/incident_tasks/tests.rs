@@ -303,6 +303,50 @@ async fn a_deadline_that_cuts_a_count_off_does_not_say_that_it_was_not_counted()
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_deadline_the_next_batch_is_counted_in_the_rr_that_was_known_without_a_read() {
+    let rig = Rig::new();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    let hold = rig.api.hold_counts();
+    rig.submit(1, 1).await.unwrap().unwrap_err();
+    hold.release();
+    let before = rig.api.calls().len();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    let calls = &rig.api.calls()[before..];
+    assert!(matches!(calls, [ApiCall::Count { .. }]), "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_counted_before_its_deadline_is_refused_at_once_and_costs_no_call() {
+    let rig = Rig::new();
+    rig.api.set_expected_call(DEADLINE / 2);
+    let start = Instant::now();
+    let error = rig.submit(1, 1).await.unwrap().unwrap_err();
+    let SubmitError::Overloaded { limit, retry_after_s } = error else { panic!("{error}") };
+    assert_eq!((limit, start.elapsed()), ("limits.deadline", Duration::ZERO));
+    assert!((12..=25).contains(&retry_after_s), "{retry_after_s}: three calls, and as much again at most");
+    assert!(rig.api.calls().is_empty());
+    rig.api.set_expected_call(DEADLINE / 4);
+    assert_eq!(rig.submit(1, 1).await.unwrap().unwrap().count, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queued_submission_that_can_no_longer_be_counted_in_time_is_refused_and_not_counted() {
+    let rig = Rig::new();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    let hold = rig.api.hold_counts();
+    let first = rig.submit(1, 1);
+    rig.api.reached().await;
+    let queued = rig.submit(1, 1);
+    rig.run_until_idle().await;
+    rig.api.set_expected_call(DEADLINE * 2);
+    hold.release();
+    first.await.unwrap().unwrap();
+    let error = queued.await.unwrap().unwrap_err();
+    assert!(matches!(error, SubmitError::Overloaded { limit: "limits.deadline", .. }), "{error}");
+    assert_eq!(rig.api.counts(), [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_large_rr_is_written_less_often() {
     let rig = Rig::new();
     rig.api.set_rr_bytes(100_000);

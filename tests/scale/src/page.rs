@@ -54,8 +54,11 @@ fn costs() -> String {
     table(&["cost", "at most"], &rows)
 }
 
+/// A row's name, and its cell at a rate.
+type Figure<'a> = (&'a str, &'a dyn Fn(&Demand) -> String);
+
 /// A column for each rate, a row for each figure.
-fn by_rate(first: &str, figures: &[(&str, &dyn Fn(&Demand) -> String)]) -> String {
+fn by_rate(first: &str, figures: &[Figure<'_>]) -> String {
     let demands = RATES.map(|rate| Demand::of(&Load::at(rate), &Installation::default(), &Cluster::default()));
     let head = [first.to_owned()].into_iter().chain(RATES.map(|rate| format!("{}/s", number(rate.into()))));
     let head: Vec<String> = head.collect();

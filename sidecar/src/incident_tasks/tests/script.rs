@@ -55,6 +55,8 @@ struct State {
     with_spec: bool,
     /// Whether every RR is known to be inactive.
     inactive: bool,
+    /// How long a call is expected to take.
+    expected_call: Duration,
 }
 
 /// The scripted API server.
@@ -121,6 +123,10 @@ impl Api {
 
     pub(super) fn set_count_latency(&self, time: Duration) {
         self.state.lock().unwrap().count_latency = time;
+    }
+
+    pub(super) fn set_expected_call(&self, time: Duration) {
+        self.state.lock().unwrap().expected_call = time;
     }
 
     pub(super) fn say_that_rrs_are_inactive(&self) {
@@ -257,6 +263,10 @@ impl Execute for Api {
 
     fn is_known_inactive(&self, _: Fingerprint, _: &str) -> bool {
         self.state.lock().unwrap().inactive
+    }
+
+    fn time_of(&self, calls: u32) -> Duration {
+        self.state.lock().unwrap().expected_call * calls
     }
 }
 
