@@ -213,7 +213,7 @@ fn log(path: &'static str, problem: &Problem, is_authenticated: bool) {
     if status < 500 && is_authenticated {
         warn!(event = "request_rejected", path, status, cause, "request rejected");
     } else if status < 500 {
-        warn!(event = "request_rejected", path, status, cause, "request rejected before its sender was known");
+        warn!(event = "stranger_rejected", path, status, cause, "request rejected before its sender was known");
     } else {
         debug!(path, status = problem.status, detail = problem.detail, "request failed; the sender should retry");
     }

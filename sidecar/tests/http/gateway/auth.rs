@@ -1,13 +1,11 @@
 //! Senders: refused before their body is read, or for some of their incidents.
 
-use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::Request;
 use http::header::AUTHORIZATION;
 use http_body_util::StreamBody;
 use k8s_openapi::api::authentication::v1::UserInfo;
@@ -15,7 +13,6 @@ use onceway::auth::{AccessScope, Auth, Question, Review, Sender, Undecided, Verd
 use onceway::config::{self, Limits};
 use onceway::http::gateway::Gateway;
 use onceway::http::policy::Policy;
-use onceway::logging::Throttle;
 use onceway::metrics::Metrics;
 use onceway::rr::SENDER;
 use onceway::traces::{Identity, Traces};
@@ -23,11 +20,6 @@ use onceway_signal::Source;
 use onceway_signal::problem::ProblemTypes;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tracing::field::{Field, Visit};
-use tracing::subscriber::set_default;
-use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, SubscriberExt};
-use tracing_subscriber::{Layer, registry};
 
 use super::super::ledger::Ledger;
 use super::{Got, Rig, fingerprint, firing, nameless, post, resolved, webhook};
@@ -85,48 +77,6 @@ fn elsewhere(namespace: &str) -> Value {
 /// An alert about a node.
 fn node() -> Value {
     json!({"status": "firing", "labels": {"alertname": "Slow", "node": "worker-1"}})
-}
-
-/// The status of each line of the log that has one.
-#[derive(Clone, Default)]
-struct Statuses(Arc<Mutex<Vec<u64>>>);
-
-impl<S: Subscriber> Layer<S> for Statuses {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        event.record(&mut self.clone());
-    }
-}
-
-impl Visit for Statuses {
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        if field.name() == "status" {
-            self.0.lock().unwrap().push(value);
-        }
-    }
-
-    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
-}
-
-#[tokio::test]
-async fn strangers_hide_no_line_about_a_sender() {
-    let (rig, _) = rig();
-    let rejected = async || {
-        let request = post(Source::Prometheus).header(AUTHORIZATION, "Bearer tenant");
-        rig.send(request.body("no JSON".into()).unwrap()).await.problem(400, "malformed-payload").to_owned()
-    };
-    // A place in the code that a test of another thread comes to first would stay silent for this one.
-    rejected().await;
-    rig.post(&[firing("api")]).await.problem(401, "unauthenticated");
-    let statuses = Statuses::default();
-    let _guard = set_default(registry().with(Throttle::default()).with(statuses.clone()));
-    for _ in 0..50 {
-        rig.post(&[firing("api")]).await.problem(401, "unauthenticated");
-        rig.send(Request::post("/nowhere").body(Body::empty()).unwrap()).await.problem(404, "not-found");
-    }
-    rejected().await;
-    let statuses = statuses.0.lock().unwrap().clone();
-    assert!(statuses.len() < 20, "strangers fill the log: {statuses:?}");
-    assert_eq!(statuses.last(), Some(&400), "{statuses:?}");
 }
 
 #[tokio::test]
