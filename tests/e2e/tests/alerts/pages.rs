@@ -105,7 +105,7 @@ fn an_inhibition_names_alerts_and_mutes_a_page_only_by_what_explains_it() -> Res
     let muted: BTreeSet<&String> = budget.flat_map(|(_, targets)| targets).collect();
     let is_of_a_budget =
         |name: &&String| name.starts_with("OncewaySignalsFailing") || *name == "OncewayBudgetNearlyUsed";
-    ensure!(!muted.is_empty() && muted.iter().all(|name| is_of_a_budget(name)), "{muted:?}");
+    ensure!(!muted.is_empty() && muted.iter().all(is_of_a_budget), "{muted:?}");
     Ok(())
 }
 
