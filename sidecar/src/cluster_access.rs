@@ -24,7 +24,7 @@ const POD_NAMESPACE: &str = "POD_NAMESPACE";
 /// Which cluster, which namespace, as whom.
 #[derive(Debug, Args)]
 pub(crate) struct ClusterArgs {
-    /// Namespace of the RemediationRequests. Default: the configuration's, else POD_NAMESPACE, else the kubeconfig's
+    /// Namespace of the RemediationRequests. Default: the configuration's, else POD_NAMESPACE, else (doctor alone) the kubeconfig's
     #[arg(long, value_name = "NAMESPACE")]
     namespace: Option<String>,
     /// User to act as, such as system:serviceaccount:onceway:onceway; you need the right to impersonate it
@@ -40,6 +40,8 @@ pub(crate) struct ClusterArgs {
 pub(crate) struct Cluster {
     pub(crate) client: Client,
     pub(crate) namespace: String,
+    /// Whether somebody has named that namespace as the one of the RRs. That of a kubeconfig is where its user works.
+    pub(crate) is_named: bool,
 }
 
 /// A response of the API server, whatever its status.
@@ -70,9 +72,10 @@ impl ClusterArgs {
         }
         let of_pod = || std::env::var(POD_NAMESPACE).ok().filter(|name| !name.is_empty());
         let named = self.namespace.clone().or_else(|| config.namespace.clone()).or_else(of_pod);
+        let is_named = named.is_some();
         let namespace = named.unwrap_or_else(|| kube.default_namespace.clone());
         let client = Client::try_from(kube).context("cannot build a client of the API server")?;
-        Ok(Cluster { client, namespace })
+        Ok(Cluster { client, namespace, is_named })
     }
 }
 

@@ -133,6 +133,7 @@ impl DoctorArgs {
             filter::judge(envoy.map(|envoy| filter::plugins(&envoy)), config)
         };
         run.check("filter", filter).await;
+        let limit = run.limit;
         let peers = async {
             if self.peers.is_empty() {
                 return Finding::skipped("no --peers are given");
@@ -140,7 +141,7 @@ impl DoctorArgs {
             let is_tls = config.tls.as_ref().is_some_and(|tls| tls.metrics);
             let metrics = (!is_tls).then(|| config.listen.metrics.port());
             let asked = match peers::resolve(&self.peers).await {
-                Ok(addresses) => Ok(peers::ask(addresses, metrics).await),
+                Ok(addresses) => Ok(peers::ask(addresses, metrics, limit).await),
                 Err(why) => Err(why),
             };
             peers::judge(asked, config)
@@ -154,11 +155,11 @@ async fn check_cluster(run: &mut Run, config: &Config, cluster: &Cluster, token:
     let limit = run.limit;
     let answered = run.limited(api_server::ask(cluster)).await;
     let skew = answered.as_ref().ok().and_then(|answered| clock::skew(&answered.samples));
-    let is_down = answered.is_err();
+    let unanswered = answered.as_ref().err().map(api_server::Unanswered::skipped);
     run.check("api-server", async { api_server::judge(&answered, config.limits.api_call_timeout) }).await;
-    if is_down {
+    if let Some(reason) = unanswered {
         for check in CHECKS.into_iter().skip(OF_CLUSTER) {
-            run.check(check, async { Finding::skipped("the API server does not respond") }).await;
+            run.check(check, async { Finding::skipped(reason) }).await;
         }
         return;
     }

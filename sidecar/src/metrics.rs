@@ -25,6 +25,7 @@ mod tls;
 use std::fmt;
 use std::time::Duration;
 
+use onceway_signal::Source;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -34,7 +35,7 @@ use prometheus_client::registry::Registry;
 
 pub use self::auth::{AuthCheck, AuthMetrics};
 use self::bounded::BoundedValues;
-pub use self::budgets::{BudgetMetrics, BudgetUse};
+pub use self::budgets::{BUDGETS, BudgetMetrics, BudgetUse};
 pub use self::connections::{ConnectionMetrics, Port};
 pub use self::deduplication::{DeduplicationMetrics, MAX_SIGNAL_NAMES};
 pub use self::health::HealthMetrics;
@@ -60,6 +61,9 @@ const PREFIX: &str = "gateway";
 
 /// Buckets of batch sizes: from a lone signal to the largest storm.
 const SIGNALS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0];
+
+/// The keys of the limits of what is in flight.
+const LIMITS: [&str; 3] = ["limits.maxRequestsInFlight", "limits.maxSignalsInFlight", "limits.maxBodyBytesInFlight"];
 
 /// Severities that are always distinguished in a label: the usual ones of alerts, and the types of events.
 const SEVERITIES: [&str; 9] = ["critical", "error", "warning", "info", "none", "unknown", "Error", "Warning", "Normal"];
@@ -150,10 +154,11 @@ impl Metrics {
             ),
             severities: BoundedValues::new(&SEVERITIES, MAX_MORE_SEVERITIES),
             deduplication: DeduplicationMetrics::new(&mut registry),
-            crds_created: registry.add(
+            crds_created: registry.counters(
                 "crds_created",
                 "RemediationRequests that were reported as created (201). One whose creator failed before its first count \
                  is not included in any replica's value.",
+                Source::ALL.map(|source| CreatedLabels { source_type: source.as_str(), status: "created" }),
             ),
             crd_creation_errors: registry.add(
                 "crd_creation_errors",
@@ -164,10 +169,11 @@ impl Metrics {
                 "Active RemediationRequests besides an older one of the same incident, created by other clients. Each is \
                  reported by one replica.",
             ),
-            removed: registry.add(
+            removed: registry.counters(
                 "housekeeping_removed",
                 "Objects deleted by garbage collection, by kind: late RemediationRequests without a count, and Leases \
                  whose RemediationRequest was deleted long ago.",
+                ["lease", "remediationrequest"].map(|kind| RemovedLabels { kind }),
             ),
             indexed: registry
                 .add("index_incidents", "Incidents with an active RemediationRequest in the index."),
@@ -192,7 +198,11 @@ impl Metrics {
             api_call_seconds: registry.seconds("api_call_duration", "Duration of calls to the Kubernetes API."),
             request_seconds: registry.seconds("http_request_duration", "Time from a request's headers to its response."),
             requests_in_flight: registry.add("http_requests_in_flight", "Signal requests without a response yet."),
-            requests_shed: registry.add("http_requests_shed", "Requests that got 503 because a limit was reached."),
+            requests_shed: registry.counters(
+                "http_requests_shed",
+                "Requests that got 503 because a limit was reached.",
+                LIMITS.map(|limit| LimitLabels { limit }),
+            ),
             acknowledged_again: registry.add(
                 "signals_acknowledged_again",
                 "Signals of a webhook's retry that were acknowledged and not counted again, because its earlier attempt had \

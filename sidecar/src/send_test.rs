@@ -130,6 +130,13 @@ impl SendTestArgs {
                  chart's admission policies) and reaches no Envoy (its network policy); run it with your own kubeconfig"
             );
         }
+        if !cluster.is_named {
+            bail!(
+                "nothing was sent: name the namespace of the RemediationRequests with --namespace; {} is only where your kubeconfig \
+                 works, and what a test leaves in another one would not be found",
+                cluster.namespace
+            );
+        }
         let needed = rights(self.keep);
         let missing = missing(&cluster.client, Some(&cluster.namespace), &needed, self.cluster.timeout()).await?;
         if !missing.is_empty() {

@@ -1,5 +1,6 @@
 //! The token of a sender, as an operator hands it to a command: never on the command line, which other users can read.
 
+use std::env::VarError;
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -44,11 +45,19 @@ impl TokenArgs {
                 let text = read(file).map_err(|error| format!("cannot read the token in {name}: {error}"))?;
                 SenderToken::of(&text, &name).map(Some)
             }
-            (None, Some(variable)) => match std::env::var(variable) {
-                Ok(text) => SenderToken::of(&text, variable).map(Some),
-                Err(error) => Err(format!("the environment variable {variable} has no token: {error}")),
-            },
+            (None, Some(variable)) => of_variable(variable, std::env::var(variable)).map(Some),
             (None, None) => Ok(None),
+        }
+    }
+}
+
+/// The token in a variable with this value. The error of one that is no text holds its bytes, which may be a token.
+fn of_variable(variable: &str, value: Result<String, VarError>) -> Result<SenderToken, String> {
+    match value {
+        Ok(text) => SenderToken::of(&text, variable),
+        Err(VarError::NotPresent) => Err(format!("the environment variable {variable} is not set")),
+        Err(VarError::NotUnicode(_)) => {
+            Err(format!("the environment variable {variable} holds no token: it is no UTF-8"))
         }
     }
 }
@@ -102,12 +111,15 @@ impl SenderToken {
 
 #[cfg(test)]
 mod tests {
+    use std::env::VarError;
+    use std::ffi::OsString;
     use std::fs;
+    use std::os::unix::ffi::OsStringExt;
 
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-    use super::{SenderToken, TokenArgs};
+    use super::{SenderToken, TokenArgs, of_variable};
 
     #[test]
     fn a_token_is_read_from_a_file_without_the_space_around_it() {
@@ -129,6 +141,13 @@ mod tests {
         let variable = TokenArgs { token_file: None, token_env: Some("ONCEWAY_NO_SUCH_TOKEN".into()) };
         assert!(variable.read().unwrap_err().contains("ONCEWAY_NO_SUCH_TOKEN"));
         assert_eq!(TokenArgs { token_file: None, token_env: None }.read().unwrap(), None);
+    }
+
+    #[test]
+    fn a_variable_that_is_no_text_is_an_error_that_does_not_show_it() {
+        let value = OsString::from_vec(b"secret\xff".to_vec());
+        let error = of_variable("TOKEN", Err(VarError::NotUnicode(value))).unwrap_err();
+        assert!(error.contains("TOKEN") && error.contains("UTF-8") && !error.contains("secret"), "{error}");
     }
 
     #[test]

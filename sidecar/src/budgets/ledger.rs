@@ -11,12 +11,12 @@ use lru::LruCache;
 use onceway_signal::Fingerprint;
 use tokio::time::Instant;
 
-use crate::metrics::BudgetUse;
+use crate::metrics::{BUDGETS, BudgetUse};
 
 /// The keys of the budgets in the configuration.
-const ACTIVE: &str = "limits.maxActiveIncidents";
-const ACTIVE_PER_NAMESPACE: &str = "limits.maxActiveIncidentsPerNamespace";
-const NEW_PER_MINUTE: &str = "limits.maxNewIncidentsPerMinute";
+const ACTIVE: &str = BUDGETS[0];
+const ACTIVE_PER_NAMESPACE: &str = BUDGETS[1];
+const NEW_PER_MINUTE: &str = BUDGETS[2];
 
 /// How long an admitted incident counts without being in the index: longer than a watch in sync lags.
 const INDEX_LAG: Duration = Duration::from_secs(10);

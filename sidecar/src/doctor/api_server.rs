@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use http::header::DATE;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -30,6 +31,31 @@ pub(super) struct Answered {
     pub(super) samples: Vec<Sample>,
 }
 
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// It responds, and accepts the credentials of whoever asks not, or not for this: 401 or 403.
+    Refused(StatusCode),
+    /// Anything else.
+    Failed(String),
+}
+
+impl From<String> for Unanswered {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl Unanswered {
+    /// Why the checks that need an answer are skipped.
+    pub(super) fn skipped(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "the API server does not accept your credentials",
+            Self::Failed(_) => "the API server does not respond",
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Version {
@@ -42,31 +68,38 @@ struct Version {
 }
 
 /// Asks for its version, several times.
-pub(super) async fn ask(cluster: &Cluster) -> Result<Answered, String> {
+pub(super) async fn ask(cluster: &Cluster) -> Result<Answered, Unanswered> {
     let mut answered = None;
     let mut samples = Vec::new();
     for _ in 0..ASKED {
         let (sent, began) = (Timestamp::now(), Instant::now());
         let reply = cluster.get("/version").await?;
         let round_trip = began.elapsed();
-        if !reply.status.is_success() {
-            return Err(format!("it responds to /version with {}", reply.status));
+        match reply.status {
+            status if status.is_success() => {}
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => return Err(Unanswered::Refused(status)),
+            status => return Err(format!("it responds to /version with {status}").into()),
         }
         let version: Version = serde_json::from_slice(&reply.body).map_err(|error| format!("/version: {error}"))?;
         let date = reply.headers.get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
         samples.push(Sample { sent, round_trip, date });
         answered = Some(version);
     }
-    let Version { major, minor, git_version } = answered.ok_or("it was not asked")?;
+    let Version { major, minor, git_version } = answered.ok_or_else(|| "it was not asked".to_owned())?;
     let number = |text: &str| text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok();
     Ok(Answered { version: git_version, numbers: number(&major).zip(number(&minor)), samples })
 }
 
 /// What follows; `call_timeout` is `limits.apiCallTimeout`.
-pub(super) fn judge(answered: &Result<Answered, String>, call_timeout: Duration) -> Finding {
+pub(super) fn judge(answered: &Result<Answered, Unanswered>, call_timeout: Duration) -> Finding {
     let answered = match answered {
         Ok(answered) => answered,
-        Err(why) => {
+        Err(Unanswered::Refused(status)) => {
+            let action = "log in again, or name other credentials (KUBECONFIG, --as); whether the API server serves the sidecars, which \
+                          have an account of their own, is not known by this";
+            return Finding::fail(format!("the API server does not accept your credentials ({status})"), action);
+        }
+        Err(Unanswered::Failed(why)) => {
             let action = "check the address and the credentials (KUBECONFIG, or the pod's ServiceAccount), the network policy, and \
                           the API server itself; signals get 503 until it responds";
             return Finding::fail(format!("the API server does not respond: {why}"), action);
@@ -98,11 +131,13 @@ mod tests {
 
     use super::super::clock::Sample;
     use super::super::finding::Status;
-    use super::{Answered, judge};
+    use http::StatusCode;
+
+    use super::{Answered, Unanswered, judge};
 
     const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
-    fn answered(numbers: Option<(u32, u32)>, latencies: [u64; 3]) -> Result<Answered, String> {
+    fn answered(numbers: Option<(u32, u32)>, latencies: [u64; 3]) -> Result<Answered, Unanswered> {
         let sample = |ms| Sample { sent: Timestamp::UNIX_EPOCH, round_trip: Duration::from_millis(ms), date: None };
         Ok(Answered { version: "v1.36.3".into(), numbers, samples: latencies.map(sample).into() })
     }
@@ -131,7 +166,17 @@ mod tests {
 
     #[test]
     fn one_that_does_not_respond_is_a_failure_with_its_cause() {
-        let finding = judge(&Err("connection refused".into()), CALL_TIMEOUT);
+        let finding = judge(&Err("connection refused".to_owned().into()), CALL_TIMEOUT);
         assert!(finding.status == Status::Fail && finding.summary.contains("connection refused"), "{finding:?}");
+    }
+
+    #[test]
+    fn credentials_that_are_not_accepted_are_no_outage_and_say_nothing_about_the_sidecars() {
+        for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN] {
+            let refused = Unanswered::Refused(status);
+            let finding = judge(&Err(refused.clone()), CALL_TIMEOUT);
+            assert!(finding.status == Status::Fail && finding.summary.contains("your credentials"), "{finding:?}");
+            assert!(!format!("{finding:?}").contains("503") && !refused.skipped().contains("respond"), "{finding:?}");
+        }
     }
 }

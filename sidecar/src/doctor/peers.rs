@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use http::Request;
 use http_body_util::Full;
 use serde_json::Value;
 use tokio::net::lookup_host;
+use tokio::time::timeout;
 
 use super::finding::{Finding, counted};
 use crate::config::Config;
@@ -18,6 +20,8 @@ use crate::http_request;
 const MAX_PEERS: usize = 64;
 /// The largest response that is read, in bytes.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// The time limit of each request: a replica that responds later is not ready for a probe, either.
+const LIMIT: Duration = Duration::from_secs(2);
 /// The metrics in which a replica says what it runs.
 const BUILD: &str = "gateway_build_info";
 const CONFIG: &str = "gateway_config_info";
@@ -67,15 +71,20 @@ pub(super) async fn resolve(names: &[String]) -> Result<BTreeSet<SocketAddr>, St
     }
 }
 
-/// Asks all of them at once; `metrics` is the port of their metrics, if they can be asked there.
-pub(super) async fn ask(addresses: BTreeSet<SocketAddr>, metrics: Option<u16>) -> Vec<Peer> {
+/// Asks all of them at once, each request within [`LIMIT`] and before the check's own `limit`; `metrics` is the port of their
+/// metrics, if they can be asked there. One that does not say what it runs in time has not said it.
+pub(super) async fn ask(addresses: BTreeSet<SocketAddr>, metrics: Option<u16>, limit: Duration) -> Vec<Peer> {
+    let limit = LIMIT.min(limit / 2);
     join_all(addresses.into_iter().map(|address| async move {
-        let ready = readiness(address).await;
-        let runs = match metrics {
-            Some(port) => runs(SocketAddr::new(address.ip(), port)).await.unwrap_or_default(),
-            None => Runs::default(),
+        let what = async {
+            match metrics {
+                Some(port) => runs(SocketAddr::new(address.ip(), port)).await,
+                None => None,
+            }
         };
-        Peer { address: address.to_string(), ready, runs }
+        let (ready, runs) = join(timeout(limit, readiness(address)), timeout(limit, what)).await;
+        let ready = ready.unwrap_or_else(|_| Err(format!("no response within {} s", limit.as_secs_f64())));
+        Peer { address: address.to_string(), ready, runs: runs.ok().flatten().unwrap_or_default() }
     }))
     .await
 }
@@ -162,8 +171,13 @@ pub(super) fn judge(peers: Result<Vec<Peer>, String>, config: &Config) -> Findin
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
     use super::super::finding::Status;
-    use super::{Peer, Runs, judge, read_runs, resolve};
+    use super::{Peer, Runs, ask, judge, read_runs, resolve};
     use crate::config::Config;
 
     fn peer(address: &str, config: Option<&str>) -> Peer {
@@ -204,6 +218,20 @@ mod tests {
         let finding = judge(Ok(vec![peer("a", Some("111")), peer("b", Some("222"))]), &Config::default());
         assert_eq!(finding.status, Status::Warn);
         assert!(finding.items[0].starts_with("configuration: 111 (a); 222 (b)"), "{finding:?}");
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_says_nothing_is_named_within_the_time_of_the_check() {
+        // They take connections, and nobody reads from them.
+        let listeners =
+            [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
+        let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
+        let limit = Duration::from_millis(200);
+        let asked = ask(BTreeSet::from([addresses[0]]), Some(addresses[1].port()), limit);
+        let peers = tokio::time::timeout(limit, asked).await.unwrap();
+        let finding = judge(Ok(peers), &Config::default());
+        let expected = format!("{}: no response within 0.1 s", addresses[0]);
+        assert_eq!((finding.status, &finding.items[..]), (Status::Fail, &[expected][..]));
     }
 
     #[tokio::test]

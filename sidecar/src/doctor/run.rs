@@ -28,10 +28,10 @@ impl Run {
         self.report.add(Check { check, finding, elapsed_ms });
     }
 
-    pub(super) async fn limited<T>(&self, what: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    pub(super) async fn limited<T, E: From<String>>(&self, what: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         timeout(self.limit, what)
             .await
-            .unwrap_or_else(|_| Err(format!("no response within {} s", self.limit.as_secs())))
+            .unwrap_or_else(|_| Err(format!("no response within {} s", self.limit.as_secs()).into()))
     }
 }
 
@@ -51,6 +51,6 @@ mod tests {
         run.check("crd", pending()).await;
         let [check] = &run.report.checks[..] else { panic!("not one") };
         assert_eq!((check.finding.status, check.finding.summary.as_str()), (Status::Fail, "no result within 10 s"));
-        assert_eq!(run.limited::<()>(pending()).await, Err("no response within 10 s".to_owned()));
+        assert_eq!(run.limited::<(), String>(pending()).await, Err("no response within 10 s".to_owned()));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,7 +136,7 @@ impl ServeArgs {
         let stop = CancellationToken::new();
         // The metrics of this socket are served nowhere.
         let socket = Socket { listener, port: Port::Health, limits: LIMITS, tls: None };
-        let serving = serve(socket, router(page), Arc::new(Metrics::new()), stop.clone());
+        let serving = serve(socket, router(page, address), Arc::new(Metrics::new()), stop.clone());
         tokio::join!(serving, async {
             shutdown.await;
             stop.cancel();
@@ -166,14 +166,22 @@ fn with_rules(page: String, rules: Option<&Rules>, file: &Path) -> Result<String
     Ok(page.replacen(GIVEN_RULES, &given, 1))
 }
 
-fn router(page: String) -> Router {
-    Router::new().route("/", get(show)).with_state(Bytes::from(page))
+/// The page, and the name of the address at which it is served.
+#[derive(Clone)]
+struct Page(Bytes, Arc<str>);
+
+fn router(page: String, address: SocketAddr) -> Router {
+    let name = match address.ip() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    Router::new().route("/", get(show)).with_state(Page(page.into(), name.into()))
 }
 
-async fn show(State(page): State<Bytes>, headers: HeaderMap) -> Response {
+async fn show(State(Page(page, address)): State<Page>, headers: HeaderMap) -> Response {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
-    if !HOSTS.contains(&name) {
+    if !HOSTS.contains(&name) && *name != *address {
         let problem = format!("{host:?} is no name of this machine; use http://localhost and the port\n");
         return (StatusCode::MISDIRECTED_REQUEST, problem).into_response();
     }

@@ -23,6 +23,18 @@ const PAGE: u32 = 200;
 
 /// Open claims without an RR: the version of each, and since when it has been seen.
 type OpenClaims = HashMap<Fingerprint, (Arc<str>, Instant)>;
+
+/// What became of a claim.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Collected {
+    /// Deleted.
+    Removed,
+    /// Not to be deleted, or gone already.
+    Stays,
+    /// A call failed.
+    Unknown,
+}
+
 type Page = ObjectList<PartialObjectMeta<Lease>>;
 
 impl GarbageCollector {
@@ -32,7 +44,11 @@ impl GarbageCollector {
         loop {
             sleep(jittered(self.settings.sweep_interval)).await;
             match self.claim_candidates().await {
-                Ok(claims) => self.collect_candidates(claims, &mut open).await,
+                Ok(claims) => {
+                    if self.collect_candidates(claims, &mut open).await {
+                        self.metrics.progress.claims_collected();
+                    }
+                }
                 Err(failure) => {
                     warn!(event = "claims_not_listed", cause = %failure, "cannot list the Leases: skipping this pass of claim GC")
                 }
@@ -71,13 +87,17 @@ impl GarbageCollector {
         now_s.saturating_sub(floor_s) >= self.settings.sweep_after.as_secs()
     }
 
-    /// Deletes the claims whose RR is deleted, at most `housekeeping.maxSweepsPerSecond`.
-    async fn collect_candidates(&self, claims: HashSet<Fingerprint>, open: &mut OpenClaims) {
+    /// Deletes the claims whose RR is deleted, at most `housekeeping.maxSweepsPerSecond`. Returns whether it could decide about
+    /// any, or there was none.
+    async fn collect_candidates(&self, claims: HashSet<Fingerprint>, open: &mut OpenClaims) -> bool {
         open.retain(|fingerprint, _| claims.contains(fingerprint));
         let mut removed = 0_usize;
+        let mut decided = claims.is_empty();
         for fingerprint in claims {
             sleep(Duration::from_secs(1) / self.settings.max_sweeps_per_second).await;
-            removed += usize::from(self.collect_claim(fingerprint, open).await);
+            let outcome = self.collect_claim(fingerprint, open).await;
+            removed += usize::from(outcome == Collected::Removed);
+            decided |= outcome != Collected::Unknown;
         }
         if removed > 0 {
             info!(
@@ -86,10 +106,11 @@ impl GarbageCollector {
                 "deleted the Leases of incidents whose RemediationRequest is deleted"
             );
         }
+        decided
     }
 
-    /// Deletes the claim if its RR is deleted. Returns whether it did.
-    async fn collect_claim(&self, fingerprint: Fingerprint, open: &mut OpenClaims) -> bool {
+    /// Deletes the claim if its RR is deleted.
+    async fn collect_claim(&self, fingerprint: Fingerprint, open: &mut OpenClaims) -> Collected {
         let unchanged = open.get(&fingerprint).filter(|(_, since)| since.elapsed() >= self.settings.sweep_after);
         let (mut gc, first) = ClaimGc::begin(unchanged.map(|(version, _)| Arc::clone(version)));
         let resume = |result| match result {
@@ -98,7 +119,11 @@ impl GarbageCollector {
             result => gc.resume(result),
         };
         let outcome = self.drive(fingerprint, first, resume).await;
-        let removed = outcome == GcOutcome::Removed;
+        let collected = match &outcome {
+            GcOutcome::Removed => Collected::Removed,
+            GcOutcome::Unknown => Collected::Unknown,
+            GcOutcome::Open(_) | GcOutcome::Gone | GcOutcome::Kept => Collected::Stays,
+        };
         match outcome {
             // A call failed; what is known of the claim stays.
             GcOutcome::Unknown => {}
@@ -106,10 +131,10 @@ impl GarbageCollector {
             GcOutcome::Open(version) => drop(open.insert(fingerprint, (version, Instant::now()))),
             GcOutcome::Removed | GcOutcome::Gone | GcOutcome::Kept => drop(open.remove(&fingerprint)),
         }
-        if removed {
+        if collected == Collected::Removed {
             self.metrics.removed("lease");
             debug!(%fingerprint, "deleted a Lease");
         }
-        removed
+        collected
     }
 }

@@ -20,7 +20,7 @@ use super::admission::{Admission, RETRY_AFTER_S};
 use super::commit_body::{Asker, BodyCommitter, FilterHeaders, PermittedResponse};
 use super::intake::read_body;
 use super::policy::Policy;
-use super::request_context::{RequestId, in_span};
+use super::request_context::{RequestId, RequestTrace, in_span};
 use super::request_time::check_timestamp;
 use super::response::to_http;
 use super::tally::kind;
@@ -30,7 +30,7 @@ use crate::config::{Freshness, Limits};
 use crate::incident::Commit;
 use crate::metrics::Metrics;
 use crate::rr::Provenance;
-use crate::traces::{Trace, Traces};
+use crate::traces::Traces;
 
 /// Receives signals and responds to them.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ struct Asked {
     method: &'static str,
     id: RequestId,
     at: Instant,
+    /// Whether its sender is known, or need not be.
+    is_authenticated: bool,
 }
 
 impl<C: Commit> Gateway<C> {
@@ -83,13 +85,13 @@ impl<C: Commit> Gateway<C> {
     }
 
     async fn receive(self: Arc<Self>, source: Source, request: Request) -> Response {
-        let asked = Asked::now(source.path(), request.method(), request.extensions().get());
+        let mut asked = Asked::now(source.path(), request.method(), request.extensions().get());
         let _in_flight = self.metrics.request();
-        let response = self.respond(source, request).await;
+        let response = self.respond(source, request, &mut asked.is_authenticated).await;
         self.finish(asked, response)
     }
 
-    async fn respond(&self, source: Source, request: Request) -> PermittedResponse {
+    async fn respond(&self, source: Source, request: Request, is_authenticated: &mut bool) -> PermittedResponse {
         let _admitted = match self.admission.request() {
             Ok(permit) => permit,
             Err(exceeded) => return exceeded.into(),
@@ -108,10 +110,11 @@ impl<C: Commit> Gateway<C> {
             Err(error) => return Problem::from(error).into(),
         };
         let checking = asked.elapsed();
+        *is_authenticated = true;
         let name = sender.as_ref().map(|sender| sender.name());
         Span::current().record("sender", name.map(|name| &**name));
         let request_id = request.extensions().get().map(|RequestId(id)| Arc::clone(id));
-        let trace = request.extensions().get::<Trace>().cloned().unwrap_or_default();
+        let trace = request.extensions().get().map(RequestTrace::begin).unwrap_or_default();
         let provenance = Provenance { sender: name.cloned(), request_id };
         let headers = FilterHeaders::of(request.headers());
         let body = match read_body(request, &self.limits, &self.admission).await {
@@ -156,10 +159,10 @@ impl<C: Commit> Gateway<C> {
     /// Logs and measures a response, and writes it as HTTP.
     fn finish(&self, asked: Asked, response: PermittedResponse) -> Response {
         let PermittedResponse { response, permit } = response;
-        let Asked { path, method, id: RequestId(id), at } = asked;
+        let Asked { path, method, id: RequestId(id), at, is_authenticated } = asked;
         let response = match response {
             SignalResponse::Problem(problem) => {
-                log(path, &problem);
+                log(path, &problem, is_authenticated);
                 self.metrics.outcomes.problem(kind(&problem), problem.status);
                 let instance = (path != OTHER_PATH).then_some(path);
                 SignalResponse::from(Problem { instance, request_id: Some(Box::from(&*id)), ..*problem })
@@ -189,7 +192,7 @@ impl Asked {
             Method::OPTIONS => "OPTIONS",
             _ => OTHER_METHOD,
         };
-        Self { path, method, id: id.cloned().unwrap_or_default(), at: Instant::now() }
+        Self { path, method, id: id.cloned().unwrap_or_default(), at: Instant::now(), is_authenticated: false }
     }
 }
 
@@ -203,10 +206,14 @@ fn log_rejected(path: &'static str, response: &SignalResponse) {
     }
 }
 
-/// A 4xx needs a person to fix the sender: warn. 503s come by the thousand in an outage and are counted: debug.
-fn log(path: &'static str, problem: &Problem) {
-    if problem.status < 500 {
-        warn!(event = "request_rejected", path, status = problem.status, cause = problem.detail, "request rejected");
+/// A 4xx needs a person to fix the sender: warn. 503s come by the thousand in an outage and are counted: debug. Lines are
+/// limited by their place in the code: strangers have one of their own, so that they hide no sender's.
+fn log(path: &'static str, problem: &Problem, is_authenticated: bool) {
+    let (status, cause) = (problem.status, &*problem.detail);
+    if status < 500 && is_authenticated {
+        warn!(event = "request_rejected", path, status, cause, "request rejected");
+    } else if status < 500 {
+        warn!(event = "stranger_rejected", path, status, cause, "request rejected before its sender was known");
     } else {
         debug!(path, status = problem.status, detail = problem.detail, "request failed; the sender should retry");
     }

@@ -1,20 +1,24 @@
 //! What identifies a request in the log: one span around everything that is done for it, with its id, its trace id and its
 //! path. The field `sender` is empty until the sender is known.
+//!
+//! A span of OpenTelemetry is made only then, too: a stranger's `traceparent` must not decide what is sampled, nor strangers'
+//! requests fill the queue of the spans.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use onceway_signal::Source;
-use opentelemetry::trace::TraceId;
+use opentelemetry::trace::{SpanContext, TraceId};
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, error_span};
 use uuid::Uuid;
 
 use super::OTHER_PATH;
-use crate::traces::{Traces, parent};
+use crate::traces::{Trace, Traces, parent};
 
 /// The header with a request's id, in requests and in responses.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -39,26 +43,66 @@ fn is_request_id(text: &str) -> bool {
     (1..=MAX_REQUEST_ID).contains(&text.len()) && text.bytes().all(is_kept)
 }
 
+/// The span that a request has once its sender is known, as an extension of the request.
+#[derive(Clone)]
+pub(super) struct RequestTrace(Arc<Pending>);
+
+struct Pending {
+    traces: Traces,
+    path: &'static str,
+    method: Method,
+    id: RequestId,
+    parent: Option<SpanContext>,
+    began: SystemTime,
+    trace: OnceLock<Trace>,
+}
+
+impl RequestTrace {
+    /// The sender is known, or need not be.
+    pub(super) fn begin(&self) -> Trace {
+        self.0.trace.get_or_init(|| self.0.begin()).clone()
+    }
+
+    /// The response has this status.
+    fn end(&self, status: StatusCode) {
+        let Some(trace) = self.0.trace.get() else { return };
+        trace.set("http.response.status_code", || i64::from(status.as_u16()));
+        if status.is_server_error() {
+            trace.fail(|| status.to_string());
+        }
+    }
+}
+
+impl Pending {
+    fn begin(&self) -> Trace {
+        let (trace, trace_id) = self.traces.request(self.path, self.parent.clone(), self.began);
+        if let Some(id) = trace_id.filter(|_| self.parent.is_none()) {
+            Span::current().record("trace_id", display(id));
+        }
+        trace.set("http.request.method", || self.method.as_str().to_owned());
+        trace.set("url.path", || self.path);
+        trace.set("onceway.request_id", || self.id.0.to_string());
+        trace
+    }
+}
+
 /// Runs a request in its span, and returns its id with the response.
 pub(super) async fn in_span(State(traces): State<Traces>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let path = Source::from_path(request.uri().path()).map_or(OTHER_PATH, Source::path);
     let parent = parent(request.headers());
-    let sent = parent.as_ref().map(|parent| parent.trace_id());
-    let (trace, trace_id) = traces.request(path, parent);
-    let span = span(path, &id, sent.or(trace_id));
-    trace.set("http.request.method", || request.method().as_str().to_owned());
-    trace.set("url.path", || path);
-    trace.set("onceway.request_id", || id.0.to_string());
-    if trace.is_recorded() {
+    let span = span(path, &id, parent.as_ref().map(SpanContext::trace_id));
+    request.extensions_mut().insert(id.clone());
+    let trace = traces.is_on().then(|| {
+        let (method, id, began) = (request.method().clone(), id.clone(), SystemTime::now());
+        RequestTrace(Arc::new(Pending { traces, path, method, id, parent, began, trace: OnceLock::new() }))
+    });
+    if let Some(trace) = &trace {
         request.extensions_mut().insert(trace.clone());
     }
-    request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).instrument(span).await;
-    let status = response.status();
-    trace.set("http.response.status_code", || i64::from(status.as_u16()));
-    if status.is_server_error() {
-        trace.fail(|| status.to_string());
+    if let Some(trace) = trace {
+        trace.end(response.status());
     }
     if let Ok(id) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, id);
@@ -66,10 +110,14 @@ pub(super) async fn in_span(State(traces): State<Traces>, mut request: Request, 
     response
 }
 
-/// Of the highest level, so that it is there for every line whatever `log.level` is.
+/// Of the highest level, so that it is there for every line whatever `log.level` is. A trace that the sender does not name has
+/// its id once its span has begun.
 fn span(path: &'static str, RequestId(id): &RequestId, trace_id: Option<TraceId>) -> Span {
-    let trace_id = trace_id.map(display);
-    error_span!("request", path, request_id = &**id, trace_id, sender = Empty)
+    let span = error_span!("request", path, request_id = &**id, trace_id = Empty, sender = Empty);
+    if let Some(id) = trace_id {
+        span.record("trace_id", display(id));
+    }
+    span
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub enum AuthCheck {
 }
 
 impl AuthCheck {
+    const ALL: [Self; 2] = [Self::Token, Self::Access];
+
     /// The label.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,14 +55,20 @@ impl AuthMetrics {
                 "auth_disabled",
                 "1 with auth.mode none: whoever reaches the signal port can start repairs of everything.",
             ),
-            results: registry.add(
+            results: registry.counters(
                 "auth_results",
                 "Decisions about senders, by check (token: of a request; access: to one namespace of a request) and \
                  result. An error is answered 503.",
+                AuthCheck::ALL.into_iter().flat_map(|check| {
+                    ["allowed", "denied", "error"].map(|result| ResultLabels { check: check.as_str(), result })
+                }),
             ),
-            cache: registry.add(
+            cache: registry.counters(
                 "auth_cache",
                 "Decisions about senders that were known (hit), or for which the API server was asked (miss).",
+                AuthCheck::ALL
+                    .into_iter()
+                    .flat_map(|check| ["hit", "miss"].map(|result| CacheLabels { check: check.as_str(), result })),
             ),
         }
     }

@@ -24,6 +24,10 @@ pub struct BudgetUse {
     pub of: Option<usize>,
 }
 
+/// The keys of the budgets in the configuration.
+pub const BUDGETS: [&str; 3] =
+    ["limits.maxActiveIncidents", "limits.maxActiveIncidentsPerNamespace", "limits.maxNewIncidentsPerMinute"];
+
 /// What tells how much of each budget is used.
 type Look = Box<dyn Fn() -> Vec<BudgetUse> + Send + Sync>;
 
@@ -38,9 +42,10 @@ impl BudgetMetrics {
         let used = Arc::default();
         registration.collect(&["budget_used", "budget_limit"], Usage(Arc::clone(&used)));
         Self {
-            exceeded: registration.add(
+            exceeded: registration.counters(
                 "budget_exceeded",
                 "New incidents that got 503 because a budget was used up, by its key in the configuration.",
+                BUDGETS.map(|limit| LimitLabels { limit }),
             ),
             used,
         }

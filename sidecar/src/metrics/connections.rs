@@ -18,6 +18,8 @@ pub enum Port {
 }
 
 impl Port {
+    const ALL: [Self; 3] = [Self::Signals, Self::Health, Self::Metrics];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Signals => "signals",
@@ -34,6 +36,12 @@ struct ClosedLabels {
     reason: &'static str,
 }
 
+/// Every port with every limit that connections to it can reach.
+fn all() -> impl Iterator<Item = ClosedLabels> {
+    let of = |port: Port| ["peer", "total", "files"].map(|reason| ClosedLabels { port: port.name(), reason });
+    Port::ALL.into_iter().flat_map(of)
+}
+
 /// Connections that were closed because a limit was reached.
 #[derive(Debug)]
 pub struct ConnectionMetrics {
@@ -44,16 +52,18 @@ pub struct ConnectionMetrics {
 impl ConnectionMetrics {
     pub(super) fn new(registry: &mut Registration) -> Self {
         Self {
-            evicted: registry.add(
+            evicted: registry.counters(
                 "http_connections_evicted",
                 "Connections without a complete request in flight that were closed for a newer one, by port and by the \
                  limit that was reached: peer (limits.maxConnectionsPerPeer), total (limits.maxConnections) or files (open \
                  files of the process).",
+                all(),
             ),
-            refused: registry.add(
+            refused: registry.counters(
                 "http_connections_refused",
                 "New connections that were closed because every other one had a request in flight, by port and by the limit \
                  that was reached.",
+                all(),
             ),
         }
     }

@@ -12,11 +12,20 @@ use super::registration::Registration;
 pub struct ProgressMetrics {
     index_event: Gauge<f64, AtomicU64>,
     write: Gauge<f64, AtomicU64>,
+    claims_collected: Gauge<f64, AtomicU64>,
 }
 
 impl ProgressMetrics {
     pub(super) fn new(registry: &mut Registration) -> Self {
+        let claims_collected: Gauge<f64, AtomicU64> = registry.add(
+            "claims_collected_timestamp_seconds",
+            "When this replica last went through the Leases of claims to delete those of deleted RemediationRequests, in seconds \
+             since 1970; before the first time, when it began.",
+        );
+        // A replica that never gets there must not look like one that has just begun.
+        claims_collected.set(now());
         Self {
+            claims_collected,
             index_event: registry.add(
                 "index_last_event_timestamp_seconds",
                 "When the watch of the RemediationRequests last brought anything (a list, an event, a bookmark, the start of \
@@ -33,6 +42,11 @@ impl ProgressMetrics {
     /// The watch of the RRs has brought something.
     pub fn index_heard(&self) {
         self.index_event.set(now());
+    }
+
+    /// A pass over the claims has ended, and not with nothing but failed calls.
+    pub fn claims_collected(&self) {
+        self.claims_collected.set(now());
     }
 
     /// The API server has acknowledged a write.

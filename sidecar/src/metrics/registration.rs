@@ -1,8 +1,11 @@
 //! Registers metrics with their names and help texts.
 
+use std::fmt::Debug;
 use std::hash::Hash;
 
 use prometheus_client::collector::Collector;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
@@ -29,6 +32,19 @@ impl Registration<'_> {
 
     pub(super) fn add<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
         self.with(name, help, M::default())
+    }
+
+    /// A counter for each of these label sets, which are all that there can be. Each is there from the start, at 0: the rate of
+    /// a counter that begins with its first event misses that event, and a ratio with it has no value before.
+    pub(super) fn counters<L>(&mut self, name: &str, help: &str, all: impl IntoIterator<Item = L>) -> Family<L, Counter>
+    where
+        L: Clone + Debug + Hash + Eq + EncodeLabelSet + Send + Sync + 'static,
+    {
+        let family: Family<L, Counter> = self.add(name, help);
+        for labels in all {
+            drop(family.get_or_create(&labels));
+        }
+        family
     }
 
     pub(super) fn with<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {

@@ -12,17 +12,31 @@ struct Reason {
     reason: &'static str,
 }
 
+/// Every reason.
+const REASONS: [&str; 9] = [
+    "unusable",
+    "cluster",
+    "namespace",
+    "too_old",
+    "ahead",
+    "normal",
+    "policy",
+    "unmanaged_resource",
+    "missing_resource",
+];
+
 /// See the module documentation.
 pub struct RejectionMetrics(Family<Reason, Counter>);
 
 impl RejectionMetrics {
     pub(super) fn new(registration: &mut Registration) -> Self {
-        Self(registration.add(
+        Self(registration.counters(
             "signals_rejected",
             "Signals that were rejected, by reason: unusable (no name, no target, or no valid one), cluster, namespace \
              (targets.clusters, targets.denyNamespaces), too_old (events.maxAge), ahead (dated in the future), normal \
              (events.normal), policy (an admission policy of the cluster; counted by incident), unmanaged_resource \
              (scope.label), missing_resource (targets.missing: reject).",
+            REASONS.map(|reason| Reason { reason }),
         ))
     }
 

@@ -17,10 +17,11 @@ pub struct SpanMetrics(Family<ResultLabels, Counter>);
 
 impl SpanMetrics {
     pub(super) fn new(registry: &mut Registration) -> Self {
-        Self(registry.add(
+        Self(registry.counters(
             "trace_spans",
             "Spans of traces, by what became of them: exported, failed (the collector did not take them), dropped (the queue was \
-             full). Only with tracing.otlp.endpoint.",
+             full). At 0 without tracing.otlp.endpoint.",
+            ["exported", "failed", "dropped"].map(|result| ResultLabels { result }),
         ))
     }
 

@@ -32,13 +32,14 @@ fn everything() -> Metrics {
     metrics.targets.found("verified");
     metrics.targets.rights_missing(2);
     metrics.targets.scope_in_sync(true);
-    metrics.tls.reload_failed();
     metrics.tls.in_use(1_800_000_000);
+    metrics.tls.reload_failed();
     metrics.spans.add("exported", 5);
     metrics.duplicate();
     metrics.removed("lease");
     metrics.indexed(3, true);
     metrics.progress.index_heard();
+    metrics.progress.claims_collected();
     metrics.health.condition("index", true);
     metrics.health.ready(false);
     metrics.health.right_missing("create leases.coordination.k8s.io".to_owned(), true);
@@ -87,6 +88,7 @@ fn every_metric_is_shown_with_its_help_text_and_value() {
         "gateway_target_rights_missing 2",
         "gateway_scope_in_sync 1",
         "gateway_tls_reload_errors_total 1",
+        "gateway_tls_reload_failing 1",
         "gateway_tls_certificate_expiry_timestamp_seconds 1800000000",
         "gateway_duplicate_crds_detected_total 1",
         "gateway_trace_spans_total{result=\"exported\"} 5",

@@ -9,6 +9,7 @@ use super::registration::Registration;
 #[derive(Debug)]
 pub struct TlsMetrics {
     reload_errors: Counter,
+    reload_failing: Gauge,
     expiry: Gauge,
 }
 
@@ -20,6 +21,10 @@ impl TlsMetrics {
                 "Changes of the files of tls that were not taken over, because they are missing, broken, mismatching or \
                  expired; the previous ones stay in use, and the log has the reason.",
             ),
+            reload_failing: registry.add(
+                "tls_reload_failing",
+                "1 while the files of tls have changed and cannot be used, so that the previous ones stay in use.",
+            ),
             expiry: registry.add(
                 "tls_certificate_expiry_timestamp_seconds",
                 "When the certificate in use expires, in seconds since 1970; 0 without TLS.",
@@ -30,10 +35,12 @@ impl TlsMetrics {
     /// Changed files were not taken over.
     pub fn reload_failed(&self) {
         self.reload_errors.inc();
+        self.reload_failing.set(1);
     }
 
-    /// A certificate is in use that expires then.
+    /// The certificate of the files is in use, and expires then.
     pub fn in_use(&self, expires: i64) {
+        self.reload_failing.set(0);
         self.expiry.set(expires);
     }
 }

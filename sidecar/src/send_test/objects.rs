@@ -108,15 +108,20 @@ fn found(rr: &DynamicObject, namespace: &str) -> FoundRr {
     }
 }
 
-/// All RRs of the test, by its label: whatever the response said, and whatever the replicas' rules are.
-pub(super) async fn search(cluster: &Cluster, signal: &TestSignal, deadline: Instant) -> Result<Vec<FoundRr>, String> {
-    let (rrs, first) = (rr_api(cluster, &cluster.namespace), ListParams::default().limit(PAGE));
+/// All RRs of the test in a namespace, by its label: whatever the replicas' rules are.
+pub(super) async fn search(
+    cluster: &Cluster,
+    namespace: &str,
+    signal: &TestSignal,
+    deadline: Instant,
+) -> Result<Vec<FoundRr>, String> {
+    let (rrs, first) = (rr_api(cluster, namespace), ListParams::default().limit(PAGE));
     let (mut all, mut params) = (Vec::new(), first.clone());
     for _ in 0..MAX_PAGES {
         let page = timeout_at(deadline, rrs.list(&params)).await.map_err(|_| "no list in time".to_owned())?;
         let page = page.map_err(|error| reason(&error))?;
         let own = page.items.iter().filter(|rr| signal.owns(&rr.data));
-        all.extend(own.map(|rr| found(rr, &cluster.namespace)));
+        all.extend(own.map(|rr| found(rr, namespace)));
         match page.metadata.continue_.filter(|next| !next.is_empty()) {
             Some(next) => params = first.clone().continue_token(&next),
             None => return Ok(all),

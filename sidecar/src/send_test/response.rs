@@ -16,6 +16,16 @@ pub(super) enum Accepted {
     Nothing,
 }
 
+impl Accepted {
+    /// The namespace of the RR, if the response names it: that of the replicas, whatever the user named.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::In { namespace, .. } => Some(namespace),
+            Self::Perhaps | Self::Nothing => None,
+        }
+    }
+}
+
 /// Reads it; why the signal is not counted goes to `way`.
 pub(super) fn judge(exchange: &Exchange, way: &mut Way) -> Accepted {
     let status = exchange.status.as_u16();

@@ -119,15 +119,15 @@ impl Test {
             sleep_until(began + self.settle).await;
         }
         let deadline = Instant::now() + REMOVAL;
+        let namespace = accepted.namespace().unwrap_or(&self.cluster.namespace);
         let mut unsearched = None;
         if rrs.is_empty() {
-            match search(&self.cluster, &self.signal, deadline).await {
+            match search(&self.cluster, namespace, &self.signal, deadline).await {
                 Ok(found) => rrs = found,
                 Err(why) => unsearched = Some(why),
             }
         }
         let fingerprint = rrs.first().and_then(|rr| rr.fingerprint).or(self.fingerprint);
-        let namespace = rrs.first().map_or(self.cluster.namespace.as_str(), |rr| rr.namespace.as_str());
         let claim = fingerprint.map(|fingerprint| (namespace, fingerprint));
         let mut cleaned = remove(&self.cluster, &rrs, claim, deadline).await;
         if let Some(why) = unsearched {
@@ -135,8 +135,7 @@ impl Test {
                 object: format!("perhaps a RemediationRequest about {}", self.signal.target()),
                 why: format!("cannot look for it: {why}"),
                 command: format!(
-                    "kubectl get remediationrequests --namespace {} | grep {}",
-                    self.cluster.namespace,
+                    "kubectl get remediationrequests --namespace {namespace} | grep {}",
                     self.signal.target()
                 ),
             });

@@ -5,13 +5,11 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState}
 
 /// The header with a request's trace.
 const TRACEPARENT: &str = "traceparent";
-const TRACESTATE: &str = "tracestate";
-/// The longest `tracestate` that is read, as the specification has it at least.
-const MAX_TRACESTATE: usize = 512;
 /// Upper case is invalid.
 const HEX: &[u8] = b"0123456789abcdef";
 
-/// The span that a valid `traceparent` names: `<version>-<trace id>-<parent id>-<flags>`. Later versions may add fields.
+/// The span that a valid `traceparent` names: `<version>-<trace id>-<parent id>-<flags>`. Later versions may add fields. The
+/// sender's `tracestate` is left out: it would be in each of the request's spans, and nothing here calls on with it.
 pub fn parent(headers: &HeaderMap) -> Option<SpanContext> {
     let traceparent = headers.get(TRACEPARENT)?.to_str().ok()?;
     let mut fields = traceparent.splitn(5, '-');
@@ -25,12 +23,7 @@ pub fn parent(headers: &HeaderMap) -> Option<SpanContext> {
     }
     let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?) & TraceFlags::SAMPLED;
     let (trace_id, span_id) = (TraceId::from_hex(trace_id).ok()?, SpanId::from_hex(span_id).ok()?);
-    Some(SpanContext::new(trace_id, span_id, flags, true, state(headers)))
-}
-
-fn state(headers: &HeaderMap) -> TraceState {
-    let state = headers.get(TRACESTATE).and_then(|state| state.to_str().ok());
-    state.filter(|state| state.len() <= MAX_TRACESTATE).and_then(|state| state.parse().ok()).unwrap_or_default()
+    Some(SpanContext::new(trace_id, span_id, flags, true, TraceState::NONE))
 }
 
 #[cfg(test)]
@@ -42,6 +35,14 @@ mod tests {
 
     fn parsed(traceparent: &str) -> Option<SpanContext> {
         parent(&HeaderMap::from_iter([(TRACEPARENT.parse().unwrap(), HeaderValue::from_str(traceparent).unwrap())]))
+    }
+
+    #[test]
+    fn a_senders_tracestate_goes_into_no_span() {
+        let state = ("tracestate".parse().unwrap(), HeaderValue::from_static("vendor=anything"));
+        let traceparent = HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let headers = HeaderMap::from_iter([(TRACEPARENT.parse().unwrap(), traceparent), state]);
+        assert_eq!(parent(&headers).unwrap().trace_state().header(), "");
     }
 
     #[test]

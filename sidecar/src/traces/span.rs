@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use opentelemetry::trace::{Link, SpanContext, SpanKind, Status, TraceContextExt, TraceId, Tracer};
+use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt, TraceId, Tracer};
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_sdk::trace::SdkTracer;
 
@@ -29,23 +30,23 @@ impl fmt::Debug for Trace {
 }
 
 impl Traces {
-    /// The span of a request, and the id of its trace even if it is not sampled; no id while there are no spans.
-    pub fn request(&self, name: &'static str, parent: Option<SpanContext>) -> (Trace, Option<TraceId>) {
+    /// The span of a request that arrived at `began`, and the id of its trace even if it is not sampled; no id while there are no
+    /// spans. `parent` decides whether it is sampled: only that of a sender who may be followed.
+    pub fn request(
+        &self,
+        name: &'static str,
+        parent: Option<SpanContext>,
+        began: SystemTime,
+    ) -> (Trace, Option<TraceId>) {
         let Some(tracer) = &self.0 else { return (Trace::default(), None) };
         let parent = parent.map(|parent| Context::new().with_remote_span_context(parent)).unwrap_or_default();
-        Trace::begin(tracer, name, SpanKind::Server, &parent, Vec::new())
+        let builder = tracer.span_builder(name).with_kind(SpanKind::Server).with_start_time(began);
+        Trace::begin(tracer, builder, &parent)
     }
 }
 
 impl Trace {
-    fn begin(
-        tracer: &SdkTracer,
-        name: impl Into<Cow<'static, str>>,
-        kind: SpanKind,
-        parent: &Context,
-        links: Vec<Link>,
-    ) -> (Self, Option<TraceId>) {
-        let builder = tracer.span_builder(name).with_kind(kind).with_links(links);
+    fn begin(tracer: &SdkTracer, builder: SpanBuilder, parent: &Context) -> (Self, Option<TraceId>) {
         let context = parent.with_span(tracer.build_with_context(builder, parent));
         let id = context.span().span_context().trace_id();
         let is_recorded = context.span().is_recording();
@@ -69,7 +70,8 @@ impl Trace {
     pub fn child_of_all(&self, name: impl Into<Cow<'static, str>>, kind: SpanKind, others: &[Self]) -> Self {
         let Some(recorded) = &self.0 else { return Self::default() };
         let links = others.iter().filter_map(Self::context).map(Link::with_context).collect();
-        Self::begin(&recorded.tracer, name, kind, &recorded.context, links).0
+        let builder = recorded.tracer.span_builder(name).with_kind(kind).with_links(links);
+        Self::begin(&recorded.tracer, builder, &recorded.context).0
     }
 
     /// Sets an attribute.

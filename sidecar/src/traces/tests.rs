@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -51,7 +51,7 @@ async fn collector() -> (String, impl Future<Output = ExportTraceServiceRequest>
 #[test]
 fn without_an_endpoint_there_is_no_span_and_no_child() {
     let traces = Traces::off();
-    let (trace, id) = traces.request("/api/v1/signals/prometheus", parent(&traceparent("01")));
+    let (trace, id) = traces.request("/api/v1/signals/prometheus", parent(&traceparent("01")), SystemTime::now());
     assert!(!traces.is_on() && !trace.is_recorded() && id.is_none());
     let child = trace.child_of_all("commit a batch", SpanKind::Internal, &[Trace::default()]);
     child.set("onceway.rr", || -> String { panic!("no attribute is made") });
@@ -64,9 +64,9 @@ async fn spans_are_exported_with_their_parents_links_and_attributes_when_they_ha
     let (url, request) = collector().await;
     let metrics = Arc::new(Metrics::new());
     let (traces, exporting) = Traces::start(&config(&url, 0.0), IDENTITY, Arc::clone(&metrics)).unwrap();
-    let (first, id) = traces.request("/api/v1/signals/prometheus", parent(&traceparent("01")));
+    let (first, id) = traces.request("/api/v1/signals/prometheus", parent(&traceparent("01")), SystemTime::now());
     assert_eq!(id.unwrap().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
-    let (second, _) = traces.request("/api/v1/signals/prometheus", parent(&traceparent("01")));
+    let (second, _) = traces.request("/api/v1/signals/prometheus", parent(&traceparent("01")), SystemTime::now());
     let batch = first.child_of_all("commit a batch", SpanKind::Internal, &[first.clone(), second.clone()]);
     batch.set("onceway.signals", || 7_i64);
     batch.fail(|| "the API server is slow".to_owned());
@@ -92,7 +92,7 @@ async fn a_request_is_sampled_as_its_traceparent_says_and_without_one_by_the_rat
         let metrics = Arc::new(Metrics::new());
         let (traces, _exporting) = Traces::start(&config("http://127.0.0.1:9", sampling), IDENTITY, metrics).unwrap();
         let is_recorded = |headers: HeaderMap| {
-            let (trace, id) = traces.request("other", parent(&headers));
+            let (trace, id) = traces.request("other", parent(&headers), SystemTime::now());
             assert!(id.is_some(), "the log has the id in any case");
             trace.is_recorded()
         };
@@ -109,7 +109,7 @@ async fn spans_that_find_no_room_are_dropped_and_those_that_nobody_takes_failed_
         Traces::start(&config("http://127.0.0.1:9", 1.0), IDENTITY, Arc::clone(&metrics)).unwrap();
     // The task that exports does not run meanwhile: this test has one thread.
     for _ in 0..MAX_QUEUE + 10 {
-        traces.request("other", None);
+        traces.request("other", None, SystemTime::now());
     }
     let shown = |line: &str| metrics.render().unwrap().contains(line);
     assert!(shown("gateway_trace_spans_total{result=\"dropped\"} 10\n"), "{}", metrics.render().unwrap());

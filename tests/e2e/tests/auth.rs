@@ -148,3 +148,24 @@ async fn without_the_right_to_ask_a_replica_is_not_ready_and_names_it() -> Resul
     assert_eq!(send(&rig.sidecar(0).url(), &token, &[&incident]).await?.status, 503, "never a 401");
     Ok(())
 }
+
+#[tokio::test]
+async fn strangers_hide_no_line_of_the_log_about_a_sender() -> Result<()> {
+    let rig = Rig::replicas(1).with_auth().with_long_timeouts().start().await?;
+    let (sender, _, incident) = tenant(&rig, "shop").await?;
+    let (base, token) = (rig.sidecar(0).url(), sender.token().await?);
+    // Known, so that the line about it comes at once behind those about strangers.
+    assert_eq!(send(&base, &token, &[&incident]).await?.status, 201);
+    for _ in 0..40 {
+        assert_eq!(Client::new().signal(&base, Source::Prometheus, "no JSON").await?.status, 401);
+    }
+    let response = Client::new().with_token(&token).signal(&base, Source::Prometheus, "no JSON").await?;
+    assert_eq!(response.status, 400);
+    let log = std::fs::read_to_string(rig.sidecar(0).service().process()?.log())?;
+    let of =
+        |event: &str| log.lines().filter(|line| line.contains(&format!("\"event\":\"{event}\""))).collect::<Vec<_>>();
+    let [rejected] = of("request_rejected")[..] else { anyhow::bail!("not one line about the sender: {log}") };
+    assert!(rejected.contains("\"status\":400") && rejected.contains("shop"), "{rejected}");
+    assert!(!of("stranger_rejected").is_empty(), "{log}");
+    Ok(())
+}

@@ -213,6 +213,35 @@ async fn a_traceparent_decides_whether_it_is_sampled_and_without_one_the_ratio_d
 }
 
 #[tokio::test]
+async fn a_stranger_decides_nothing_about_traces() -> Result<()> {
+    let collector = Collector::start().await?;
+    let rig = Rig::replicas(1).config(config(&collector, 0.0)).with_auth().with_long_timeouts().start().await?;
+    let sender = rig.namespace().sender("alertmanager").await?;
+    sender.permit_everything().await?;
+    let (url, token) = (rig.sidecar(0).url(), sender.token().await?);
+    let incident = Incident::new("prod", "payment-api");
+    let send = async |n: usize, token: &str| {
+        let request = Request::post(format!("{url}{}", Source::Prometheus.path()))
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {token}"))
+            .header("traceparent", format!("00-{n:032x}-{SENDER}-01"))
+            .header("tracestate", "vendor=anything");
+        anyhow::Ok(rig.client().send(request, incident.webhook(0)).await?.status)
+    };
+    for n in 1..=20 {
+        assert_eq!(send(n, "nobody").await?, 401);
+    }
+    assert_eq!(send(21, &token).await?, 201);
+    let is_request = |span: &&Span| span.name == Source::Prometheus.path();
+    let spans = collector
+        .until("the sender's request", |spans| spans.iter().any(|span| is_request(&span)).then(|| spans.to_vec()))
+        .await?;
+    let requests: Vec<&str> = spans.iter().filter(is_request).map(|span| span.trace_id.as_str()).collect();
+    assert_eq!(requests, [format!("{:032x}", 21)]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_collector_that_hangs_delays_no_signal_and_its_lost_spans_are_counted() -> Result<()> {
     let collector = Collector::start().await?;
     collector.hang();

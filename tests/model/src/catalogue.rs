@@ -37,27 +37,42 @@ pub fn quick() -> Vec<Run> {
         Run {
             name: "two replicas: lost response, crash, terminal RR, deletion",
             bounds: Bounds { lost_responses: 1, crashes: 1, terminations: 1, deletions: 1, ..two() },
-            states: Some(4_267_325),
+            states: Some(4_078_075),
         },
         Run {
             name: "two replicas: deadline, status write by another, terminal RR, deletion",
             bounds: Bounds { deadlines: 1, terminations: 1, deletions: 1, foreign_writes: 1, ..two() },
-            states: Some(796_581),
+            states: Some(761_078),
         },
         Run {
             name: "two replicas: RR of another, terminal RR, deletion",
             bounds: Bounds { terminations: 1, deletions: 1, foreign_rrs: 1, ..two() },
-            states: Some(326_940),
+            states: Some(299_830),
         },
         Run {
             name: "two replicas: RR GC, lost response, crash, deletion",
             bounds: Bounds { lost_responses: 1, crashes: 1, deletions: 1, rr_gcs: 1, ..two() },
-            states: Some(1_962_696),
+            states: Some(1_948_988),
         },
         Run {
             name: "two replicas: claim GC, terminal RR, deletion",
             bounds: Bounds { terminations: 1, deletions: 1, claim_gcs: 1, ..two() },
-            states: Some(1_317_629),
+            states: Some(1_271_497),
+        },
+        Run {
+            name: "two replicas: claim GC, lost response, deletion",
+            bounds: Bounds { lost_responses: 1, deletions: 1, claim_gcs: 1, ..two() },
+            states: Some(1_065_047),
+        },
+        Run {
+            name: "two replicas: claim GC, deadline, deletion",
+            bounds: Bounds { deadlines: 1, deletions: 1, claim_gcs: 1, ..two() },
+            states: Some(189_874),
+        },
+        Run {
+            name: "two replicas: claim GC, RR of another, deletion",
+            bounds: Bounds { foreign_rrs: 1, deletions: 1, claim_gcs: 1, ..two() },
+            states: Some(189_904),
         },
         Run {
             name: "two replicas: four signals, lost response, terminal RR",
@@ -74,7 +89,7 @@ pub fn quick() -> Vec<Run> {
             bounds: Bounds { lost_responses: 1, crashes: 1, ..three() },
             states: Some(1_261_585),
         },
-        Run { name: "three replicas: deletion", bounds: Bounds { deletions: 1, ..three() }, states: Some(1_189_643) },
+        Run { name: "three replicas: deletion", bounds: Bounds { deletions: 1, ..three() }, states: Some(1_168_347) },
     ]
 }
 
@@ -113,7 +128,7 @@ pub fn deep() -> Vec<Run> {
         Run {
             name: "two replicas: RR of another, lost response, terminal RR, deletion",
             bounds: Bounds { lost_responses: 1, terminations: 1, deletions: 1, foreign_rrs: 1, ..two() },
-            states: Some(3_889_105),
+            states: Some(3_561_882),
         },
         Run {
             name: "two replicas: claim GC, RR GC, crash, deletion",

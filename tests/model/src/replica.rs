@@ -27,6 +27,8 @@ pub(crate) struct Batch {
     pub(crate) step: Step,
     /// Its signals, by number.
     pub(crate) signals: Vec<usize>,
+    /// The RR that it began with.
+    pub(crate) known: Option<Rr>,
 }
 
 /// One process and its successors after crashes.
@@ -39,9 +41,10 @@ pub(crate) struct Replica {
     parameters: Arc<Parameters>,
     pub(crate) known: Option<Rr>,
     pub(crate) batch: Option<Batch>,
-    /// Whether an RR was deleted since this replica last sent a write of the claim: then its create is not prompt,
-    /// since no RR is created by another replica and deleted within a second of its claim. (The protocol's one
-    /// assumption on time.)
+    /// The intent of the last write of the claim that its batch sent.
+    claimed: Option<Arc<str>>,
+    /// Whether an RR of that name was deleted since: then its create is not prompt, since no RR is created by another
+    /// replica and deleted within a second of its claim. (The protocol's one assumption on time.)
     pub(crate) deleted_since_claim: bool,
 }
 
@@ -57,6 +60,7 @@ impl Replica {
             parameters,
             known: None,
             batch: None,
+            claimed: None,
             deleted_since_claim: false,
         }
     }
@@ -74,9 +78,10 @@ impl Replica {
             batch.machine.join();
             return;
         }
+        let known = self.known.take();
         let start = Start {
             parameters: Arc::clone(&self.parameters),
-            known: match self.known.take() {
+            known: match known.clone() {
                 Some(rr) => Known::Rr(rr),
                 None if new => Known::New,
                 None => Known::Nothing,
@@ -85,7 +90,7 @@ impl Replica {
             now: self.now(Pace::Prompt),
         };
         let (machine, step) = Machine::begin(self.protocol, start);
-        self.batch = Some(Batch { machine, step, signals: vec![signal] });
+        self.batch = Some(Batch { machine, step, signals: vec![signal], known });
         self.note_claim_write();
     }
 
@@ -146,19 +151,19 @@ impl Replica {
         if let CommitOutcome::Counted { rr, .. } = &outcome {
             self.known = Some(rr.clone());
         }
-        self.deleted_since_claim = false;
+        self.forget_claim_write();
         self.batch.take().map(|batch| (outcome, batch.signals))
     }
 
-    /// Notes that an RR was deleted.
-    pub(crate) fn observe_deletion(&mut self) {
-        self.deleted_since_claim = self.batch.is_some();
+    /// Notes that the RR of this name was deleted.
+    pub(crate) fn observe_deletion(&mut self, name: &str) {
+        self.deleted_since_claim |= self.claimed.as_deref() == Some(name);
     }
 
     /// The deadline passed: the batch is answered 503, and its call in flight may still take effect.
     pub(crate) fn give_up(&mut self) {
-        self.batch = None;
-        self.deleted_since_claim = false;
+        self.known = self.batch.take().and_then(|batch| batch.known);
+        self.forget_claim_write();
     }
 
     /// Killed and restarted, with another identity and no memory.
@@ -170,9 +175,15 @@ impl Replica {
     }
 
     fn note_claim_write(&mut self) {
-        if matches!(self.call(), Some(ApiCall::CreateClaim(_) | ApiCall::UpdateClaim { .. })) {
+        if let Some(ApiCall::CreateClaim(fields) | ApiCall::UpdateClaim { fields, .. }) = self.call() {
+            self.claimed = Some(Arc::clone(&fields.intent));
             self.deleted_since_claim = false;
         }
+    }
+
+    fn forget_claim_write(&mut self) {
+        self.claimed = None;
+        self.deleted_since_claim = false;
     }
 
     /// Claims are written at 0, and a create takes effect promptly or too late: no other time makes a difference.

@@ -25,8 +25,12 @@ fn page() -> String {
 }
 
 async fn status(host: &str) -> (u16, String) {
+    status_at("127.0.0.1:8095", host).await
+}
+
+async fn status_at(address: &str, host: &str) -> (u16, String) {
     let request = Request::get("/").header(HOST, host).body(Body::empty()).unwrap();
-    let response = router(page()).oneshot(request).await.unwrap();
+    let response = router(page(), address.parse().unwrap()).oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())
@@ -44,6 +48,15 @@ fn only_loopback_addresses_are_served_and_another_is_refused_with_what_to_write(
         let error = loopback(address).unwrap_err();
         assert!(error.contains(problem), "{error}");
     }
+}
+
+#[tokio::test]
+async fn the_page_is_shown_at_the_address_that_it_says_it_is_at() {
+    for (address, host) in [("127.9.9.9:8095", "127.9.9.9:8095"), ("[::1]:1", "[::1]:1"), ("127.9.9.9:80", "127.9.9.9")]
+    {
+        assert_eq!(status_at(address, host).await.0, 200, "{address}");
+    }
+    assert_eq!(status_at("127.9.9.9:8095", "127.9.9.8:8095").await.0, 421);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use super::Rig;
 use crate::doubles::objects::{LEASES, RRS, claim, claim_path, list, rr};
 use crate::doubles::wire::{Met, status};
 
-const RR_REMOVED: &str = r#"gateway_housekeeping_removed_total{kind="remediationrequest"}"#;
-const CLAIM_REMOVED: &str = r#"gateway_housekeeping_removed_total{kind="lease"}"#;
+const RR_REMOVED: &str = r#"gateway_housekeeping_removed_total{kind="remediationrequest"} 1"#;
+const CLAIM_REMOVED: &str = r#"gateway_housekeeping_removed_total{kind="lease"} 1"#;
 
 fn get_rr() -> String {
     format!("GET {RRS}/rr-1")
@@ -170,4 +170,29 @@ async fn a_failed_list_ends_the_pass_and_the_next_pass_lists_again() {
     rig.collect_for(rig.config.housekeeping.sweep_interval * 6).await;
     assert_eq!(rig.wire.made(&delete_claim()).len(), 1);
     assert!(rig.shows(CLAIM_REMOVED));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_that_could_not_decide_about_any_claim_is_none() {
+    let old = claim("rr-1", true, long_ago(), "3");
+    let listed = || Met::Response(200, list([old.clone()], ""));
+    for (leases, read, counts) in [
+        (status(403, "Forbidden"), Met::Break, false),
+        (listed(), Met::Break, false),
+        (listed(), status(404, "NotFound"), true),
+        (Met::Response(200, list([], "")), Met::Break, true),
+    ] {
+        let rig = Rig::new();
+        let collected = || {
+            let text = rig.metrics.render().unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix("gateway_claims_collected_timestamp_seconds "));
+            line.unwrap().parse::<f64>().unwrap()
+        };
+        let began = collected();
+        assert!(began > 1.7e9, "a replica begins with the time at which it began");
+        rig.wire.on(&format!("GET {LEASES}"), leases).on(&get_claim(), read);
+        rig.collect_for(rig.config.housekeeping.sweep_interval * 8 / 5).await;
+        assert!(!rig.wire.made(&format!("GET {LEASES}")).is_empty());
+        assert_eq!(collected() > began, counts, "{:?}", rig.wire.lines());
+    }
 }

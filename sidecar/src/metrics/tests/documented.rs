@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::everything;
+use super::{Metrics, everything};
 
 const PAGE: &str = include_str!("../../../../docs/operations/metrics.md");
 /// Shown only where the process has such a limit.
@@ -85,6 +85,64 @@ fn the_page_says_which_values_every_label_has() {
             assert!(labels.contains(&label), "docs/operations/metrics.md has no row for the label {label} of {name}");
         }
     }
+}
+
+/// The values of one label, in all families whose name begins so.
+fn values(text: &str, families: &str, label: &str) -> BTreeSet<String> {
+    let of_family = |line: &&str| line.starts_with(families);
+    let of_label = |line: &str| {
+        let (_, rest) = line.split_once(&format!("{label}=\""))?;
+        Some(rest.split_once('"')?.0.to_owned())
+    };
+    text.lines().filter(of_family).filter_map(of_label).collect()
+}
+
+/// The rate of a counter that begins with its first event misses that event.
+#[test]
+fn every_closed_set_of_labels_is_shown_from_the_start_with_the_values_on_the_page() {
+    let text = Metrics::new().render().unwrap();
+    for (row, families, label) in [
+        ("`check`", "gateway_auth_", "check"),
+        ("`kind` of `gateway_http_problems_total`, `problem`", "gateway_http_problems_total", "kind"),
+        ("`kind` of `gateway_housekeeping_removed_total`", "gateway_housekeeping_removed_total", "kind"),
+        ("`port`", "gateway_http_connections_evicted_total", "port"),
+        ("`reason` of connections", "gateway_http_connections_", "reason"),
+        ("`reason` of `gateway_signals_rejected_total`", "gateway_signals_rejected_total", "reason"),
+        ("`result` of checks", "gateway_auth_", "result"),
+        ("`result` of lookups", "gateway_target_lookups_total", "result"),
+        ("`result` of spans", "gateway_trace_spans_total", "result"),
+        ("`source_type`", "gateway_signals_acknowledged_total", "source_type"),
+        ("`source_type`", "gateway_crds_created_total", "source_type"),
+    ] {
+        let cells = rows(PAGE).find(|cells| cells.len() == 2 && cells[0] == row);
+        let cells = cells.unwrap_or_else(|| panic!("docs/operations/metrics.md has no row {row}"));
+        assert_eq!(values(&text, families, label), quoted(cells[1]), "{row}");
+    }
+    let failed = values(&text, "gateway_signals_failed_total", "problem");
+    assert!(failed.contains("deadline-exceeded") && !failed.contains("forbidden"), "{failed:?}");
+    for families in ["gateway_http_requests_shed_total", "gateway_budget_exceeded_total"] {
+        assert_eq!(values(&text, families, "limit").len(), 3, "{families}");
+    }
+}
+
+#[test]
+fn the_watch_of_the_namespaces_is_shown_only_where_there_is_one() {
+    let metrics = Metrics::new();
+    let shown = |line: &str| metrics.render().unwrap().lines().any(|found| found.starts_with(line));
+    assert!(!shown("gateway_scope_in_sync"));
+    metrics.targets.scope_in_sync(false);
+    assert!(shown("gateway_scope_in_sync 0"));
+}
+
+#[test]
+fn files_that_cannot_be_used_are_shown_until_they_can() {
+    let metrics = Metrics::new();
+    let shown = |line: &str| metrics.render().unwrap().lines().any(|found| found == line);
+    assert!(shown("gateway_tls_reload_failing 0"));
+    metrics.tls.reload_failed();
+    assert!(shown("gateway_tls_reload_failing 1"));
+    metrics.tls.in_use(1);
+    assert!(shown("gateway_tls_reload_failing 0") && shown("gateway_tls_reload_errors_total 1"));
 }
 
 /// The rules of `promtool check metrics`, as far as they concern names, units, types and help texts.

@@ -11,10 +11,17 @@ use http_body_util::StreamBody;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use onceway::auth::{AccessScope, Auth, Question, Review, Sender, Undecided, Verdict};
 use onceway::config::{self, Limits};
+use onceway::http::gateway::Gateway;
+use onceway::http::policy::Policy;
+use onceway::metrics::Metrics;
 use onceway::rr::SENDER;
+use onceway::traces::{Identity, Traces};
 use onceway_signal::Source;
+use onceway_signal::problem::ProblemTypes;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
+use super::super::ledger::Ledger;
 use super::{Got, Rig, fingerprint, firing, nameless, post, resolved, webhook};
 
 /// Knows the token "tenant", which may signal about the namespace "prod". Does not decide about the token "unknown" and
@@ -70,6 +77,39 @@ fn elsewhere(namespace: &str) -> Value {
 /// An alert about a node.
 fn node() -> Value {
     json!({"status": "firing", "labels": {"alertname": "Slow", "node": "worker-1"}})
+}
+
+#[tokio::test]
+async fn a_strangers_request_has_no_span_whatever_its_traceparent_says() {
+    let (metrics, tenant) = (Arc::new(Metrics::new()), Arc::new(Tenant::default()));
+    let tracing = "tracing: { otlp: { endpoint: \"http://127.0.0.1:9\", timeout: 1s }, sampling: 0 }";
+    let tracing = config::Config::parse(tracing).unwrap().tracing;
+    let identity = Identity { pod: "onceway-0", namespace: "onceway" };
+    let (traces, exporting) = Traces::start(&tracing, identity, Arc::clone(&metrics)).unwrap();
+    let auth = Auth::new(tenant, &config::Auth::default(), Arc::clone(&metrics));
+    let gateway = Gateway::new(
+        Ledger::new(),
+        Policy::default(),
+        Limits::default(),
+        Arc::clone(&metrics),
+        Arc::new(auth),
+        ProblemTypes::default(),
+    );
+    let router = gateway.router(traces);
+    let send = async |token: &str| {
+        let request = post(Source::Prometheus).header(AUTHORIZATION, format!("Bearer {token}"));
+        let request = request.header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let request = request.body(Body::from("no JSON")).unwrap();
+        router.clone().oneshot(request).await.unwrap().status().as_u16()
+    };
+    for _ in 0..20 {
+        assert_eq!((send("stranger").await, send("unknown").await), (401, 503));
+    }
+    assert_eq!(send("tenant").await, 400);
+    // Nobody takes the spans: those that there are have failed.
+    exporting.unwrap().end().await;
+    let text = metrics.render().unwrap();
+    assert!(text.contains("gateway_trace_spans_total{result=\"failed\"} 1\n"), "{text}");
 }
 
 #[tokio::test]

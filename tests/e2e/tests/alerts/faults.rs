@@ -15,13 +15,13 @@ use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use onceway_kit::client::Client;
 use onceway_kit::envoy::configure_filter;
-use onceway_kit::fault_proxy::{Fault, RR_STATUS, Rule, Verb};
+use onceway_kit::fault_proxy::{Fault, RR_STATUS, Rule, TOKEN_REVIEWS, Verb};
 use onceway_kit::payload::{Incident, webhook};
 use onceway_kit::poll;
 use onceway_kit::prometheus::Job;
 use onceway_kit::rig::{Rig, RrExt};
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::system::{BUDGET, Sender, System};
 use super::watch::Watch;
@@ -29,6 +29,9 @@ use super::{dashboard, metrics, picture};
 
 /// How long the API server may take to apply a changed binding.
 const SOON: Duration = Duration::from_secs(30);
+/// How often a replica crashes, and how long it lives after each: a few scrapes.
+const CRASHES: usize = 4;
+const LIFE: Duration = Duration::from_secs(2);
 /// The variable that names the file for the dashboard's picture; without it, it goes to the rig's folder.
 const PICTURE: &str = "ONCEWAY_DASHBOARD_PICTURE";
 
@@ -45,6 +48,8 @@ async fn every_fault_of_a_running_system_reaches_alertmanager_and_is_resolved() 
     the_api_server_is_stopped(&system).await?;
     too_many_incidents(&system).await?;
     a_replica_is_killed(&system).await?;
+    a_replica_crashes(&system).await?;
+    senders_cannot_be_checked(&system).await?;
     everything_is_killed(&system).await?;
     small_faults(&system).await?;
     println!("{}", system.watch.table());
@@ -173,6 +178,37 @@ async fn too_many_incidents(system: &System) -> Result<()> {
         rig.set_phase(rr.name(), "Completed").await?;
     }
     watch.until_resolved(&alerts).await
+}
+
+/// Each time it lives for a few scrapes, so that no other alert sees it.
+async fn a_replica_crashes(system: &System) -> Result<()> {
+    let System { watch, rig, .. } = system;
+    let caused = Instant::now();
+    for _ in 0..CRASHES {
+        rig.sidecar(2).service().kill().await?;
+        rig.sidecar(2).service().restart()?;
+        sleep(LIFE).await;
+    }
+    watch.until_active("a sidecar crashes again and again", caused, &["OncewayCrashLoop"]).await?;
+    watch.until_resolved(&["OncewayCrashLoop"]).await
+}
+
+/// The API server's authenticator is broken: senders that are not known yet get 503 before their body is read.
+async fn senders_cannot_be_checked(system: &System) -> Result<()> {
+    let System { watch, rig, .. } = system;
+    let broken = Arc::new(AtomicBool::new(true));
+    let now = Arc::clone(&broken);
+    let reviews = Rule::on(Verb::Create, TOKEN_REVIEWS).only(move |_| now.load(Ordering::Relaxed));
+    for replica in 0..3 {
+        rig.proxy(replica).rule(reviews.clone(), Fault::Respond(StatusCode::INTERNAL_SERVER_ERROR));
+    }
+    let caused = Instant::now();
+    let unknown = Client::new().with_token("a.token.that-nobody-knows");
+    let sender = Sender::start(unknown, rig.envoy().url(), |n| Incident::new("prod", "unknown").webhook(n));
+    watch.until_active("token reviews fail", caused, &["OncewayFailsRequests"]).await?;
+    drop(sender);
+    broken.store(false, Ordering::Relaxed);
+    watch.until_resolved(&["OncewayFailsRequests"]).await
 }
 
 async fn everything_is_killed(system: &System) -> Result<()> {

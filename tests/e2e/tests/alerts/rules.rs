@@ -1,16 +1,19 @@
 //! The rules by themselves: valid, complete, and with unit tests by promtool.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use onceway_kit::cluster::deploy::repository;
 use onceway_kit::prometheus::promtool;
 use onceway_kit::rig::Rig;
 use serde_json::Value;
 
+use super::runbooks;
 use super::source::{RULES, RUNBOOKS, alerts, expressions};
 
+/// Labels whose values are a closed set.
+const CLOSED: [&str; 7] = ["check", "condition", "kind", "outcome", "problem", "reason", "result"];
 /// The unit tests, below the repository's root.
 const TESTS: [&str; 2] = ["deploy/rules/tests/sidecar.yaml", "deploy/rules/tests/envoy.yaml"];
 
@@ -80,6 +83,64 @@ fn each_alert_has_a_unit_test_that_it_fires_and_one_that_it_is_silent() -> Resul
     let (firing, silent) = tested()?;
     assert_eq!(firing, names);
     assert_eq!(silent, names);
+    Ok(())
+}
+
+/// The values that a label of our metrics can have, by docs/operations/metrics.md, which the sidecar's own tests hold against what it
+/// shows; only of labels whose values the page lists.
+fn documented() -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let page = fs::read_to_string(repository().join("docs/operations/metrics.md"))?;
+    let (_, labels) = page.split_once("## Labels").context("no labels")?;
+    let quoted = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let mut values: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in labels.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').collect();
+        let [names, of] = cells[..] else { continue };
+        for name in quoted(names).into_iter().filter(|name| CLOSED.contains(&name.as_str())) {
+            values.entry(name).or_default().extend(quoted(of));
+        }
+    }
+    ensure!(values.len() == CLOSED.len(), "only {:?}", values.keys());
+    Ok(values)
+}
+
+/// The values of labels in the selectors of our metrics: `gateway_x{a="b",c=~"d|e"}`.
+fn selected(text: &str) -> BTreeSet<(String, String)> {
+    let mut selected = BTreeSet::new();
+    for rest in text.split("gateway_").skip(1) {
+        let name = rest.trim_start_matches(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        let Some((labels, _)) = name.strip_prefix('{').and_then(|rest| rest.split_once('}')) else { continue };
+        for label in CLOSED {
+            let of = labels.split(',').filter_map(|pair| pair.trim().strip_prefix(label));
+            for value in
+                of.map(|pair| pair.trim_start_matches(['=', '~', '!', '"', '\\']).trim_end_matches(['"', '\\']))
+            {
+                selected
+                    .extend(value.split('|').map(|value| (label.to_owned(), value.trim_end_matches('\\').to_owned())));
+            }
+        }
+    }
+    selected
+}
+
+#[test]
+fn each_value_of_a_label_is_one_that_the_sidecars_have() -> Result<()> {
+    let documented = documented()?;
+    let mut sources = vec![RULES.to_owned(), String::from("deploy/dashboards/onceway.json")];
+    sources.extend(TESTS.map(str::to_owned));
+    let mut checked = 0;
+    let mut texts = Vec::new();
+    for source in sources {
+        texts.push((source.clone(), fs::read_to_string(repository().join(source))?));
+    }
+    texts.extend(runbooks::queries()?);
+    for (source, text) in texts {
+        for (label, value) in selected(&text) {
+            checked += 1;
+            ensure!(documented[&label].contains(&value), "{source}: no sidecar shows {label}={value:?}");
+        }
+    }
+    ensure!(checked > 20, "only {checked} values");
     Ok(())
 }
 

@@ -71,6 +71,22 @@ pub(super) fn queries() -> Result<Vec<(String, String)>> {
     Ok(queries)
 }
 
+#[test]
+fn what_is_executed_in_a_container_has_the_path_that_it_has_in_the_image() -> Result<()> {
+    let mut commands = 0;
+    for page in pages()? {
+        let text = fs::read_to_string(&page)?.replace("\\\n", " ");
+        for line in text.lines().filter(|line| line.contains("kubectl exec")) {
+            let Some((_, command)) = line.split_once(" -- ") else { continue };
+            commands += 1;
+            // The image has no shell, and no PATH that leads to the program.
+            ensure!(command.trim_start().starts_with("/onceway "), "{}: {line}", page.display());
+        }
+    }
+    ensure!(commands >= 3, "only {commands} commands");
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_commands_of_the_runbooks_run_as_they_are_written() -> Result<()> {
     let scratch = Scratch::new("runbooks")?;
@@ -91,6 +107,7 @@ async fn the_commands_of_the_runbooks_run_as_they_are_written() -> Result<()> {
     let rig = Rig::replicas(1).in_cluster(cluster).in_namespace(NAMESPACE).start().await?;
     some_history(&rig).await?;
 
+    only_what_blocks_nothing_is_removed(&rig, &environment).await?;
     let mut scripts = BTreeSet::new();
     for page in pages()? {
         let commands = blocks(&page, RUN)?.concat();
@@ -103,12 +120,40 @@ async fn the_commands_of_the_runbooks_run_as_they_are_written() -> Result<()> {
     stream::iter(scripts)
         .map(|(page, commands)| {
             let environment = &environment;
-            async move { run(environment, &page, &commands).await }
+            async move { run(environment, &page, &commands).await.map(drop) }
         })
         .buffer_unordered(CONCURRENT)
         .try_collect::<Vec<()>>()
         .await?;
     println!("the commands of {count} pages");
+    Ok(())
+}
+
+/// What the page about a full etcd lists for removal, if a week ago were in an hour: all RRs of this test are new.
+async fn only_what_blocks_nothing_is_removed(rig: &Rig, environment: &BTreeMap<&str, OsString>) -> Result<()> {
+    let page = repository().join(OPERATIONS).join("etcd-full.md");
+    let listing = blocks(&page, RUN)?.into_iter().find(|block| block.contains("awk")).context("no listing")?;
+    let as_written = run(environment, "etcd-full.md", &listing).await?;
+    ensure!(as_written.trim().is_empty(), "nothing is a week old: {as_written}");
+    let incidents = Incident::several("blocked", 4);
+    let mut names = Vec::new();
+    for (incident, more) in incidents.iter().zip([
+        json!({}),
+        json!({ "completionStatus": { "outcome": "ManualReviewRequired" } }),
+        json!({ "routingStatus": { "nextAllowedExecution": "2999-01-01T00:00:00Z" } }),
+        json!({ "routingStatus": { "nextAllowedExecution": "2020-01-01T00:00:00Z" } }),
+    ]) {
+        ensure!(rig.alert(0, incident, 0).await?.status == 201, "an incident was not created");
+        let rr = rig.rrs_of(incident).await?.swap_remove(0);
+        let mut status = more;
+        status["overallPhase"] = "Completed".into();
+        rig.patch_status(rr.name(), status).await?;
+        names.push(rr.name().to_owned());
+    }
+    let listed = run(environment, "etcd-full.md", &listing.replace("7 days ago", "1 hour")).await?;
+    let listed: BTreeSet<&str> = listed.lines().collect();
+    let is_listed: Vec<bool> = names.iter().map(|name| listed.contains(name.as_str())).collect();
+    assert_eq!(is_listed, [true, false, false, true], "{listed:?}");
     Ok(())
 }
 
@@ -141,8 +186,8 @@ async fn path_with(tools: [Tool; 2]) -> Result<OsString> {
     Ok(env::join_paths(folders.chain(env::split_paths(&path)))?)
 }
 
-/// Runs commands as one script, which ends at the first that fails.
-async fn run(environment: &BTreeMap<&str, OsString>, page: &str, commands: &str) -> Result<()> {
+/// Runs commands as one script, which ends at the first that fails; returns what they print.
+async fn run(environment: &BTreeMap<&str, OsString>, page: &str, commands: &str) -> Result<String> {
     let mut shell = Command::new("bash");
     shell.args(["-o", "errexit", "-o", "nounset", "-o", "pipefail", "-o", "xtrace", "-c", commands]);
     shell.current_dir(repository()).envs(environment).kill_on_drop(true);
@@ -151,5 +196,5 @@ async fn run(environment: &BTreeMap<&str, OsString>, page: &str, commands: &str)
     let (printed, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     println!("--- {page}\n{said}{printed}");
     ensure!(output.status.success(), "{page}: {}\n{said}{printed}", output.status);
-    Ok(())
+    Ok(printed.into_owned())
 }

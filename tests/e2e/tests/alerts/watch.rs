@@ -19,7 +19,7 @@ pub(super) const PACE: Pace = Pace::MINUTE_IN_A_SECOND;
 /// Seconds that a minute takes at that pace.
 const SECONDS_A_MINUTE: u64 = 1;
 /// The longest window that must pass beside an alert's `for` before it can fire, in minutes.
-const WINDOW_MINUTES: u64 = 15;
+const WINDOW_MINUTES: u64 = 30;
 /// What does not get faster: that the system notices a fault, that a loaded machine gets to it.
 const SLACK: Duration = Duration::from_secs(75);
 /// How long alerts may take to be resolved: the longest of their windows, and the slack.

@@ -1,13 +1,14 @@
 //! The test signal: it takes the way of every signal, and leaves nothing behind.
 
 use anyhow::{Context, Result, bail};
+use http::StatusCode;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::ListParams;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use onceway_kit::cluster::ADMIN_TOKEN;
-use onceway_kit::fault_proxy::{Fault, RR_STATUS, RRS, Rule, Verb};
+use onceway_kit::fault_proxy::{Fault, FaultProxy, RR_STATUS, RRS, Record, Rule, Verb};
 use onceway_kit::payload::Incident;
 use onceway_kit::rig::{Rig, RrExt};
 use serde_json::{Value, json};
@@ -17,6 +18,8 @@ use super::{LIMIT, PATIENCE, Program, Ran, file};
 
 /// A sender of a rig, and the arguments of a test that it sends through Envoy.
 struct Sender {
+    /// Where the RRs are.
+    incidents: String,
     namespace: String,
     token: String,
     url: String,
@@ -27,12 +30,20 @@ impl Sender {
         let (sender, namespace) = (rig.namespace().sender("tester").await?, rig.namespace().another("shop").await?);
         sender.permit(&namespace).await?;
         let token = file(rig, "sender.token", &sender.token().await?)?;
-        Ok(Self { namespace, token, url: rig.envoy().url() })
+        let incidents = rig.namespace().name().to_owned();
+        Ok(Self { incidents, namespace, token, url: rig.envoy().url() })
     }
 
     fn arguments<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        let named = if more.contains(&"--namespace") { &[][..] } else { &["--namespace", self.incidents.as_str()] };
+        [&self.unnamed(more)[..], named].concat()
+    }
+
+    /// Without the namespace of the RRs.
+    fn unnamed<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
         let own = ["send-test", "--url", &self.url, "--target-namespace", &self.namespace, "--token-file", &self.token];
-        [&own[..], &["--timeout", PATIENCE], more].concat()
+        let limit = if more.contains(&"--timeout") { &[][..] } else { &["--timeout", PATIENCE] };
+        [&own[..], limit, more].concat()
     }
 }
 
@@ -95,7 +106,7 @@ async fn a_test_that_is_refused_says_why_and_leaves_nothing_behind() -> Result<(
         (vec!["send-test", "--url", "http://127.0.0.1:1", "--target-namespace", "prod"], "cannot connect"),
     ];
     for (arguments, why) in cases {
-        let ran = program.run(&arguments).await?;
+        let ran = program.run(&[&arguments[..], &["--namespace", sender.incidents.as_str()]].concat()).await?;
         assert!(ran.code == 1 && ran.out.contains(why), "{why}: {}{}", ran.out, ran.error);
     }
     assert_eq!(objects(&rig).await?, [""; 0]);
@@ -115,6 +126,37 @@ async fn where_a_controller_works_nothing_is_sent_without_a_yes() -> Result<()> 
     assert_eq!(rig.record().count(Verb::Create, RRS), 0);
     assert_eq!(program.run(&sender.arguments(&["--yes"])).await?.code, 0);
     assert_eq!((rig.record().count(Verb::Create, RRS), objects(&rig).await?), (1, vec!["rr-worked-on".to_owned()]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_namespace_of_a_kubeconfig_alone_is_none_to_send_a_test_for() -> Result<()> {
+    let rig = Rig::replicas(1).with_envoy().with_auth().with_long_timeouts().start().await?;
+    let sender = Sender::of(&rig).await?;
+    // Of one's own machine: no configuration, and a kubeconfig with a namespace.
+    let program = Program { config: None, ..Program::of(&rig, &rig.cluster().url(), ADMIN_TOKEN).await? };
+    let ran = program.run(&sender.unnamed(&[])).await?;
+    assert!(ran.code == 2 && ran.out.is_empty(), "{}", ran.out);
+    assert!(ran.error.contains("nothing was sent") && ran.error.contains("--namespace"), "{}", ran.error);
+    assert_eq!(rig.record().count(Verb::Create, RRS), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_response_names_is_removed_where_it_is_whatever_namespace_the_user_named() -> Result<()> {
+    let rig = Rig::replicas(1).with_envoy().with_auth().with_long_timeouts().start().await?;
+    let sender = Sender::of(&rig).await?;
+    let other = rig.namespace().another("elsewhere").await?;
+    let record = Record::default();
+    let proxy = FaultProxy::start(rig.cluster(), "operator", &record).await?;
+    // The RR that the response names cannot be read, so that it has to be looked for.
+    proxy.rule(Rule::on(Verb::Get, RRS), Fault::Respond(StatusCode::INTERNAL_SERVER_ERROR));
+    let program = Program { config: None, ..Program::of(&rig, &proxy.url(), ADMIN_TOKEN).await? };
+    let ran = program.run(&sender.arguments(&["--json", "--namespace", &other, "--timeout", "10"])).await?;
+    let way = way_of(&ran)?;
+    assert_eq!((ran.code, &way["outcome"], &way["left"]), (1, &json!("failed"), &json!([])), "{way}");
+    assert_eq!(way["removed"].as_array().map(Vec::len), Some(2), "{way}");
+    assert_eq!((rig.record().count(Verb::Create, RRS), objects(&rig).await?), (1, Vec::new()));
     Ok(())
 }
 

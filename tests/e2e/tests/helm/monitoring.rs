@@ -62,6 +62,33 @@ async fn rules_about_envoy_need_its_job() -> Result<()> {
 }
 
 #[tokio::test]
+async fn with_a_control_plane_only_what_it_does_not_rename_is_asked_of_envoy() -> Result<()> {
+    let helm = Helm::offline()?;
+    for (kind, is_ours) in [("none", true), ("envoyGateway", false), ("istio", false)] {
+        let values = format!("gateway.kind={kind},monitoring.prometheusRule.envoyJob=edge");
+        let objects = helm.template(&["--set", RULES, "--set", &values]).await?;
+        let rule = object(&objects, "PrometheusRule", "onceway")?.clone();
+        let rules =
+            rule["spec"]["groups"].as_array().into_iter().flatten().filter_map(|group| group["rules"].as_array());
+        let text = |rule: &Value, key: &str| rule[key].as_str().unwrap_or_default().to_owned();
+        let of_envoy: Vec<(String, String)> = rules
+            .flatten()
+            .map(|rule| (text(rule, "alert") + &text(rule, "record"), text(rule, "expr")))
+            .filter(|(_, expression)| expression.contains("job=\"edge\""))
+            .collect();
+        if is_ours {
+            ensure!(of_envoy.len() > 5, "{kind}: {of_envoy:?}");
+            continue;
+        }
+        let names: Vec<&str> = of_envoy.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["OncewayEnvoyDown"], "{kind}");
+        let named = ["envoy_", "onceway_filter"].iter().any(|metric| rule.to_string().contains(metric));
+        ensure!(!named, "{kind}: a rule with a metric that has another name there");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_dashboard_is_that_of_the_repository_and_off_by_default() -> Result<()> {
     let helm = Helm::offline()?;
     let objects = helm.template(&["--set", "monitoring.dashboard.enabled=true"]).await?;

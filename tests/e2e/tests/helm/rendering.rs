@@ -66,6 +66,15 @@ async fn the_api_server_accepts_every_object_of_its_own_kinds_as_it_is_written()
         let install = ["install", "onceway", CHART, "--namespace", &namespace, "--dry-run=server", "--set", &kind];
         let log = helm.run(&[&install[..], &IMAGES, &secrets].concat()).await?;
         ensure!(log.contains("NOTES:"), "no notes");
+        let is_warned = log.contains("monitoring.prometheusRule.runbooks is no URL");
+        ensure!(!is_warned, "of rules that are not made");
+    }
+    let rules = "monitoring.prometheusRule.enabled=true";
+    for (runbooks, is_warned) in [("docs/operations/alerts", true), ("https://wiki.example.com/onceway", false)] {
+        let runbooks = format!("{rules},monitoring.prometheusRule.runbooks={runbooks}");
+        let install = ["install", "onceway", CHART, "--namespace", &namespace, "--dry-run=client", "--set", &runbooks];
+        let log = helm.run(&[&install[..], &IMAGES].concat()).await?;
+        assert_eq!(log.contains("monitoring.prometheusRule.runbooks is no URL"), is_warned, "{runbooks}");
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ impl Pace {
         Ok(format!("{file:#}\n"))
     }
 
-    /// A query with the durations in its brackets divided.
+    /// A query with the durations in its brackets divided, of a subquery both.
     ///
     /// # Errors
     /// If what is in brackets is no duration.
@@ -49,7 +49,8 @@ impl Pace {
         let mut rest = query;
         while let Some((before, after)) = rest.split_once('[') {
             let Some((duration, after)) = after.split_once(']') else { break };
-            divided += &format!("{before}[{}]", self.divided(duration)?);
+            let durations = duration.split(':').map(|duration| self.divided(duration)).collect::<Result<Vec<_>>>()?;
+            divided += &format!("{before}[{}]", durations.join(":"));
             rest = after;
         }
         Ok(divided + rest)
@@ -90,8 +91,14 @@ mod tests {
     }
 
     #[test]
+    fn a_subquery_has_its_range_and_its_step_divided() {
+        let paced = Pace::MINUTE_IN_A_SECOND.expression("count_over_time((rate(x[2m]) > 0)[15m:1m])").unwrap();
+        assert_eq!(paced, "count_over_time((rate(x[2000ms]) > 0)[15000ms:1000ms])");
+    }
+
+    #[test]
     fn what_is_no_duration_is_an_error() {
-        assert!(Pace::MINUTE_IN_A_SECOND.expression("x[5m:1m]").is_err());
+        assert!(Pace::MINUTE_IN_A_SECOND.expression("x[5m:]").is_err());
         assert!(Pace::MINUTE_IN_A_SECOND.expression("x[0m]").is_err());
     }
 }

@@ -7,7 +7,7 @@ use onceway_claim::{ApiCall, ApiResult, ClaimGc, CommitOutcome, RrGc};
 use super::{LateCall, World};
 use crate::action::Action;
 use crate::gc::GcRun;
-use crate::replica::{Pace, Replica};
+use crate::replica::Pace;
 
 impl World {
     /// Applies the action.
@@ -121,7 +121,7 @@ impl World {
 
     fn delete(&mut self, name: &Arc<str>) {
         self.server.delete(name);
-        self.replicas.iter_mut().for_each(Replica::observe_deletion);
+        self.replicas.iter_mut().for_each(|replica| replica.observe_deletion(name));
     }
 
     /// Drops late calls that can no longer take effect: fewer states, same behaviours.

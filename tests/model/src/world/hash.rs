@@ -46,10 +46,15 @@ impl World {
     fn hash_replica(&self, replica: &Replica, hasher: &mut Renaming) {
         replica.identity().hash(hasher);
         replica.known.hash(hasher);
+        // Not the intent of its last claim write: while that matters, the machine has it.
         (replica.clock_s, replica.batch.is_some(), replica.deleted_since_claim).hash(hasher);
         if let Some(batch) = &replica.batch {
             batch.machine.hash(hasher);
             batch.step.hash(hasher);
+            // What it began with matters only to the batch after one that a deadline ends.
+            if self.remaining.deadlines > 0 {
+                batch.known.hash(hasher);
+            }
             self.hash_signals(&batch.signals, hasher);
         }
     }

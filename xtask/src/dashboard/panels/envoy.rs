@@ -73,7 +73,7 @@ pub(super) const ROWS: &[Row] = &[Row {
             Kind::Lines,
             "Heap",
             "bytes",
-            "Envoy's heap; from 80 % of its limit (512 MiB) it sheds load.",
+            "Envoy's heap; from 80 % of its limit (max_heap_size_bytes of its overload manager) it sheds load.",
             &[(r#"sum by (instance) (envoy_server_memory_allocated{job="$envoy_job"})"#, "{{instance}}")],
         ),
     ],
