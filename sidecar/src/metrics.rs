@@ -62,8 +62,18 @@ const PREFIX: &str = "gateway";
 /// Buckets of batch sizes: from a lone signal to the largest storm.
 const SIGNALS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0];
 
-/// The keys of the limits of what is in flight.
-const LIMITS: [&str; 3] = ["limits.maxRequestsInFlight", "limits.maxSignalsInFlight", "limits.maxBodyBytesInFlight"];
+/// The keys of the limits that a request may exceed.
+const LIMITS: [&str; 9] = [
+    "limits.maxRequestsInFlight",
+    "limits.maxSignalsInFlight",
+    "limits.maxBodyBytesInFlight",
+    "limits.maxIncidents",
+    "limits.maxQueuePerIncident",
+    "limits.deadline",
+    "limits.maxActiveIncidents",
+    "limits.maxActiveIncidentsPerNamespace",
+    "limits.maxNewIncidentsPerMinute",
+];
 
 /// Severities that are always distinguished in a label: the usual ones of alerts, and the types of events.
 const SEVERITIES: [&str; 9] = ["critical", "error", "warning", "info", "none", "unknown", "Error", "Warning", "Normal"];

@@ -36,6 +36,8 @@ const E2E: (&str, &str) = ("onceway-e2e", "e2e");
 const IMAGE: (&str, &str) = ("onceway-e2e", "image");
 const GATEWAYS: (&str, &str) = ("onceway-gateways", "gateways");
 const PAGE: (&str, &str) = ("onceway-page-tests", "page");
+/// The variable that leaves the gateway matrix out, and its value.
+const WITHOUT_GATEWAYS: (&str, &str) = ("ONCEWAY_WITHOUT_GATEWAYS", "1");
 
 /// The environment variable that says which CRD rigs run with, and its value for kubernaut's.
 const KUBERNAUTS_CRD: (&str, &str) = ("ONCEWAY_CRD", "kubernaut");
@@ -150,13 +152,14 @@ pub(crate) fn page(screenshot: Option<&Path>) -> Result<()> {
 }
 
 /// Runs `cargo test` with these options, of the whole workspace or of the packages that they name. The word `gateways` in front
-/// stands for the gateway matrix, `crd-kubernaut` for the end-to-end tests with kubernaut's CRD; with `--dependent` behind it, for
+/// stands for the gateway matrix, `without-gateways` for all but it, `crd-kubernaut` for the end-to-end tests with kubernaut's CRD; with `--dependent` behind it, for
 /// those of them that depend on the CRD.
 pub(crate) fn test(options: &[String]) -> Result<()> {
     // Of the whole workspace, whatever is run of it: a selection of its own would have dependencies built with other features.
     let of = |(_, target): (&str, &str)| ["--test", target].map(str::to_owned);
     match options.split_first().map(|(first, others)| (first.as_str(), others)) {
         Some(("gateways", others)) => run_tests(&[&of(GATEWAYS), others].concat(), None),
+        Some(("without-gateways", others)) => run_tests(others, Some(WITHOUT_GATEWAYS)),
         Some(("crd-kubernaut", others)) => {
             let mut options = [&of(E2E), others].concat();
             if let Some(place) = options.iter().position(|option| option == DEPENDENT) {
@@ -192,16 +195,17 @@ fn run_tests(options: &[String], environment: Option<(&str, &str)>) -> Result<()
     if packages.is_empty() {
         arguments.insert(0, "--workspace".to_owned());
     }
+    let with_gateways = environment != Some(WITHOUT_GATEWAYS) && may_run(options, GATEWAYS);
     let goal = Goal {
         title: "Setting up the tests",
         bins: &[],
         tests: Some(&arguments),
         clock: true,
         previous: may_run(options, E2E),
-        images: may_run(options, IMAGE) || may_run(options, GATEWAYS),
+        images: may_run(options, IMAGE) || with_gateways,
         page: may_run(options, PAGE),
         comparisons: false,
-        tools: &tools(options),
+        tools: &tools(options, with_gateways),
         seconds: 900,
     };
     let built = build::all(&goal)?;
@@ -213,12 +217,12 @@ fn run_tests(options: &[String], environment: Option<(&str, &str)>) -> Result<()
 }
 
 /// What tests that run with these options of cargo run against.
-fn tools(options: &[String]) -> Vec<Tool> {
+fn tools(options: &[String], with_gateways: bool) -> Vec<Tool> {
     // Its tests start no server.
     if packages(options) == [PAGE.0] {
         return OF_PAGE.to_vec();
     }
-    let (with_gateways, with_page) = (may_run(options, GATEWAYS), may_run(options, PAGE));
+    let with_page = may_run(options, PAGE);
     let is_needed =
         |tool: &Tool| (with_gateways || !OF_GATEWAYS.contains(tool)) && (with_page || !OF_PAGE.contains(tool));
     Tool::ALL.into_iter().filter(is_needed).collect()

@@ -101,14 +101,11 @@ async fn a_group_that_failed_in_part_is_retried_as_a_whole_and_nothing_is_lost()
     refusals.iter().for_each(RuleHandle::release);
     let sent = alertmanager.until(|sent| sent.acknowledged() > 0).await?;
     assert_eq!(sent.acknowledged(), 1);
-    let refused = injected(&refusals);
     for incident in &incidents {
-        if *incident == incidents[2] {
-            assert_counted(&rig, incident, 1, sent.total - refused).await?;
-        } else {
-            // Incidents that did not fail are counted by each attempt.
-            assert_counted(&rig, incident, refused + 1, sent.total).await?;
-        }
+        // Those that did not fail are counted by the first attempt, and by a later one only if a worker of Envoy gets it that
+        // does not know of the first.
+        let most = if *incident == incidents[2] { sent.total - injected(&refusals) } else { sent.total };
+        assert_counted(&rig, incident, 1, most).await?;
     }
     Ok(())
 }
