@@ -7,7 +7,7 @@
 //! decodes it, sets the headers, has the route selected again, and counts the decision. It cannot send sub-requests, so a
 //! body of several incidents passes through whole.
 //!
-//! No SDK for Envoy's ABI is published, so [`abi`] declares what is needed of it. Envoy's ABI is that of its version, 1.40.
+//! No SDK for Envoy's ABI is published, so the module `abi` declares what is needed of it. Envoy's ABI is that of its version, 1.40.
 
 #![allow(unsafe_code, reason = "a C ABI in both directions: foreign functions, and pointers that Envoy passes")]
 
