@@ -120,8 +120,8 @@ fn every_closed_set_of_labels_is_shown_from_the_start_with_the_values_on_the_pag
     }
     let failed = values(&text, "gateway_signals_failed_total", "problem");
     assert!(failed.contains("deadline-exceeded") && !failed.contains("forbidden"), "{failed:?}");
-    for families in ["gateway_http_requests_shed_total", "gateway_budget_exceeded_total"] {
-        assert_eq!(values(&text, families, "limit").len(), 3, "{families}");
+    for (families, limits) in [("gateway_http_requests_shed_total", 9), ("gateway_budget_exceeded_total", 3)] {
+        assert_eq!(values(&text, families, "limit").len(), limits, "{families}");
     }
 }
 
