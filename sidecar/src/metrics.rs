@@ -62,17 +62,14 @@ const PREFIX: &str = "gateway";
 /// Buckets of batch sizes: from a lone signal to the largest storm.
 const SIGNALS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0];
 
-/// The keys of the limits that a request may exceed.
-const LIMITS: [&str; 9] = [
+/// The keys of the limits that a request may exceed, beside those of the budgets.
+const LIMITS: [&str; 6] = [
     "limits.maxRequestsInFlight",
     "limits.maxSignalsInFlight",
     "limits.maxBodyBytesInFlight",
     "limits.maxIncidents",
     "limits.maxQueuePerIncident",
     "limits.deadline",
-    "limits.maxActiveIncidents",
-    "limits.maxActiveIncidentsPerNamespace",
-    "limits.maxNewIncidentsPerMinute",
 ];
 
 /// Severities that are always distinguished in a label: the usual ones of alerts, and the types of events.
@@ -211,7 +208,7 @@ impl Metrics {
             requests_shed: registry.counters(
                 "http_requests_shed",
                 "Requests that got 503 because a limit was reached.",
-                LIMITS.map(|limit| LimitLabels { limit }),
+                LIMITS.into_iter().chain(BUDGETS).map(|limit| LimitLabels { limit }),
             ),
             acknowledged_again: registry.add(
                 "signals_acknowledged_again",

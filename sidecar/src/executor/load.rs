@@ -94,7 +94,7 @@ impl Load {
     }
 
     /// How long so many calls, one after the other, are expected to take: each waits for those before it, as many at a time as
-    /// are in flight. Zero if nothing was measured of late.
+    /// are in flight. Zero if nothing was measured within [`MAX_AGE`].
     pub(super) fn time_of(&self, calls: u32) -> Duration {
         if self.latency.age() > MAX_AGE {
             return Duration::ZERO;
