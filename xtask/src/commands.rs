@@ -38,6 +38,8 @@ const GATEWAYS: (&str, &str) = ("onceway-gateways", "gateways");
 const PAGE: (&str, &str) = ("onceway-page-tests", "page");
 /// The variable that leaves the gateway matrix out, and its value.
 const WITHOUT_GATEWAYS: (&str, &str) = ("ONCEWAY_WITHOUT_GATEWAYS", "1");
+/// The module of all tests of [`IMAGE`].
+const OF_IMAGE: &str = "in_an_empty_root::";
 
 /// The environment variable that says which CRD rigs run with, and its value for kubernaut's.
 const KUBERNAUTS_CRD: (&str, &str) = ("ONCEWAY_CRD", "kubernaut");
@@ -152,14 +154,14 @@ pub(crate) fn page(screenshot: Option<&Path>) -> Result<()> {
 }
 
 /// Runs `cargo test` with these options, of the whole workspace or of the packages that they name. The word `gateways` in front
-/// stands for the gateway matrix, `without-gateways` for all but it, `crd-kubernaut` for the end-to-end tests with kubernaut's CRD; with `--dependent` behind it, for
-/// those of them that depend on the CRD.
+/// stands for the gateway matrix, `without-images` for all that runs no container image, `crd-kubernaut` for the end-to-end tests
+/// with kubernaut's CRD; with `--dependent` behind it, for those of them that depend on the CRD.
 pub(crate) fn test(options: &[String]) -> Result<()> {
     // Of the whole workspace, whatever is run of it: a selection of its own would have dependencies built with other features.
     let of = |(_, target): (&str, &str)| ["--test", target].map(str::to_owned);
     match options.split_first().map(|(first, others)| (first.as_str(), others)) {
         Some(("gateways", others)) => run_tests(&[&of(GATEWAYS), others].concat(), None),
-        Some(("without-gateways", others)) => run_tests(others, Some(WITHOUT_GATEWAYS)),
+        Some(("without-images", others)) => run_tests(&without_images(others), Some(WITHOUT_GATEWAYS)),
         Some(("crd-kubernaut", others)) => {
             let mut options = [&of(E2E), others].concat();
             if let Some(place) = options.iter().position(|option| option == DEPENDENT) {
@@ -171,6 +173,14 @@ pub(crate) fn test(options: &[String]) -> Result<()> {
         }
         _ => run_tests(options, None),
     }
+}
+
+/// These options, and that the tests of the image are left out.
+fn without_images(options: &[String]) -> Vec<String> {
+    let place = options.iter().position(|option| option == "--").unwrap_or(options.len());
+    let (of_cargo, of_tests) = options.split_at(place);
+    let skip = ["--", "--skip", OF_IMAGE].map(str::to_owned);
+    [of_cargo, &skip, of_tests.get(1..).unwrap_or_default()].concat()
 }
 
 /// The tests of the modules that depend on the CRD, as filters; without the modules within them that do not.
@@ -195,14 +205,15 @@ fn run_tests(options: &[String], environment: Option<(&str, &str)>) -> Result<()
     if packages.is_empty() {
         arguments.insert(0, "--workspace".to_owned());
     }
-    let with_gateways = environment != Some(WITHOUT_GATEWAYS) && may_run(options, GATEWAYS);
+    let with_images = environment != Some(WITHOUT_GATEWAYS);
+    let with_gateways = with_images && may_run(options, GATEWAYS);
     let goal = Goal {
         title: "Setting up the tests",
         bins: &[],
         tests: Some(&arguments),
         clock: true,
         previous: may_run(options, E2E),
-        images: may_run(options, IMAGE) || with_gateways,
+        images: with_images && (may_run(options, IMAGE) || with_gateways),
         page: may_run(options, PAGE),
         comparisons: false,
         tools: &tools(options, with_gateways),
@@ -258,7 +269,15 @@ fn values<'a>(options: &'a [String], long: &str, short: Option<&str>) -> Vec<&'a
 
 #[cfg(test)]
 mod tests {
-    use super::{IMAGE, measures, modules_by_crd, packages};
+    use super::{IMAGE, measures, modules_by_crd, packages, without_images};
+
+    #[test]
+    fn a_run_without_images_skips_their_tests_whatever_else_it_selects() {
+        let without =
+            |options: &[&str]| without_images(&options.iter().map(|&option| option.into()).collect::<Vec<_>>());
+        assert_eq!(without(&["--locked"]), ["--locked", "--", "--skip", "in_an_empty_root::"]);
+        assert_eq!(without(&["x", "--", "--exact"]), ["x", "--", "--skip", "in_an_empty_root::", "--exact"]);
+    }
 
     #[test]
     fn packages_are_read_in_every_form_that_cargo_takes_and_not_behind_two_dashes() {

@@ -107,7 +107,7 @@ enum Task {
     /// List what the sidecar and the filter are made of, as CycloneDX
     Sbom,
     /// Run all tests, end-to-end tests included; `-p PACKAGE` runs those of one crate, `gateways` the gateway matrix,
-    /// `crd-kubernaut` the end-to-end tests with kubernaut's CRD
+    /// `without-images` all that runs no container image, `crd-kubernaut` the end-to-end tests with kubernaut's CRD
     #[command(disable_help_flag = true)]
     Test {
         /// Options of `cargo test`, for example `-p onceway-signal`, or the name of a test
