@@ -13,6 +13,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use onceway_signal::retry_after::retry_after_s;
+
 /// The rate before it is known, per millisecond: what a small cluster takes.
 const UNMEASURED_PER_MS: f64 = 0.1;
 
@@ -24,9 +26,6 @@ const WINDOW_MS: u64 = 500;
 
 /// Splits of a VM that are in flight at once; more are rejected.
 const MAX_SPLITS: usize = 512;
-
-/// The longest `Retry-After` of a rejected split, in seconds, without its jitter.
-const MAX_RETRY_AFTER_S: u32 = 30;
 
 /// The splits of one VM that are in flight.
 #[derive(Debug, Default)]
@@ -104,8 +103,7 @@ impl State {
         self.in_flight.len() < MAX_SPLITS && all().filter(|split| !is_late(split)).all(ends_in_time)
     }
 
-    /// About when half of what is in flight has been served. Spread, so that those who are rejected together do not come back
-    /// together.
+    /// About when half of what is in flight has been served.
     fn retry_after_s(&self, now_ms: u64) -> u32 {
         let left: u64 = self.in_flight.iter().map(|split| u64::from(split.left)).sum();
         let ms = left as f64 / self.rate.per_ms / 2.0;
@@ -114,9 +112,7 @@ impl State {
             clippy::cast_sign_loss,
             reason = "a cast saturates, and the maximum is small"
         )]
-        let seconds = ((ms / 1000.0).ceil() as u32).clamp(1, MAX_RETRY_AFTER_S);
-        let spread = u64::from(seconds).saturating_add(1);
-        seconds.saturating_add(u32::try_from(now_ms % spread).unwrap_or(0))
+        retry_after_s(ms as u64, now_ms)
     }
 }
 

@@ -32,6 +32,7 @@ pub use self::execute::{Context, Execute};
 use self::find::Finder;
 use self::gateway_lock::GatewayLocks;
 pub use self::held_lock::HeldLock;
+pub use self::load::Expected;
 pub use self::metadata::MetadataReader;
 pub use self::outcome::{CallFailure, CallOutcome};
 use self::request::Requests;
@@ -170,8 +171,8 @@ impl Execute for Executor {
         self.index.is_known_inactive(fingerprint, name)
     }
 
-    fn time_of(&self, calls: u32) -> Duration {
-        self.api.transport.load.time_of(calls)
+    fn expected(&self) -> Expected {
+        self.api.transport.load.expected()
     }
 
     fn is_new(&self, fingerprint: Fingerprint) -> bool {

@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use self::last_error::LastError;
-use self::late::{KNOWN_CALLS, NEW_CALLS, late};
+use self::late::{late, time_needed};
 pub use self::shared::Settings;
 use self::shared::Shared;
 use self::sync::spawn;
@@ -54,14 +54,14 @@ impl<E: Execute> IncidentTasks<E> {
     /// Adds the waiter to its incident's queue, and starts the incident's task if there is none.
     fn enqueue(&self, waiter: Waiter) -> Result<LastError, SubmitError> {
         let (fingerprint, signals) = (waiter.submission.fingerprint, waiter.submission.signals.get());
+        let expected = self.shared.executor.expected();
         let mut table = self.shared.table();
         if self.shared.draining.is_cancelled() {
             return Err(SubmitError::Draining);
         }
-        let calls = if table.knows(fingerprint) { KNOWN_CALLS } else { NEW_CALLS };
-        let expected = self.shared.executor.time_of(calls);
-        if Instant::now() + expected > waiter.submission.deadline {
-            return Err(late(expected, fingerprint));
+        let time = time_needed(table.standing(fingerprint), expected);
+        if Instant::now() + time > waiter.submission.deadline {
+            return Err(late(time, fingerprint));
         }
         let queued = table.enqueue(waiter).map_err(overloaded)?;
         self.shared.metrics.queued(signals);

@@ -19,7 +19,9 @@ impl Digest {
         Self(hash.finalize().into())
     }
 
-    pub(crate) const fn new(digest: [u8; 32]) -> Self {
+    /// The digest of these bytes, read back.
+    #[must_use]
+    pub const fn from_bytes(digest: [u8; 32]) -> Self {
         Self(digest)
     }
 

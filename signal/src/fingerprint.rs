@@ -11,7 +11,7 @@ pub struct Fingerprint(Digest);
 
 impl Fingerprint {
     pub(crate) const fn new(digest: [u8; 32]) -> Self {
-        Self(Digest::new(digest))
+        Self(Digest::from_bytes(digest))
     }
 
     /// The digest itself.

@@ -46,6 +46,7 @@ mod payload;
 pub mod problem;
 mod problem_kind;
 pub mod response;
+pub mod retry_after;
 pub mod rules;
 pub mod security_headers;
 mod signal;

@@ -1,6 +1,8 @@
 use std::rc::Rc;
 
-use super::{MAX_RETRY_AFTER_S, Place, Splits, WINDOW_MS};
+use onceway_signal::retry_after::MAX_RETRY_AFTER_S;
+
+use super::{Place, Splits, WINDOW_MS};
 
 /// The time that each split has, in milliseconds.
 const TIME: u64 = 9_000;

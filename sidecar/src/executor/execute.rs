@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use onceway_claim::ApiCall;
 use onceway_signal::Fingerprint;
 
 use super::held_lock::HeldLock;
+use super::load::Expected;
 use super::outcome::CallOutcome;
 use crate::incident::WriteSpec;
 use crate::rr::{Provenance, SignalList};
@@ -45,9 +45,9 @@ pub trait Execute: Send + Sync + 'static {
     /// rejected.
     fn is_known_inactive(&self, fingerprint: Fingerprint, name: &str) -> bool;
 
-    /// How long so many calls, one after the other, are expected to take if they begin now.
-    fn time_of(&self, _calls: u32) -> Duration {
-        Duration::ZERO
+    /// How long a call is expected to take if it begins now.
+    fn expected(&self) -> Expected {
+        Expected::default()
     }
 
     /// Whether no RR of the fingerprint has been seen: a hint that saves the read of a claim that probably does not exist.
@@ -75,8 +75,8 @@ impl<E: Execute> Execute for Arc<E> {
         E::is_known_inactive(self, fingerprint, name)
     }
 
-    fn time_of(&self, calls: u32) -> Duration {
-        E::time_of(self, calls)
+    fn expected(&self) -> Expected {
+        E::expected(self)
     }
 
     fn is_new(&self, fingerprint: Fingerprint) -> bool {

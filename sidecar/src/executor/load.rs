@@ -27,6 +27,15 @@ const MIN_SLOTS: usize = 16;
 /// How often the limit changes: the average has followed the last change by then.
 const WINDOW: Duration = Duration::from_millis(500);
 
+/// How long a call that begins now is expected to take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Expected {
+    /// The call itself.
+    pub call: Duration,
+    /// Its wait for the calls of others.
+    pub wait: Duration,
+}
+
 /// The load of one replica's calls.
 pub(super) struct Load {
     /// `limits.maxApiCallsInFlight`.
@@ -93,15 +102,16 @@ impl Load {
         limit.changed = Instant::now();
     }
 
-    /// How long so many calls, one after the other, are expected to take: each waits for those before it, as many at a time as
-    /// are in flight. Zero if nothing was measured within [`MAX_AGE`].
-    pub(super) fn time_of(&self, calls: u32) -> Duration {
+    /// What a call has to expect: it waits for those before it, as many at a time as are in flight. Nothing if nothing was measured
+    /// within [`MAX_AGE`].
+    pub(super) fn expected(&self) -> Expected {
         if self.latency.age() > MAX_AGE {
-            return Duration::ZERO;
+            return Expected::default();
         }
-        let turns = 1.0 + self.waiting.load(Ordering::Relaxed) as f64 / self.limit().slots as f64;
-        let seconds = self.latency.get().as_secs_f64() * turns * f64::from(calls);
-        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+        let turns = self.waiting.load(Ordering::Relaxed) as f64 / self.limit().slots as f64;
+        let call = self.latency.get();
+        let wait = Duration::try_from_secs_f64(call.as_secs_f64() * turns).unwrap_or(Duration::MAX);
+        Expected { call, wait }
     }
 
     fn wait(&self) -> Waiting<'_> {
@@ -140,7 +150,7 @@ mod tests {
     use futures::FutureExt;
     use tokio::time::advance;
 
-    use super::{Load, MAX_AGE, MIN_SLOTS, Slot, WINDOW};
+    use super::{Expected, Load, MAX_AGE, MIN_SLOTS, Slot, WINDOW};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -165,25 +175,28 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn calls_take_their_latency_and_wait_for_those_before_them() {
         let load = measured(10, MS * 20).await;
-        let ms = |calls| load.time_of(calls).as_secs_f64() * 1e3;
-        assert!((55.0..=60.0).contains(&ms(3)), "{}", ms(3));
+        let ms = || {
+            let Expected { call, wait } = load.expected();
+            (call + wait).as_secs_f64() * 1e3
+        };
+        assert!((18.0..=20.0).contains(&ms()), "{}", ms());
         let waiting: Vec<_> = (0..40).map(|_| load.wait()).collect();
-        assert!((280.0..=300.0).contains(&ms(3)), "{}", ms(3));
+        assert!((90.0..=100.0).contains(&ms()), "{}", ms());
         drop(waiting);
-        assert!((18.0..=20.0).contains(&ms(1)), "{}", ms(1));
+        assert!((18.0..=20.0).contains(&ms()), "{}", ms());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_measured_in_an_outage_is_forgotten_so_that_the_next_call_finds_out() {
         let load = measured(10, Duration::from_secs(5)).await;
-        assert!(load.time_of(3) > Duration::from_secs(14));
+        assert!(load.expected().call > Duration::from_secs(4));
         advance(MAX_AGE + MS).await;
-        assert_eq!(load.time_of(3), Duration::ZERO);
+        assert_eq!(load.expected().call, Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_a_measurement_nothing_is_predicted() {
-        assert_eq!(Load::new(0).time_of(100), Duration::ZERO);
+        assert_eq!(Load::new(0).expected().call, Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

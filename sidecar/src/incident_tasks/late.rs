@@ -3,20 +3,36 @@
 use std::time::Duration;
 
 use onceway_signal::Fingerprint;
+use onceway_signal::retry_after::retry_after_s;
 
+use super::table::Standing;
+use crate::executor::Expected;
 use crate::incident::SubmitError;
 
-/// Calls, one after the other, until a signal of an incident is counted whose RR is known: the count in flight and the next.
-pub(super) const KNOWN_CALLS: u32 = 2;
-/// The same of an incident that is new to this replica: its claim, its RR, and the count.
+/// Calls, one after the other, of the first commit of an incident: its claim, its RR, and the count.
 pub(super) const NEW_CALLS: u32 = 3;
-/// The longest `Retry-After`, in seconds, without what spreads them.
-const MAX_RETRY_AFTER_S: u32 = 30;
 
-/// What cannot be counted before its deadline is not begun: it would take the time of what can, and be sent again. Spread, so that
-/// those who are refused together do not come back together.
+/// How long so many calls, one after the other, are expected to take.
+pub(super) fn time_of(calls: u32, expected: Expected) -> Duration {
+    expected.call.saturating_add(expected.wait).saturating_mul(calls)
+}
+
+/// The time that a submission must have left.
+///
+/// One of an incident with a task is counted by the count after the one in flight, which is made in any case: it costs others nothing. What
+/// begins a task makes others wait, so there must be time for one more wait than expected: calls may become slower until it ends, and who is
+/// refused after a wait has lost more time than one who is refused at once.
+pub(super) fn time_needed(standing: Standing, expected: Expected) -> Duration {
+    match standing {
+        Standing::Active => time_of(2, expected),
+        Standing::Idle => time_of(1, expected).saturating_add(expected.wait),
+        Standing::New => time_of(NEW_CALLS, expected).saturating_add(expected.wait),
+    }
+}
+
+/// What cannot be counted before its deadline is not begun: it would take the time of what can, and be sent again.
 pub(super) fn late(expected: Duration, fingerprint: Fingerprint) -> SubmitError {
-    let seconds = u32::try_from(expected.as_secs()).unwrap_or(u32::MAX).clamp(1, MAX_RETRY_AFTER_S);
     let [spread, ..] = *fingerprint.as_bytes();
-    SubmitError::Overloaded { limit: "limits.deadline", retry_after_s: seconds + u32::from(spread) % (seconds + 1) }
+    let expected_ms = u64::try_from(expected.as_millis()).unwrap_or(u64::MAX);
+    SubmitError::Overloaded { limit: "limits.deadline", retry_after_s: retry_after_s(expected_ms, spread.into()) }
 }

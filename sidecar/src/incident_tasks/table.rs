@@ -59,6 +59,17 @@ pub(super) enum Queued {
     },
 }
 
+/// What a table has of an incident.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standing {
+    /// A task.
+    Active,
+    /// The RR that its last task knew.
+    Idle,
+    /// Nothing.
+    New,
+}
+
 /// A limit is reached; its name in the configuration.
 pub(super) struct LimitExceeded(pub(super) &'static str);
 
@@ -73,9 +84,15 @@ impl Table {
         self.active.len()
     }
 
-    /// Whether the incident has a task, or an RR that its last task knew.
-    pub(super) fn knows(&self, fingerprint: Fingerprint) -> bool {
-        self.active.contains_key(&fingerprint) || self.idle.contains(&fingerprint)
+    /// What there is of the incident.
+    pub(super) fn standing(&self, fingerprint: Fingerprint) -> Standing {
+        if self.active.contains_key(&fingerprint) {
+            Standing::Active
+        } else if self.idle.contains(&fingerprint) {
+            Standing::Idle
+        } else {
+            Standing::New
+        }
     }
 
     /// Queues a submission.

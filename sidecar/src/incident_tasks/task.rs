@@ -13,7 +13,7 @@ use tracing::{Instrument, debug, info, warn};
 use super::backoff::Backoff;
 use super::batch::Batch;
 use super::last_error::LastError;
-use super::late::NEW_CALLS;
+use super::late::{NEW_CALLS, time_of};
 use super::shared::{Settings, Shared};
 use super::sync::spawn;
 use super::table::Waiter;
@@ -191,7 +191,7 @@ impl<E: Execute> IncidentTask<E> {
     /// When a batch that begins now is expected to end, at the earliest.
     fn ends(&self) -> Instant {
         let calls = if self.known.is_some() { 1 } else { NEW_CALLS };
-        Instant::now() + self.shared.executor.time_of(calls)
+        Instant::now() + time_of(calls, self.shared.executor.expected())
     }
 
     /// What this replica knows of the incident, which decides the first calls of a commit.

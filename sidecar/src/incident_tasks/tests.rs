@@ -330,6 +330,30 @@ async fn what_cannot_be_counted_before_its_deadline_is_refused_at_once_and_costs
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_begins_needs_time_for_one_more_wait_and_what_rides_with_a_count_that_is_made_anyway_does_not() {
+    let rig = Rig::new();
+    let is_accepted = async |incident, wait| {
+        rig.api.set_expected_wait(wait);
+        rig.submit(incident, 1).await.unwrap().is_ok()
+    };
+    // New: three calls, and one more wait.
+    assert!(!is_accepted(1, DEADLINE * 10 / 39).await && is_accepted(1, DEADLINE * 10 / 41).await);
+    // Known: one call, and one more wait.
+    assert!(!is_accepted(1, DEADLINE * 10 / 19).await && is_accepted(1, DEADLINE * 10 / 21).await);
+    // With a count in flight: that, and the next.
+    let hold = rig.api.hold_counts();
+    rig.api.set_expected_wait(Duration::ZERO);
+    let first = rig.submit(1, 1);
+    rig.api.reached().await;
+    assert!(!is_accepted(1, DEADLINE * 10 / 19).await);
+    rig.api.set_expected_wait(DEADLINE * 10 / 21);
+    let second = rig.submit(1, 1);
+    rig.run_until_idle().await;
+    hold.release();
+    assert!(first.await.unwrap().is_ok() && second.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_queued_submission_that_can_no_longer_be_counted_in_time_is_refused_and_not_counted() {
     let rig = Rig::new();
     rig.submit(1, 1).await.unwrap().unwrap();

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::executor::{CallFailure, CallOutcome, Context, Execute};
+use crate::executor::{CallFailure, CallOutcome, Context, Execute, Expected};
 use crate::incident::{Commit, Counted, LogContext, Submission, SubmitError};
 use crate::incident_tasks::{IncidentTasks, Settings};
 use crate::metrics::Metrics;
@@ -57,6 +57,7 @@ struct State {
     inactive: bool,
     /// How long a call is expected to take.
     expected_call: Duration,
+    expected_wait: Duration,
 }
 
 /// The scripted API server.
@@ -127,6 +128,10 @@ impl Api {
 
     pub(super) fn set_expected_call(&self, time: Duration) {
         self.state.lock().unwrap().expected_call = time;
+    }
+
+    pub(super) fn set_expected_wait(&self, time: Duration) {
+        self.state.lock().unwrap().expected_wait = time;
     }
 
     pub(super) fn say_that_rrs_are_inactive(&self) {
@@ -265,8 +270,9 @@ impl Execute for Api {
         self.state.lock().unwrap().inactive
     }
 
-    fn time_of(&self, calls: u32) -> Duration {
-        self.state.lock().unwrap().expected_call * calls
+    fn expected(&self) -> Expected {
+        let state = self.state.lock().unwrap();
+        Expected { call: state.expected_call, wait: state.expected_wait }
     }
 }
 
