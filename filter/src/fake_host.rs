@@ -1,12 +1,15 @@
 //! An in-memory proxy.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::rc::Rc;
 
 use onceway_signal::FINGERPRINT_HEADER;
 use onceway_signal::response::SignalResponse;
 
 use crate::header_map::{serialize, visit};
-use crate::{Decision, Host, HostError, Level, Request, SubRequest, SubResponse};
+use crate::{Decision, Host, HostError, Level, Request, SharedValue, SubRequest, SubResponse};
 
 /// A method of [`Host`] that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +25,12 @@ pub(crate) enum Call {
     SubResponseHeaders,
     SubResponseBody,
     Now,
+    Shared,
+    SetShared,
 }
 
 impl Call {
-    pub(crate) const ALL: [Call; 11] = [
+    pub(crate) const ALL: [Call; 13] = [
         Call::Headers,
         Call::Remove,
         Call::Set,
@@ -37,6 +42,8 @@ impl Call {
         Call::SubResponseHeaders,
         Call::SubResponseBody,
         Call::Now,
+        Call::Shared,
+        Call::SetShared,
     ];
 }
 
@@ -56,9 +63,13 @@ impl Sent {
     }
 }
 
+type BeforeWrite = Box<dyn FnOnce(&FakeHost)>;
+
 #[derive(Default)]
 pub(crate) struct FakeHost {
     failing: Option<Call>,
+    /// Done before the next write of shared data.
+    before_shared_write: RefCell<Option<BeforeWrite>>,
     state: RefCell<State>,
 }
 
@@ -80,6 +91,14 @@ struct State {
     breaker: Option<usize>,
     sub_response: (Vec<u8>, Vec<u8>),
     now_ms: u64,
+    shared: Rc<RefCell<SharedData>>,
+}
+
+/// What a proxy keeps for its workers.
+#[derive(Default)]
+struct SharedData {
+    values: HashMap<String, SharedValue>,
+    writes: u32,
 }
 
 impl FakeHost {
@@ -99,7 +118,7 @@ impl FakeHost {
 
     fn with_map(headers: Vec<u8>) -> FakeHost {
         let route_cluster = Some(b"onceway".to_vec());
-        FakeHost { failing: None, state: RefCell::new(State { headers, route_cluster, ..State::default() }) }
+        FakeHost { state: RefCell::new(State { headers, route_cluster, ..State::default() }), ..FakeHost::default() }
     }
 
     pub(crate) fn with(self, name: &str, value: &str) -> FakeHost {
@@ -115,6 +134,18 @@ impl FakeHost {
     /// Sets the value of the property that names the route's cluster.
     pub(crate) fn route_cluster(self, name: Option<&[u8]>) -> FakeHost {
         self.state.borrow_mut().route_cluster = name.map(<[u8]>::to_vec);
+        self
+    }
+
+    /// Another worker of the same proxy.
+    pub(crate) fn beside(self, other: &FakeHost) -> FakeHost {
+        self.state.borrow_mut().shared = Rc::clone(&other.state.borrow().shared);
+        self
+    }
+
+    /// Another worker does this before the next write of shared data.
+    pub(crate) fn before_shared_write(self, act: impl FnOnce(&FakeHost) + 'static) -> FakeHost {
+        self.before_shared_write.replace(Some(Box::new(act)));
         self
     }
 
@@ -278,6 +309,27 @@ impl Host for FakeHost {
     fn now_ms(&self) -> Result<u64, HostError> {
         self.enter(Call::Now)?;
         Ok(self.state.borrow().now_ms)
+    }
+
+    fn shared(&self, key: &str) -> Result<Option<SharedValue>, HostError> {
+        self.enter(Call::Shared)?;
+        Ok(self.state.borrow().shared.borrow().values.get(key).cloned())
+    }
+
+    fn set_shared(&self, key: &str, bytes: &[u8], version: Option<NonZeroU32>) -> Result<bool, HostError> {
+        self.enter(Call::SetShared)?;
+        let before = self.before_shared_write.take();
+        before.into_iter().for_each(|act| act(self));
+        let state = self.state.borrow();
+        let mut shared = state.shared.borrow_mut();
+        let found = shared.values.get(key).and_then(|value| value.version);
+        if version.is_some() && found != version {
+            return Ok(false);
+        }
+        shared.writes += 1;
+        let value = SharedValue { bytes: bytes.to_vec(), version: NonZeroU32::new(shared.writes) };
+        shared.values.insert(key.to_owned(), value);
+        Ok(true)
     }
 
     fn count(&self, decision: Decision) {

@@ -1,5 +1,7 @@
 //! What the core needs of the proxy.
 
+use std::num::NonZeroU32;
+
 use onceway_signal::response::SignalResponse;
 use thiserror::Error;
 
@@ -87,11 +89,34 @@ pub trait Host {
     /// The proxy has no such clock.
     fn now_ms(&self) -> Result<u64, HostError>;
 
+    /// What the proxy keeps under `key` for all its workers; `None` if nothing was ever set there.
+    ///
+    /// # Errors
+    ///
+    /// The host call failed.
+    fn shared(&self, key: &str) -> Result<Option<SharedValue>, HostError>;
+
+    /// Sets what the proxy keeps under `key`; with a `version`, only if it is of that version still. Returns whether it was set.
+    ///
+    /// # Errors
+    ///
+    /// The host call failed; nothing was set.
+    fn set_shared(&self, key: &str, bytes: &[u8], version: Option<NonZeroU32>) -> Result<bool, HostError>;
+
     /// Counts the decision. A failure is ignored: no request fails for a lost count.
     fn count(&self, decision: Decision);
 
     /// Writes to the proxy's log.
     fn log(&self, level: Level, message: &str);
+}
+
+/// What a proxy keeps for all its workers under one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedValue {
+    /// The value.
+    pub bytes: Vec<u8>,
+    /// Another one after each write; `None` if the proxy has none.
+    pub version: Option<NonZeroU32>,
 }
 
 /// A request that the filter sends itself.

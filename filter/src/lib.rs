@@ -65,7 +65,7 @@ pub use affinity::{Affinity, Partition, affinity};
 pub use budget::SMALL_BODY_BYTES;
 pub use config::{Config, ConfigError, DEFAULT_MAX_BODY_BYTES, MAX_BODY_BYTES_CEILING};
 pub use decision::Decision;
-pub use host::{Host, HostError, Level, SubRequest, SubResponse};
+pub use host::{Host, HostError, Level, SharedValue, SubRequest, SubResponse};
 pub use request::{Action, Request, Shared};
 
 /// Prefix of the headers that only the filter may set; those that a client sends are dropped.

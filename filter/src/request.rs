@@ -127,7 +127,7 @@ impl Request {
         }
         let response = split.response();
         if !(200..300).contains(&response.status()) {
-            self.shared.retries.failed(split.attempt(), host.now_ms().unwrap_or_default());
+            split.attempt().failed(host, host.now_ms().unwrap_or_default());
         }
         self.state = match self.respond(host, response, MERGED) {
             Ok(()) => State::Responded,
@@ -140,6 +140,14 @@ impl Request {
                 State::Passed
             }
         };
+    }
+
+    /// The stream has ended, perhaps before its response: a sender that has left sends again what it did not see acknowledged.
+    pub fn on_end(&mut self, host: &impl Host) {
+        if let State::Split(split) = &self.state {
+            split.attempt().failed(host, host.now_ms().unwrap_or_default());
+        }
+        self.state = State::Responded;
     }
 
     fn start(&self, host: &impl Host, end_of_stream: bool) -> Step {
@@ -243,7 +251,11 @@ impl Request {
         let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
         let place =
             now.zip(deadline_ms).map(|(now, deadline)| shared.splits.begin(partitions, now, deadline)).transpose()?;
-        Ok(Turn { attempt: shared.retries.attempt(body, request_id, now.unwrap_or_default()), deadline_ms, place })
+        Ok(Turn {
+            attempt: shared.retries.attempt(host, body, request_id, now.unwrap_or_default()),
+            deadline_ms,
+            place,
+        })
     }
 
     /// The cluster for sub-requests: the configured one, else that of the request's route.
@@ -285,15 +297,6 @@ impl Request {
         match self.state {
             State::Passed => Action::Continue,
             State::Buffering(_) | State::Split(_) | State::Responded => Action::Pause,
-        }
-    }
-}
-
-/// A sender that has left sends again what it did not see acknowledged.
-impl Drop for Request {
-    fn drop(&mut self) {
-        if let State::Split(split) = &self.state {
-            self.shared.retries.failed(split.attempt(), split.deadline_ms().unwrap_or_default());
         }
     }
 }

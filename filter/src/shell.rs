@@ -13,6 +13,7 @@
 //! * It drops a sub-response whose client has left, but keeps the token of a sub-request that Envoy cancels for that reason:
 //!   less than 50 bytes each, until the VM is replaced.
 
+use std::num::NonZeroU32;
 use std::panic::set_hook;
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{self, ContextType, LogLevel, Status};
 
-use crate::{Action, Config, Decision, Host, HostError, Level, Request, Shared, SubRequest, SubResponse};
+use crate::{Action, Config, Decision, Host, HostError, Level, Request, Shared, SharedValue, SubRequest, SubResponse};
 
 #[expect(unsafe_code, reason = "foreign functions; all of the crate's unsafe code is in there")]
 mod raw;
@@ -92,6 +93,11 @@ struct Stream {
 impl Context for Stream {
     fn on_http_call_response(&mut self, token: u32, headers: usize, body_bytes: usize, _trailers: usize) {
         self.request.on_sub_response(&self.host, SubResponse { token, headers, body_bytes });
+    }
+
+    fn on_done(&mut self) -> bool {
+        self.request.on_end(&self.host);
+        true
     }
 }
 
@@ -172,6 +178,14 @@ impl Host for WasmHost {
 
     fn now_ms(&self) -> Result<u64, HostError> {
         raw::monotonic_ms()
+    }
+
+    fn shared(&self, key: &str) -> Result<Option<SharedValue>, HostError> {
+        raw::shared(key)
+    }
+
+    fn set_shared(&self, key: &str, bytes: &[u8], version: Option<NonZeroU32>) -> Result<bool, HostError> {
+        raw::set_shared(key, bytes, version)
     }
 
     fn count(&self, decision: Decision) {

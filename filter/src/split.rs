@@ -135,11 +135,6 @@ impl Split {
         self.attempt
     }
 
-    /// When all sub-responses must be there.
-    pub(crate) fn deadline_ms(&self) -> Option<u64> {
-        self.deadline_ms
-    }
-
     /// Sends the first partitions.
     ///
     /// # Errors

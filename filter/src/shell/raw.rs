@@ -9,20 +9,23 @@
 //! | `proxy_replace_header_map_value` | panics on each failure status: Envoy returns one once the headers are upstream |
 //! | `proxy_send_local_response` | panics on each failure status, and has no `%RESPONSE_CODE_DETAILS%` |
 //! | `proxy_define_metric`, `proxy_increment_metric` | panics, for a count that is worth no request |
+//! | `proxy_get_shared_data`, `proxy_set_shared_data` | panics on each other failure status, for a hint that is worth no request |
 //! | `clock_time_get` | has only the wall clock; the standard library's monotonic clock panics on a failure status |
 //!
 //! `tests/tests/wasm/faults.rs` makes each of them fail with every status.
 
+use std::num::NonZeroU32;
 use std::ptr::null_mut;
 
 use onceway_signal::response::SignalResponse;
 use onceway_signal::security_headers::SECURITY_HEADERS;
 use proxy_wasm::types::{BufferType, MapType, MetricType};
 
-use crate::{HostError, header_map};
+use crate::{HostError, SharedValue, header_map};
 
 const STATUS_OK: u32 = 0;
 const STATUS_NOT_FOUND: u32 = 1;
+const STATUS_CAS_MISMATCH: u32 = 8;
 /// WASI's monotonic clock.
 const CLOCK_MONOTONIC: u32 = 1;
 const NANOSECONDS_PER_MILLISECOND: u64 = 1_000_000;
@@ -52,6 +55,14 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(key: *const u8, key_size: usize, data: *const u8, size: usize, cas: u32) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
 }
@@ -143,6 +154,30 @@ pub(super) fn send_local_response(response: &SignalResponse, details: &str) -> R
         )
     };
     check("proxy_send_local_response", status)
+}
+
+/// What the proxy keeps under a key for all its workers.
+pub(super) fn shared(key: &str) -> Result<Option<SharedValue>, HostError> {
+    let (mut data, mut size, mut cas) = (null_mut(), 0, 0);
+    // SAFETY: the proxy reads the key and writes the out-parameters during the call only.
+    let status = unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), &mut data, &mut size, &mut cas) };
+    if status == STATUS_NOT_FOUND {
+        return Ok(None);
+    }
+    check("proxy_get_shared_data", status)?;
+    // SAFETY: on OK the proxy has set the out-parameters.
+    let bytes = unsafe { take_ownership(data, size) };
+    Ok(Some(SharedValue { bytes, version: NonZeroU32::new(cas) }))
+}
+
+/// Sets what the proxy keeps under a key, with a version only if that is its version still; whether it was set.
+pub(super) fn set_shared(key: &str, bytes: &[u8], version: Option<NonZeroU32>) -> Result<bool, HostError> {
+    let cas = version.map_or(0, NonZeroU32::get);
+    // SAFETY: the proxy reads key and bytes during the call only.
+    match unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), bytes.as_ptr(), bytes.len(), cas) } {
+        STATUS_CAS_MISMATCH => Ok(false),
+        status => check("proxy_set_shared_data", status).map(|()| true),
+    }
 }
 
 /// Milliseconds of a monotonic clock.

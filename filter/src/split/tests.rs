@@ -80,6 +80,11 @@ impl Scene {
         self.host.deliver(&mut self.request, token, &[(":status", status)], body);
     }
 
+    /// The proxy ends the stream.
+    fn end(&mut self) {
+        self.request.on_end(&self.host);
+    }
+
     /// Delivers the sub-response of a sidecar that counted the partition's incident.
     fn count(&mut self, sent: &Sent) {
         let outcome = created(sent.header(":authority").unwrap());

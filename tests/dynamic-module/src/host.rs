@@ -1,10 +1,11 @@
 //! Envoy as the core sees it: [`Host`] by calls of the ABI.
 
 use std::cell::Cell;
+use std::num::NonZeroU32;
 use std::ptr;
 
 use onceway_filter::header_map::serialize;
-use onceway_filter::{Decision, Host, HostError, Level, SubRequest};
+use onceway_filter::{Decision, Host, HostError, Level, SharedValue, SubRequest};
 use onceway_signal::response::SignalResponse;
 use onceway_signal::security_headers::SECURITY_HEADERS;
 
@@ -152,6 +153,15 @@ impl Host for EnvoyHost {
 
     /// Only sub-requests need it.
     fn now_ms(&self) -> Result<u64, HostError> {
+        Err(FAILED)
+    }
+
+    /// Only split bodies need it.
+    fn shared(&self, _key: &str) -> Result<Option<SharedValue>, HostError> {
+        Err(FAILED)
+    }
+
+    fn set_shared(&self, _key: &str, _bytes: &[u8], _version: Option<NonZeroU32>) -> Result<bool, HostError> {
         Err(FAILED)
     }
 

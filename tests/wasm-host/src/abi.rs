@@ -17,6 +17,7 @@ mod guest;
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 const BAD_ARGUMENT: u32 = 2;
+const CAS_MISMATCH: u32 = 8;
 const INTERNAL_FAILURE: u32 = 10;
 const UNIMPLEMENTED: u32 = 12;
 
@@ -101,6 +102,22 @@ pub(super) fn serve(caller: Caller<'_, Proxy>, name: &str, arguments: &[u64]) ->
             Ok(OK)
         }
         ("proxy_send_local_response", arguments) => send_local_response(guest, arguments),
+        ("proxy_get_shared_data", &[key, key_size, data, size, cas]) => {
+            let key = guest.bytes(key, key_size)?;
+            let Some((bytes, version)) = guest.proxy().shared.get(&key).cloned() else { return Ok(NOT_FOUND) };
+            guest.write(cas, &version.to_le_bytes())?;
+            guest.return_bytes(&bytes, data, size)
+        }
+        ("proxy_set_shared_data", &[key, key_size, bytes, size, cas]) => {
+            let (key, bytes) = (guest.bytes(key, key_size)?, guest.bytes(bytes, size)?);
+            let shared = &mut guest.proxy().shared;
+            let found = shared.get(&key).map_or(0, |(_, version)| *version);
+            if cas != 0 && cas != u64::from(found) {
+                return Ok(CAS_MISMATCH);
+            }
+            shared.insert(key, (bytes, found + 1));
+            Ok(OK)
+        }
         ("proxy_define_metric", &[COUNTER, name, size, id]) => {
             let name = guest.text(name, size)?;
             let counters = &mut guest.proxy().counters;

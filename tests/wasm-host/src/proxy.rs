@@ -62,6 +62,8 @@ pub(super) struct Proxy {
     /// The sub-response being delivered.
     pub(super) sub_response: Option<SubResponse>,
     pub(super) now_ns: u64,
+    /// What the filter has set for all workers, each with its version.
+    pub(super) shared: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
 }
 
 /// The current request as the host functions see it.
@@ -104,6 +106,7 @@ impl Proxy {
             last_token: 0,
             sub_response: None,
             now_ns: 1_000_000_000,
+            shared: BTreeMap::new(),
         }
     }
 }

@@ -20,6 +20,13 @@ fn sent_at(vm: &Rc<Shared>, ms: u64, alerts: &[String]) -> Scene {
     Scene::in_vm(vm, host, Config::default(), alerts)
 }
 
+/// Sent to another worker of the same proxy.
+fn sent_beside(other: &Scene, ms: u64, alerts: &[String]) -> Scene {
+    let host = FakeHost::post(Source::Prometheus.path()).beside(&other.host);
+    host.pass_time(ms);
+    Scene::in_vm(&Rc::default(), host, Config::default(), alerts)
+}
+
 /// The id that all its sub-requests carry.
 fn id(scene: &Scene) -> String {
     let sent = scene.host.sent();
@@ -67,28 +74,30 @@ fn a_split_gives_its_place_back_when_it_ends_and_when_its_sender_leaves() {
 
 #[test]
 fn the_parts_of_a_retry_carry_the_id_of_the_attempt_that_failed_until_one_is_acknowledged() {
-    let vm = Rc::<Shared>::default();
     let pair = ["a", "b"].map(firing);
-    let mut first = sent_at(&vm, 1, &pair);
+    let mut first = sent_at(&Rc::default(), 1, &pair);
     fail(&mut first);
-    let mut second = sent_at(&vm, 2, &pair);
+    let mut second = sent_beside(&first, 2, &pair);
     assert_eq!(id(&second), id(&first));
     let counted = ["a", "b"].map(|name| created(&fingerprint(name)));
     for (sent, outcome) in second.host.sent().into_iter().zip(counted) {
         second.deliver_outcomes(sent.token, vec![outcome]);
     }
     assert_eq!(second.responded().0, 207);
-    assert_ne!(id(&sent_at(&vm, 3, &pair)), id(&first));
+    assert_ne!(id(&sent_beside(&first, 3, &pair)), id(&first));
 }
 
 #[test]
 fn a_sender_that_leaves_sends_the_same_webhook_again() {
-    let vm = Rc::<Shared>::default();
     let pair = ["a", "b"].map(firing);
-    let left = sent_at(&vm, 1, &pair);
-    let before = id(&left);
-    drop(left);
-    assert_eq!(id(&sent_at(&vm, 2, &pair)), before);
+    let mut left = sent_at(&Rc::default(), 1, &pair);
+    left.end();
+    assert_eq!(id(&sent_beside(&left, 2, &pair)), id(&left));
+    // The end of a stream that has its response says nothing.
+    let mut ended = sent_beside(&left, 3, &["c", "d"].map(firing));
+    ended.count_all();
+    ended.end();
+    assert_ne!(id(&sent_beside(&left, 4, &["c", "d"].map(firing))), id(&ended));
 }
 
 #[test]

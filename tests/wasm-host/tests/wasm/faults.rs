@@ -68,6 +68,7 @@ fn the_filter_uses_these_host_functions_and_no_others() {
         "proxy_get_buffer_bytes",
         "proxy_get_header_map_pairs",
         "proxy_get_property",
+        "proxy_get_shared_data",
         "proxy_http_call",
         "proxy_increment_metric",
         "proxy_log",
@@ -75,6 +76,7 @@ fn the_filter_uses_these_host_functions_and_no_others() {
         "proxy_replace_header_map_value",
         "proxy_send_local_response",
         "proxy_set_effective_context",
+        "proxy_set_shared_data",
     ];
     assert_eq!(used(), expected.map(str::to_owned).into());
 }
