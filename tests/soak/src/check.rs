@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use super::history::{History, Observation};
 
 mod answers;
+mod marks;
 mod order;
 mod rrs;
 mod violation;
@@ -55,6 +56,8 @@ pub struct Totals {
     pub lost: u64,
     /// Counted signals that were not sent.
     pub excess: u64,
+    /// Signals that were acknowledged for the count of an earlier attempt.
+    pub again: u64,
 }
 
 impl Verdict {
@@ -69,9 +72,10 @@ pub fn judge(history: &History) -> Verdict {
     let mut violations = Vec::new();
     let rrs = rrs::fold(&history.events, &mut violations);
     rrs::compare(&rrs, &history.final_rrs, &mut violations);
-    let attributions = answers::attribute(history, &rrs, &mut violations);
+    let since = marks::counted_since(history);
+    let attributions = answers::attribute(history, &since, &rrs, &mut violations);
     let excess = answers::check_excess(history, &rrs, &attributions, &mut violations);
-    order::check(history, &attributions, &mut violations);
+    order::check(history, &since, &attributions, &mut violations);
     check_senders(history, &mut violations);
 
     let count = |of: fn(&Violation) -> bool| violations.iter().filter(|violation| of(violation)).count() as u64;
@@ -79,6 +83,7 @@ pub fn judge(history: &History) -> Verdict {
         duplicates: count(|violation| matches!(violation, Violation::Duplicate { .. })),
         lost: count(|violation| matches!(violation, Violation::Lost { .. } | Violation::AcknowledgedInTerminal { .. })),
         excess,
+        again: attributions.iter().filter(|one| one.is_of_an_earlier_attempt(history)).count() as u64,
         ..totals(history, &rrs)
     };
     Verdict { violations, totals }

@@ -35,6 +35,9 @@ pub struct Attempt {
     pub signal: u64,
     /// The fingerprint of its incident.
     pub fingerprint: String,
+    /// Whether all attempts at the signal carry one id. A replica then counts it once at most.
+    #[serde(default)]
+    pub marked: bool,
     /// The replica that it was sent to.
     pub replica: usize,
     /// When it was sent.

@@ -22,6 +22,7 @@ pub fn text(history: &History, verdict: &Verdict) -> String {
     row("acknowledged", totals.acknowledged, "  attempts with a 201 or 202 response");
     row("counted", totals.counted, "  by all RRs");
     row("ambiguous", totals.ambiguous, "  attempts with a 5xx response or none");
+    row("acknowledged again", totals.again, "  for the count of an earlier attempt with the same id");
     row("given up", totals.given_up, "  signals never acknowledged");
     row("late creates", totals.late_creates, "  RRs deleted before they counted a signal");
     let faults = faults(history);

@@ -1,13 +1,15 @@
 //! Sends signals as Alertmanager does: it retries after a 5xx or no response, a bounded number of times. Each attempt
-//! goes to a random replica, which is the worst case of routing: no affinity at all.
+//! goes to a random replica, which is the worst case of routing: no affinity at all. The attempts at half of the signals carry one
+//! id each, as those do that the filter splits.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
 use hyper_util::client::legacy;
 use onceway_kit::client::{self, Client};
 use onceway_kit::payload::Incident;
-use onceway_signal::Source;
+use onceway_signal::{Digest, Source, WEBHOOK_HEADER};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{sleep, timeout};
@@ -43,6 +45,19 @@ pub(super) struct Signal {
     pub(super) pause: Duration,
 }
 
+impl Signal {
+    /// Whether its attempts carry one id, as the parts of a webhook that the filter has split: those of every other signal do.
+    fn is_marked(&self) -> bool {
+        self.number % 2 == 1
+    }
+
+    /// The id of its attempts.
+    fn id(&self) -> Option<String> {
+        let id = || Digest::of([&self.number.to_be_bytes(), self.fingerprint.as_bytes()]).hex().to_string();
+        self.is_marked().then(id)
+    }
+}
+
 impl Sender {
     pub(super) fn new(urls: Vec<String>, recorder: Arc<Recorder>) -> Self {
         Self { client: Client::new(), urls, recorder }
@@ -56,11 +71,12 @@ impl Sender {
         for attempt in 0..MAX_ATTEMPTS {
             let replica = rng.random_range(0..self.urls.len());
             let start = self.recorder.now();
-            let observation = self.send_once(replica, body.clone()).await;
+            let observation = self.send_once(replica, signal.id(), body.clone()).await;
             let end = self.recorder.now();
             let (number, fingerprint) = (signal.number, signal.fingerprint.clone());
             let observed = observation.clone();
-            self.recorder.attempt(Attempt { signal: number, fingerprint, replica, start, end, observation });
+            let marked = signal.is_marked();
+            self.recorder.attempt(Attempt { signal: number, fingerprint, marked, replica, start, end, observation });
             match observed {
                 Observation::Counted { rr, .. } => return Some(rr),
                 Observation::Rejected(_) => return None,
@@ -72,8 +88,11 @@ impl Sender {
         None
     }
 
-    async fn send_once(&self, replica: usize, body: bytes::Bytes) -> Observation {
-        match timeout(RESPONSE_TIMEOUT, self.client.signal(&self.urls[replica], Source::Prometheus, body)).await {
+    async fn send_once(&self, replica: usize, id: Option<String>, body: bytes::Bytes) -> Observation {
+        let url = format!("{}{}", self.urls[replica], Source::Prometheus.path());
+        let request = Request::post(url).header("content-type", "application/json");
+        let request = id.into_iter().fold(request, |request, id| request.header(WEBHOOK_HEADER, id));
+        match timeout(RESPONSE_TIMEOUT, self.client.send(request, body)).await {
             Ok(Ok(response)) => observe(&response),
             Ok(Err(error)) if not_connected(&error) => Observation::NotSent,
             Ok(Err(_)) | Err(_) => Observation::NoResponse,

@@ -15,6 +15,15 @@ pub(super) struct Attribution {
     pub(super) rr: usize,
     /// The count in the response, which the write made.
     pub(super) count: u64,
+    /// When the write was seen.
+    at: Micros,
+}
+
+impl Attribution {
+    /// Whether an earlier attempt at the signal was counted, and not this one.
+    pub(super) fn is_of_an_earlier_attempt(&self, history: &History) -> bool {
+        self.at < history.attempts[self.attempt].start
+    }
 }
 
 /// A write that may have counted an attempt. There can be several: a name is reused if its RR is deleted before the
@@ -30,13 +39,14 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn fits(&self, attempt: &Attempt) -> bool {
-        self.fits_ignoring_end(attempt) && attempt.start < self.until
+    /// Whether it may have counted the attempt, or an earlier one `since` which it is acknowledged for.
+    fn fits(&self, attempt: &Attempt, since: Micros) -> bool {
+        self.fits_ignoring_end(attempt, since) && since < self.until
     }
 
     /// Like `fits`, but ignores when the RR became terminal.
-    fn fits_ignoring_end(&self, attempt: &Attempt) -> bool {
-        attempt.start <= self.step.at && attempt.end > self.from
+    fn fits_ignoring_end(&self, attempt: &Attempt, since: Micros) -> bool {
+        since <= self.step.at && attempt.end > self.from
     }
 
     fn room(&self) -> usize {
@@ -46,7 +56,12 @@ impl Candidate {
 
 /// Attributes each acknowledged attempt to a write that made the count in its response. No write gets more attempts
 /// than it counted.
-pub(super) fn attribute(history: &History, rrs: &[Rr<'_>], violations: &mut Vec<Violation>) -> Vec<Attribution> {
+pub(super) fn attribute(
+    history: &History,
+    since: &[Micros],
+    rrs: &[Rr<'_>],
+    violations: &mut Vec<Violation>,
+) -> Vec<Attribution> {
     let candidates = candidates(rrs, &history.writes);
     let mut groups = BTreeMap::<(&str, &str, u64), Vec<usize>>::new();
     let mut created = BTreeMap::<(&str, &str), usize>::new();
@@ -65,7 +80,7 @@ pub(super) fn attribute(history: &History, rrs: &[Rr<'_>], violations: &mut Vec<
     let mut attributions = Vec::new();
     for (key, attempts) in groups {
         let candidates = candidates.get(&key).map_or(&[][..], Vec::as_slice);
-        attribute_group(history, attempts, candidates, &mut attributions, violations);
+        attribute_group(history, since, attempts, candidates, &mut attributions, violations);
     }
     attributions
 }
@@ -101,35 +116,38 @@ fn candidates<'a>(rrs: &[Rr<'a>], writes: &[ControllerWrite]) -> HashMap<(&'a st
 /// signals in early writes.
 fn attribute_group(
     history: &History,
+    since: &[Micros],
     mut attempts: Vec<usize>,
     candidates: &[Candidate],
     attributions: &mut Vec<Attribution>,
     violations: &mut Vec<Violation>,
 ) {
-    let last_fit = |attempt: &usize| candidates.iter().rposition(|one| one.fits(&history.attempts[*attempt]));
+    let last_fit =
+        |attempt: &usize| candidates.iter().rposition(|one| one.fits(&history.attempts[*attempt], since[*attempt]));
     attempts.sort_by_key(last_fit);
     for candidate in candidates {
         let mut room = candidate.room();
         attempts.retain(|attempt| {
-            let taken = room > 0 && candidate.fits(&history.attempts[*attempt]);
+            let taken = room > 0 && candidate.fits(&history.attempts[*attempt], since[*attempt]);
             if taken {
                 room -= 1;
-                attributions.push(Attribution { attempt: *attempt, rr: candidate.rr, count: candidate.step.to });
+                let Step { to: count, at, .. } = candidate.step;
+                attributions.push(Attribution { attempt: *attempt, rr: candidate.rr, count, at });
             }
             !taken
         });
     }
-    let lost = attempts.into_iter().map(|attempt| &history.attempts[attempt]);
-    violations.extend(lost.map(|attempt| lost_violation(attempt, candidates)));
+    let lost = attempts.into_iter().map(|attempt| (&history.attempts[attempt], since[attempt]));
+    violations.extend(lost.map(|(attempt, since)| lost_violation(attempt, since, candidates)));
 }
 
-fn lost_violation(attempt: &Attempt, candidates: &[Candidate]) -> Violation {
+fn lost_violation(attempt: &Attempt, since: Micros, candidates: &[Candidate]) -> Violation {
     let (rr, count) = match &attempt.observation {
         Observation::Counted { rr, count, .. } => (rr.clone(), *count),
         _ => (String::new(), 0),
     };
-    let (signal, fits) = (attempt.signal, candidates.iter().any(|one| one.fits(attempt)));
-    if !fits && candidates.iter().any(|one| one.fits_ignoring_end(attempt)) {
+    let (signal, fits) = (attempt.signal, candidates.iter().any(|one| one.fits(attempt, since)));
+    if !fits && candidates.iter().any(|one| one.fits_ignoring_end(attempt, since)) {
         Violation::AcknowledgedInTerminal { signal, rr }
     } else {
         Violation::Lost { signal, rr, count }
@@ -137,7 +155,7 @@ fn lost_violation(attempt: &Attempt, candidates: &[Candidate]) -> Violation {
 }
 
 /// Whatever a write counted beyond the attempts attributed to it must be ambiguous attempts of its incident, sent
-/// before the write was seen, each counted once. Returns how many counted signals remain that were not sent.
+/// before the write was seen, each counted once. One that a later attempt is acknowledged for is among those attributed. Returns how many counted signals remain that were not sent.
 pub(super) fn check_excess(
     history: &History,
     rrs: &[Rr<'_>],
@@ -148,9 +166,17 @@ pub(super) fn check_excess(
     for one in attributions {
         *attributed.entry((one.rr, one.count)).or_default() += 1;
     }
+    // The ambiguous attempts that an acknowledgement explains.
+    let mut explained = HashMap::<u64, u64>::new();
+    for one in attributions.iter().filter(|one| one.is_of_an_earlier_attempt(history)) {
+        *explained.entry(history.attempts[one.attempt].signal).or_default() += 1;
+    }
     let mut ambiguous = HashMap::<&str, Vec<Micros>>::new();
     for attempt in history.attempts.iter().filter(|attempt| attempt.observation.is_ambiguous()) {
-        ambiguous.entry(&attempt.fingerprint).or_default().push(attempt.start);
+        match explained.get_mut(&attempt.signal) {
+            Some(left) if *left > 0 => *left -= 1,
+            _ => ambiguous.entry(&attempt.fingerprint).or_default().push(attempt.start),
+        }
     }
     ambiguous.values_mut().for_each(|starts| starts.sort_unstable());
 

@@ -5,26 +5,32 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use super::Violation;
 use super::answers::Attribution;
-use crate::history::{Attempt, History};
+use crate::history::{Attempt, History, Micros};
 
 /// Where a signal was counted: the RR's index in creation order, then the count. Signals counted by one write have the
 /// same place, so they must have been in flight concurrently.
 type Place = (usize, u64);
 
-/// Compares each acknowledged attempt with the latest place among the attempts that ended before it started.
-pub(super) fn check(history: &History, attributions: &[Attribution], violations: &mut Vec<Violation>) {
-    let mut by_incident = BTreeMap::<&str, Vec<(&Attempt, Place)>>::new();
+/// Compares each acknowledged attempt with the latest place among the attempts that ended before what it is acknowledged for
+/// was sent.
+pub(super) fn check(
+    history: &History,
+    since: &[Micros],
+    attributions: &[Attribution],
+    violations: &mut Vec<Violation>,
+) {
+    let mut by_incident = BTreeMap::<&str, Vec<(&Attempt, Micros, Place)>>::new();
     for one in attributions {
         let attempt = &history.attempts[one.attempt];
-        by_incident.entry(&attempt.fingerprint).or_default().push((attempt, (one.rr, one.count)));
+        by_incident.entry(&attempt.fingerprint).or_default().push((attempt, since[one.attempt], (one.rr, one.count)));
     }
     for mut attempts in by_incident.into_values() {
-        attempts.sort_by_key(|(attempt, _)| attempt.start);
+        attempts.sort_by_key(|(_, since, _)| *since);
         let mut in_flight = BinaryHeap::new();
         let mut latest: Option<(Place, u64)> = None;
-        for (attempt, place) in attempts {
+        for (attempt, since, place) in attempts {
             while let Some(Reverse((end, place, signal))) = in_flight.peek().copied()
-                && end < attempt.start
+                && end < since
             {
                 in_flight.pop();
                 latest = latest.max(Some((place, signal)));

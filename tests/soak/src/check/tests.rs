@@ -52,8 +52,19 @@ impl Story {
 
     fn attempt(mut self, start: Micros, end: Micros, observation: Observation) -> Self {
         let signal = self.0.attempts.len() as u64;
-        self.0.attempts.push(Attempt { signal, fingerprint: INCIDENT.into(), replica: 0, start, end, observation });
+        self.sent(signal, false, start, end, observation)
+    }
+
+    fn sent(mut self, signal: u64, marked: bool, start: Micros, end: Micros, observation: Observation) -> Self {
+        let fingerprint = INCIDENT.into();
+        self.0.attempts.push(Attempt { signal, fingerprint, marked, replica: 0, start, end, observation });
         self
+    }
+
+    /// The second attempt at a signal of which the first, at 14, got no response.
+    fn sent_again(self, marked: bool, start: Micros, rr: &str, count: u64) -> Self {
+        let counted = Observation::Counted { created: false, rr: rr.into(), count };
+        self.sent(7, marked, 14, 15, Observation::NoResponse).sent(7, marked, start, start + 4, counted)
     }
 
     fn acknowledged(self, start: Micros, end: Micros, rr: &str, count: u64) -> Self {
@@ -173,6 +184,36 @@ fn an_ambiguous_attempt_explains_no_second_count_and_none_before_it_was_sent() {
     once.acknowledged(20, 24, "rr-1", 4).has_only(|violation| matches!(violation, Violation::Excess { .. }));
     let early = Story::started().seen(14, "u1", 2).attempt(15, 16, Observation::NoResponse).seen(22, "u1", 3);
     early.acknowledged(20, 24, "rr-1", 3).has_only(|violation| matches!(violation, Violation::Excess { .. }));
+}
+
+#[test]
+fn a_marked_attempt_may_be_acknowledged_for_what_an_earlier_one_was_counted_for() {
+    let counted = || Story::started().seen(16, "u1", 2);
+    let verdict = counted().sent_again(true, 20, "rr-1", 2).judged();
+    assert!(verdict.is_exact() && verdict.totals.again == 1, "{verdict:#?}");
+    // Even in an incident that has ended meanwhile, and after a signal that was counted later.
+    let ended = counted().ended(17, "u1", 2).seen(18, "u2", 0).seen(19, "u2", 1).created(17, 19, "rr-2", 1);
+    ended.sent_again(true, 20, "rr-1", 2).passes();
+    // Each attempt may have been counted on its own, too.
+    let verdict = counted().seen(22, "u1", 3).sent_again(true, 20, "rr-1", 3).judged();
+    assert!(verdict.is_exact() && verdict.totals.again == 0, "{verdict:#?}");
+}
+
+#[test]
+fn an_acknowledgement_for_an_earlier_attempt_uses_that_one_up() {
+    let twice = Story::started().seen(16, "u1", 2).seen(22, "u1", 3).sent_again(true, 20, "rr-1", 2);
+    twice.has_only(|violation| matches!(violation, Violation::Excess { .. }));
+}
+
+#[test]
+fn an_attempt_without_a_mark_is_acknowledged_for_itself_alone() {
+    let story = Story::started().seen(16, "u1", 2).sent_again(false, 20, "rr-1", 2);
+    story.has_only(|violation| matches!(violation, Violation::Lost { .. }));
+}
+
+#[test]
+fn a_marked_attempt_that_was_counted_by_nobody_is_lost() {
+    Story::started().sent_again(true, 20, "rr-1", 2).has_only(|violation| matches!(violation, Violation::Lost { .. }));
 }
 
 #[test]
