@@ -14,9 +14,10 @@ use onceway_kit::client::{Client, ClientResponse};
 use onceway_kit::cluster::SenderAccount;
 use onceway_kit::fault_proxy::{ACCESS_REVIEWS, TOKEN_REVIEWS, Verb};
 use onceway_kit::payload::{Incident, webhook};
+use onceway_kit::poll::until;
 use onceway_kit::rig::{Rig, RrExt};
 use onceway_signal::Source;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// How long the API server may take to apply changed bindings, and a sidecar to notice.
 const SOON: Duration = Duration::from_secs(60);
@@ -134,16 +135,11 @@ async fn without_the_right_to_ask_a_replica_is_not_ready_and_names_it() -> Resul
     let refused = timeout(SOON, until_refused).await??;
     assert_eq!(refused.json()["type"], "https://onceway.io/problems/auth-unavailable");
     assert!(refused.header("retry-after").is_some() && !refused.text().contains(rig.namespace().name()));
-    let until_named = async {
-        loop {
-            let readiness = rig.sidecar(0).readiness().await?.text();
-            if readiness.contains("create tokenreviews.authentication.k8s.io") {
-                return anyhow::Ok(());
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
+    let named = async || {
+        let readiness = rig.sidecar(0).readiness().await?.text();
+        Ok(readiness.contains("create tokenreviews.authentication.k8s.io").then_some(()))
     };
-    timeout(SOON, until_named).await??;
+    until(SOON, "readiness names the right", named).await?;
     let token = sender.token().await?;
     assert_eq!(send(&rig.sidecar(0).url(), &token, &[&incident]).await?.status, 503, "never a 401");
     Ok(())

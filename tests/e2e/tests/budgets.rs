@@ -9,9 +9,10 @@ use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use onceway_kit::client::ClientResponse;
 use onceway_kit::payload::{Alert, Incident, webhook};
+use onceway_kit::poll::until;
 use onceway_kit::rig::{Rig, RrExt};
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// How long another program may take: the watch, a policy to be enforced.
 const SOON: Duration = Duration::from_secs(30);
@@ -53,14 +54,8 @@ async fn a_sender_that_goes_wild_starts_no_more_repairs_than_the_budget_and_know
     // A repair that ends makes room for one.
     rig.finish_and_delete(known.context("an incident")?).await?;
     let fresh = Incident::new("prod", "fresh-api");
-    timeout(SOON, async {
-        while rig.alert(0, &fresh, 0).await?.status != 201 {
-            sleep(Duration::from_millis(20)).await;
-        }
-        anyhow::Ok(())
-    })
-    .await
-    .context("the budget is never free again")??;
+    let created = async || Ok((rig.alert(0, &fresh, 0).await?.status == 201).then_some(()));
+    until(SOON, "the budget is free again", created).await?;
     assert_eq!(rig.rrs().await?.len(), 5);
     Ok(())
 }
@@ -107,19 +102,15 @@ async fn freeze(rig: &Rig) -> Result<()> {
     Api::all(client.clone()).create(&PostParams::default(), &policy).await?;
     Api::all(client).create(&PostParams::default(), &binding).await?;
     let probe = Incident::new("prod", "frozen-api");
-    timeout(SOON, async {
-        // The policy is not enforced at once: a probe that is not denied is removed.
-        let mut n = 0;
-        while let Ok(rr) = rig.create_foreign(&probe, &format!("probe-{n}")).await {
-            let name = rr.metadata.name.unwrap_or_default();
-            rig.rr_api().delete(&name, &Default::default()).await?;
-            n += 1;
-            sleep(Duration::from_millis(100)).await;
-        }
-        anyhow::Ok(())
-    })
-    .await
-    .context("the policy is not enforced")?
+    // The policy is not enforced at once: a probe that is not denied is removed.
+    let mut n = 0;
+    let denied = async || {
+        n += 1;
+        let Ok(rr) = rig.create_foreign(&probe, &format!("probe-{n}")).await else { return Ok(Some(())) };
+        rig.rr_api().delete(rr.name(), &Default::default()).await?;
+        Ok(None)
+    };
+    until(SOON, "the policy is enforced", denied).await
 }
 
 #[tokio::test]

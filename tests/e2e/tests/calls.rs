@@ -6,12 +6,11 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use onceway_kit::fault_proxy::{Call, Fault, LEASES, RR_STATUS, RRS, Rule, Verb};
 use onceway_kit::payload::Incident;
+use onceway_kit::poll::until;
 use onceway_kit::rig::{Rig, RrExt};
-use tokio::time::{sleep, timeout};
 
 /// How long to wait for a metric, and how often to poll it.
 const LIMIT: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(5);
 
 /// The API calls that a signal waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,21 +58,16 @@ async fn path(rig: &Rig, replica: usize, incident: &Incident, n: u64, status: u1
 
 /// Waits until the index of every replica is in sync and has this number of active incidents.
 async fn until_indexed(rig: &Rig, incidents: f64) -> Result<()> {
-    let indexed = async {
-        for sidecar in rig.sidecars() {
-            loop {
-                let scrape = sidecar.scrape().await?;
-                let in_sync = scrape.sum("gateway_index_in_sync", &[]) == 1.0;
-                let knows = scrape.sum("gateway_index_incidents", &[]) == incidents;
-                if !scrape.has("gateway_index_in_sync") || (in_sync && knows) {
-                    break;
-                }
-                sleep(POLL).await;
-            }
-        }
-        Ok(())
-    };
-    timeout(LIMIT, indexed).await?
+    for sidecar in rig.sidecars() {
+        let indexed = async || {
+            let scrape = sidecar.scrape().await?;
+            let in_sync = scrape.sum("gateway_index_in_sync", &[]) == 1.0;
+            let knows = scrape.sum("gateway_index_incidents", &[]) == incidents;
+            Ok((!scrape.has("gateway_index_in_sync") || (in_sync && knows)).then_some(()))
+        };
+        until(LIMIT, "the index has its incidents", indexed).await?;
+    }
+    Ok(())
 }
 
 /// Opens the incident at replica 0; returns the RR's name.
@@ -180,13 +174,11 @@ async fn signals_that_arrive_while_a_count_is_in_flight_wait_for_one_write() -> 
 
 /// Waits until this number of signals is queued for the next write.
 async fn until_queued(rig: &Rig, signals: f64) -> Result<()> {
-    let queued = async {
-        while rig.sidecar(0).scrape().await?.sum("gateway_queue_depth", &[]) < signals {
-            sleep(POLL).await;
-        }
-        Ok(())
+    let queued = async || {
+        let queued = rig.sidecar(0).scrape().await?.sum("gateway_queue_depth", &[]);
+        Ok((queued >= signals).then_some(()))
     };
-    timeout(LIMIT, queued).await?
+    until(LIMIT, "the signals are queued", queued).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

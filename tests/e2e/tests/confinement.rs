@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use onceway_kit::payload::Incident;
+use onceway_kit::poll::until;
 use onceway_kit::rig::{Rig, Rr};
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
 
 /// How long a new policy or a label may take to be enforced.
 const ENFORCED: Duration = Duration::from_secs(30);
@@ -27,14 +27,14 @@ impl Confined {
         let (client, namespace) = (rig.namespace().sidecars_client()?, rig.namespace().name());
         let (leases, rrs) = (Api::namespaced(client.clone(), namespace), Api::namespaced(client, namespace));
         let confined = Self { rig, leases, rrs };
-        timeout(ENFORCED, async {
-            while confined.create_lease("enforced").await.is_ok() {
+        let refused = async || {
+            let created = confined.create_lease("enforced").await.is_ok();
+            if created {
                 confined.leases.delete("enforced", &DeleteParams::default()).await.ok();
-                sleep(Duration::from_millis(50)).await;
             }
-        })
-        .await
-        .context("the policies are not enforced")?;
+            Ok((!created).then_some(()))
+        };
+        until(ENFORCED, "the policies are enforced", refused).await?;
         Ok(confined)
     }
 
@@ -114,16 +114,12 @@ async fn an_unstarted_rr_can_be_skipped_where_the_namespace_says_so_and_nothing_
     confined.rig.namespace().label("onceway.io/duplicates", "skip").await?;
     refused(confined.patch_status(&name, json!({ "overallPhase": "Completed" })).await);
     confined.rig.set_phase(&name, "Executing").await?;
-    let skipped = async {
-        // The API server may see the label late, and no RR that a controller has started may ever be skipped.
-        refused(confined.patch_status(&name, skip()).await);
-        confined.rig.set_phase(&name, "Pending").await?;
-        while confined.patch_status(&name, skip()).await.is_err() {
-            sleep(Duration::from_millis(50)).await;
-        }
-        anyhow::Ok(())
-    };
-    timeout(ENFORCED, skipped).await.context("never allowed")?
+    // The API server may see the label late, and no RR that a controller has started may ever be skipped.
+    refused(confined.patch_status(&name, skip()).await);
+    confined.rig.set_phase(&name, "Pending").await?;
+    let skipped = async || Ok(confined.patch_status(&name, skip()).await.ok());
+    until(ENFORCED, "it may be skipped", skipped).await?;
+    Ok(())
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
 use onceway_kit::fault_proxy::{Call, CallResult, Fault, RRS, Rule, RuleHandle, Verb};
 use onceway_kit::payload::Incident;
+use onceway_kit::poll::until;
 use onceway_kit::rig::Rig;
 use onceway_kit::storm::{Report, Running, Storm};
 use serde_json::json;
@@ -71,12 +72,8 @@ async fn settle(rig: &Rig, running: Running, others: impl IntoIterator<Item = Ru
 /// Waits until a sender has to retry.
 async fn a_sender_retries(running: &Running) -> Result<()> {
     let so_far = running.progress().retried();
-    let retried = async {
-        while running.progress().retried() == so_far {
-            sleep(Duration::from_millis(1)).await;
-        }
-    };
-    timeout(STORM_LIMIT, retried).await.context("no sender meets the stopped replica")
+    let retried = async || Ok((running.progress().retried() > so_far).then_some(()));
+    until(STORM_LIMIT, "a sender meets the stopped replica", retried).await
 }
 
 /// Waits until a call to the API server has failed.

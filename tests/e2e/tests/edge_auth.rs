@@ -10,6 +10,7 @@ use onceway_kit::alertmanager::{Alertmanager, Receiver};
 use onceway_kit::cluster::{AUDIENCE, Cluster};
 use onceway_kit::envoy::{EdgeAuth, at};
 use onceway_kit::payload::{Alert, Incident};
+use onceway_kit::poll::until;
 use onceway_kit::ports::Port;
 use onceway_kit::rig::{Rig, RrExt};
 use onceway_kit::scratch::Scratch;
@@ -17,7 +18,7 @@ use onceway_signal::Source;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -94,15 +95,12 @@ impl Edge {
 
     /// Posts until Envoy has the API server's keys, which it fetches after its start.
     async fn until_keys(&self, token: &str, incident: &Incident) -> Result<()> {
-        let began = Instant::now();
-        loop {
+        let accepted = async || {
             let response = self.post(Some(token), incident, 0).await?;
-            if response.status == 201 {
-                return Ok(());
-            }
-            ensure!(response.status == 503 && began.elapsed() < LIMIT, "{}", response.text);
-            sleep(Duration::from_millis(50)).await;
-        }
+            ensure!([201, 503].contains(&response.status), "{}", response.text);
+            Ok((response.status == 201).then_some(()))
+        };
+        until(LIMIT, "Envoy has the keys", accepted).await
     }
 
     fn write_token(&self, token: &str) -> Result<PathBuf> {

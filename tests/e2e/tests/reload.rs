@@ -11,11 +11,11 @@ use onceway_kit::client::{Client, ClientResponse};
 use onceway_kit::envoy::{self, FILTER, at, configure_filter, load_module};
 use onceway_kit::fault_proxy::{Call, Fault, RR_STATUS, RRS, Rule, Verb};
 use onceway_kit::payload::{Incident, webhook};
+use onceway_kit::poll::until;
 use onceway_kit::rig::Rig;
 use onceway_kit::scratch::Scratch;
 use onceway_signal::Source;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
 /// JSON pointer to the maximum duration of a stream.
 const MAX_STREAM: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/\
@@ -38,6 +38,9 @@ async fn trap(rig: &Rig, client: &Client, place: &str, body: String) -> Result<C
     client.send(request.header("content-type", "application/json").header("x-trap", place), body).await
 }
 
+/// How long Envoy may take to run another filter.
+const LIMIT: Duration = Duration::from_secs(60);
+
 fn several(n: u64) -> String {
     webhook(&Incident::several("prod", 3).iter().map(|incident| incident.alert(n)).collect::<Vec<_>>())
 }
@@ -51,15 +54,11 @@ async fn sum(rig: &Rig, words: &[&str]) -> Result<f64> {
 
 /// Sends until the response is not 503: Envoy rebuilds a VM only after a backoff.
 async fn send_until_served(rig: &Rig, client: &Client, body: String) -> Result<ClientResponse> {
-    let began = Instant::now();
-    loop {
+    let served = async || {
         let response = client.signal(&rig.envoy().url(), Source::Prometheus, body.clone()).await?;
-        if response.status != 503 {
-            return Ok(response);
-        }
-        ensure!(began.elapsed() < Duration::from_secs(60), "the VM was not rebuilt: {}", response.text());
-        sleep(Duration::from_millis(20)).await;
-    }
+        Ok((response.status != 503).then_some(response))
+    };
+    until(LIMIT, "the VM is rebuilt", served).await
 }
 
 #[tokio::test]
@@ -165,13 +164,9 @@ async fn a_new_configuration_and_a_new_module_roll_in_without_a_lost_request() -
     let rig = Rig::replicas(2).with_envoy_edited(edit).with_long_timeouts().start().await?;
     let filter = receiver.await?;
     let updates = async || sum(&rig, &["envoy_extension_config_discovery", "config_reload"]).await;
-    let until = async |count: f64| {
-        let began = Instant::now();
-        while updates().await? < count {
-            ensure!(began.elapsed() < Duration::from_secs(60), "Envoy did not load the new filter");
-            sleep(Duration::from_millis(20)).await;
-        }
-        anyhow::Ok(())
+    let loaded = async |count: f64| {
+        let loaded = async || Ok((updates().await? >= count).then_some(()));
+        until(LIMIT, "Envoy has loaded the new filter", loaded).await
     };
     let before = updates().await?;
     let storm = rig.storm(Incident::several("prod", 5)).endless().concurrency(20).max_attempts(1).start();
@@ -180,7 +175,7 @@ async fn a_new_configuration_and_a_new_module_roll_in_without_a_lost_request() -
     let mut newer = filter.clone();
     newer["typed_config"]["config"]["configuration"]["value"] = json!(r#"{"max_fingerprints": 4}"#);
     publish(&dir, &newer, 1)?;
-    until(before + 1.0).await?;
+    loaded(before + 1.0).await?;
     storm.until_acknowledged(300).await;
     // Another module (a custom section is appended), and the old configuration.
     let mut bytes = fs::read(&shipped)?;
@@ -190,7 +185,7 @@ async fn a_new_configuration_and_a_new_module_roll_in_without_a_lost_request() -
     let mut newest = filter.clone();
     newest["typed_config"]["config"]["vm_config"]["code"]["local"]["filename"] = json!(other);
     publish(&dir, &newest, 2)?;
-    until(before + 2.0).await?;
+    loaded(before + 2.0).await?;
     storm.until_acknowledged(500).await;
     // An invalid configuration is not loaded.
     newest["typed_config"]["config"]["configuration"]["value"] = json!(r#"{"no_such_field": 4}"#);

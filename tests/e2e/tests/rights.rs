@@ -11,6 +11,7 @@ use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use onceway::health::permissions::{RIGHTS, Right};
 use onceway_kit::payload::Incident;
+use onceway_kit::poll::until;
 use onceway_kit::rig::{Rig, Rr, RrExt};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -136,17 +137,16 @@ async fn active(rig: &Rig, incident: &Incident) -> Result<Vec<Rr>> {
 
 /// Waits until a replica is not ready and names this right; returns which.
 async fn until_not_ready(rig: &Rig, name: &str) -> Result<usize> {
-    let began = Instant::now();
-    while began.elapsed() < SOON {
+    let not_ready = async || {
         for (replica, sidecar) in rig.sidecars().iter().enumerate() {
             let readiness = sidecar.readiness().await?;
             if readiness.status == 503 && readiness.text().contains(name) {
-                return Ok(replica);
+                return Ok(Some(replica));
             }
         }
-        sleep(Duration::from_millis(20)).await;
-    }
-    anyhow::bail!("no replica reports that it lacks {name}")
+        Ok(None)
+    };
+    until(SOON, &format!("a replica reports that it lacks {name}"), not_ready).await
 }
 
 #[tokio::test]
