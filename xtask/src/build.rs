@@ -100,7 +100,7 @@ fn programs(goal: &Goal<'_>, lane: &dyn Lane) -> Result<Built> {
         compile(lane, "compiling", 1, cargo(&["build", "--release", "--package", "onceway-clock", MESSAGES]))?;
     }
     if let Some(options) = goal.tests {
-        let mut tests = cargo(&["test", "--release", "--no-run", MESSAGES]);
+        let mut tests = cargo(&["test", "--no-run", MESSAGES]);
         tests.args(options);
         compile(lane, "compiling the tests", seconds / 2, tests)?;
     }

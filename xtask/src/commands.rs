@@ -197,7 +197,7 @@ fn modules_by_crd() -> Result<Vec<String>> {
 fn run_tests(options: &[String], environment: Option<(&str, &str)>) -> Result<()> {
     let packages: Vec<&str> = packages(options);
     if !packages.is_empty() && packages.iter().all(|package| PURE.contains(package)) {
-        let mut tests = cargo(&["test", "--release"]);
+        let mut tests = cargo(&["test"]);
         tests.args(options);
         return run(tests);
     }
@@ -220,7 +220,7 @@ fn run_tests(options: &[String], environment: Option<(&str, &str)>) -> Result<()
         seconds: 900,
     };
     let built = build::all(&goal)?;
-    let mut tests = cargo(&["test", "--release"]);
+    let mut tests = cargo(&["test"]);
     tests.args(&arguments);
     built.set_environment(&mut tests);
     tests.envs(environment);

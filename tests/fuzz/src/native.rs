@@ -2,10 +2,11 @@
 //! as the module's host, in the same order.
 
 use std::cell::RefCell;
+use std::num::NonZeroU32;
 use std::rc::Rc;
 
 use onceway_filter::header_map::serialize;
-use onceway_filter::{Action, Config, Decision, Host, HostError, Level, Request, SubRequest, SubResponse};
+use onceway_filter::{Action, Config, Decision, Host, HostError, Level, Request, SharedValue, SubRequest, SubResponse};
 use onceway_signal::response::SignalResponse;
 use onceway_signal::security_headers::SECURITY_HEADERS;
 use onceway_wasm_host::{
@@ -175,6 +176,15 @@ impl Host for Native {
 
     fn now_ms(&self) -> Result<u64, HostError> {
         Ok(1000)
+    }
+
+    /// A case is one request: nothing has failed before it.
+    fn shared(&self, _key: &str) -> Result<Option<SharedValue>, HostError> {
+        Ok(None)
+    }
+
+    fn set_shared(&self, _key: &str, _bytes: &[u8], _version: Option<NonZeroU32>) -> Result<bool, HostError> {
+        Ok(true)
     }
 
     fn count(&self, decision: Decision) {

@@ -37,42 +37,42 @@ pub fn quick() -> Vec<Run> {
         Run {
             name: "two replicas: lost response, crash, terminal RR, deletion",
             bounds: Bounds { lost_responses: 1, crashes: 1, terminations: 1, deletions: 1, ..two() },
-            states: Some(4_078_075),
+            states: Some(4_166_474),
         },
         Run {
             name: "two replicas: deadline, status write by another, terminal RR, deletion",
             bounds: Bounds { deadlines: 1, terminations: 1, deletions: 1, foreign_writes: 1, ..two() },
-            states: Some(761_078),
+            states: Some(778_219),
         },
         Run {
             name: "two replicas: RR of another, terminal RR, deletion",
             bounds: Bounds { terminations: 1, deletions: 1, foreign_rrs: 1, ..two() },
-            states: Some(299_830),
+            states: Some(309_139),
         },
         Run {
             name: "two replicas: RR GC, lost response, crash, deletion",
             bounds: Bounds { lost_responses: 1, crashes: 1, deletions: 1, rr_gcs: 1, ..two() },
-            states: Some(1_948_988),
+            states: Some(1_959_560),
         },
         Run {
             name: "two replicas: claim GC, terminal RR, deletion",
             bounds: Bounds { terminations: 1, deletions: 1, claim_gcs: 1, ..two() },
-            states: Some(1_271_497),
+            states: Some(1_293_313),
         },
         Run {
             name: "two replicas: claim GC, lost response, deletion",
             bounds: Bounds { lost_responses: 1, deletions: 1, claim_gcs: 1, ..two() },
-            states: Some(1_065_047),
+            states: Some(1_070_181),
         },
         Run {
             name: "two replicas: claim GC, deadline, deletion",
             bounds: Bounds { deadlines: 1, deletions: 1, claim_gcs: 1, ..two() },
-            states: Some(189_874),
+            states: Some(191_438),
         },
         Run {
             name: "two replicas: claim GC, RR of another, deletion",
             bounds: Bounds { foreign_rrs: 1, deletions: 1, claim_gcs: 1, ..two() },
-            states: Some(189_904),
+            states: Some(191_555),
         },
         Run {
             name: "two replicas: four signals, lost response, terminal RR",
@@ -89,7 +89,7 @@ pub fn quick() -> Vec<Run> {
             bounds: Bounds { lost_responses: 1, crashes: 1, ..three() },
             states: Some(1_261_585),
         },
-        Run { name: "three replicas: deletion", bounds: Bounds { deletions: 1, ..three() }, states: Some(1_168_347) },
+        Run { name: "three replicas: deletion", bounds: Bounds { deletions: 1, ..three() }, states: Some(1_195_637) },
     ]
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct Replica {
     pub(crate) known: Option<Rr>,
     pub(crate) batch: Option<Batch>,
     /// The intent of the last write of the claim that its batch sent.
-    claimed: Option<Arc<str>>,
+    pub(crate) claimed: Option<Arc<str>>,
     /// Whether an RR of that name was deleted since: then its create is not prompt, since no RR is created by another
     /// replica and deleted within a second of its claim. (The protocol's one assumption on time.)
     pub(crate) deleted_since_claim: bool,

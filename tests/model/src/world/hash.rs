@@ -46,8 +46,11 @@ impl World {
     fn hash_replica(&self, replica: &Replica, hasher: &mut Renaming) {
         replica.identity().hash(hasher);
         replica.known.hash(hasher);
-        // Not the intent of its last claim write: while that matters, the machine has it.
         (replica.clock_s, replica.batch.is_some(), replica.deleted_since_claim).hash(hasher);
+        // Of which RR a deletion would be noted.
+        if self.remaining.deletions > 0 || self.remaining.terminal_deletions > 0 {
+            replica.claimed.hash(hasher);
+        }
         if let Some(batch) = &replica.batch {
             batch.machine.hash(hasher);
             batch.step.hash(hasher);
