@@ -14,7 +14,7 @@ use onceway_wasm_host::{
 };
 
 use super::case::Case;
-use super::seen::{Behavior, token};
+use super::seen::{Behavior, token, with_one_id};
 
 /// The error of a host call that the proxy cannot serve.
 const FAILED: HostError = HostError::Status { call: "native", status: 10 };
@@ -104,7 +104,7 @@ fn reply_to_calls(case: &Case, host: &Native, request: &mut Request) {
 impl Native {
     fn behavior(self, end: End) -> Behavior {
         let State { headers, calls, decisions, .. } = self.0.into_inner();
-        Behavior { end, headers, calls, decisions }
+        Behavior { end, headers, calls: with_one_id(calls), decisions }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The observable behavior of the filter for one request, the same for module and native core.
 
+use onceway_signal::WEBHOOK_HEADER;
 use onceway_wasm_host::{End, RequestResult, SubRequest};
 
 use super::case::Case;
@@ -21,10 +22,11 @@ impl Behavior {
     /// The behavior of the module.
     pub(super) fn of_module(result: &RequestResult) -> Behavior {
         let renumber = |(number, call): (usize, &SubRequest)| SubRequest { token: token(number), ..call.clone() };
+        let calls = result.sub_requests.iter().enumerate().map(renumber);
         Behavior {
             end: result.end.clone(),
             headers: result.headers.clone(),
-            calls: result.sub_requests.iter().enumerate().map(renumber).collect(),
+            calls: with_one_id(calls.collect()),
             decisions: result.decisions().into_iter().map(str::to_owned).collect(),
         }
     }
@@ -52,6 +54,18 @@ impl Behavior {
         };
         (sub_requests + response) as u64
     }
+}
+
+/// The sub-requests, with a name in place of each id of a webhook: it tells of the requests before this one, and of the clock.
+pub(super) fn with_one_id(mut calls: Vec<SubRequest>) -> Vec<SubRequest> {
+    let mut ids = Vec::new();
+    for (name, value) in calls.iter_mut().flat_map(|call| &mut call.headers) {
+        if name == WEBHOOK_HEADER {
+            let number = ids.iter().position(|id| id == value).unwrap_or(ids.len());
+            ids.push(std::mem::replace(value, format!("id {number} of {} digits", value.len())));
+        }
+    }
+    calls
 }
 
 /// The number of a sub-request, by which both sides are compared.
