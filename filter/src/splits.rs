@@ -8,7 +8,7 @@
 //! | begins | |
 //! |---|---|
 //! | the only split | always: none is rejected permanently |
-//! | any other | if every split, it and those that it delays, ends within [`SHARE_OF_TIME`] of its time left |
+//! | any other | if it ends within [`SHARE_TO_BEGIN`] of its time, and those that it delays within [`SHARE_TO_END`] of their time left |
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,8 +18,13 @@ use onceway_signal::retry_after::retry_after_s;
 /// The rate before it is known, per millisecond: what a small cluster takes.
 const UNMEASURED_PER_MS: f64 = 0.1;
 
-/// The share of the time that a split has left within which its end must be predicted: the rest is for errors of the prediction.
-const SHARE_OF_TIME: f64 = 0.8;
+/// The share of its time within which the end of a split must be predicted for it to begin. The rest is for errors of the prediction, which
+/// knows nothing of what others will begin, and for the replicas, which refuse what they see no time for: a split that is refused after a
+/// wait has lost more than one that does not begin.
+const SHARE_TO_BEGIN: f64 = 0.4;
+
+/// The same of the time that a split in flight has left. It only must not be made late.
+const SHARE_TO_END: f64 = 0.8;
 
 /// How long partitions are counted for one measurement of the rate, in milliseconds.
 const WINDOW_MS: u64 = 500;
@@ -92,14 +97,14 @@ impl State {
         if self.in_flight.is_empty() {
             return true;
         }
-        let newcomer = (partitions, deadline_ms);
-        let all = || self.in_flight.iter().map(|split| (split.left, split.deadline_ms)).chain([newcomer]);
-        let ends_in_time = |(left, deadline_ms): (u32, u64)| {
-            let until_its_end: u64 = all().map(|(other, _)| u64::from(other.min(left))).sum();
-            until_its_end as f64 <= self.rate.per_ms * SHARE_OF_TIME * deadline_ms.saturating_sub(now_ms) as f64
+        let in_flight = || self.in_flight.iter().map(|split| (split.left, split.deadline_ms, SHARE_TO_END));
+        let all = || in_flight().chain([(partitions, deadline_ms, SHARE_TO_BEGIN)]);
+        let ends_in_time = |(left, deadline_ms, share): (u32, u64, f64)| {
+            let until_its_end: u64 = all().map(|(other, ..)| u64::from(other.min(left))).sum();
+            until_its_end as f64 <= self.rate.per_ms * share * deadline_ms.saturating_sub(now_ms) as f64
         };
         // One that is late already is not delayed by what may still be refused: it ends at its deadline anyway.
-        let is_late = |(_, deadline_ms): &(u32, u64)| *deadline_ms <= now_ms;
+        let is_late = |(_, deadline_ms, _): &(u32, u64, f64)| *deadline_ms <= now_ms;
         self.in_flight.len() < MAX_SPLITS && all().filter(|split| !is_late(split)).all(ends_in_time)
     }
 

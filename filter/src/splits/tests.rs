@@ -34,24 +34,24 @@ fn the_only_split_begins_however_large_it_is() {
 #[test]
 fn until_the_rate_is_known_it_is_that_of_a_small_cluster() {
     let splits = Rc::new(Splits::default());
-    // 100 a second: 720 in eight tenths of nine seconds.
-    let _running = begin(&splits, 360, 0).unwrap();
-    assert!(begin(&splits, 361, 0).is_none());
-    assert!(begin(&splits, 360, 0).is_some());
+    // 100 a second: 360 in four tenths of nine seconds.
+    let _running = begin(&splits, 180, 0).unwrap();
+    assert!(begin(&splits, 181, 0).is_none());
+    assert!(begin(&splits, 180, 0).is_some());
 }
 
 #[test]
 fn a_split_begins_if_it_and_all_those_that_it_delays_are_predicted_to_end_in_time() {
-    // 200 a second: 1,440 in eight tenths of nine seconds.
+    // 200 a second: 720 in four tenths of nine seconds, and 1,440 in eight tenths.
     let (splits, now) = measured(200);
-    let one = begin(&splits, 700, now).unwrap();
-    let other = begin(&splits, 700, now).unwrap();
-    assert!(begin(&splits, 700, now).is_none());
-    // A small one ends early, and delays the large ones by what it has alone.
-    let small = begin(&splits, 10, now).unwrap();
-    assert!(begin(&splits, 50, now).is_none());
+    let one = begin(&splits, 350, now).unwrap();
+    let other = begin(&splits, 350, now).unwrap();
+    assert!(begin(&splits, 350, now).is_none());
+    // A small one ends early, and delays the large ones, which must end in eight tenths, by what it has alone.
+    let small = begin(&splits, 200, now).unwrap();
+    assert!(begin(&splits, 200, now).is_none(), "800 of 720");
     drop((one, small));
-    assert!(begin(&splits, 700, now).is_some());
+    assert!(begin(&splits, 350, now).is_some());
     drop(other);
 }
 
@@ -65,7 +65,7 @@ fn a_newcomer_must_not_delay_one_that_has_little_time_left() {
     assert!(begin(&splits, 18, later).is_some(), "300 + 18 of 320");
     assert!(begin(&splits, 25, later).is_none());
     drop(old);
-    assert!(begin(&splits, 1024, later).is_some());
+    assert!(begin(&splits, 1024, later).is_some(), "the only one");
 }
 
 #[test]

@@ -7,7 +7,11 @@
 //! ```text
 //! every WINDOW   latency > TARGET      limit = limit / 2, at least MIN_SLOTS
 //!                latency < TARGET / 2  limit = limit * 2, at most limits.maxApiCallsInFlight
+//!                calls wait            rate  = calls that ended in it, averaged with those of the last one
 //! ```
+//!
+//! The rate is what the API server gives this replica, however many calls are in flight: while the limit changes, latency over limit would
+//! say half or twice as much.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -52,7 +56,14 @@ struct Limit {
     slots: usize,
     /// Slots that exist: more than `slots` until calls in flight have given up the excess.
     existing: usize,
+    /// When this window began.
     changed: Instant,
+    /// Calls that have ended in this window.
+    ended: u32,
+    /// Calls per second while calls wait, if they did through the last window.
+    rate: Option<f64>,
+    /// Whether calls waited when this window began.
+    waited: bool,
 }
 
 /// A call's slot, until this is dropped.
@@ -70,7 +81,14 @@ impl Load {
         Self {
             max_slots,
             slots: Semaphore::new(max_slots),
-            limit: Mutex::new(Limit { slots: max_slots, existing: max_slots, changed: Instant::now() }),
+            limit: Mutex::new(Limit {
+                slots: max_slots,
+                existing: max_slots,
+                changed: Instant::now(),
+                ended: 0,
+                rate: None,
+                waited: false,
+            }),
             waiting: AtomicUsize::new(0),
             latency: MovingAverage::new(),
         }
@@ -87,9 +105,11 @@ impl Load {
     pub(super) fn record(&self, took: Duration) {
         self.latency.record(took);
         let mut limit = self.limit();
+        limit.ended += 1;
         if limit.changed.elapsed() < WINDOW {
             return;
         }
+        limit.end_window(self.waiting.load(Ordering::Relaxed) > 0);
         let latency = self.latency.get();
         if latency > TARGET {
             limit.slots = (limit.slots / 2).max(MIN_SLOTS.min(self.max_slots));
@@ -99,19 +119,17 @@ impl Load {
         let missing = limit.slots.saturating_sub(limit.existing);
         self.slots.add_permits(missing);
         limit.existing += missing;
-        limit.changed = Instant::now();
     }
 
-    /// What a call has to expect: it waits for those before it, as many at a time as are in flight. Nothing if nothing was measured
-    /// within [`MAX_AGE`].
+    /// What a call has to expect: it waits for those before it. Nothing if nothing was measured within [`MAX_AGE`].
     pub(super) fn expected(&self) -> Expected {
         if self.latency.age() > MAX_AGE {
             return Expected::default();
         }
-        let turns = self.waiting.load(Ordering::Relaxed) as f64 / self.limit().slots as f64;
-        let call = self.latency.get();
-        let wait = Duration::try_from_secs_f64(call.as_secs_f64() * turns).unwrap_or(Duration::MAX);
-        Expected { call, wait }
+        let (call, waiting) = (self.latency.get(), self.waiting.load(Ordering::Relaxed) as f64);
+        let Limit { rate, slots, .. } = *self.limit();
+        let wait = rate.map_or_else(|| call.as_secs_f64() * waiting / slots as f64, |rate| waiting / rate);
+        Expected { call, wait: Duration::try_from_secs_f64(wait).unwrap_or(Duration::MAX) }
     }
 
     fn wait(&self) -> Waiting<'_> {
@@ -122,6 +140,17 @@ impl Load {
     /// A poisoned lock is usable: each change leaves it consistent.
     fn limit(&self) -> MutexGuard<'_, Limit> {
         self.limit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Limit {
+    /// Begins the next window; `waits`: calls wait now. Only between two such times the rate is what can be had.
+    fn end_window(&mut self, waits: bool) {
+        let seen = f64::from(self.ended) / self.changed.elapsed().as_secs_f64();
+        self.rate = (waits && self.waited).then(|| self.rate.map_or(seen, |rate| f64::midpoint(rate, seen)));
+        self.waited = waits;
+        self.ended = 0;
+        self.changed = Instant::now();
     }
 }
 
@@ -184,6 +213,21 @@ mod tests {
         assert!((90.0..=100.0).contains(&ms()), "{}", ms());
         drop(waiting);
         assert!((18.0..=20.0).contains(&ms()), "{}", ms());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_calls_wait_their_rate_says_how_long_whatever_the_limit_is() {
+        let load = measured(128, MS * 20).await;
+        let waiting: Vec<_> = (0..200).map(|_| load.wait()).collect();
+        // A hundred calls a second, ever slower and with ever fewer in flight.
+        for latency in [1_000, 500, 300] {
+            record(&load, MS * latency, WINDOW * 4).await;
+            let wait = load.expected().wait.as_secs_f64();
+            assert!((1.9..=2.1).contains(&wait), "{wait}");
+        }
+        drop(waiting);
+        record(&load, MS * 20, WINDOW * 2).await;
+        assert!(load.expected().wait.is_zero() && load.limit().rate.is_none());
     }
 
     #[tokio::test(start_paused = true)]
