@@ -18,13 +18,14 @@ use onceway_signal::retry_after::retry_after_s;
 /// The rate before it is known, per millisecond: what a small cluster takes.
 const UNMEASURED_PER_MS: f64 = 0.1;
 
-/// The share of its time within which the end of a split must be predicted for it to begin. The rest is for errors of the prediction, which
-/// knows nothing of what others will begin, and for the replicas, which refuse what they see no time for: a split that is refused after a
-/// wait has lost more than one that does not begin.
-const SHARE_TO_BEGIN: f64 = 0.4;
+/// The share of its time within which the end of a split must be predicted for it to begin. A part may have to wait for two counts of its
+/// incident, and a replica refuses what it sees no time for: one refused part of many has the whole webhook sent again. So no more
+/// begins than keeps the API server busy for this long.
+const SHARE_TO_BEGIN: f64 = 0.2;
 
-/// The same of the time that a split in flight has left. It only must not be made late.
-const SHARE_TO_END: f64 = 0.8;
+/// The same of the time that a split in flight has left. It must not be made late by others, nor by single incidents, which the filter does
+/// not see.
+const SHARE_TO_END: f64 = 0.6;
 
 /// How long partitions are counted for one measurement of the rate, in milliseconds.
 const WINDOW_MS: u64 = 500;

@@ -34,35 +34,38 @@ fn the_only_split_begins_however_large_it_is() {
 #[test]
 fn until_the_rate_is_known_it_is_that_of_a_small_cluster() {
     let splits = Rc::new(Splits::default());
-    // 100 a second: 360 in four tenths of nine seconds.
-    let _running = begin(&splits, 180, 0).unwrap();
-    assert!(begin(&splits, 181, 0).is_none());
-    assert!(begin(&splits, 180, 0).is_some());
+    // 100 a second: 180 in a fifth of nine seconds.
+    let _running = begin(&splits, 90, 0).unwrap();
+    assert!(begin(&splits, 91, 0).is_none());
+    assert!(begin(&splits, 90, 0).is_some());
 }
 
 #[test]
 fn a_split_begins_if_it_and_all_those_that_it_delays_are_predicted_to_end_in_time() {
-    // 200 a second: 720 in four tenths of nine seconds, and 1,440 in eight tenths.
+    // 200 a second: 360 in a fifth of nine seconds, and 1,080 in six tenths.
     let (splits, now) = measured(200);
-    let one = begin(&splits, 350, now).unwrap();
-    let other = begin(&splits, 350, now).unwrap();
-    assert!(begin(&splits, 350, now).is_none());
-    // A small one ends early, and delays the large ones, which must end in eight tenths, by what it has alone.
-    let small = begin(&splits, 200, now).unwrap();
-    assert!(begin(&splits, 200, now).is_none(), "800 of 720");
-    drop((one, small));
-    assert!(begin(&splits, 350, now).is_some());
-    drop(other);
+    let one = begin(&splits, 170, now).unwrap();
+    let other = begin(&splits, 170, now).unwrap();
+    assert!(begin(&splits, 170, now).is_none());
+    // A small one ends early.
+    assert!(begin(&splits, 100, now).is_some());
+    drop((one, other));
+    // A large one, which began alone, must end in six tenths.
+    let large = begin(&splits, 1000, now).unwrap();
+    assert!(begin(&splits, 79, now).is_some());
+    assert!(begin(&splits, 81, now).is_none());
+    drop(large);
+    assert!(begin(&splits, 170, now).is_some());
 }
 
 #[test]
 fn a_newcomer_must_not_delay_one_that_has_little_time_left() {
     let (splits, now) = measured(200);
     let old = begin(&splits, 1024, now).unwrap();
-    // Seven seconds later 300 are left, and 1.6 s of eight tenths of the time.
+    // Seven seconds later 220 are left, and 1.2 s of six tenths of the time.
     let later = now + 7_000;
-    splits.state.borrow_mut().in_flight[0].left = 300;
-    assert!(begin(&splits, 18, later).is_some(), "300 + 18 of 320");
+    splits.state.borrow_mut().in_flight[0].left = 220;
+    assert!(begin(&splits, 18, later).is_some(), "220 + 18 of 240");
     assert!(begin(&splits, 25, later).is_none());
     drop(old);
     assert!(begin(&splits, 1024, later).is_some(), "the only one");
