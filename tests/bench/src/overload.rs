@@ -213,7 +213,7 @@ fn method() -> String {
          so the rate includes the\nrepeats. A webhook is sent again, byte for byte and without regard to Retry-After, until it is acknowledged; a \
          real Alertmanager waits longer\nbefore each repeat. An attempt without a response is given up after {timeout} s. The webhooks that are not \
          acknowledged are limited to a number of\nseconds of the capacity (8 with --quick, 15 with --full); beyond it no new one begins. Repeats \
-         go to another of {} connections, and so perhaps to\nanother of Envoy's workers, which does not know of the earlier attempt.\n\n\
+         go to another of {} connections, and so perhaps to\nanother of Envoy's workers.\n\n\
          The capacity of each kind of webhooks is measured first, in a closed loop. Then each factor of it is offered for a fixed time (6 s, \
          15 s; large webhooks three times as long), and the\noverload ends: no new webhook begins, and those that are left are sent again at the rate of the capacity. \"{RECOVERY}\" \
          begins when the last one\nis acknowledged; latency is that of a single signal ten times a second, and normal if it is within twice its \

@@ -50,7 +50,7 @@ impl Story {
         self.version(at, uid, &name, count, true, true)
     }
 
-    fn attempt(mut self, start: Micros, end: Micros, observation: Observation) -> Self {
+    fn attempt(self, start: Micros, end: Micros, observation: Observation) -> Self {
         let signal = self.0.attempts.len() as u64;
         self.sent(signal, false, start, end, observation)
     }
