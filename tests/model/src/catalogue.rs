@@ -128,7 +128,7 @@ pub fn deep() -> Vec<Run> {
         Run {
             name: "two replicas: RR of another, lost response, terminal RR, deletion",
             bounds: Bounds { lost_responses: 1, terminations: 1, deletions: 1, foreign_rrs: 1, ..two() },
-            states: Some(3_561_882),
+            states: Some(3_659_548),
         },
         Run {
             name: "two replicas: claim GC, RR GC, crash, deletion",

@@ -35,7 +35,7 @@ pub struct Attempt {
     pub signal: u64,
     /// The fingerprint of its incident.
     pub fingerprint: String,
-    /// Whether all attempts at the signal carry one id. A replica then counts it once at most.
+    /// Whether all attempts at the signal carry one id. A replica that remembers having counted one acknowledges the next for it.
     #[serde(default)]
     pub marked: bool,
     /// The replica that it was sent to.

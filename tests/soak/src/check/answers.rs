@@ -155,7 +155,8 @@ fn lost_violation(attempt: &Attempt, since: Micros, candidates: &[Candidate]) ->
 }
 
 /// Whatever a write counted beyond the attempts attributed to it must be ambiguous attempts of its incident, sent
-/// before the write was seen, each counted once. One that a later attempt is acknowledged for is among those attributed. Returns how many counted signals remain that were not sent.
+/// before the write was seen, each counted once. One that a later attempt is acknowledged for is among those attributed. Returns
+/// how many counted signals remain that were not sent.
 pub(super) fn check_excess(
     history: &History,
     rrs: &[Rr<'_>],
