@@ -127,7 +127,7 @@ impl Request {
         }
         let response = split.response();
         if !(200..300).contains(&response.status()) {
-            split.attempt().failed(host, host.now_ms().unwrap_or_default());
+            split.failed(host);
         }
         self.state = match self.respond(host, response, MERGED) {
             Ok(()) => State::Responded,
@@ -145,7 +145,7 @@ impl Request {
     /// The stream has ended, perhaps before its response: a sender that has left sends again what it did not see acknowledged.
     pub fn on_end(&mut self, host: &impl Host) {
         if let State::Split(split) = &self.state {
-            split.attempt().failed(host, host.now_ms().unwrap_or_default());
+            split.failed(host);
         }
         self.state = State::Responded;
     }

@@ -130,9 +130,9 @@ impl Split {
         }
     }
 
-    /// Which attempt at its webhook this is.
-    pub(crate) fn attempt(&self) -> Attempt {
-        self.attempt
+    /// It has ended without a 2xx: the next attempt at its webhook repeats nothing that was counted.
+    pub(crate) fn failed(&self, host: &impl Host) {
+        self.attempt.failed(host, host.now_ms().unwrap_or_default());
     }
 
     /// Sends the first partitions.
