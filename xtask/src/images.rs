@@ -120,15 +120,15 @@ fn maker(
     registry: Option<&str>,
     sboms: Option<&Sboms>,
 ) -> Result<Command> {
-    let target = target_dir()?;
-    maker_of(&target, platforms, out, registry, sboms)
+    maker_of(root(), &target_dir()?, platforms, out, registry, sboms)
 }
 
-/// The same, of what is built in the directory `target`.
+/// The same, of what is built of `tree` in the directory `target`.
 ///
 /// # Errors
 /// If git fails.
 pub(crate) fn maker_of(
+    tree: &Path,
     target: &Path,
     platforms: &[&'static Platform],
     out: &Path,
@@ -143,7 +143,7 @@ pub(crate) fn maker_of(
         let file = target.join(Shipped::Sidecar(platform).file());
         maker.arg("--program").arg(format!("{}={}", platform.arch, file.display()));
     }
-    if let Some(commit) = git::commit()? {
+    if let Some(commit) = git::commit(tree)? {
         maker.args(["--revision", &commit.revision, "--created", &commit.seconds]);
     }
     if let Some(Sboms { sidecar, filter }) = sboms {

@@ -39,7 +39,7 @@ pub(crate) fn reproduce() -> Result<()> {
         }
         assemble(&tree, &target)?;
         let out = target.join("images");
-        run(maker_of(&target, &[platform], &out, None, None)?)?;
+        run(maker_of(&tree, &target, &[platform], &out, None, None)?)?;
         for image in IMAGES {
             digests.push(digest(&out.join(image).join("index.json"))?);
         }

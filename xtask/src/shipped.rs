@@ -60,7 +60,7 @@ impl Shipped {
                 build.args(["--package", "onceway", "--bin", "onceway", "--release", "--target", platform.target]);
                 build.env(platform.compiler_variable(), compiler);
                 // What the metric gateway_build_info shows. The image has it as a label, too, so its bytes depend on it anyway.
-                build.env("ONCEWAY_REVISION", git::commit()?.map_or_else(String::new, |commit| commit.revision));
+                build.env("ONCEWAY_REVISION", git::commit(tree)?.map_or_else(String::new, |commit| commit.revision));
                 build.env(format!("CFLAGS_{target}"), remap("-ffile-prefix-map=", " ", places));
                 build.env(format!("CARGO_TARGET_{}_LINKER", target.to_uppercase()), LINKER);
                 // Not in a profile of its own, which would compile what runs at build time once more.

@@ -56,7 +56,7 @@ impl Api {
                 return CallOutcome::unknown(error.into());
             }
         };
-        let _slot = self.transport.slot().await;
+        let _slot = self.transport.load.slot().await;
         let kind = ResourceKind::of(call);
         let mut measured = self.transport.measured(kind, batch.is_some());
         let outcome = match self.transport.respond(kind, request).await {

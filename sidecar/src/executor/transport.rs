@@ -9,7 +9,7 @@ use kube::Client;
 use kube::client::Body;
 use tokio::time::{Instant, timeout};
 
-use super::load::{Load, Slot};
+use super::load::Load;
 use super::measured::Measured;
 use super::outcome::CallFailure;
 use super::resource::ResourceKind;
@@ -50,11 +50,6 @@ impl Transport {
         Self { client, load, call_timeout, recheck, metrics }
     }
 
-    /// Waits until a request may be sent.
-    pub(super) async fn slot(&self) -> Slot<'_> {
-        self.load.slot().await
-    }
-
     /// Begins to measure a request; `on_path` says whether signals wait for it.
     pub(super) fn measured(&self, kind: ResourceKind, on_path: bool) -> Measured<'_> {
         Measured::new(&self.metrics, kind, on_path)
@@ -70,7 +65,7 @@ impl Transport {
         request: Request<Vec<u8>>,
         on_path: bool,
     ) -> Result<ApiResponse, CallFailure> {
-        let _slot = self.slot().await;
+        let _slot = self.load.slot().await;
         let mut measured = self.measured(kind, on_path);
         let response = self.respond(kind, request).await;
         match &response {

@@ -65,6 +65,14 @@ impl Reading {
         Ok(Self { calls, cpu: cpu_of(rig)? })
     }
 
+    /// Reads all counters of a rig that is busy already.
+    ///
+    /// # Errors
+    /// Those of [`Reading::before`].
+    pub(super) async fn during(rig: &Rig) -> Result<Self> {
+        Ok(Self { calls: calls_of(rig).await?, cpu: cpu_of(rig)? })
+    }
+
     /// Reads all counters of a rig after a measurement.
     ///
     /// # Errors
@@ -98,10 +106,7 @@ fn cpu_of(rig: &Rig) -> Result<BTreeMap<&'static str, f64>> {
 }
 
 /// CPU time of this process, which sends, in seconds.
-///
-/// # Errors
-/// If the system does not say.
-pub(super) fn sender_cpu() -> Result<f64> {
+fn sender_cpu() -> Result<f64> {
     cpu_seconds(&Process::myself()?)
 }
 

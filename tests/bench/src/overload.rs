@@ -65,11 +65,18 @@ const DRAIN: &str = "seconds until all are acknowledged";
 const RECOVERY: &str = "seconds until latency is normal";
 /// Times at which Envoy considered a replica unhealthy.
 const EJECTED: &str = "replicas ejected";
-/// CPU time of the sender, per second.
+/// Calls that the API server has answered.
+const CALLS: &str = "API calls/s";
+/// CPU time per second of what takes part.
+const APISERVER: &str = "API server and etcd CPU, cores";
+const SIDECARS: &str = "sidecar CPU, cores";
+const ENVOY: &str = "Envoy CPU, cores";
 const SENDER: &str = "sender CPU, cores";
 
-const METRICS: [&str; 12] =
-    [OFFERED, GOODPUT, REFUSED, SILENT, REFUSAL, LATENCY, COUNTED, WRONG, DRAIN, RECOVERY, EJECTED, SENDER];
+const METRICS: [&str; 16] = [
+    OFFERED, GOODPUT, REFUSED, SILENT, REFUSAL, LATENCY, COUNTED, WRONG, DRAIN, RECOVERY, EJECTED, CALLS, APISERVER,
+    SIDECARS, ENVOY, SENDER,
+];
 
 /// A kind of webhooks.
 #[derive(Clone, Copy, Debug)]

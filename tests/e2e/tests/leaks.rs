@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use futures::future::try_join_all;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
 use onceway_kit::fault_proxy::{Fault, LEASES, RR_STATUS, RRS, Rule, Verb};
 use onceway_kit::payload::Incident;
+use onceway_kit::poll::until;
 use onceway_kit::rig::Rig;
 use onceway_signal::Source;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 const BAD_REQUESTS: usize = 4000;
 const SENDERS: usize = 32;
 /// How long the log may take to have everything: a summary is written every two seconds.
 const LOG_LIMIT: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(100);
 
 /// The log lines of the first replica.
 fn log(rig: &Rig) -> Result<Vec<Value>> {
@@ -30,17 +30,8 @@ fn log(rig: &Rig) -> Result<Vec<Value>> {
 
 /// Waits until the log is as wanted.
 async fn until_logged<T>(rig: &Rig, what: &str, wanted: impl Fn(&[Value]) -> Option<T>) -> Result<T> {
-    let started = Instant::now();
-    loop {
-        let lines = log(rig)?;
-        if let Some(found) = wanted(&lines) {
-            return Ok(found);
-        }
-        if started.elapsed() > LOG_LIMIT {
-            bail!("{what} is not in the log:\n{lines:#?}");
-        }
-        sleep(POLL).await;
-    }
+    let found = until(LOG_LIMIT, what, async || Ok(wanted(&log(rig)?))).await;
+    found.with_context(|| format!("the log: {:#?}", log(rig).unwrap_or_default()))
 }
 
 #[tokio::test]

@@ -12,10 +12,10 @@ use super::open_loop::{Load, OpenLoop, Seen};
 use super::probe::{Probe, count_ejected};
 use super::webhooks::{Size, Webhooks};
 use super::{
-    COUNTED, Case, DRAIN, EJECTED, GOODPUT, LATENCY, OFFERED, Plan, RECOVERY, REFUSAL, REFUSED, SENDER, SILENT, WRONG,
-    capacity,
+    APISERVER, CALLS, COUNTED, Case, DRAIN, EJECTED, ENVOY, GOODPUT, LATENCY, OFFERED, Plan, RECOVERY, REFUSAL,
+    REFUSED, SENDER, SIDECARS, SILENT, WRONG, capacity,
 };
-use crate::cost;
+use crate::cost::{Reading, Spent};
 
 /// What the sender reports if webhooks were never acknowledged, in seconds: above any bar.
 const NEVER: f64 = 1e6;
@@ -56,13 +56,13 @@ impl Round<'_> {
         let mut ejected = 0;
         let work = async {
             let mut open_loop = OpenLoop::new(&sender, self.webhooks, load);
-            let cpu = cost::sender_cpu()?;
+            let before = Reading::during(rig).await?;
             open_loop.overload().await;
-            let cpu = cost::sender_cpu()? - cpu;
+            let spent = Reading::after(rig).await?.since(&before);
             let seen = open_loop.drain().await;
-            anyhow::Ok((seen, cpu, probe.recovery().await))
+            anyhow::Ok((seen, spent, probe.recovery().await))
         };
-        let (seen, cpu, recovery) = tokio::select! {
+        let (seen, spent, recovery) = tokio::select! {
             done = work => done?,
             never = count_ejected(rig, &mut ejected) => match never {},
         };
@@ -75,8 +75,8 @@ impl Round<'_> {
             (WRONG, balance.wrong as f64),
             (RECOVERY, recovery.as_secs_f64()),
             (EJECTED, ejected as f64),
-            (SENDER, cpu / seconds),
         ]);
+        values.extend(rates(&spent, seconds));
         Ok(values)
     }
 }
@@ -93,6 +93,17 @@ fn values(seen: &Seen, seconds: f64, capacity: f64) -> Vec<(&'static str, f64)> 
     values.extend(p99(&seen.refusals_ms).map(|ms| (REFUSAL, ms)));
     values.extend(p99(&seen.acknowledgements_ms).map(|ms| (LATENCY, ms)));
     values
+}
+
+fn rates(spent: &Spent, seconds: f64) -> [(&'static str, f64); 5] {
+    let cores = |part| spent.cpu.get(part).unwrap_or(&0.0) / seconds;
+    [
+        (CALLS, (spent.calls.reads + spent.calls.writes) / seconds),
+        (APISERVER, cores("API server") + cores("etcd")),
+        (SIDECARS, cores("sidecars")),
+        (ENVOY, cores("Envoy")),
+        (SENDER, cores("sender")),
+    ]
 }
 
 /// `None` if there are none.
