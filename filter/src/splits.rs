@@ -1,36 +1,42 @@
-//! Which splits begin. A split that cannot end before its deadline is rejected before anything of it is sent: the replicas would
+//! Which splits begin. A split that cannot end before its deadline is refused before anything of it is sent: the replicas would
 //! count a part of it and the sender would send all of it again, so that under overload nothing would ever be acknowledged.
 //!
-//! A VM predicts the end of its splits from what it sees itself: how many partitions each has left, and how many are acknowledged
-//! in a second. The proxy serves the splits of a VM at the same time and alike, so until a split of `n` partitions has ended,
-//! each other one has had `min(n, what it has left)` partitions served. Work of other workers and Envoys shows in the rate.
+//! A VM predicts the end of its splits from what it sees itself: how many partitions each has left, and how many could be acknowledged
+//! in a second ([`Rate`]). The proxy serves the splits of a VM at the same time and alike, so until a split of `n` partitions has ended,
+//! each other one has had `min(n, what it has left)` partitions served. Work of other workers and Envoys shows in the rate while there is
+//! more to do than is done.
 //!
 //! | begins | |
 //! |---|---|
-//! | the only split | always: none is rejected permanently |
-//! | any other | if it ends within [`SHARE_TO_BEGIN`] of its time, and those that it delays within [`SHARE_TO_END`] of their time left |
+//! | the only split | always |
+//! | any other | if what is served of the others until it ends takes at most [`SHARE_TO_BEGIN`] of its time, and it and those that it delays end within [`SHARE_TO_END`] of the time that they have left |
+//!
+//! The first condition leaves the size of the split itself out: of the webhooks that a VM refuses, a large one has the same chance to be
+//! next as a small one.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use onceway_signal::retry_after::retry_after_s;
 
-/// The rate before it is known, per millisecond: what a small cluster takes.
-const UNMEASURED_PER_MS: f64 = 0.1;
+/// The rate before it is known, per millisecond. If it is too low, a first burst is refused that there is time for; if it is too high, each VM
+/// begins too much once, and the replicas refuse what they see no time for. With it, four VMs together begin what an API server that takes
+/// 400 a second does in 5.4 of the nine seconds.
+const UNMEASURED_PER_MS: f64 = 0.6;
 
-/// The share of its time within which the end of a split must be predicted for it to begin. A part may have to wait for two counts of its
-/// incident, and a replica refuses what it sees no time for: one refused part of many has the whole webhook sent again. So no more
-/// begins than keeps the API server busy for this long.
-const SHARE_TO_BEGIN: f64 = 0.2;
+/// The share of its time for which others may be served until a split ends, for it to begin. A partition may have to wait for two counts of
+/// its incident, and a replica refuses what it sees no time for: one that is refused of many has the whole webhook sent again. So no more
+/// begins than keeps the API server busy for this long; more would make each webhook wait longer and acknowledge none earlier.
+const SHARE_TO_BEGIN: f64 = 0.1;
 
-/// The same of the time that a split in flight has left. It must not be made late by others, nor by single incidents, which the filter does
-/// not see.
-const SHARE_TO_END: f64 = 0.6;
+/// The share of the time that a split has left, within which its end must be predicted when another begins. It must not be made late by
+/// others, nor by single incidents, which the filter does not see.
+const SHARE_TO_END: f64 = 0.7;
 
-/// How long partitions are counted for one measurement of the rate, in milliseconds.
+/// The least time for which partitions are counted for one measurement of the rate, in milliseconds. Time without a split is left out.
 const WINDOW_MS: u64 = 500;
 
-/// Splits of a VM that are in flight at once; more are rejected.
+/// Splits of a VM that are in flight at once; more are refused.
 const MAX_SPLITS: usize = 512;
 
 /// The splits of one VM that are in flight.
@@ -53,12 +59,20 @@ struct InFlight {
     deadline_ms: u64,
 }
 
-/// Acknowledged partitions per millisecond, while a split is in flight.
+/// Partitions per millisecond that could be acknowledged.
+///
+/// It falls only if at the end of a window at least as many partitions are left, or have failed and will be sent again, as were
+/// acknowledged. Otherwise few were acknowledged because few were sent.
 #[derive(Debug)]
 struct Rate {
     per_ms: f64,
     window_began_ms: u64,
+    /// Partitions that were acknowledged in this window.
     acknowledged: u32,
+    /// Partitions that failed in this window.
+    failed: u32,
+    /// When a partition ended last, in this window or before it.
+    last_ended_ms: u64,
 }
 
 /// The place of a split among those in flight. Given up when dropped, with its request.
@@ -83,8 +97,7 @@ impl Splits {
             return Err(Refused { retry_after_s: state.retry_after_s(now_ms) });
         }
         if state.in_flight.is_empty() {
-            // No rate can be seen while nothing is in flight.
-            state.rate.begin_window(now_ms);
+            state.rate.leave_out_idle_time(now_ms);
         }
         let id = state.next_id;
         state.next_id = id.wrapping_add(1);
@@ -98,21 +111,31 @@ impl State {
         if self.in_flight.is_empty() {
             return true;
         }
-        let in_flight = || self.in_flight.iter().map(|split| (split.left, split.deadline_ms, SHARE_TO_END));
-        let all = || in_flight().chain([(partitions, deadline_ms, SHARE_TO_BEGIN)]);
-        let ends_in_time = |(left, deadline_ms, share): (u32, u64, f64)| {
-            let until_its_end: u64 = all().map(|(other, ..)| u64::from(other.min(left))).sum();
-            until_its_end as f64 <= self.rate.per_ms * share * deadline_ms.saturating_sub(now_ms) as f64
+        let in_flight = || self.in_flight.iter().map(|split| (split.left, split.deadline_ms));
+        let all = || in_flight().chain([(partitions, deadline_ms)]);
+        let can_be_served =
+            |served: u64, share, time_ms: u64| served as f64 <= self.rate.per_ms * share * time_ms as f64;
+        let until_the_end_of = |left: u32, (other, _): (u32, u64)| u64::from(other.min(left));
+        let of_others: u64 = in_flight().map(|other| until_the_end_of(partitions, other)).sum();
+        let ends_in_time = |(left, deadline_ms): (u32, u64)| {
+            let served = all().map(|other| until_the_end_of(left, other)).sum();
+            can_be_served(served, SHARE_TO_END, deadline_ms.saturating_sub(now_ms))
         };
-        // One that is late already is not delayed by what may still be refused: it ends at its deadline anyway.
-        let is_late = |(_, deadline_ms, _): &(u32, u64, f64)| *deadline_ms <= now_ms;
-        self.in_flight.len() < MAX_SPLITS && all().filter(|split| !is_late(split)).all(ends_in_time)
+        // One that is late already ends now, whatever begins.
+        let is_late = |(_, deadline_ms): &(u32, u64)| *deadline_ms <= now_ms;
+        self.in_flight.len() < MAX_SPLITS
+            && can_be_served(of_others, SHARE_TO_BEGIN, deadline_ms.saturating_sub(now_ms))
+            && all().filter(|split| !is_late(split)).all(ends_in_time)
+    }
+
+    /// Partitions that have not ended.
+    fn left(&self) -> u64 {
+        self.in_flight.iter().map(|split| u64::from(split.left)).sum()
     }
 
     /// About when half of what is in flight has been served.
     fn retry_after_s(&self, now_ms: u64) -> u32 {
-        let left: u64 = self.in_flight.iter().map(|split| u64::from(split.left)).sum();
-        let ms = left as f64 / self.rate.per_ms / 2.0;
+        let ms = self.left() as f64 / self.rate.per_ms / 2.0;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -124,26 +147,33 @@ impl State {
 
 impl Default for Rate {
     fn default() -> Self {
-        Self { per_ms: UNMEASURED_PER_MS, window_began_ms: 0, acknowledged: 0 }
+        Self { per_ms: UNMEASURED_PER_MS, window_began_ms: 0, acknowledged: 0, failed: 0, last_ended_ms: 0 }
     }
 }
 
 impl Rate {
-    fn begin_window(&mut self, now_ms: u64) {
-        self.window_began_ms = now_ms;
-        self.acknowledged = 0;
+    /// A split begins after a time without one, in which no rate could be seen.
+    fn leave_out_idle_time(&mut self, now_ms: u64) {
+        let idle_since = self.last_ended_ms.max(self.window_began_ms);
+        self.window_began_ms = self.window_began_ms.saturating_add(now_ms.saturating_sub(idle_since));
     }
 
-    /// A partition has ended. One that failed tells how long it took, and not how many can be served.
-    fn ended(&mut self, acknowledged: bool, now_ms: u64) {
-        self.acknowledged = self.acknowledged.saturating_add(u32::from(acknowledged));
+    /// A partition has ended; `left`: partitions of all splits that have not.
+    fn ended(&mut self, acknowledged: bool, left: u64, now_ms: u64) {
+        let ended = if acknowledged { &mut self.acknowledged } else { &mut self.failed };
+        *ended = ended.saturating_add(1);
+        self.last_ended_ms = now_ms;
         let elapsed = now_ms.saturating_sub(self.window_began_ms);
         if elapsed < WINDOW_MS {
             return;
         }
         let seen = f64::from(self.acknowledged) / elapsed as f64;
-        self.per_ms = f64::midpoint(self.per_ms, seen);
-        self.begin_window(now_ms);
+        let is_busy = left.saturating_add(self.failed.into()) >= self.acknowledged.into();
+        if is_busy || seen > self.per_ms {
+            self.per_ms = f64::midpoint(self.per_ms, seen);
+        }
+        *self =
+            Self { per_ms: self.per_ms, window_began_ms: now_ms, acknowledged: 0, failed: 0, last_ended_ms: now_ms };
     }
 }
 
@@ -154,7 +184,8 @@ impl Place {
         if let Some(split) = state.in_flight.iter_mut().find(|split| split.id == self.id) {
             split.left = split.left.saturating_sub(1);
         }
-        state.rate.ended(acknowledged, now_ms);
+        let left = state.left();
+        state.rate.ended(acknowledged, left, now_ms);
     }
 }
 

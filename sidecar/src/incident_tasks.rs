@@ -60,7 +60,7 @@ impl<E: Execute> IncidentTasks<E> {
             return Err(SubmitError::Draining);
         }
         let time = time_needed(table.standing(fingerprint), expected);
-        if Instant::now() + time > waiter.submission.deadline {
+        if waiter.submission.deadline.saturating_duration_since(Instant::now()) < time {
             return Err(late(time, fingerprint));
         }
         let queued = table.enqueue(waiter).map_err(overloaded)?;

@@ -32,41 +32,56 @@ fn the_only_split_begins_however_large_it_is() {
 }
 
 #[test]
-fn until_the_rate_is_known_it_is_that_of_a_small_cluster() {
+fn before_the_rate_is_known_a_first_burst_begins() {
     let splits = Rc::new(Splits::default());
-    // 100 a second: 180 in a fifth of nine seconds.
-    let _running = begin(&splits, 90, 0).unwrap();
-    assert!(begin(&splits, 91, 0).is_none());
-    assert!(begin(&splits, 90, 0).is_some());
+    // 600 a second: 540 in a tenth of nine seconds.
+    let _burst: Vec<Place> = (0..10).map(|_| begin(&splits, 60, 0).unwrap()).collect();
+    assert!(begin(&splits, 60, 0).is_none());
+}
+
+#[test]
+fn a_split_begins_if_little_is_served_of_others_until_it_ends() {
+    // 200 a second: 180 in a tenth of nine seconds.
+    let (splits, now) = measured(200);
+    let _others: Vec<Place> = (0..3).map(|_| begin(&splits, 85, now).unwrap()).collect();
+    assert!(begin(&splits, 85, now).is_none());
+    assert!(begin(&splits, 61, now).is_none() && begin(&splits, 59, now).is_some(), "a small one ends early");
+}
+
+#[test]
+fn a_large_split_begins_beside_small_ones_as_another_small_one_would() {
+    // 400 a second: 360 in a tenth of nine seconds, and 2,520 in seven tenths.
+    let (splits, now) = measured(400);
+    let mut others: Vec<Place> = (0..36).map(|_| begin(&splits, 10, now).unwrap()).collect();
+    let large = begin(&splits, 1000, now).unwrap();
+    assert!(begin(&splits, 1000, now).is_none(), "beside another large one");
+    drop(large);
+    others.push(begin(&splits, 10, now).unwrap());
+    assert!(begin(&splits, 10, now).is_none() && begin(&splits, 1000, now).is_none());
 }
 
 #[test]
 fn a_split_begins_if_it_and_all_those_that_it_delays_are_predicted_to_end_in_time() {
-    // 200 a second: 360 in a fifth of nine seconds, and 1,080 in six tenths.
+    // 200 a second: 1,260 in seven tenths of nine seconds.
     let (splits, now) = measured(200);
-    let one = begin(&splits, 170, now).unwrap();
-    let other = begin(&splits, 170, now).unwrap();
-    assert!(begin(&splits, 170, now).is_none());
-    // A small one ends early.
-    assert!(begin(&splits, 100, now).is_some());
-    drop((one, other));
-    // A large one, which began alone, must end in six tenths.
-    let large = begin(&splits, 1000, now).unwrap();
-    assert!(begin(&splits, 79, now).is_some());
-    assert!(begin(&splits, 81, now).is_none());
+    let large = begin(&splits, 1200, now).unwrap();
+    assert!(begin(&splits, 59, now).is_some());
+    assert!(begin(&splits, 61, now).is_none(), "the large one would be late");
     drop(large);
-    assert!(begin(&splits, 170, now).is_some());
+    let _small = begin(&splits, 10, now).unwrap();
+    assert!(begin(&splits, 1251, now).is_none(), "it would be late itself");
+    assert!(begin(&splits, 1249, now).is_some());
 }
 
 #[test]
 fn a_newcomer_must_not_delay_one_that_has_little_time_left() {
     let (splits, now) = measured(200);
     let old = begin(&splits, 1024, now).unwrap();
-    // Seven seconds later 220 are left, and 1.2 s of six tenths of the time.
+    // Seven seconds later 220 are left, and 1.4 s of seven tenths of the time.
     let later = now + 7_000;
     splits.state.borrow_mut().in_flight[0].left = 220;
-    assert!(begin(&splits, 18, later).is_some(), "220 + 18 of 240");
-    assert!(begin(&splits, 25, later).is_none());
+    assert!(begin(&splits, 59, later).is_some(), "220 + 59 of 280");
+    assert!(begin(&splits, 61, later).is_none());
     drop(old);
     assert!(begin(&splits, 1024, later).is_some(), "the only one");
 }
@@ -89,6 +104,30 @@ fn a_rate_is_measured_of_acknowledged_partitions_alone_and_only_while_a_split_is
 }
 
 #[test]
+fn few_partitions_say_nothing_of_how_many_could_be_acknowledged() {
+    let (splits, now) = measured(200);
+    let rate = |splits: &Rc<Splits>| splits.state.borrow().rate.per_ms;
+    // Twenty a second, each of which ends at once.
+    let place = begin(&splits, 100, now).unwrap();
+    splits.state.borrow_mut().in_flight[0].left = 1;
+    for n in 1..=100 {
+        place.ended(true, now + n * WINDOW_MS / 10);
+    }
+    assert!((rate(&splits) - 0.2).abs() < 1e-9);
+    // As many, and more wait.
+    splits.state.borrow_mut().in_flight[0].left = 1_000;
+    for n in 101..=200 {
+        place.ended(true, now + n * WINDOW_MS / 10);
+    }
+    assert!(rate(&splits) < 0.021);
+    // The API server has room again.
+    for n in 1..=2_000 {
+        place.ended(true, now + 20 * WINDOW_MS + n * 5);
+    }
+    assert!((rate(&splits) - 0.2).abs() < 1e-3);
+}
+
+#[test]
 fn after_an_outage_the_only_split_finds_out_and_the_others_wait() {
     let (splits, mut now) = measured(200);
     let stalled = begin(&splits, 100, now).unwrap();
@@ -103,11 +142,30 @@ fn after_an_outage_the_only_split_finds_out_and_the_others_wait() {
         probe.ended(true, now + n * 10);
     }
     now += 1_000;
-    assert!(begin(&splits, 100, now).is_some());
+    assert!(begin(&splits, 50, now).is_some());
 }
 
 #[test]
-fn a_rejected_split_is_asked_to_come_back_when_there_is_room_and_not_together_with_others() {
+fn short_splits_one_after_the_other_raise_a_rate_that_an_outage_has_lowered() {
+    let (splits, mut now) = measured(2);
+    {
+        let _running = begin(&splits, 10, now).unwrap();
+        assert!(begin(&splits, 10, now).is_none());
+    }
+    // Each takes 50 ms, and the next one begins a second later.
+    for _ in 0..100 {
+        let place = begin(&splits, 10, now).unwrap();
+        for n in 1..=10 {
+            place.ended(true, now + n * 5);
+        }
+        now += 1_000;
+    }
+    let rate = splits.state.borrow().rate.per_ms;
+    assert!((0.15..0.25).contains(&rate), "{rate}");
+}
+
+#[test]
+fn a_refused_split_is_asked_to_come_back_when_there_is_room_and_not_together_with_others() {
     let (splits, now) = measured(200);
     let _running = begin(&splits, 1440, now).unwrap();
     let waits: Vec<u32> =

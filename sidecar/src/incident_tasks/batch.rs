@@ -6,7 +6,7 @@ use onceway_claim::Rr;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::late::late;
+use super::late::{Outlook, late};
 use super::table::Waiter;
 use crate::executor::Context;
 use crate::incident::{Counted, LogContext, Submission, SubmitError};
@@ -38,21 +38,21 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Builds a batch of all waiters. Submissions whose sender already has a 503 are dropped: the sender retries, and they
-    /// would be counted twice. So are those whose deadline is before `ends`, when the batch is expected to end: they would be
-    /// counted and not acknowledged. `None` if no submission is left.
-    pub(super) fn gather(waiters: Vec<Waiter>, ends: Instant, metrics: &Metrics) -> Option<Self> {
-        waiters.into_iter().fold(None, |batch, waiter| Self::add(batch, waiter, ends, metrics))
+    /// would be counted twice. So are those whose time ends before the batch does: they would be counted and not acknowledged.
+    /// `None` if no submission is left.
+    pub(super) fn gather(waiters: Vec<Waiter>, outlook: Outlook, metrics: &Metrics) -> Option<Self> {
+        waiters.into_iter().fold(None, |batch, waiter| Self::add(batch, waiter, outlook, metrics))
     }
 
-    fn add(batch: Option<Self>, waiter: Waiter, ends: Instant, metrics: &Metrics) -> Option<Self> {
+    fn add(batch: Option<Self>, waiter: Waiter, outlook: Outlook, metrics: &Metrics) -> Option<Self> {
         let Waiter { submission, result } = waiter;
         metrics.dequeued(submission.signals.get());
         if result.is_closed() {
             return batch;
         }
-        if submission.deadline < ends {
+        if submission.deadline.saturating_duration_since(Instant::now()) < outlook.least {
             // The sender may have left.
-            let _ = result.send(Err(late(ends.saturating_duration_since(Instant::now()), submission.fingerprint)));
+            let _ = result.send(Err(late(outlook.expected, submission.fingerprint)));
             return batch;
         }
         let Some(mut batch) = batch else { return Some(Self::of(submission, result)) };

@@ -17,6 +17,24 @@ pub(super) fn time_of(calls: u32, expected: Expected) -> Duration {
     expected.call.saturating_add(expected.wait).saturating_mul(calls)
 }
 
+/// How long a batch that begins now takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outlook {
+    /// As expected.
+    pub(super) expected: Duration,
+    /// If its calls wait only half as long as expected. A submission that has less time left is refused, and no other: predictions are wrong
+    /// by up to a factor of two, and who is refused after a wait has lost its time.
+    pub(super) least: Duration,
+}
+
+impl Outlook {
+    /// Of a batch of so many calls.
+    pub(super) fn of(calls: u32, expected: Expected) -> Self {
+        let least = Expected { wait: expected.wait / 2, ..expected };
+        Self { expected: time_of(calls, expected), least: time_of(calls, least) }
+    }
+}
+
 /// The time that a submission must have left.
 ///
 /// One of an incident with a task is counted by the count after the one in flight, which is made in any case: it costs others nothing. What

@@ -13,7 +13,7 @@ use tracing::{Instrument, debug, info, warn};
 use super::backoff::Backoff;
 use super::batch::Batch;
 use super::last_error::LastError;
-use super::late::{NEW_CALLS, time_of};
+use super::late::{NEW_CALLS, Outlook};
 use super::shared::{Settings, Shared};
 use super::sync::spawn;
 use super::table::Waiter;
@@ -98,7 +98,7 @@ impl<E: Execute> IncidentTask<E> {
 
     /// Commits the submissions as one batch, and reports the result to each.
     async fn serve(&mut self, waiters: Vec<Waiter>) {
-        let Some(mut batch) = Batch::gather(waiters, self.ends(), &self.shared.metrics) else { return };
+        let Some(mut batch) = Batch::gather(waiters, self.outlook(), &self.shared.metrics) else { return };
         batch.begin_span();
         let begun = Instant::now();
         self.last_error.set(None);
@@ -188,10 +188,10 @@ impl<E: Execute> IncidentTask<E> {
         Ok(outcome.result)
     }
 
-    /// When a batch that begins now is expected to end, at the earliest.
-    fn ends(&self) -> Instant {
+    /// How long a batch that begins now takes, unless what it meets takes more calls.
+    fn outlook(&self) -> Outlook {
         let calls = if self.known.is_some() { 1 } else { NEW_CALLS };
-        Instant::now() + time_of(calls, self.shared.executor.expected())
+        Outlook::of(calls, self.shared.executor.expected())
     }
 
     /// What this replica knows of the incident, which decides the first calls of a commit.

@@ -371,6 +371,24 @@ async fn a_queued_submission_that_can_no_longer_be_counted_in_time_is_refused_an
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_queued_submission_is_not_refused_for_a_wait_that_may_be_half_as_long() {
+    let rig = Rig::new();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    for (wait, is_counted) in [(DEADLINE * 19 / 10, true), (DEADLINE * 21 / 10, false)] {
+        rig.api.set_expected_wait(Duration::ZERO);
+        let hold = rig.api.hold_counts();
+        let first = rig.submit(1, 1);
+        rig.api.reached().await;
+        let queued = rig.submit(1, 1);
+        rig.run_until_idle().await;
+        rig.api.set_expected_wait(wait);
+        hold.release();
+        first.await.unwrap().unwrap();
+        assert_eq!(queued.await.unwrap().is_ok(), is_counted, "{wait:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_large_rr_is_written_less_often() {
     let rig = Rig::new();
     rig.api.set_rr_bytes(100_000);

@@ -49,7 +49,7 @@ fn fail(scene: &mut Scene) {
 fn a_webhook_that_others_leave_no_time_for_is_rejected_before_anything_of_it_is_sent() {
     let vm = Rc::<Shared>::default();
     let _running = sent_at(&vm, 0, &alerts(700));
-    let late = sent_at(&vm, 0, &alerts(30));
+    let late = sent_at(&vm, 0, &alerts(541));
     assert_eq!((late.host.sent().len(), late.host.counted()), (0, vec![Decision::Shed]));
     let (kind, retry_after_s, detail) = late.problem();
     assert!(
