@@ -79,6 +79,13 @@ impl Data {
         self.rows.extend(values.into_iter().map(row));
     }
 
+    /// A contender all of whose values of this metric are 0.
+    pub(super) fn contender_without(&self, metric: &str) -> Option<String> {
+        let is_above = |row: &Row| row.metric == metric && row.value > 0.0;
+        let has_some = |name: &String| self.rows.iter().any(|row| row.contender == *name && is_above(row));
+        self.names(|row| &row.contender).into_iter().find(|name| !has_some(name))
+    }
+
     /// The values of one metric with their rounds, in insertion order.
     pub(super) fn values<'a>(&'a self, at: At<'a>, metric: &'a str) -> impl Iterator<Item = (u32, f64)> + 'a {
         let of = move |row: &&Row| {
@@ -194,6 +201,14 @@ mod tests {
             data.add(OURS.of("theirs"), round, [("rate", value / f64::from(round + 1))]);
         }
         data
+    }
+
+    #[test]
+    fn a_contender_that_counts_nothing_is_named() {
+        let mut data = data();
+        assert_eq!(data.contender_without("rate"), None);
+        data.add(OURS.of("broken"), 0, [("rate", 0.0), ("p50", 7.0)]);
+        assert_eq!(data.contender_without("rate").as_deref(), Some("broken"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use onceway_kit::cluster::Cluster;
 use onceway_kit::payload::Incident;
 use onceway_kit::rig::Rig;
@@ -11,7 +11,7 @@ use onceway_kit::rig::Rig;
 use super::contender::Contender;
 use super::data::{At, Data};
 use super::figure::Figure;
-use super::load::{Amount, Load, measure};
+use super::load::{Amount, Load, RATE, measure};
 use super::progress::Progress;
 use super::turns::turns;
 
@@ -126,7 +126,15 @@ pub(super) async fn run_by_size(
         };
         cases.iter().flat_map(of_case).collect()
     };
-    run_rounds(data, rounds, turns_of).await
+    run_rounds(data, rounds, turns_of).await?;
+    ensure_all_count(data)
+}
+
+/// Whatever is compared with a contender that counts nothing at all would be infinitely better.
+fn ensure_all_count(data: &Data) -> Result<()> {
+    let broken = data.contender_without(RATE);
+    ensure!(broken.is_none(), "{broken:?} has counted nothing in any storm: its replicas refuse everything");
+    Ok(())
 }
 
 /// Figures at x = 0, 1, 2, ...: the groups of a bar chart.

@@ -94,8 +94,21 @@ fn bars(data: &Data) -> Vec<BarCheck> {
     for storm in storms.iter().filter(|storm| [ONE_OF_100, ONE_OF_1000].contains(&storm.case)) {
         bars.push(load::write_bar(data, *storm, storm.case, 1));
     }
+    bars.extend(several_incidents(data, &cases));
     bars.extend(audit::bars(data, &storms, "each storm"));
     bars
+}
+
+/// The bars of storms of several incidents, of those that were measured.
+fn several_incidents(data: &Data, cases: &[String]) -> Vec<BarCheck> {
+    let ours = |case| at(case, Contender::Onceway.name());
+    let speedup = |case, bar| {
+        let ratio = data.ratio(ours(case), ours(case).of(Contender::PerSignal.name()), RATE);
+        (case, BarCheck::new(format!("{case}: times the baseline's rate"), ratio, Bar::AtLeast(bar)))
+    };
+    let calls = BarCheck::new(format!("{MANY}: {CALLS}"), data.figure(ours(MANY), CALLS), Bar::AtMost(2.1));
+    let bars = [speedup(MIX, 9.0), speedup(MANY, 1.7), (MANY, calls)];
+    bars.into_iter().filter(|(case, _)| cases.iter().any(|seen| seen == case)).map(|(_, bar)| bar).collect()
 }
 
 fn chart(data: &Data, cases: &[String]) -> Chart {

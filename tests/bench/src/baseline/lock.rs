@@ -111,7 +111,8 @@ impl Lock {
 
     fn draft(&self, fingerprint: Fingerprint) -> Lease {
         let mut lease = Lease::default();
-        lease.metadata.name = Some(format!("per-signal-{fingerprint}"));
+        // The admission policy lets a sidecar's account write no others.
+        lease.metadata.name = Some(format!("onceway-per-signal-{fingerprint}"));
         let now = MicroTime(Timestamp::now());
         lease.spec = Some(LeaseSpec {
             holder_identity: Some(match self.holder {

@@ -26,7 +26,7 @@ pub(super) struct Load {
     /// Attempts per second, and those after the overload.
     pub(super) rate: f64,
     pub(super) rate_after: f64,
-    /// Webhooks that are not acknowledged.
+    /// Signals in webhooks that are not acknowledged; beyond them no new one begins.
     pub(super) most: usize,
     pub(super) time: Duration,
 }
@@ -57,6 +57,8 @@ pub(super) struct OpenLoop<'a> {
     /// Those that were refused, and when; the one that has waited longest first.
     waiting: VecDeque<(Instant, Webhook)>,
     in_flight: JoinSet<Ended>,
+    /// Signals in webhooks that are not acknowledged.
+    left: usize,
     seen: Seen,
 }
 
@@ -87,6 +89,7 @@ impl<'a> OpenLoop<'a> {
             began: Instant::now(),
             waiting: VecDeque::new(),
             in_flight: JoinSet::new(),
+            left: 0,
             seen,
         }
     }
@@ -99,9 +102,9 @@ impl<'a> OpenLoop<'a> {
 
     /// Sends the webhooks that are left, until none is.
     pub(super) async fn drain(mut self) -> Seen {
-        let (began, rate) = (Instant::now(), self.load.rate_after);
-        self.send_at(rate, |this| this.left() == 0 || began.elapsed() >= MAX_DRAIN).await;
-        self.seen.drained = (self.left() == 0).then(|| began.elapsed());
+        let (ended, rate) = (self.began + self.load.time, self.load.rate_after);
+        self.send_at(rate, |this| this.left == 0 || ended.elapsed() >= MAX_DRAIN).await;
+        self.seen.drained = (self.left == 0).then(|| ended.elapsed());
         self.seen
     }
 
@@ -127,11 +130,17 @@ impl<'a> OpenLoop<'a> {
         }
         let has_waited = self.waiting.front().is_some_and(|(since, _)| since.elapsed() >= PAUSE);
         let waited = if has_waited { self.waiting.pop_front().map(|(_, webhook)| webhook) } else { None };
-        let may_begin = self.is_overload() && self.left() < self.load.most;
-        let next = waited.or_else(|| may_begin.then(|| self.webhooks.next(self.load.size)));
+        let may_begin = self.is_overload() && self.left < self.load.most;
+        let next = waited.or_else(|| may_begin.then(|| self.begin()));
         if let Some(webhook) = next {
             self.send(webhook);
         }
+    }
+
+    fn begin(&mut self) -> Webhook {
+        let webhook = self.webhooks.next(self.load.size);
+        self.left += webhook.size;
+        webhook
     }
 
     fn send(&mut self, mut webhook: Webhook) {
@@ -162,6 +171,7 @@ impl<'a> OpenLoop<'a> {
             self.waiting.push_back((Instant::now(), webhook));
             return;
         }
+        self.left = self.left.saturating_sub(webhook.size);
         self.seen.ledger.acknowledged(&webhook);
         if self.is_overload() && self.began.elapsed() >= self.load.time / 3 {
             self.seen.signals += webhook.size;
@@ -170,10 +180,5 @@ impl<'a> OpenLoop<'a> {
 
     fn is_overload(&self) -> bool {
         self.began.elapsed() < self.load.time
-    }
-
-    /// Webhooks that are not acknowledged.
-    fn left(&self) -> usize {
-        self.waiting.len() + self.in_flight.len()
     }
 }

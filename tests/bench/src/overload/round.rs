@@ -37,9 +37,9 @@ impl Round<'_> {
         capacity::measure(&sender, self.webhooks, size, at_once, self.time(self.plan.capacity)).await
     }
 
-    /// One webhook of 1,000 incidents takes seconds.
     fn time(&self, time: Duration) -> Duration {
-        if matches!(self.case.size, Size::Each(1000)) { 3 * time } else { time }
+        let has_large = matches!(self.case.size, Size::Each(1000) | Size::Mixed);
+        if has_large { self.plan.large * time } else { time }
     }
 
     /// Offers a factor of the capacity.
@@ -51,12 +51,12 @@ impl Round<'_> {
         let probe = Probe::at(rig.envoy().url()).await;
         let before = counts(rig, self.incidents).await?;
         let sender = Sender::to(rig.envoy().url());
-        let most = (capacity * self.plan.backlog).ceil().max(1.0) as usize;
+        let most = (capacity * self.case.size.mean() * self.plan.backlog).ceil().max(1.0) as usize;
         let load = Load { size: self.case.size, rate: capacity * factor, rate_after: capacity, most, time };
         let mut ejected = 0;
         let work = async {
-            let mut open_loop = OpenLoop::new(&sender, self.webhooks, load);
             let before = Reading::during(rig).await?;
+            let mut open_loop = OpenLoop::new(&sender, self.webhooks, load);
             open_loop.overload().await;
             let spent = Reading::after(rig).await?.since(&before);
             let seen = open_loop.drain().await;

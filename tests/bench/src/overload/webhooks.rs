@@ -18,6 +18,11 @@ pub(super) enum Size {
 }
 
 impl Size {
+    /// The mean.
+    pub(super) fn mean(self) -> f64 {
+        (0..100).map(|number| self.of(number)).sum::<usize>() as f64 / 100.0
+    }
+
     fn of(self, number: u64) -> usize {
         match (self, number % 100) {
             (Self::Each(size), _) => size,
@@ -114,5 +119,6 @@ mod tests {
         let sizes: Vec<usize> = (0..100).map(|number| Size::Mixed.of(number)).collect();
         let of = |size| sizes.iter().filter(|other| **other == size).count();
         assert_eq!((of(1), of(10), of(1000)), (89, 10, 1));
+        assert_eq!((Size::Mixed.mean(), Size::Each(10).mean()), (11.89, 10.0));
     }
 }
