@@ -17,6 +17,14 @@ pub(crate) fn of_head(name: &str) -> Result<PathBuf> {
     of_commit("HEAD", name)
 }
 
+/// The hash of the commit that is checked out now.
+///
+/// # Errors
+/// If git does not say.
+pub(crate) fn head() -> Result<String> {
+    hash_of("HEAD")?.context("git has no HEAD")
+}
+
 /// The tree as it was at `commit`, in a new directory of this name below cargo's target directory.
 ///
 /// # Errors

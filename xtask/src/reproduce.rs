@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
 use crate::cargo::cargo;
-use crate::copy::of_head;
+use crate::copy::{head, of_commit};
 use crate::images::maker_of;
 use crate::page::assemble;
 use crate::platform::Platform;
@@ -27,9 +27,11 @@ pub(crate) fn reproduce() -> Result<()> {
     target::install(FILTER_TARGET, "the filter is built for WebAssembly")?;
     target::install(platform.target, "the sidecar's image has a static program")?;
     run(cargo(&["build", "--release", "--workspace", "--bin", "images"]))?;
+    // Once: a commit that is made meanwhile must not be in the second copy alone.
+    let commit = head()?;
     let mut digests = Vec::new();
     for place in PLACES {
-        let tree = of_head(place)?;
+        let tree = of_commit(&commit, place)?;
         let target = tree.join("target");
         for shipped in [Shipped::Sidecar(platform), Shipped::Filter, Shipped::Page] {
             let mut build = shipped.build(&tree)?;
