@@ -55,7 +55,13 @@ struct State {
 #[derive(Debug)]
 struct InFlight {
     id: u64,
-    left: u32,
+    rest: Rest,
+}
+
+/// What is left to do of a split.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    partitions: u32,
     deadline_ms: u64,
 }
 
@@ -93,7 +99,8 @@ impl Splits {
     /// A place for a split of this many partitions, which has until `deadline_ms` of the clock that shows `now_ms`.
     pub(crate) fn begin(self: &Rc<Splits>, partitions: u32, now_ms: u64, deadline_ms: u64) -> Result<Place, Refused> {
         let mut state = self.state.borrow_mut();
-        if !state.has_time_for(partitions, now_ms, deadline_ms) {
+        let rest = Rest { partitions, deadline_ms };
+        if !state.has_time_for(rest, now_ms) {
             return Err(Refused { retry_after_s: state.retry_after_s(now_ms) });
         }
         if state.in_flight.is_empty() {
@@ -101,36 +108,32 @@ impl Splits {
         }
         let id = state.next_id;
         state.next_id = id.wrapping_add(1);
-        state.in_flight.push(InFlight { id, left: partitions, deadline_ms });
+        state.in_flight.push(InFlight { id, rest });
         Ok(Place { splits: Rc::clone(self), id })
     }
 }
 
 impl State {
-    fn has_time_for(&self, partitions: u32, now_ms: u64, deadline_ms: u64) -> bool {
+    fn has_time_for(&self, new: Rest, now_ms: u64) -> bool {
         if self.in_flight.is_empty() {
             return true;
         }
-        let in_flight = || self.in_flight.iter().map(|split| (split.left, split.deadline_ms));
-        let all = || in_flight().chain([(partitions, deadline_ms)]);
-        let can_be_served =
-            |served: u64, share, time_ms: u64| served as f64 <= self.rate.per_ms * share * time_ms as f64;
-        let until_the_end_of = |left: u32, (other, _): (u32, u64)| u64::from(other.min(left));
-        let of_others: u64 = in_flight().map(|other| until_the_end_of(partitions, other)).sum();
-        let ends_in_time = |(left, deadline_ms): (u32, u64)| {
-            let served = all().map(|other| until_the_end_of(left, other)).sum();
-            can_be_served(served, SHARE_TO_END, deadline_ms.saturating_sub(now_ms))
+        let others = || self.in_flight.iter().map(|split| split.rest);
+        let all = || others().chain([new]);
+        let ends_in_time = |split: Rest| {
+            let time = SHARE_TO_END * split.time_ms(now_ms);
+            self.rate.can_serve(split.served_until_its_end(all()), time)
         };
         // One that is late already ends now, whatever begins.
-        let is_late = |(_, deadline_ms): &(u32, u64)| *deadline_ms <= now_ms;
+        let is_late = |split: &Rest| split.deadline_ms <= now_ms;
         self.in_flight.len() < MAX_SPLITS
-            && can_be_served(of_others, SHARE_TO_BEGIN, deadline_ms.saturating_sub(now_ms))
+            && self.rate.can_serve(new.served_until_its_end(others()), SHARE_TO_BEGIN * new.time_ms(now_ms))
             && all().filter(|split| !is_late(split)).all(ends_in_time)
     }
 
     /// Partitions that have not ended.
     fn left(&self) -> u64 {
-        self.in_flight.iter().map(|split| u64::from(split.left)).sum()
+        self.in_flight.iter().map(|split| u64::from(split.rest.partitions)).sum()
     }
 
     /// About when half of what is in flight has been served.
@@ -145,6 +148,18 @@ impl State {
     }
 }
 
+impl Rest {
+    /// How many partitions of `splits` are served until this one has ended.
+    fn served_until_its_end(self, splits: impl Iterator<Item = Rest>) -> u64 {
+        splits.map(|split| u64::from(split.partitions.min(self.partitions))).sum()
+    }
+
+    /// The time that it has left.
+    fn time_ms(self, now_ms: u64) -> f64 {
+        self.deadline_ms.saturating_sub(now_ms) as f64
+    }
+}
+
 impl Default for Rate {
     fn default() -> Self {
         Self { per_ms: UNMEASURED_PER_MS, window_began_ms: 0, acknowledged: 0, failed: 0, last_ended_ms: 0 }
@@ -152,6 +167,10 @@ impl Default for Rate {
 }
 
 impl Rate {
+    fn can_serve(&self, partitions: u64, time_ms: f64) -> bool {
+        partitions as f64 <= self.per_ms * time_ms
+    }
+
     /// A split begins after a time without one, in which no rate could be seen.
     fn leave_out_idle_time(&mut self, now_ms: u64) {
         let idle_since = self.last_ended_ms.max(self.window_began_ms);
@@ -182,7 +201,7 @@ impl Place {
     pub(crate) fn ended(&self, acknowledged: bool, now_ms: u64) {
         let mut state = self.splits.state.borrow_mut();
         if let Some(split) = state.in_flight.iter_mut().find(|split| split.id == self.id) {
-            split.left = split.left.saturating_sub(1);
+            split.rest.partitions = split.rest.partitions.saturating_sub(1);
         }
         let left = state.left();
         state.rate.ended(acknowledged, left, now_ms);

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::cargo::{root, target_dir};
+use crate::git::{command, hash_of};
 use crate::run::run;
 
 /// The tree as it is committed, in a new directory of this name below cargo's target directory.
@@ -22,7 +22,7 @@ pub(crate) fn of_head(name: &str) -> Result<PathBuf> {
 /// # Errors
 /// If git does not say.
 pub(crate) fn head() -> Result<String> {
-    hash_of("HEAD")?.context("git has no HEAD")
+    hash_of(root(), "HEAD")?.context("git has no HEAD")
 }
 
 /// The tree as it was at `commit`, in a new directory of this name below cargo's target directory.
@@ -34,31 +34,16 @@ pub(crate) fn of_commit(commit: &str, name: &str) -> Result<PathBuf> {
     if copy.exists() {
         fs::remove_dir_all(&copy).with_context(|| format!("cannot remove {}", copy.display()))?;
     }
-    if hash_of(commit)?.is_none() {
+    if hash_of(root(), commit)?.is_none() {
         eprintln!("== Fetching the history, which a shallow clone lacks");
-        run(git(&["fetch", "--quiet", "--unshallow"]))?;
+        run(command(root(), &["fetch", "--quiet", "--unshallow"]))?;
     }
-    let hash = hash_of(commit)?.with_context(|| format!("git has no commit {commit}"))?;
-    let mut clone = Command::new("git");
-    clone.args(["clone", "--quiet", "--no-hardlinks", "--no-checkout"]).arg(root()).arg(&copy);
+    let hash = hash_of(root(), commit)?.with_context(|| format!("git has no commit {commit}"))?;
+    let mut clone = command(root(), &["clone", "--quiet", "--no-hardlinks", "--no-checkout", "."]);
+    clone.arg(&copy);
     run(clone)?;
-    let mut checkout = Command::new("git");
-    checkout.arg("-C").arg(&copy).args(["-c", "advice.detachedHead=false", "checkout", "--quiet", &hash]);
-    run(checkout)?;
+    run(command(&copy, &["-c", "advice.detachedHead=false", "checkout", "--quiet", &hash]))?;
     Ok(copy)
-}
-
-/// The hash of a commit that is there.
-fn hash_of(commit: &str) -> Result<Option<String>> {
-    let found = git(&["rev-parse", "--verify", "--quiet", &format!("{commit}^{{commit}}")]).output();
-    let found = found.context("cannot run git")?;
-    Ok(found.status.success().then(|| String::from_utf8_lossy(&found.stdout).trim().to_owned()))
-}
-
-fn git(arguments: &[&str]) -> Command {
-    let mut git = Command::new("git");
-    git.arg("-C").arg(root()).args(arguments);
-    git
 }
 
 /// Cargo's home, where the sources of dependencies are.

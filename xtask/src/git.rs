@@ -1,9 +1,11 @@
-//! The commit that a tree is of.
+//! What git says of a tree.
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+
+const CANNOT_RUN: &str = "cannot run git, which says what commit this is";
 
 /// A commit.
 pub(crate) struct Commit {
@@ -28,9 +30,25 @@ pub(crate) fn commit(tree: &Path) -> Result<Option<Commit>> {
     Ok(Some(Commit { revision, seconds: seconds.to_owned() }))
 }
 
+/// The hash of `name`, a commit that `tree` may lack.
+///
+/// # Errors
+/// If git cannot be run.
+pub(crate) fn hash_of(tree: &Path, name: &str) -> Result<Option<String>> {
+    let arguments = ["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")];
+    let output = command(tree, &arguments).output().context(CANNOT_RUN)?;
+    Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned()))
+}
+
+/// The command `git` in a tree.
+pub(crate) fn command(tree: &Path, arguments: &[&str]) -> Command {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(tree).args(arguments);
+    git
+}
+
 fn git(tree: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("git").args(arguments).current_dir(tree).output();
-    let output = output.context("cannot run git, which says what commit this is")?;
+    let output = command(tree, arguments).output().context(CANNOT_RUN)?;
     ensure!(output.status.success(), "git {arguments:?} failed: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

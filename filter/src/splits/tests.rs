@@ -79,7 +79,7 @@ fn a_newcomer_must_not_delay_one_that_has_little_time_left() {
     let old = begin(&splits, 1024, now).unwrap();
     // Seven seconds later 220 are left, and 1.4 s of seven tenths of the time.
     let later = now + 7_000;
-    splits.state.borrow_mut().in_flight[0].left = 220;
+    splits.state.borrow_mut().in_flight[0].rest.partitions = 220;
     assert!(begin(&splits, 59, later).is_some(), "220 + 59 of 280");
     assert!(begin(&splits, 61, later).is_none());
     drop(old);
@@ -109,13 +109,13 @@ fn few_partitions_say_nothing_of_how_many_could_be_acknowledged() {
     let rate = |splits: &Rc<Splits>| splits.state.borrow().rate.per_ms;
     // Twenty a second, each of which ends at once.
     let place = begin(&splits, 100, now).unwrap();
-    splits.state.borrow_mut().in_flight[0].left = 1;
+    splits.state.borrow_mut().in_flight[0].rest.partitions = 1;
     for n in 1..=100 {
         place.ended(true, now + n * WINDOW_MS / 10);
     }
     assert!((rate(&splits) - 0.2).abs() < 1e-9);
     // As many, and more wait.
-    splits.state.borrow_mut().in_flight[0].left = 1_000;
+    splits.state.borrow_mut().in_flight[0].rest.partitions = 1_000;
     for n in 101..=200 {
         place.ended(true, now + n * WINDOW_MS / 10);
     }

@@ -61,15 +61,15 @@ impl Reading {
             }
             calls = now;
         }
-        // CPU last: serving the metrics also takes CPU time, which is not the storm's.
-        Ok(Self { calls, cpu: cpu_of(rig)? })
+        Self::of_busy(rig).await
     }
 
     /// Reads all counters of a rig that is busy already.
     ///
     /// # Errors
     /// Those of [`Reading::before`].
-    pub(super) async fn during(rig: &Rig) -> Result<Self> {
+    pub(super) async fn of_busy(rig: &Rig) -> Result<Self> {
+        // CPU last: serving the metrics also takes CPU time, which is not the storm's.
         Ok(Self { calls: calls_of(rig).await?, cpu: cpu_of(rig)? })
     }
 

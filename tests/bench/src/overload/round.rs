@@ -55,7 +55,7 @@ impl Round<'_> {
         let load = Load { size: self.case.size, rate: capacity * factor, rate_after: capacity, most, time };
         let mut ejected = 0;
         let work = async {
-            let before = Reading::during(rig).await?;
+            let before = Reading::of_busy(rig).await?;
             let mut open_loop = OpenLoop::new(&sender, self.webhooks, load);
             open_loop.overload().await;
             let spent = Reading::after(rig).await?.since(&before);
