@@ -149,7 +149,8 @@ pub struct Lease {
     #[schemars(with = "String")]
     pub duration: Duration,
     /// How long to wait for another replica to create the RemediationRequest that it has claimed, before taking the
-    /// claim over. An early takeover is safe and costs one write.
+    /// claim over. An early takeover is safe and costs one write, and a RemediationRequest that took longer than this (or than 1s)
+    /// from its claim until it was created costs a write that confirms the claim.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub takeover_after: Duration,
@@ -263,7 +264,7 @@ impl Default for Batching {
 
 impl Default for Lease {
     fn default() -> Self {
-        Self { duration: Duration::from_secs(30), takeover_after: Duration::from_millis(250) }
+        Self { duration: Duration::from_secs(30), takeover_after: Duration::from_secs(1) }
     }
 }
 

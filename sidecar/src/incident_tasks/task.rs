@@ -24,7 +24,7 @@ use crate::incident::{LogContext, SubmitError};
 /// deleted the same RR and begun the next incident. The protocol's only assumption on time.
 const PROMPT: Duration = Duration::from_secs(1);
 /// Interval of the reads of an RR that the holder of an open claim should create.
-const HELP_POLL: Duration = Duration::from_millis(25);
+const HELP_POLL: Duration = Duration::from_millis(50);
 /// A slow API server lengthens the write interval up to this fraction of the deadline.
 const MAX_LATENCY_INTERVAL: u32 = 16;
 /// Digits of the fingerprint in an RR's name.

@@ -301,7 +301,7 @@ impl Rig {
             incident_idle: IDLE,
             count_interval: INTERVAL,
             max_bytes_per_second: 1_000_000,
-            takeover_after: Duration::from_millis(250),
+            takeover_after: Duration::from_secs(1),
         };
         change(&mut settings);
         let tasks = Arc::new(IncidentTasks::new(Arc::clone(&api), settings, Arc::clone(&metrics)));
