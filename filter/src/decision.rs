@@ -15,7 +15,7 @@ pub enum Decision {
     Undecodable,
     /// Exceeds a limit: the filter responded 413.
     TooLarge,
-    /// Other bodies hold what `max_buffered_bytes` allows: the filter responded 503.
+    /// Other bodies hold what `max_buffered_bytes` allows, or a split has no time to end: the filter responded 503.
     Shed,
     /// A host call failed: passed through without a fingerprint. Counted on every path, since the path itself may be what
     /// could not be read.

@@ -126,7 +126,8 @@ impl Request {
             return;
         }
         let response = split.response();
-        if !(200..300).contains(&response.status()) {
+        // A 4xx is final: nobody sends it again.
+        if response.status() >= 500 {
             split.failed(host);
         }
         self.state = match self.respond(host, response, MERGED) {
@@ -145,7 +146,7 @@ impl Request {
     /// The stream has ended, perhaps before its response: a sender that has left sends again what it did not see acknowledged.
     pub fn on_end(&mut self, host: &impl Host) {
         if let State::Split(split) = &self.state {
-            split.failed(host);
+            split.abandoned(host);
         }
         self.state = State::Responded;
     }

@@ -6,7 +6,7 @@
 //! request in the VM. So calls whose failure the filter survives go through [`raw`]; calls that cannot fail in Envoy, or
 //! whose failures the crate returns, go through `proxy_wasm::hostcalls`.
 //!
-//! Two limits of the crate's dispatcher remain; `tests/tests/wasm/faults.rs` measures them:
+//! Two limits of the crate's dispatcher remain; `tests/wasm-host/tests/wasm/faults.rs` measures them:
 //!
 //! * It traps on a sub-response with a token that was never issued, or was delivered before. Envoy sends none; if it did,
 //!   `FAIL_RELOAD` would replace the VM.

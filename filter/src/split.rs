@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::affinity::Partition;
 use crate::forward::{ForwardedHeaders, OwnHeaders};
 use crate::retries::Attempt;
-use crate::splits::Place;
+use crate::splits::{Ended, Place};
 use crate::sub_response::{SubResponseHead, outcomes, unknown, unsent};
 use crate::{Config, Host, HostError, Level, SubRequest, SubResponse};
 
@@ -130,9 +130,17 @@ impl Split {
         }
     }
 
-    /// It has ended without a 2xx: the next attempt at its webhook repeats nothing that was counted.
+    /// It has ended, and will be sent again: the next attempt at its webhook repeats nothing that was counted.
     pub(crate) fn failed(&self, host: &impl Host) {
         self.attempt.failed(host, host.now_ms().unwrap_or_default());
+    }
+
+    /// Its sender has left before the response, and sends it again. What is in flight was not counted in time.
+    pub(crate) fn abandoned(&self, host: &impl Host) {
+        self.failed(host);
+        if let (Some(place), Ok(now)) = (&self.place, host.now_ms()) {
+            self.in_flight.iter().for_each(|_| place.ended(Ended::Failed, now));
+        }
     }
 
     /// Sends the first partitions.
@@ -251,7 +259,7 @@ impl Split {
         // alert's date, or by another version. Then all outcomes that name no alert are placed at the partition's own
         // incident.
         if let (Some(place), Ok(now)) = (&self.place, host.now_ms()) {
-            place.ended(outcomes.iter().all(|outcome| outcome.status != Status::Failed), now);
+            place.ended(ended(&outcomes), now);
         }
         let matches = outcomes.len() == target.outcome_positions.len();
         let placed = outcomes.into_iter().enumerate().map(|(index, mut outcome)| {
@@ -264,6 +272,17 @@ impl Split {
             (position, outcome.moved_to(position))
         });
         self.outcomes.extend(placed);
+    }
+}
+
+fn ended(outcomes: &[SignalOutcome]) -> Ended {
+    let any = |statuses: &[Status]| outcomes.iter().any(|outcome| statuses.contains(&outcome.status));
+    if any(&[Status::Failed]) {
+        Ended::Failed
+    } else if any(&[Status::Created, Status::Duplicate]) {
+        Ended::Counted
+    } else {
+        Ended::Uncounted
     }
 }
 

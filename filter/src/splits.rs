@@ -9,7 +9,7 @@
 //! | begins | |
 //! |---|---|
 //! | the only split | always |
-//! | any other | if what is served of the others until it ends takes at most [`SHARE_TO_BEGIN`] of its time, and it and those that it delays end within [`SHARE_TO_END`] of the time that they have left |
+//! | any other | if what is served of the others until it ends takes at most [`SHARE_TO_BEGIN`] of its time, and it and those that could end in time without it end within [`SHARE_TO_END`] of the time that they have left |
 //!
 //! The first condition leaves the size of the split itself out: of the webhooks that a VM refuses, a large one has the same chance to be
 //! next as a small one.
@@ -32,6 +32,10 @@ const SHARE_TO_BEGIN: f64 = 0.1;
 /// The share of the time that a split has left, within which its end must be predicted when another begins. It must not be made late by
 /// others, nor by single incidents, which the filter does not see.
 const SHARE_TO_END: f64 = 0.7;
+
+/// The rate never falls below this, per millisecond. Partitions also fail for reasons that have nothing to do with time, such as one sender's budget,
+/// and the splits of others must not wait for that.
+const LEAST_PER_MS: f64 = 0.02;
 
 /// The least time for which partitions are counted for one measurement of the rate, in milliseconds. Time without a split is left out.
 const WINDOW_MS: u64 = 500;
@@ -65,16 +69,16 @@ struct Rest {
     deadline_ms: u64,
 }
 
-/// Partitions per millisecond that could be acknowledged.
+/// Partitions per millisecond that could be counted.
 ///
 /// It falls only if at the end of a window at least as many partitions are left, or have failed and will be sent again, as were
-/// acknowledged. Otherwise few were acknowledged because few were sent.
+/// counted. Otherwise few were counted because few were sent.
 #[derive(Debug)]
 struct Rate {
     per_ms: f64,
     window_began_ms: u64,
-    /// Partitions that were acknowledged in this window.
-    acknowledged: u32,
+    /// Partitions that were counted in this window.
+    counted: u32,
     /// Partitions that failed in this window.
     failed: u32,
     /// When a partition ended last, in this window or before it.
@@ -86,6 +90,17 @@ struct Rate {
 pub(crate) struct Place {
     splits: Rc<Splits>,
     id: u64,
+}
+
+/// How a partition ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Something of it was counted.
+    Counted,
+    /// It was rejected, or there was nothing to do: that says nothing about how many can be counted.
+    Uncounted,
+    /// It has to be sent again.
+    Failed,
 }
 
 /// A split that does not begin.
@@ -124,11 +139,12 @@ impl State {
             let time = SHARE_TO_END * split.time_ms(now_ms);
             self.rate.can_serve(split.served_until_its_end(all()), time)
         };
-        // One that is late already ends now, whatever begins.
-        let is_late = |split: &Rest| split.deadline_ms <= now_ms;
+        // One that ends too late, whatever begins, must not keep others from beginning.
+        let is_lost = |split: &Rest| !self.rate.can_serve(split.served_until_its_end(others()), split.time_ms(now_ms));
         self.in_flight.len() < MAX_SPLITS
             && self.rate.can_serve(new.served_until_its_end(others()), SHARE_TO_BEGIN * new.time_ms(now_ms))
-            && all().filter(|split| !is_late(split)).all(ends_in_time)
+            && ends_in_time(new)
+            && others().filter(|split| !is_lost(split)).all(ends_in_time)
     }
 
     /// Partitions that have not ended.
@@ -162,7 +178,7 @@ impl Rest {
 
 impl Default for Rate {
     fn default() -> Self {
-        Self { per_ms: UNMEASURED_PER_MS, window_began_ms: 0, acknowledged: 0, failed: 0, last_ended_ms: 0 }
+        Self { per_ms: UNMEASURED_PER_MS, window_began_ms: 0, counted: 0, failed: 0, last_ended_ms: 0 }
     }
 }
 
@@ -178,33 +194,35 @@ impl Rate {
     }
 
     /// A partition has ended; `left`: partitions of all splits that have not.
-    fn ended(&mut self, acknowledged: bool, left: u64, now_ms: u64) {
-        let ended = if acknowledged { &mut self.acknowledged } else { &mut self.failed };
-        *ended = ended.saturating_add(1);
+    fn ended(&mut self, how: Ended, left: u64, now_ms: u64) {
+        match how {
+            Ended::Counted => self.counted = self.counted.saturating_add(1),
+            Ended::Failed => self.failed = self.failed.saturating_add(1),
+            Ended::Uncounted => return,
+        }
         self.last_ended_ms = now_ms;
         let elapsed = now_ms.saturating_sub(self.window_began_ms);
         if elapsed < WINDOW_MS {
             return;
         }
-        let seen = f64::from(self.acknowledged) / elapsed as f64;
-        let is_busy = left.saturating_add(self.failed.into()) >= self.acknowledged.into();
+        let seen = f64::from(self.counted) / elapsed as f64;
+        let is_busy = left.saturating_add(self.failed.into()) >= self.counted.into();
         if is_busy || seen > self.per_ms {
-            self.per_ms = f64::midpoint(self.per_ms, seen);
+            self.per_ms = f64::midpoint(self.per_ms, seen).max(LEAST_PER_MS);
         }
-        *self =
-            Self { per_ms: self.per_ms, window_began_ms: now_ms, acknowledged: 0, failed: 0, last_ended_ms: now_ms };
+        *self = Self { per_ms: self.per_ms, window_began_ms: now_ms, counted: 0, failed: 0, last_ended_ms: now_ms };
     }
 }
 
 impl Place {
     /// A partition of the split has ended.
-    pub(crate) fn ended(&self, acknowledged: bool, now_ms: u64) {
+    pub(crate) fn ended(&self, how: Ended, now_ms: u64) {
         let mut state = self.splits.state.borrow_mut();
         if let Some(split) = state.in_flight.iter_mut().find(|split| split.id == self.id) {
             split.rest.partitions = split.rest.partitions.saturating_sub(1);
         }
         let left = state.left();
-        state.rate.ended(acknowledged, left, now_ms);
+        state.rate.ended(how, left, now_ms);
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Submission {
     pub provenance: Provenance,
     /// The target's namespace, for the budgets; empty: none.
     pub namespace: Arc<str>,
+    /// Told once the signals are durably counted, whether or not the sender still waits.
+    pub when_counted: Option<WhenCounted>,
 }
 
 /// What log lines about a submission say besides its fingerprint.
@@ -61,6 +63,9 @@ impl Default for LogContext {
 /// Writes the spec of a new RR, which names the object that the signal does. Called only where one is created, so that
 /// duplicates do not pay for it.
 pub type WriteSpec = Arc<dyn Fn() -> RemediationRequestSpec + Send + Sync>;
+
+/// Called if a submission is counted; dropped otherwise.
+pub type WhenCounted = Box<dyn FnOnce(&Counted) + Send + Sync>;
 
 /// The durable outcome of a [`Submission`]: its signals are counted in the status of the named RR.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,7 +178,8 @@ impl SubmitError {
 
 /// Commits submissions durably. Implemented by the incident tasks, and by doubles in tests of the HTTP layer.
 pub trait Commit: Send + Sync + 'static {
-    /// Counts the submission in exactly one RR, and creates the RR if there is none.
+    /// Counts the submission in exactly one RR, and creates the RR if there is none. A caller that no longer waits ends the wait,
+    /// not the commit.
     ///
     /// # Errors
     /// [`SubmitError`] if it is not counted, or not known to be counted.

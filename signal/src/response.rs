@@ -40,7 +40,7 @@ impl From<Problem> for SignalResponse {
 /// | several | 207 |
 ///
 /// On 503 the sender sends the whole request again, so nothing is lost; a signal that was counted is then counted
-/// again, as any repeated signal is.
+/// again, as any repeated signal is, unless filter and replica remember it.
 #[must_use]
 pub fn merge(mut outcomes: Vec<SignalOutcome>) -> SignalResponse {
     let summary = Summary::of(&outcomes);

@@ -12,7 +12,7 @@
 //! | `proxy_get_shared_data`, `proxy_set_shared_data` | panics on each other failure status, for a hint that is worth no request |
 //! | `clock_time_get` | has only the wall clock; the standard library's monotonic clock panics on a failure status |
 //!
-//! `tests/tests/wasm/faults.rs` makes each of them fail with every status.
+//! `tests/wasm-host/tests/wasm/faults.rs` makes each of them fail with every status.
 
 use std::num::NonZeroU32;
 use std::ptr::null_mut;

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use onceway_signal::retry_after::MAX_RETRY_AFTER_S;
 
-use super::{Place, Splits, WINDOW_MS};
+use super::{Ended, Place, Splits, WINDOW_MS};
 
 /// The time that each split has, in milliseconds.
 const TIME: u64 = 9_000;
@@ -18,7 +18,7 @@ fn measured(per_second: u32) -> (Rc<Splits>, u64) {
     let place = begin(&splits, 1_000_000, 0).unwrap();
     let partitions = u64::from(per_second) * WINDOW_MS / 1000;
     for n in 1..=partitions * WINDOWS {
-        place.ended(true, n * WINDOW_MS / partitions);
+        place.ended(Ended::Counted, n * WINDOW_MS / partitions);
     }
     (splits, WINDOWS * WINDOW_MS)
 }
@@ -87,42 +87,78 @@ fn a_newcomer_must_not_delay_one_that_has_little_time_left() {
 }
 
 #[test]
-fn a_rate_is_measured_of_acknowledged_partitions_alone_and_only_while_a_split_is_in_flight() {
+fn one_that_ends_too_late_in_any_case_keeps_no_other_from_beginning() {
+    let (splits, now) = measured(50);
+    let _lost = begin(&splits, 1000, now).unwrap();
+    // Two seconds later it has seven for 800, at 50 a second.
+    let later = now + 2_000;
+    splits.state.borrow_mut().in_flight[0].rest.partitions = 800;
+    assert!(begin(&splits, 44, later).is_some(), "45 are served of the other in a tenth of nine seconds");
+    assert!(begin(&splits, 46, later).is_none());
+    // It has just enough time alone.
+    splits.state.borrow_mut().in_flight[0].rest.partitions = 345;
+    assert!(begin(&splits, 2, later).is_none());
+}
+
+#[test]
+fn failures_of_a_sender_that_may_not_count_leave_room_for_the_splits_of_others() {
+    let (splits, mut now) = measured(200);
+    // Beyond its budget, for an hour.
+    let refused = begin(&splits, 60, now).unwrap();
+    for _ in 0..7_200 {
+        now += WINDOW_MS;
+        refused.ended(Ended::Failed, now);
+    }
+    assert!(begin(&splits, 18, now).is_some());
+}
+
+#[test]
+fn what_is_rejected_says_nothing_of_how_many_can_be_counted() {
+    let (splits, now) = measured(200);
+    let place = begin(&splits, 1_000_000, now).unwrap();
+    for n in 1..=10_000 {
+        place.ended(Ended::Uncounted, now + n);
+    }
+    assert!((splits.state.borrow().rate.per_ms - 0.2).abs() < 1e-9);
+}
+
+#[test]
+fn a_rate_is_measured_of_counted_partitions_alone_and_only_while_a_split_is_in_flight() {
     let (splits, now) = measured(200);
     let rate = |splits: &Rc<Splits>| splits.state.borrow().rate.per_ms;
     assert!((rate(&splits) - 0.2).abs() < 1e-9);
     // An hour without a split is no measurement.
     let hour = now + 3_600_000;
     let place = begin(&splits, 1_000, hour).unwrap();
-    place.ended(true, hour + 1);
+    place.ended(Ended::Counted, hour + 1);
     assert!((rate(&splits) - 0.2).abs() < 1e-9);
     // Replicas that refuse at once are not fast.
     for _ in 0..1000 {
-        place.ended(false, hour + WINDOW_MS);
+        place.ended(Ended::Failed, hour + WINDOW_MS);
     }
     assert!(rate(&splits) < 0.11);
 }
 
 #[test]
-fn few_partitions_say_nothing_of_how_many_could_be_acknowledged() {
+fn few_partitions_say_nothing_of_how_many_could_be_counted() {
     let (splits, now) = measured(200);
     let rate = |splits: &Rc<Splits>| splits.state.borrow().rate.per_ms;
     // Twenty a second, each of which ends at once.
     let place = begin(&splits, 100, now).unwrap();
     splits.state.borrow_mut().in_flight[0].rest.partitions = 1;
     for n in 1..=100 {
-        place.ended(true, now + n * WINDOW_MS / 10);
+        place.ended(Ended::Counted, now + n * WINDOW_MS / 10);
     }
     assert!((rate(&splits) - 0.2).abs() < 1e-9);
     // As many, and more wait.
     splits.state.borrow_mut().in_flight[0].rest.partitions = 1_000;
     for n in 101..=200 {
-        place.ended(true, now + n * WINDOW_MS / 10);
+        place.ended(Ended::Counted, now + n * WINDOW_MS / 10);
     }
     assert!(rate(&splits) < 0.021);
     // The API server has room again.
     for n in 1..=2_000 {
-        place.ended(true, now + 20 * WINDOW_MS + n * 5);
+        place.ended(Ended::Counted, now + 20 * WINDOW_MS + n * 5);
     }
     assert!((rate(&splits) - 0.2).abs() < 1e-3);
 }
@@ -133,13 +169,13 @@ fn after_an_outage_the_only_split_finds_out_and_the_others_wait() {
     let stalled = begin(&splits, 100, now).unwrap();
     for _ in 0..40 {
         now += WINDOW_MS;
-        stalled.ended(false, now);
+        stalled.ended(Ended::Failed, now);
     }
-    assert!(begin(&splits, 2, now).is_none());
+    assert!(begin(&splits, 100, now).is_none());
     drop(stalled);
     let probe = begin(&splits, 100, now).unwrap();
     for n in 1..=100 {
-        probe.ended(true, now + n * 10);
+        probe.ended(Ended::Counted, now + n * 10);
     }
     now += 1_000;
     assert!(begin(&splits, 50, now).is_some());
@@ -149,14 +185,14 @@ fn after_an_outage_the_only_split_finds_out_and_the_others_wait() {
 fn short_splits_one_after_the_other_raise_a_rate_that_an_outage_has_lowered() {
     let (splits, mut now) = measured(2);
     {
-        let _running = begin(&splits, 10, now).unwrap();
-        assert!(begin(&splits, 10, now).is_none());
+        let _running = begin(&splits, 30, now).unwrap();
+        assert!(begin(&splits, 30, now).is_none());
     }
     // Each takes 50 ms, and the next one begins a second later.
     for _ in 0..100 {
         let place = begin(&splits, 10, now).unwrap();
         for n in 1..=10 {
-            place.ended(true, now + n * 5);
+            place.ended(Ended::Counted, now + n * 5);
         }
         now += 1_000;
     }
@@ -174,5 +210,5 @@ fn a_refused_split_is_asked_to_come_back_when_there_is_room_and_not_together_wit
     assert!(waits.windows(2).any(|pair| pair[0] != pair[1]), "{waits:?}");
     let (slow, now) = measured(2);
     let _running = begin(&slow, 1_000_000, now).unwrap();
-    assert!(slow.begin(2, now, now + TIME).unwrap_err().retry_after_s <= 2 * MAX_RETRY_AFTER_S);
+    assert!(slow.begin(100, now, now + TIME).unwrap_err().retry_after_s <= 2 * MAX_RETRY_AFTER_S);
 }

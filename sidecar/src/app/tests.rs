@@ -54,6 +54,7 @@ async fn the_wired_service_counts_a_signal_at_the_api_server_and_drains() {
         log: LogContext::default(),
         provenance: Default::default(),
         namespace: "".into(),
+        when_counted: None,
     };
     let counted = wired.commit.submit(submission).await.unwrap();
     assert_eq!((counted.name.as_str(), counted.count, counted.created), ("rr-1", 5, false));

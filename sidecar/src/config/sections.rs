@@ -185,7 +185,7 @@ pub struct Index {
 pub struct Migration {
     /// Whether to hold the Lease that kubernaut's gateway locks an incident with (gw-lock-...) while a
     /// RemediationRequest is looked for and created, so that the two gateways never create one each. A new incident costs
-    /// two API calls more, and one after the response. While kubernaut's gateway holds the Lease, signals wait, at most
+    /// three API calls more, and one after the response. While kubernaut's gateway holds the Lease, signals wait, at most
     /// until limits.deadline. `namespace` must be that of kubernaut's gateway. Off once that gateway is gone.
     pub kubernaut_locks: bool,
 }

@@ -43,8 +43,8 @@ pub(super) fn judge(
     let old: Vec<&Claim> = orphans.iter().filter(|(_, floor)| now_s - floor > grace).map(|(claim, _)| *claim).collect();
     let number = counted(claims.items.len(), "claim");
     if !old.is_empty() {
-        let action = "claim GC does not remove them: see that a replica runs longer than housekeeping.sweepInterval, its log for \
-                      \"claim GC\", and the right to delete leases";
+        let action = "claim GC does not remove them: see that a replica runs longer than housekeeping.sweepInterval, its log for the \
+                      events claims_deleted and claims_not_listed, and the right to delete leases";
         let summary = format!("{number}, {} of a RemediationRequest that is gone for more than {grace} s", old.len());
         return Finding::warn(summary, action).about(old.iter().map(|claim| claim.name.clone()));
     }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::moving_average::MovingAverage;
 
-/// A measurement that is older says nothing: an API server that was away may be back.
+/// A measurement that is older says nothing once no call waits: an API server that was away may be back.
 const MAX_AGE: Duration = Duration::from_secs(2);
 /// Calls that take longer wait for each other, and more at once would only wait longer.
 const TARGET: Duration = Duration::from_millis(400);
@@ -75,6 +75,12 @@ pub(super) struct Slot<'a> {
 /// A call that waits for a slot, until this is dropped.
 struct Waiting<'a>(&'a Load);
 
+/// A call in its slot, until this is dropped: at its end, or when its batch has no time left.
+pub(super) struct Timed<'a> {
+    load: &'a Load,
+    began: Instant,
+}
+
 impl Load {
     pub(super) fn new(max_slots: usize) -> Self {
         let max_slots = max_slots.max(1);
@@ -101,8 +107,13 @@ impl Load {
         Slot { load: self, permit: self.slots.acquire().await.ok() }
     }
 
+    /// Measures a call that begins now. One that is cut off counts with the time that it had: without them only fast calls would.
+    pub(super) fn timed(&self) -> Timed<'_> {
+        Timed { load: self, began: Instant::now() }
+    }
+
     /// A call has taken this long in its slot.
-    pub(super) fn record(&self, took: Duration) {
+    fn record(&self, took: Duration) {
         self.latency.record(took);
         let mut limit = self.limit();
         limit.ended += 1;
@@ -121,12 +132,14 @@ impl Load {
         limit.existing += missing;
     }
 
-    /// What a call has to expect: it waits for those before it. Nothing if nothing was measured within [`MAX_AGE`].
+    /// What a call has to expect: it waits for those before it. Nothing if nothing was measured within [`MAX_AGE`], unless calls wait: those in
+    /// flight hang, and will end together.
     pub(super) fn expected(&self) -> Expected {
-        if self.latency.age() > MAX_AGE {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        if waiting == 0 && self.latency.age() > MAX_AGE {
             return Expected::default();
         }
-        let (call, waiting) = (self.latency.get(), self.waiting.load(Ordering::Relaxed) as f64);
+        let (call, waiting) = (self.latency.get(), waiting as f64);
         let Limit { rate, slots, .. } = *self.limit();
         let wait = rate.map_or_else(|| call.as_secs_f64() * waiting / slots as f64, |rate| waiting / rate);
         Expected { call, wait: Duration::try_from_secs_f64(wait).unwrap_or(Duration::MAX) }
@@ -163,6 +176,12 @@ impl Drop for Slot<'_> {
             permit.forget();
             limit.existing -= 1;
         }
+    }
+}
+
+impl Drop for Timed<'_> {
+    fn drop(&mut self) {
+        self.load.record(self.began.elapsed());
     }
 }
 
@@ -235,7 +254,19 @@ mod tests {
         let load = measured(10, Duration::from_secs(5)).await;
         assert!(load.expected().call > Duration::from_secs(4));
         advance(MAX_AGE + MS).await;
+        let waiting = load.wait();
+        assert!(load.expected().call > Duration::from_secs(4), "calls in flight hang");
+        drop(waiting);
         assert_eq!(load.expected().call, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_cut_off_counts_with_the_time_that_it_had() {
+        let load = Load::new(10);
+        let cut_off = load.timed();
+        advance(MS * 700).await;
+        drop(cut_off);
+        assert!(load.expected().call > MS * 600);
     }
 
     #[tokio::test(start_paused = true)]

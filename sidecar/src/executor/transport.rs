@@ -7,7 +7,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::Client;
 use kube::client::Body;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::load::Load;
 use super::measured::Measured;
@@ -84,9 +84,9 @@ impl Transport {
         kind: ResourceKind,
         request: Request<Vec<u8>>,
     ) -> Result<ApiResponse, CallFailure> {
-        let began = Instant::now();
+        let timed = self.load.timed();
         let exchange = timeout(self.call_timeout, self.exchange(request, kind.max_response_bytes())).await;
-        self.load.record(began.elapsed());
+        drop(timed);
         let response = exchange.unwrap_or(Err(CallFailure::Timeout { after: self.call_timeout }))?;
         if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.recheck.request();

@@ -22,7 +22,7 @@ use tracing::{Span, debug, warn};
 use super::admission::{Admission, RETRY_AFTER_S};
 use super::authorize::{Refused, refuse};
 use super::classify::{Classified, FiringIncident, classify, severity, state};
-use super::parts::{CountedParts, Part};
+use super::parts::{CountedParts, Known, Part};
 use super::policy::Policy;
 use super::tally::Tally;
 use crate::auth::{Auth, Sender};
@@ -42,7 +42,7 @@ pub(super) struct BodyCommitter<C> {
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
     auth: Arc<Auth>,
-    parts: CountedParts,
+    parts: Arc<CountedParts>,
 }
 
 /// Of the time that the filter waits, what a response takes to reach it.
@@ -110,7 +110,7 @@ impl<C: Commit> BodyCommitter<C> {
         metrics: Arc<Metrics>,
         auth: Arc<Auth>,
     ) -> Self {
-        Self { commit, policy, limits, admission, metrics, auth, parts: CountedParts::default() }
+        Self { commit, policy, limits, admission, metrics, auth, parts: Arc::default() }
     }
 
     /// The response to `body`, once all of its incidents that `sender` may signal about are committed, up to
@@ -142,6 +142,7 @@ impl<C: Commit> BodyCommitter<C> {
         let commits = stream::iter(firing).map(|incident| {
             let FiringIncident { place, fingerprint, part, by_name, target, named, namespace, .. } = incident;
             let signals = nonzero(part.entries());
+            let part_of_webhook = headers.webhook.and_then(|id| Some(Part::of(id, fingerprint, &part.slice(&body)?)));
             let rules = Arc::clone(&self.policy.rules);
             let draft = Draft { body: body.clone(), part, rules, fingerprint, received, max_payload_bytes };
             let submission = Submission {
@@ -156,9 +157,9 @@ impl<C: Commit> BodyCommitter<C> {
                 log: LogContext { target, request: request.clone(), trace: trace.clone() },
                 provenance: provenance.clone(),
                 namespace,
+                when_counted: None,
             };
-            let counted_part = headers.webhook.map(|webhook| (webhook, fingerprint));
-            async move { (place, fingerprint, signals, self.submit_part(counted_part, submission).await) }
+            async move { (place, fingerprint, signals, self.submit_part(part_of_webhook, submission).await) }
         });
         // Unordered: an incident that hangs must not delay those behind it.
         let in_flight = self.limits.max_incidents_per_request_in_flight;
@@ -227,14 +228,27 @@ impl<C: Commit> BodyCommitter<C> {
         }
     }
 
-    /// Submits what is not a part of a webhook that this replica has counted in an earlier attempt.
-    async fn submit_part(&self, part: Option<Part>, submission: Submission) -> Result<Counted, SubmitError> {
+    /// Submits what is not a part of a webhook that this replica has counted in an earlier attempt, or counts now.
+    async fn submit_part(&self, part: Option<Part>, mut submission: Submission) -> Result<Counted, SubmitError> {
         let Some(part) = part else { return self.submit(submission).await };
-        if let Some(counted) = self.parts.find(&part) {
-            self.metrics.acknowledged_again(submission.signals.get());
-            return Ok(counted);
+        loop {
+            match self.parts.begin(part) {
+                Known::Counted(counted) => {
+                    self.metrics.acknowledged_again(submission.signals.get());
+                    return Ok(counted);
+                }
+                // Its sender has left, or has a 503. At the deadline there is no time to count it, either.
+                Known::InFlight(attempt) => {
+                    if timeout_at(submission.deadline, attempt.ended()).await.is_err() {
+                        return self.submit(submission).await;
+                    }
+                }
+                Known::Nothing(attempt) => {
+                    submission.when_counted = Some(Box::new(move |counted| attempt.counted(counted)));
+                    return self.submit(submission).await;
+                }
+            }
         }
-        self.submit(submission).await.inspect(|counted| self.parts.remember(part, counted))
     }
 
     async fn submit(&self, submission: Submission) -> Result<Counted, SubmitError> {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::late::{Outlook, late};
 use super::table::Waiter;
 use crate::executor::Context;
-use crate::incident::{Counted, LogContext, Submission, SubmitError};
+use crate::incident::{Counted, LogContext, Submission, SubmitError, WhenCounted};
 use crate::metrics::Metrics;
 use crate::rr::timestamp;
 use crate::traces::{MAX_LINKS, SpanKind, Trace};
@@ -32,8 +32,14 @@ pub(super) struct Batch {
     pub(super) log: LogContext,
     /// The spans of all its requests that are recorded, up to [`MAX_LINKS`].
     pub(super) requests: Vec<Trace>,
-    /// The first submission's sender first.
-    results: Vec<ResultSender>,
+    /// The first submission's first.
+    results: Vec<ResultOf>,
+}
+
+/// Whom to tell what became of a submission.
+struct ResultOf {
+    sender: ResultSender,
+    when_counted: Option<WhenCounted>,
 }
 
 impl Batch {
@@ -45,12 +51,12 @@ impl Batch {
     }
 
     fn add(batch: Option<Self>, waiter: Waiter, outlook: Outlook, metrics: &Metrics) -> Option<Self> {
-        let Waiter { submission, result } = waiter;
+        let Waiter { mut submission, result } = waiter;
         metrics.dequeued(submission.signals.get());
         if result.is_closed() {
             return batch;
         }
-        if submission.deadline.saturating_duration_since(Instant::now()) < outlook.least {
+        if submission.deadline.saturating_duration_since(Instant::now()) <= outlook.least {
             // The sender may have left.
             let _ = result.send(Err(late(outlook.expected, submission.fingerprint)));
             return batch;
@@ -61,20 +67,31 @@ impl Batch {
         batch.context.first_received = batch.context.first_received.min(submission.received);
         batch.context.last_received = batch.context.last_received.max(submission.received);
         batch.context.by_name.merge(&submission.by_name);
-        batch.results.push(result);
+        batch.results.push(ResultOf { sender: result, when_counted: submission.when_counted.take() });
         batch.link(&submission.log.trace);
         Some(batch)
     }
 
-    fn of(submission: Submission, result: ResultSender) -> Self {
+    fn of(submission: Submission, sender: ResultSender) -> Self {
         let Submission {
-            fingerprint, source, signals, by_name, received, deadline, spec, target, log, provenance, ..
+            fingerprint,
+            source,
+            signals,
+            by_name,
+            received,
+            deadline,
+            spec,
+            target,
+            log,
+            provenance,
+            when_counted,
+            ..
         } = submission;
         let (first_received, last_received, spec) = (received, received, Some(spec));
         let trace = Trace::default();
         let context = Context { fingerprint, first_received, last_received, by_name, spec, target, provenance, trace };
         let first = log.trace.clone();
-        let results = vec![result];
+        let results = vec![ResultOf { sender, when_counted }];
         let mut batch =
             Self { signals, deadline, source: source.as_str(), context, log, requests: Vec::new(), results };
         batch.link(&first);
@@ -110,16 +127,20 @@ impl Batch {
             first_seen: time(rr.first_seen_ms).unwrap_or(self.context.first_received),
             last_seen: time(rr.last_seen_ms).unwrap_or(self.context.last_received),
         };
-        for result in self.results {
-            report(result, Ok(Counted { created, ..counted.clone() }));
+        for ResultOf { sender, when_counted } in self.results {
+            let counted = Counted { created, ..counted.clone() };
+            if let Some(tell) = when_counted {
+                tell(&counted);
+            }
+            report(sender, Ok(counted));
             created = false;
         }
     }
 
     /// Reports the error to every submission.
     pub(super) fn failed(self, error: &SubmitError) {
-        for result in self.results {
-            report(result, Err(error.clone()));
+        for ResultOf { sender, .. } in self.results {
+            report(sender, Err(error.clone()));
         }
     }
 }

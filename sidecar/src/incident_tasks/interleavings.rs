@@ -157,6 +157,7 @@ impl Rig {
             log: LogContext::default(),
             provenance: Default::default(),
             namespace: "".into(),
+            when_counted: None,
         };
         self.tasks.submit(submission).await
     }

@@ -36,7 +36,8 @@ pub(super) struct IncidentTask<E> {
     last_error: LastError,
     shared: Arc<Shared<E>>,
     parameters: Arc<Parameters>,
-    /// The RR of the last successful commit; `None` after one that failed before its deadline, so that the next reads the claim.
+    /// The RR of the last successful commit, until something contradicts it; `None` after a commit that failed before its deadline. Then the
+    /// next one reads the claim.
     known: Option<Rr>,
     /// Whether the API server has returned the incident's claim: then it is not new, whatever the index has seen.
     has_met_claim: bool,
@@ -178,6 +179,10 @@ impl<E: Execute> IncidentTask<E> {
         }
         if self.stage == Stage::Count {
             self.record_count(&outcome, started.elapsed());
+            // Conflict, missing or unknown: a count that begins with what was known would conflict, now or later.
+            if !matches!(outcome.result, ApiResult::Rr(_)) {
+                self.known = None;
+            }
         }
         self.has_met_claim |= matches!(outcome.result, ApiResult::Claim(_));
         let pause = backoff.after(&outcome);

@@ -3,13 +3,14 @@
 
 mod script;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use onceway_claim::ApiCall;
 use tokio::time::Instant;
 
 use self::script::{DEADLINE, IDLE, INTERVAL, Rig, fingerprint, refused, unavailable};
-use crate::incident::{Drain, SubmitError};
+use crate::incident::{Counted, Drain, SubmitError};
 
 #[tokio::test(start_paused = true)]
 async fn a_first_signal_creates_an_rr_and_its_result_says_so() {
@@ -313,6 +314,40 @@ async fn after_a_deadline_the_next_batch_is_counted_in_the_rr_that_was_known_wit
     rig.submit(1, 1).await.unwrap().unwrap();
     let calls = &rig.api.calls()[before..];
     assert!(matches!(calls, [ApiCall::Count { .. }]), "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_that_conflicted_until_the_deadline_is_not_begun_again_with_the_same_version() {
+    let rig = Rig::new();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    rig.api.give_the_next_counts_a_conflict(u32::MAX);
+    rig.submit(1, 1).await.unwrap().unwrap_err();
+    rig.api.give_the_next_counts_a_conflict(0);
+    let before = rig.api.calls().len();
+    rig.submit(1, 1).await.unwrap().unwrap();
+    let calls = &rig.api.calls()[before..];
+    assert!(matches!(calls, [ApiCall::GetClaim, ApiCall::GetRr { .. }, ApiCall::Count { .. }]), "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submission_is_told_that_it_was_counted_even_if_its_sender_has_left() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let rig = Rig::new();
+    rig.api.set_count_latency(SECOND * 2);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = |incident, patience| {
+        let told = Arc::clone(&told);
+        let tell = move |counted: &Counted| told.lock().unwrap().push(counted.count);
+        rig.submit_telling(incident, 1, patience, Some(Box::new(tell)))
+    };
+    let first = telling(1, SECOND * 8);
+    rig.run_until_idle().await;
+    // Both are counted by the next write, which ends at four seconds.
+    let (impatient, patient) = (telling(1, SECOND * 3), telling(1, SECOND * 8));
+    assert!(matches!(impatient.await.unwrap(), Err(SubmitError::Deadline { .. })));
+    assert_eq!(*told.lock().unwrap(), [1]);
+    assert_eq!((first.await.unwrap().unwrap().count, patient.await.unwrap().unwrap().count), (1, 3));
+    assert_eq!(*told.lock().unwrap(), [1, 3, 3]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -123,6 +123,7 @@ fn submission(named: Named) -> Submission {
         log: LogContext::default(),
         provenance: Default::default(),
         namespace: "prod".into(),
+        when_counted: None,
     }
 }
 

@@ -189,7 +189,7 @@ pub(super) const RULES: &[DefaultRule] = &[
     rule("cert-manager", "Certificate", &["name"]).when(ALERTNAME, &["CertManager*", "Certificate*"]),
     rule("cert-manager-exporter", "Certificate", &["name"]).when(EXPORTER, &["*cert-manager*"]),
     rule("argocd", "Application", &["name"]).when(ALERTNAME, &["ArgoCd*", "ArgoCD*", "ArgoApp*"]),
-    rule("argocd-exporter", "Application", &["name"]).when(EXPORTER, &["argocd-*", "*argocd*", "*argo-cd*"]),
+    rule("argocd-exporter", "Application", &["name"]).when(EXPORTER, &["*argocd*", "*argo-cd*"]),
     // What kube-state-metrics reports of custom resources.
     kind_of("custom-resource", "customresource_kind", &["name"]).when(&["customresource_kind"], &["*"]),
     // Policy engines (Kyverno, Gatekeeper) name the object that breaks a policy.
@@ -267,7 +267,7 @@ const GRAFANA_NO_DATA: &[&str] = &["DatasourceNoData", "DatasourceError"];
 mod tests {
     use std::fs;
 
-    use super::{IGNORED, OBSERVERS, RULES};
+    use super::{ALERTNAME, EXPORTER, IGNORED, OBSERVERS, RULES};
 
     fn documentation() -> String {
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/targets.md")).expect("docs/targets.md")
@@ -278,6 +278,7 @@ mod tests {
         let documentation = documentation();
         let mut rest = &*documentation;
         let mut previous = "";
+        let mut same = "";
         for rule in RULES.iter().filter(|rule| rule.id != std::mem::replace(&mut previous, rule.id)) {
             let row = format!("| `{}` |", rule.id);
             let (_, after) = rest.split_once(&row).unwrap_or_else(|| panic!("{row} is not there, or not in order"));
@@ -285,6 +286,11 @@ mod tests {
             for label in rule.name {
                 let label = format!("`{}`", label.trim_start_matches('@'));
                 assert!(line.contains(&label), "{row} does not name {label}");
+            }
+            // "the same" as the row before it.
+            same = if line.starts_with(" the same") { same } else { line };
+            for pattern in rule.patterns.iter().filter(|_| [EXPORTER, ALERTNAME].contains(&rule.when)) {
+                assert!(same.contains(&format!("`{pattern}`")), "{row} does not name {pattern}");
             }
             rest = after;
         }

@@ -52,18 +52,23 @@ pub(crate) fn results(response: &ClientResponse) -> Vec<Value> {
     response.json()["results"].as_array().cloned().unwrap_or_default()
 }
 
+/// Requests of senders that Envoy has not ended.
+const DOWNSTREAM: &str = "envoy_http_downstream_rq_active";
+/// Requests to replicas, in flight and waiting.
+const UPSTREAM: [&str; 2] = ["envoy_cluster_upstream_rq_active", "envoy_cluster_upstream_rq_pending_active"];
+
 /// Waits until Envoy has no request in flight, downstream or upstream.
 pub(crate) async fn until_idle(rig: &Rig) -> Result<()> {
-    const GAUGES: [&str; 3] = [
-        "envoy_http_downstream_rq_active",
-        "envoy_cluster_upstream_rq_active",
-        "envoy_cluster_upstream_rq_pending_active",
-    ];
+    until_none_of(rig, &UPSTREAM).await
+}
+
+/// Waits until Envoy has no request of a sender, and none of `gauges`.
+async fn until_none_of(rig: &Rig, gauges: &[&str]) -> Result<()> {
     let idle = async || {
         let stats = rig.envoy().stats().await?;
         // The request for this page is one of the admin listener.
-        let of_listener = [("envoy_http_conn_manager_prefix", "onceway")];
-        let active = stats.sum(GAUGES[0], &of_listener) + stats.sum(GAUGES[1], &[]) + stats.sum(GAUGES[2], &[]);
+        let downstream = stats.sum(DOWNSTREAM, &[("envoy_http_conn_manager_prefix", "onceway")]);
+        let active = gauges.iter().fold(downstream, |sum, gauge| sum + stats.sum(gauge, &[]));
         Ok((active == 0.0).then_some(()))
     };
     until(SENDER_LIMIT, "no request is in flight", idle).await
@@ -228,6 +233,21 @@ async fn a_senders_own_mark_and_time_reach_no_replica() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_id_acknowledges_only_the_signals_that_were_counted_under_it() -> Result<()> {
+    let rig = Rig::replicas(1).start().await?;
+    let (incident, replica) = (Incident::new("prod", "a"), rig.sidecar(0).url());
+    let both = [0, 1].map(|n| incident.alert(n));
+    let [a, b, both] = [&both[..1], &both[1..], &both].map(webhook);
+    // Filter and replica may have other rules by which alerts are one incident, and an alert that was refused may be valid later.
+    for (body, count) in [(&a, 1), (&a, 1), (&b, 2), (&both, 4), (&both, 4), (&b, 4)] {
+        let response = send_as_the_filter(&rig, &replica, body, "9000").await?;
+        assert!(response.status.is_success(), "{}", response.text());
+        assert_eq!(rig.rrs_of(&incident).await?.iter().map(RrExt::count).collect::<Vec<_>>(), [count], "{body}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_cluster_that_envoy_does_not_have_costs_the_affinity_and_not_the_webhook() -> Result<()> {
     let edit = |config: &mut Value| configure_filter(config, &json!({"cluster": "nowhere"}));
     let rig = Rig::replicas(2).with_envoy_edited(edit).start().await?;
@@ -272,9 +292,27 @@ async fn the_sub_requests_of_a_client_that_disconnects_are_counted_and_none_is_l
     connection.write_all((head + &body).as_bytes()).await?;
     rig.record().wait_for(|calls| calls.iter().filter(|call| call.is(Verb::Create, RRS)).count() >= 6).await?;
     drop(connection);
-    for rule in held {
-        rule.release();
-    }
+    // The sender has left, and sends again what is in flight: each part waits for its first attempt, which counts it.
+    until_none_of(&rig, &[]).await?;
+    let again = async {
+        let response = send(&rig, body.clone()).await?;
+        anyhow::Ok((response.status.as_u16(), rig.rrs().await?.iter().map(RrExt::count).collect::<Vec<_>>()))
+    };
+    let release = async {
+        until(SENDER_LIMIT, "the replicas have both attempts", async || {
+            let mut received = 0.0;
+            for sidecar in rig.sidecars() {
+                received += sidecar.scrape().await?.sum("gateway_signals_received_total", &[]);
+            }
+            Ok((received == 12.0).then_some(()))
+        })
+        .await?;
+        held.into_iter().for_each(|rule| rule.release());
+        anyhow::Ok(())
+    };
+    let (again, released) = tokio::join!(again, release);
+    released?;
+    assert_eq!(again?, (207, vec![1; 6]));
     let counted = |calls: &[onceway_kit::fault_proxy::Call]| {
         let counts = calls.iter().filter(|call| call.is(Verb::Patch, RR_STATUS) && call.result.is_status(200));
         counts.count() >= 6

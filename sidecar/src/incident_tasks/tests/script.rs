@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::executor::{CallFailure, CallOutcome, Context, Execute, Expected};
-use crate::incident::{Commit, Counted, LogContext, Submission, SubmitError};
+use crate::incident::{Commit, Counted, LogContext, Submission, SubmitError, WhenCounted};
 use crate::incident_tasks::{IncidentTasks, Settings};
 use crate::metrics::Metrics;
 use crate::rr::SignalList;
@@ -322,6 +322,16 @@ impl Rig {
         signals: u32,
         patience: Duration,
     ) -> JoinHandle<Result<Counted, SubmitError>> {
+        self.submit_telling(incident, signals, patience, None)
+    }
+
+    pub(super) fn submit_telling(
+        &self,
+        incident: u8,
+        signals: u32,
+        patience: Duration,
+        when_counted: Option<WhenCounted>,
+    ) -> JoinHandle<Result<Counted, SubmitError>> {
         let mut by_name = SignalList::default();
         (0..signals).for_each(|_| by_name.add("PodDown", "warning", Timestamp::now()));
         let submission = Submission {
@@ -336,6 +346,7 @@ impl Rig {
             log: LogContext::default(),
             provenance: Default::default(),
             namespace: "".into(),
+            when_counted,
         };
         let tasks = self.tasks();
         tokio::spawn(async move { tasks.submit(submission).await })
