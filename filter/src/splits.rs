@@ -9,7 +9,7 @@
 //! | begins | |
 //! |---|---|
 //! | the only split | always |
-//! | any other | if what is served of the others until it ends takes at most [`SHARE_TO_BEGIN`] of its time, and it and those that could end in time without it end within [`SHARE_TO_END`] of the time that they have left |
+//! | any other | if what is served of the others until it ends takes at most [`SHARE_TO_BEGIN`] of its time, and it and those that are not lost ([`LOST`]) end within [`SHARE_TO_END`] of the time that they have left |
 //!
 //! The first condition leaves the size of the split itself out: of the webhooks that a VM refuses, a large one has the same chance to be
 //! next as a small one.
@@ -32,6 +32,10 @@ const SHARE_TO_BEGIN: f64 = 0.1;
 /// The share of the time that a split has left, within which its end must be predicted when another begins. It must not be made late by
 /// others, nor by single incidents, which the filter does not see.
 const SHARE_TO_END: f64 = 0.7;
+
+/// A split that is predicted to need more than this many times the time that it has left is lost: it keeps no other from beginning. With less it might
+/// end in time, since predictions are wrong by up to a factor of two.
+const LOST: f64 = 2.0;
 
 /// The rate never falls below this, per millisecond. Partitions also fail for reasons that have nothing to do with time, such as one sender's budget,
 /// and the splits of others must not wait for that.
@@ -139,8 +143,8 @@ impl State {
             let time = SHARE_TO_END * split.time_ms(now_ms);
             self.rate.can_serve(split.served_until_its_end(all()), time)
         };
-        // One that ends too late, whatever begins, must not keep others from beginning.
-        let is_lost = |split: &Rest| !self.rate.can_serve(split.served_until_its_end(others()), split.time_ms(now_ms));
+        let is_lost =
+            |split: &Rest| !self.rate.can_serve(split.served_until_its_end(others()), LOST * split.time_ms(now_ms));
         self.in_flight.len() < MAX_SPLITS
             && self.rate.can_serve(new.served_until_its_end(others()), SHARE_TO_BEGIN * new.time_ms(now_ms))
             && ends_in_time(new)

@@ -95,8 +95,8 @@ fn one_that_ends_too_late_in_any_case_keeps_no_other_from_beginning() {
     splits.state.borrow_mut().in_flight[0].rest.partitions = 800;
     assert!(begin(&splits, 44, later).is_some(), "45 are served of the other in a tenth of nine seconds");
     assert!(begin(&splits, 46, later).is_none());
-    // It has just enough time alone.
-    splits.state.borrow_mut().in_flight[0].rest.partitions = 345;
+    // At twice the rate it would end in time.
+    splits.state.borrow_mut().in_flight[0].rest.partitions = 690;
     assert!(begin(&splits, 2, later).is_none());
 }
 
