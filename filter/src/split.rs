@@ -275,6 +275,7 @@ impl Split {
     }
 }
 
+/// How a partition with these outcomes ended.
 fn ended(outcomes: &[SignalOutcome]) -> Ended {
     let any = |statuses: &[Status]| outcomes.iter().any(|outcome| statuses.contains(&outcome.status));
     if any(&[Status::Failed]) {

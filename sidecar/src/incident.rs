@@ -39,7 +39,7 @@ pub struct Submission {
     pub provenance: Provenance,
     /// The target's namespace, for the budgets; empty: none.
     pub namespace: Arc<str>,
-    /// Told once the signals are durably counted, whether or not the sender still waits.
+    /// Called when the signals are durably counted, whether or not the sender still waits.
     pub when_counted: Option<WhenCounted>,
 }
 

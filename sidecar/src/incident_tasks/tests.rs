@@ -330,14 +330,14 @@ async fn a_count_that_conflicted_until_the_deadline_is_not_begun_again_with_the_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_submission_is_told_that_it_was_counted_even_if_its_sender_has_left() {
+async fn a_submission_that_is_counted_is_reported_even_if_its_sender_has_left() {
     const SECOND: Duration = Duration::from_secs(1);
     let rig = Rig::new();
     rig.api.set_count_latency(SECOND * 2);
-    let told = Arc::new(Mutex::new(Vec::new()));
+    let counts = Arc::new(Mutex::new(Vec::new()));
     let telling = |incident, patience| {
-        let told = Arc::clone(&told);
-        let tell = move |counted: &Counted| told.lock().unwrap().push(counted.count);
+        let counts = Arc::clone(&counts);
+        let tell = move |counted: &Counted| counts.lock().unwrap().push(counted.count);
         rig.submit_telling(incident, 1, patience, Some(Box::new(tell)))
     };
     let first = telling(1, SECOND * 8);
@@ -345,9 +345,9 @@ async fn a_submission_is_told_that_it_was_counted_even_if_its_sender_has_left() 
     // Both are counted by the next write, which ends at four seconds.
     let (impatient, patient) = (telling(1, SECOND * 3), telling(1, SECOND * 8));
     assert!(matches!(impatient.await.unwrap(), Err(SubmitError::Deadline { .. })));
-    assert_eq!(*told.lock().unwrap(), [1]);
+    assert_eq!(*counts.lock().unwrap(), [1]);
     assert_eq!((first.await.unwrap().unwrap().count, patient.await.unwrap().unwrap().count), (1, 3));
-    assert_eq!(*told.lock().unwrap(), [1, 3, 3]);
+    assert_eq!(*counts.lock().unwrap(), [1, 3, 3]);
 }
 
 #[tokio::test(start_paused = true)]
